@@ -1,0 +1,52 @@
+//! The whole app: every route and every layer, in one place.
+
+use axum::Router;
+use tower::Layer;
+use tower_http::{
+    csrf::ConfigError,
+    normalize_path::{NormalizePath, NormalizePathLayer},
+};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    config::Config,
+    gate::Gate,
+    http::{Health, Problem, docs_router, document_common_problems, with_layers},
+    pages,
+};
+
+/// What [`service`] makes: a router under which `/login/` is `/login`.
+pub type App = NormalizePath<Router>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "handstamp",
+        description = "Login sessions for single-page apps. The session travels in a signed, \
+            HttpOnly cookie that `POST /signup` and `POST /login` set. Every path also answers \
+            with a trailing slash. Errors are problems (RFC 9457); `code` tells them apart."
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "session", description = "Signing up, logging in and out"),
+        (name = "account", description = "What those who are logged in do to their own account"),
+        (name = "operators", description = "Whether the server is well"),
+    )
+)]
+struct Description;
+
+/// The app, ready to be served.
+///
+/// # Errors
+/// When one of `ALLOWED_ORIGINS` cannot be an origin.
+pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, ConfigError> {
+    let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
+        .merge(gate.documented_router())
+        .merge(health.router())
+        .split_for_parts();
+    document_common_problems(&mut openapi);
+    let router = api.merge(pages::router(gate, &config.web_dir)).merge(docs_router(openapi));
+    let router = with_layers(router, &config.allowed_origins)?;
+    Ok(NormalizePathLayer::trim_trailing_slash().layer(router))
+}

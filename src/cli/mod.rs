@@ -1,0 +1,14 @@
+//! The commands.
+
+mod args;
+mod failure;
+mod first_run;
+mod serve;
+mod terminal;
+mod user;
+
+pub use args::{Cli, Command, command};
+pub use failure::Failure;
+pub use serve::serve;
+pub use terminal::say;
+pub use user::{migrate, run as user};

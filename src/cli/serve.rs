@@ -1,0 +1,110 @@
+//! The server, from its settings to its last answer.
+
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use axum::{ServiceExt, extract::Request};
+use handstamp::{
+    Config, app,
+    gate::{Gate, keep_purging},
+    http::Health,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, first_run, terminal::say, user::open};
+
+/// How long requests under way may take once the server is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// The store warns at each cookie of a session that has ended; that is everyday life.
+const LOG_FILTER: &str = "info,tower_sessions_core=error";
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn serve() -> Result<(), Failure> {
+    let (variables, wrote_dotenv) = first_run::environment()?;
+    let config = Config::for_server(&variables)?;
+    start_logging(config.is_production());
+    if wrote_dotenv {
+        tracing::info!("first run: wrote .env with a fresh SECRET_KEY");
+    }
+
+    let db = open(&config).await?;
+    let gate = Gate::new(&config, db.clone()).map_err(Failure::other)?;
+    let health = Health::new(db.clone());
+    let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;
+    let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(|error| {
+        Failure::other(format!("cannot listen on {}:{}: {error}", config.host, config.port))
+    })?;
+    announce(&config, listener.local_addr().map_err(Failure::other)?)?;
+
+    let (stop, mut stopping) = watch::channel(());
+    let purging = tokio::spawn(keep_purging(gate));
+    let drained = async move {
+        stop_signal().await;
+        tracing::info!("shutting down");
+        health.shut_down();
+        stop.send_replace(());
+    };
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+    let deadline = async {
+        let _ = stopping.changed().await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    let outcome = tokio::select! {
+        outcome = server => outcome.map_err(Failure::other),
+        () = deadline => Ok(()),
+    };
+    purging.abort();
+    db.close().await;
+    outcome
+}
+
+/// The first line names the address, for programs; the rest is for a newcomer.
+fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
+    say(&format!("listening on http://{address}"))?;
+    if config.is_production() {
+        return Ok(());
+    }
+    let json = "-H 'Content-Type: application/json'";
+    say(&format!(
+        "\nTry it:\n  \
+         curl -c jar {json} -d '{{\"username\":\"Ann\",\"email\":\"ann@example.com\",\"password\":\"plain tea at dawn\"}}' http://{address}/signup\n  \
+         curl -b jar http://{address}/checklogin\n  \
+         curl -b jar -X DELETE http://{address}/logout\n\
+         The API, to browse: http://{address}/docs\n"
+    ))
+}
+
+/// To standard error: standard output is for the address.
+fn start_logging(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let is_terminal = io::stderr().is_terminal();
+    if json {
+        logs.json().flatten_event(true).init();
+    } else {
+        logs.compact().with_ansi(is_terminal).init();
+    }
+}
+
+async fn stop_signal() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => terminate.recv().await,
+            // Without the handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

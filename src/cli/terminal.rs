@@ -1,0 +1,35 @@
+//! Reading from and writing to the one who typed the command.
+
+use std::io::{self, Read, Write};
+
+use super::Failure;
+
+/// Writes a line to standard output. Somebody who stopped reading is no failure.
+pub fn say(line: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(Failure::other),
+    }
+}
+
+/// A password from standard input, less the line's end; or asked for, twice.
+pub fn read_password(from_stdin: bool) -> Result<String, Failure> {
+    if from_stdin {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map_err(Failure::other)?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        return Ok(line.strip_suffix('\r').unwrap_or(line).to_owned());
+    }
+    let ask = |prompt| {
+        rpassword::prompt_password(prompt).map_err(|error| {
+            Failure::Mistakes(vec![format!(
+                "password: cannot be asked for here ({error}); pass --password-stdin"
+            )])
+        })
+    };
+    let password = ask("Password: ")?;
+    if ask("Again: ")? != password {
+        return Err(Failure::Mistakes(vec!["password: the two are not the same".to_owned()]));
+    }
+    Ok(password)
+}

@@ -1,0 +1,13 @@
+//! Settings: from the environment, else from `.env`.
+
+mod database_url;
+mod dotenv;
+mod env_reader;
+mod secret;
+mod settings;
+
+pub use database_url::DatabaseUrl;
+pub use dotenv::{DOTENV, DOTENV_EXAMPLE, read_environment};
+pub use env_reader::{ConfigError, EnvReader};
+pub use secret::{Secret, generate_secret_key};
+pub use settings::{Config, Environment, SETTINGS, Setting};

@@ -1,0 +1,184 @@
+//! Every setting, its default and its meaning.
+
+use std::{collections::HashMap, net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{ConfigError, DatabaseUrl, EnvReader, Secret, read_environment};
+
+/// One setting as `--help` and the README list it.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name of the environment variable.
+    pub name: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Whether only `serve` reads it.
+    pub serve_only: bool,
+}
+
+const fn setting(name: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting { name, default, about, serve_only: true }
+}
+
+const fn shared(name: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting { name, default, about, serve_only: false }
+}
+
+/// The settings, in the order of `.env.example`.
+pub const SETTINGS: &[Setting] = &[
+    shared("APP_ENV", "development", "development or production"),
+    setting("HOST", "127.0.0.1", "address to listen on"),
+    setting("PORT", "5000", "port to listen on; 0 takes a free one"),
+    shared("DATABASE_URL", "sqlite://handstamp.db", "sqlite://FILE or postgres://…"),
+    setting("SECRET_KEY", "none", "signs the cookie; at least 32 characters"),
+    setting("SECRET_KEY_FALLBACKS", "empty", "older keys still accepted, comma-separated"),
+    setting("SESSION_IDLE_TIMEOUT", "14d", "a session unused for so long is over"),
+    setting("SESSION_ABSOLUTE_TIMEOUT", "30d", "a session so old is over, however busy"),
+    setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
+    setting("PASSWORDLESS_LOGIN", "off", "on: an account without a password logs in by its name"),
+    setting("PASSWORD_HASHES_AT_ONCE", "cores less one", "more log-ins at a time wait up to 3 s"),
+    setting("TRUSTED_PROXIES", "empty", "addresses or CIDR blocks whose X-Forwarded-For is believed"),
+    setting("ALLOWED_ORIGINS", "empty", "other origins whose pages may call the API with cookies"),
+    setting("WEB_DIR", "web/dist", "the built page, served when the folder is there"),
+];
+
+/// What kind of place this runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A developer's machine: plain http, readable logs.
+    Development,
+    /// The internet: Secure cookies, JSON logs, weak settings refused.
+    Production,
+}
+
+/// Every setting, read and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `APP_ENV`
+    pub environment: Environment,
+    /// `HOST`
+    pub host: String,
+    /// `PORT`
+    pub port: u16,
+    /// `DATABASE_URL`
+    pub database_url: DatabaseUrl,
+    /// `SECRET_KEY`; none only where nothing is signed
+    pub secret_key: Option<Secret>,
+    /// `SECRET_KEY_FALLBACKS`
+    pub secret_key_fallbacks: Vec<Secret>,
+    /// `SESSION_IDLE_TIMEOUT`
+    pub session_idle_timeout: Duration,
+    /// `SESSION_ABSOLUTE_TIMEOUT`
+    pub session_absolute_timeout: Duration,
+    /// `SESSIONS_PER_USER`
+    pub sessions_per_user: usize,
+    /// `PASSWORDLESS_LOGIN`
+    pub passwordless_login: bool,
+    /// `PASSWORD_HASHES_AT_ONCE`
+    pub password_hashes_at_once: usize,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: Vec<IpNet>,
+    /// `ALLOWED_ORIGINS`
+    pub allowed_origins: Vec<String>,
+    /// `WEB_DIR`
+    pub web_dir: PathBuf,
+}
+
+impl Config {
+    /// Reads the environment and `.env`, and requires what a server needs.
+    ///
+    /// # Errors
+    /// Every mistake at once, each by the name of its setting.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::for_server(&read_environment()?)
+    }
+
+    /// The settings of a server: as [`Config::read`], with a signing key.
+    ///
+    /// # Errors
+    /// Every mistake at once, each by the name of its setting.
+    pub fn for_server(variables: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let mut reader = EnvReader::new(variables);
+        if reader.text("SECRET_KEY").is_none() {
+            reader.mistake(
+                "SECRET_KEY",
+                "is not set; `handstamp secret` prints a fresh one to keep in .env",
+            );
+        }
+        Self::read_from(reader)
+    }
+
+    /// The settings of a command that signs nothing.
+    ///
+    /// # Errors
+    /// Every mistake at once, each by the name of its setting.
+    pub fn read(variables: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        Self::read_from(EnvReader::new(variables))
+    }
+
+    fn read_from(mut env: EnvReader<'_>) -> Result<Self, ConfigError> {
+        let environment = env.read_with("APP_ENV", Environment::Development, |text| match text {
+            "development" => Ok(Environment::Development),
+            "production" => Ok(Environment::Production),
+            _ => Err(format!("must be development or production (it is {text:?})")),
+        });
+        let signing_key = |text: &str| {
+            let key = Secret::signing_key(text)?;
+            match environment {
+                Environment::Production if key.is_weak() => {
+                    Err("is too weak for production; `handstamp secret` prints a good one".into())
+                }
+                _ => Ok(key),
+            }
+        };
+        let passwordless_login = env.switch("PASSWORDLESS_LOGIN", false);
+        if passwordless_login && environment == Environment::Production {
+            env.mistake("PASSWORDLESS_LOGIN", "must be off in production");
+        }
+        let spare_cores = available_parallelism().map_or(1, |cores| cores.get() - 1).max(1);
+
+        let config = Self {
+            environment,
+            host: env.text("HOST").unwrap_or("127.0.0.1").to_owned(),
+            port: env.read("PORT", 5000, "a port number, 0 to 65535"),
+            secret_key: env.read_with("SECRET_KEY", None, |text| signing_key(text).map(Some)),
+            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", signing_key),
+            session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
+            session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
+            sessions_per_user: env.count("SESSIONS_PER_USER", 20),
+            passwordless_login,
+            password_hashes_at_once: env.count("PASSWORD_HASHES_AT_ONCE", spare_cores),
+            trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
+            allowed_origins: env.list("ALLOWED_ORIGINS", origin),
+            web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
+            database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
+        };
+        env.finish(config)
+    }
+
+    /// Whether this is production.
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+}
+
+/// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`).
+fn address_block(text: &str) -> Result<IpNet, String> {
+    let block = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    block.map_err(|_| format!("must be an address or a CIDR block (it is {text:?})"))
+}
+
+/// An origin as browsers write it: scheme, host and, unless usual, port.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || format!("must be an origin such as https://app.example (it is {text:?})");
+    let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
+    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
+        return Err(wrong());
+    };
+    let origin = format!("{scheme}://{authority}");
+    if origin == text && text == text.to_lowercase() { Ok(origin) } else { Err(wrong()) }
+}

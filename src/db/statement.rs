@@ -1,0 +1,79 @@
+//! One SQL text for both databases: the macros here pick the connection, and
+//! the compiler types the statement once for each.
+//!
+//! The texts keep to what both speak: `$1` parameters in the order of their first
+//! use, `returning`, `on conflict`, ids and times made in Rust.
+
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use super::{Db, Pools};
+
+/// Runs a statement that only reads.
+macro_rules! on_reader {
+    ($db:expr, $conn:ident => $statement:expr) => {
+        match $db.pools() {
+            $crate::db::Pools::Sqlite { read: $conn, .. } => $statement,
+            $crate::db::Pools::Postgres($conn) => $statement,
+        }
+    };
+}
+
+/// Runs one statement that writes.
+macro_rules! on_writer {
+    ($db:expr, $conn:ident => $statement:expr) => {
+        match $db.pools() {
+            $crate::db::Pools::Sqlite { write: $conn, .. } => $statement,
+            $crate::db::Pools::Postgres($conn) => $statement,
+        }
+    };
+}
+
+/// Runs a statement of a transaction.
+macro_rules! in_tx {
+    ($tx:expr, $conn:ident => $statement:expr) => {
+        match $tx {
+            $crate::db::Tx::Sqlite(tx) => {
+                let $conn = &mut **tx;
+                $statement
+            }
+            $crate::db::Tx::Postgres(tx) => {
+                let $conn = &mut **tx;
+                $statement
+            }
+        }
+    };
+}
+
+pub(crate) use {in_tx, on_reader, on_writer};
+
+/// A transaction that writes; rolled back unless committed.
+#[derive(Debug)]
+pub enum Tx {
+    #[doc(hidden)]
+    Sqlite(Transaction<'static, Sqlite>),
+    #[doc(hidden)]
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Makes everything done in this transaction last.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+impl Db {
+    /// Begins a transaction that will write.
+    ///
+    /// On SQLite it takes the write lock at once: a transaction that reads first and
+    /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout.
+    pub async fn begin(&self) -> sqlx::Result<Tx> {
+        Ok(match self.pools() {
+            Pools::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! What those who are logged in do to their own account: sessions and password.
+
+use axum::{Json, extract::Path, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    request_session::{GateClient, RequestSession},
+    sessions::{self, OwnSession},
+    users,
+};
+use crate::http::{Error, JsonBody, Problem};
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct OwnSessions {
+    sessions: Vec<OwnSession>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct PasswordChange {
+    #[serde(default)]
+    #[schema(required, format = Password, example = "plain tea at dawn")]
+    current_password: String,
+    /// 8 to 256 characters, taken as they are; not easily guessed.
+    #[serde(default)]
+    #[schema(required, format = Password, example = "black coffee by noon")]
+    new_password: String,
+}
+
+/// Where the caller is logged in
+///
+/// Newest first.
+#[utoipa::path(get, path = "/sessions", tag = "account", responses(
+    (status = 200, body = OwnSessions),
+    (status = 401, body = Problem, content_type = "application/problem+json",
+        description = "`not_logged_in`"),
+))]
+pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
+    let (user, current) = session.user().await?;
+    let gate = session.gate();
+    let mut sessions =
+        sessions::list_own(gate.db(), user.id, gate.timeouts(), gate.now()).await?;
+    for own in &mut sessions {
+        own.current = own.id == current;
+    }
+    Ok(Json(OwnSessions { sessions }))
+}
+
+/// End one of the caller's own sessions
+#[utoipa::path(delete, path = "/sessions/{id}", tag = "account",
+    params(("id" = String, Path, description = "As `GET /sessions` lists it")),
+    responses(
+        (status = 204, description = "It has ended"),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`not_logged_in`"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+            description = "`not_found`: the caller has no such session"),
+    ),
+)]
+pub(super) async fn end_session(
+    session: RequestSession,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    let (user, current) = session.user().await?;
+    let id: Uuid = id.parse().map_err(|_| Error::NotFound)?;
+    if !sessions::delete_own(session.gate().db(), user.id, id).await? {
+        return Err(Error::NotFound);
+    }
+    if id == current {
+        session.forget();
+    }
+    tracing::info!(user_id = %user.id, "ended a session");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End every other session of the caller
+#[utoipa::path(delete, path = "/sessions", tag = "account", responses(
+    (status = 204, description = "They have ended; this one goes on"),
+    (status = 401, body = Problem, content_type = "application/problem+json",
+        description = "`not_logged_in`"),
+))]
+pub(super) async fn end_other_sessions(session: RequestSession) -> Result<StatusCode, Error> {
+    let (user, current) = session.user().await?;
+    let mut tx = session.gate().db().begin().await?;
+    sessions::delete_others(&mut tx, user.id, Some(current)).await?;
+    tx.commit().await?;
+    tracing::info!(user_id = %user.id, "ended other sessions");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change the caller's password
+///
+/// This session goes on under a new id; the caller's others end.
+#[utoipa::path(post, path = "/password", tag = "account", request_body = PasswordChange,
+    responses(
+        (status = 204, description = "Changed",
+            headers(("Set-Cookie", description = "This session's new id"))),
+        (status = 400, body = Problem, content_type = "application/problem+json",
+            description = "`bad_credentials`: that is not the current password"),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`not_logged_in`"),
+        (status = 503, body = Problem, content_type = "application/problem+json",
+            description = "`busy`: too many are logging in at once",
+            headers(("Retry-After" = i64, description = "Seconds to wait"))),
+    ),
+)]
+pub(super) async fn change_password(
+    session: RequestSession,
+    GateClient(client): GateClient,
+    JsonBody(body): JsonBody<PasswordChange>,
+) -> Result<StatusCode, Error> {
+    let (user, current) = session.user().await?;
+    let gate = session.gate();
+    let account = users::find_by_id(gate.db(), user.id).await?;
+    let old_hash = account.and_then(|account| account.password_hash);
+    let verdict = gate.passwords().verify(body.current_password, old_hash.clone()).await?;
+    if !verdict.matches {
+        return Err(Error::BadCredentials);
+    }
+    let accounts = gate.accounts();
+    let new_hash = accounts.hash_new_password(&user, "new_password", body.new_password).await?;
+
+    let replaced = session.replaced().await?.renewed();
+    let mut tx = gate.db().begin().await?;
+    if !users::set_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
+        return Err(Error::BadCredentials);
+    }
+    sessions::delete_others(&mut tx, user.id, Some(current)).await?;
+    session.log_in(tx, &user, &client, replaced).await?;
+    tracing::info!(user_id = %user.id, "changed the password");
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,150 @@
+//! The session cookie: read from a request, written to an answer.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use cookie::{Cookie, SameSite};
+use tower_sessions::session::Id;
+
+use super::keys::{KeyRing, Verified};
+
+/// How the session cookie looks, and who signs it.
+#[derive(Clone, Debug)]
+pub(super) struct SessionCookie {
+    name: &'static str,
+    secure: bool,
+    max_age: Duration,
+    keys: KeyRing,
+}
+
+/// Why a request names no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoSession {
+    NoCookie,
+    BadSignature,
+    /// Two cookies of the name: one is somebody else's, and nothing tells which.
+    SentTwice,
+}
+
+impl SessionCookie {
+    /// In production the name's `__Host-` prefix keeps every other host and plain http from
+    /// setting it (RFC 6265bis, 4.1.3.2; ASVS 3.3.1).
+    pub fn new(keys: KeyRing, max_age: Duration, production: bool) -> Self {
+        let name = if production { "__Host-session" } else { "session" };
+        Self { name, secure: production, max_age, keys }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub fn read(&self, headers: &HeaderMap) -> Result<Verified, NoSession> {
+        let mut values = headers.get_all(header::COOKIE).iter().flat_map(|header| {
+            let pairs = header.as_bytes().split(|byte| *byte == b';');
+            pairs.filter_map(|pair| value_of(self.name, pair))
+        });
+        match (values.next(), values.next()) {
+            (None, _) => Err(NoSession::NoCookie),
+            (Some(_), Some(_)) => Err(NoSession::SentTwice),
+            (Some(value), None) => std::str::from_utf8(value)
+                .ok()
+                .and_then(|value| self.keys.verify(value))
+                .ok_or(NoSession::BadSignature),
+        }
+    }
+
+    /// The `Set-Cookie` that makes a browser keep `id`.
+    pub fn keep(&self, id: Id) -> HeaderValue {
+        self.set_cookie(self.keys.sign(id), self.max_age)
+    }
+
+    /// The `Set-Cookie` that makes a browser forget; with the same attributes, as browsers
+    /// refuse to replace a `__Host-` cookie without them.
+    pub fn forget(&self) -> HeaderValue {
+        self.set_cookie(String::new(), Duration::ZERO)
+    }
+
+    fn set_cookie(&self, value: String, max_age: Duration) -> HeaderValue {
+        let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        let cookie = Cookie::build((self.name, value))
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.secure)
+            .path("/")
+            .max_age(cookie::time::Duration::seconds(max_age))
+            .build();
+        // Name, base64 and attributes are all printable ASCII.
+        HeaderValue::from_str(&cookie.to_string()).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+/// The value of one `name=value` pair, if it bears the name.
+fn value_of<'a>(name: &str, pair: &'a [u8]) -> Option<&'a [u8]> {
+    pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::{Secret, generate_secret_key};
+
+    fn session_cookie(production: bool) -> SessionCookie {
+        let secret = Secret::signing_key(&generate_secret_key()).unwrap();
+        SessionCookie::new(KeyRing::new(&secret, &[]), Duration::from_secs(60), production)
+    }
+
+    fn read(cookie: &SessionCookie, values: &[&[u8]]) -> Result<Verified, NoSession> {
+        let values = values.iter().map(|value| HeaderValue::from_bytes(value).unwrap());
+        cookie.read(&values.map(|value| (header::COOKIE, value)).collect())
+    }
+
+    fn pair(cookie: &SessionCookie, id: Id) -> String {
+        cookie.keep(id).to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn attributes() {
+        let id = Id::default();
+        let development = session_cookie(false).keep(id);
+        let development = development.to_str().unwrap();
+        assert!(development.starts_with("session="));
+        assert!(development.ends_with("; HttpOnly; SameSite=Lax; Path=/; Max-Age=60"));
+        let production = session_cookie(true);
+        let kept = production.keep(id);
+        assert!(kept.to_str().unwrap().starts_with("__Host-session="));
+        assert!(kept.to_str().unwrap().contains("; Secure"));
+        assert_eq!(
+            production.forget(),
+            "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
+        );
+    }
+
+    #[test]
+    fn found_among_others_and_refused_when_there_are_two() {
+        let cookie = session_cookie(false);
+        let id = Id::default();
+        let pair = pair(&cookie, id);
+        let found = Ok(Verified { id, stale: false });
+        assert_eq!(read(&cookie, &[format!("a=1; {pair};b=2").as_bytes()]), found);
+        assert_eq!(read(&cookie, &[b"name=caf\xe9", pair.as_bytes()]), found);
+        assert_eq!(read(&cookie, &[b"xsession=1; sessions=2"]), Err(NoSession::NoCookie));
+        assert_eq!(read(&cookie, &[b"session="]), Err(NoSession::BadSignature));
+        for twice in [format!("{pair}; session=x"), format!("session=x; {pair}")] {
+            assert_eq!(read(&cookie, &[twice.as_bytes()]), Err(NoSession::SentTwice));
+        }
+        assert_eq!(read(&cookie, &[pair.as_bytes(), b"session=x"]), Err(NoSession::SentTwice));
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let headers = HeaderMap::from_iter([(header::COOKIE, value)]);
+                prop_assert!(session_cookie(false).read(&headers).is_err());
+            }
+        }
+    }
+}

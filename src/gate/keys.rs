@@ -1,0 +1,128 @@
+//! The ring of signing keys: one signs, all verify.
+
+use cookie::{Cookie, CookieJar, Key};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use tower_sessions::session::Id;
+
+use crate::config::Secret;
+
+/// Keeps our keys apart from any other use of the same secret (RFC 5869, 3.2).
+const KEY_PURPOSE: &[u8] = b"handstamp session cookie, HMAC-SHA256";
+const KEY_BYTES: usize = 64;
+
+/// The keys that sign and verify session ids.
+#[derive(Clone, Debug)]
+pub(super) struct KeyRing {
+    current: Key,
+    fallbacks: Vec<Key>,
+}
+
+/// A session id whose signature is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verified {
+    pub id: Id,
+    /// Signed by a fallback key: to be signed again by the current one.
+    pub stale: bool,
+}
+
+impl KeyRing {
+    pub fn new(current: &Secret, fallbacks: &[Secret]) -> Self {
+        Self { current: derive(current), fallbacks: fallbacks.iter().map(derive).collect() }
+    }
+
+    /// The id with its signature, as it travels in the cookie.
+    pub fn sign(&self, id: Id) -> String {
+        let mut jar = CookieJar::new();
+        jar.signed_mut(&self.current).add(Cookie::new("", id.to_string()));
+        jar.get("").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
+    }
+
+    /// The id in a signed value, if one of the keys signed it.
+    pub fn verify(&self, signed: &str) -> Option<Verified> {
+        let id = |key| {
+            let cookie = CookieJar::new().signed(key).verify(Cookie::new("", signed.to_owned()))?;
+            cookie.value().parse().ok()
+        };
+        if let Some(id) = id(&self.current) {
+            return Some(Verified { id, stale: false });
+        }
+        self.fallbacks.iter().find_map(id).map(|id| Verified { id, stale: true })
+    }
+}
+
+/// HKDF-SHA256 with its extract step, since a secret may be any text (RFC 5869, 3.3).
+fn derive(secret: &Secret) -> Key {
+    let mut bytes = [0; KEY_BYTES];
+    let hkdf = Hkdf::<Sha256>::new(None, secret.expose().as_bytes());
+    // HKDF-SHA256 fails above 255 × 32 bytes only.
+    if hkdf.expand(KEY_PURPOSE, &mut bytes).is_err() {
+        unreachable!("{KEY_BYTES} bytes are within what HKDF-SHA256 can give");
+    }
+    Key::from(&bytes)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::signing_key(&format!("{text:x<40}")).unwrap()
+    }
+
+    fn ring(current: &str, fallbacks: &[&str]) -> KeyRing {
+        KeyRing::new(&secret(current), &fallbacks.iter().copied().map(secret).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_fallback_verifies_but_never_signs() {
+        let id = Id::default();
+        let old = ring("old", &[]);
+        let rotated = ring("new", &["old"]);
+        assert_eq!(rotated.verify(&old.sign(id)), Some(Verified { id, stale: true }));
+        assert_eq!(rotated.verify(&rotated.sign(id)), Some(Verified { id, stale: false }));
+        assert_eq!(old.verify(&rotated.sign(id)), None);
+        assert_eq!(ring("new", &[]).verify(&old.sign(id)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_signed_verifies(id in any::<i128>(), key in "[a-z]{32,64}") {
+            let ring = ring(&key, &[]);
+            prop_assert_eq!(ring.verify(&ring.sign(Id(id))), Some(Verified { id: Id(id), stale: false }));
+        }
+
+        #[test]
+        fn any_other_text_does_not(text in any::<String>()) {
+            prop_assert_eq!(ring("a", &["b"]).verify(&text), None);
+        }
+
+        #[test]
+        fn one_changed_character_spoils_it(id in any::<i128>(), at in 0usize..66, to in any::<char>()) {
+            let ring = ring("a", &[]);
+            let signed = ring.sign(Id(id));
+            let mut chars: Vec<char> = signed.chars().collect();
+            prop_assume!(chars[at] != to);
+            chars[at] = to;
+            prop_assert_eq!(ring.verify(&chars.into_iter().collect::<String>()), None);
+        }
+
+        #[test]
+        fn a_cut_value_does_not_verify(id in any::<i128>(), length in 0usize..66) {
+            let ring = ring("a", &[]);
+            prop_assert_eq!(ring.verify(&ring.sign(Id(id))[..length]), None);
+        }
+
+        #[test]
+        fn signatures_do_not_fit_another_id(one in any::<i128>(), other in any::<i128>()) {
+            prop_assume!(one != other);
+            let ring = ring("a", &[]);
+            let (one, other) = (ring.sign(Id(one)), ring.sign(Id(other)));
+            let swapped = format!("{}{}", &one[..44], &other[44..]);
+            prop_assert_eq!(ring.verify(&swapped), None);
+        }
+    }
+}

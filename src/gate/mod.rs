@@ -1,0 +1,33 @@
+//! The product: accounts, log-in and sessions, to be mounted in any axum app.
+//!
+//! [`Gate::router`] serves the routes and [`Gate::protect`] puts a session around routes of
+//! your own, which then take [`CurrentUser`] (401 for visitors), `Option<CurrentUser>`, or
+//! the [`Session`] to keep values in.
+
+mod account_routes;
+mod accounts;
+mod cookie;
+mod current_user;
+mod email;
+mod keys;
+mod lookup;
+mod password;
+mod purge;
+mod record;
+mod record_store;
+mod request_session;
+mod routes;
+mod sessions;
+mod state;
+mod timeouts;
+mod username;
+mod users;
+
+pub use accounts::{Accounts, Application};
+pub use current_user::CurrentUser;
+pub use email::Email;
+pub use purge::keep_purging;
+pub use state::{Gate, GateError};
+pub use tower_sessions::Session;
+pub use username::Username;
+pub use users::{Account, AccountState, NewAccount, User};

@@ -1,0 +1,209 @@
+//! Password hashing (argon2id), a bounded number at once, and what is too easily guessed.
+
+use std::{sync::Arc, time::Duration};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use zxcvbn::{Score, zxcvbn};
+
+use crate::http::Error;
+
+/// RFC 9106 and OWASP: 19 MiB, two passes, one lane; the crate's default today, spelled out
+/// so that an update changes nothing unseen.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// ASVS 6.2.1 and 6.2.9.
+const MIN_CHARS: usize = 8;
+const MAX_CHARS: usize = 256;
+/// Below it, zxcvbn counts on at most ten million guesses.
+const MIN_SCORE: Score = Score::Three;
+
+/// A log-in that would wait longer is told to come back.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+const RETRY_AFTER: Duration = Duration::from_secs(3);
+
+/// Hashes and checks passwords off the async threads.
+#[derive(Clone, Debug)]
+pub(super) struct Passwords {
+    permits: Arc<Semaphore>,
+    argon2: Argon2<'static>,
+    /// Stands in for the hash of an account that has none: the same work, never a match.
+    decoy: Arc<str>,
+}
+
+/// The outcome of checking a password.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub matches: bool,
+    /// A hash at today's cost, when the password matched one at a lower cost.
+    pub rehashed: Option<String>,
+}
+
+impl Passwords {
+    pub fn new(hashes_at_once: usize) -> Result<Self, argon2::Error> {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(hashes_at_once)),
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            decoy: decoy().into(),
+        })
+    }
+
+    /// The hash to store for `password`.
+    pub async fn hash(&self, password: String) -> Result<String, Error> {
+        let argon2 = self.argon2.clone();
+        self.run(move || hash(&argon2, &password)).await?.map_err(Error::internal)
+    }
+
+    /// Whether `password` is the one behind `stored`; with nothing stored it never is, and
+    /// finding out takes as long.
+    pub async fn verify(
+        &self,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<Verdict, Error> {
+        let argon2 = self.argon2.clone();
+        let decoy = self.decoy.clone();
+        self.run(move || {
+            let hash = PasswordHash::new(stored.as_deref().unwrap_or(&decoy))?;
+            let is_right = argon2.verify_password(password.as_bytes(), &hash).is_ok();
+            let matches = is_right && stored.is_some();
+            let outdated = matches && is_outdated(&hash);
+            let rehashed =
+                if outdated { Some(self::hash(&argon2, &password)?) } else { None };
+            Ok(Verdict { matches, rehashed })
+        })
+        .await?
+        .map_err(|error: argon2::password_hash::Error| Error::internal(error))
+    }
+
+    /// Why `password` must not be taken, if so: too short, too long, or easily guessed by
+    /// somebody who knows `inputs`, the user's name and address.
+    pub async fn weakness(
+        &self,
+        password: &str,
+        inputs: Vec<String>,
+    ) -> Result<Option<String>, Error> {
+        if !(MIN_CHARS..=MAX_CHARS).contains(&password.chars().count()) {
+            return Ok(Some(format!("must be {MIN_CHARS} to {MAX_CHARS} characters")));
+        }
+        let password = password.to_owned();
+        self.run(move || guessable(&password, &inputs)).await
+    }
+
+    /// Runs `work` on a blocking thread, no more of it at once than there are permits.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let busy = Error::Busy { retry_after: RETRY_AFTER };
+        let permit = match timeout(MAX_WAIT, self.permits.clone().acquire_owned()).await {
+            Ok(permit) => permit.map_err(Error::internal)?,
+            Err(_) => return Err(busy),
+        };
+        // The permit goes along: a client that hangs up frees no core.
+        spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        })
+        .await
+        .map_err(Error::internal)
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &str) -> argon2::password_hash::Result<String> {
+    argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string())
+}
+
+fn is_outdated(hash: &PasswordHash) -> bool {
+    let Ok(params) = Params::try_from(hash) else { return true };
+    hash.algorithm.as_str() != Algorithm::Argon2id.as_str()
+        || params.m_cost() < MEMORY_KIB
+        || params.t_cost() < PASSES
+}
+
+/// A hash in form: random salt, random output, today's cost.
+fn decoy() -> String {
+    let random = |chars| {
+        use rand::distr::{Alphanumeric, SampleString};
+        Alphanumeric.sample_string(&mut rand::rng(), chars)
+    };
+    // 43 base64 digits hold 32 bytes; `A` leaves the spare bits of the last one at zero.
+    let (salt, output) = (random(16), random(42));
+    format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}A")
+}
+
+fn guessable(password: &str, inputs: &[String]) -> Option<String> {
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let estimate = zxcvbn(password, &inputs);
+    if estimate.score() >= MIN_SCORE {
+        return None;
+    }
+    let feedback = estimate.feedback();
+    let warning = feedback.and_then(|feedback| feedback.warning()).map(|text| text.to_string());
+    let advice = feedback.and_then(|feedback| feedback.suggestions().first().copied());
+    let reasons = warning.into_iter().chain(advice.map(|text| text.to_string()));
+    Some(format!("is easily guessed. {}", reasons.collect::<Vec<_>>().join(" ")).trim().to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hash_verifies_its_password_only() {
+        let passwords = Passwords::new(1).unwrap();
+        let hash = passwords.hash("plain tea at dawn ".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let verify = async |text: &str| {
+            let verdict = passwords.verify(text.into(), Some(hash.clone())).await.unwrap();
+            (verdict.matches, verdict.rehashed.is_some())
+        };
+        assert_eq!(verify("plain tea at dawn ").await, (true, false));
+        assert_eq!(verify("plain tea at dawn").await, (false, false));
+    }
+
+    #[tokio::test]
+    async fn nothing_matches_an_account_without_a_password() {
+        let passwords = Passwords::new(1).unwrap();
+        assert!(!passwords.verify(String::new(), None).await.unwrap().matches);
+        let decoy = PasswordHash::new(&passwords.decoy).unwrap();
+        assert!(!is_outdated(&decoy) && decoy.hash.unwrap().len() == 32);
+    }
+
+    #[tokio::test]
+    async fn a_cheaper_hash_is_made_anew_when_its_password_comes() {
+        let cheap = Params::new(8 * 1024, 1, 1, None).unwrap();
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
+        let old = hash(&cheap, "plain tea at dawn").unwrap();
+        let passwords = Passwords::new(1).unwrap();
+        let verdict = passwords.verify("plain tea at dawn".into(), Some(old.clone())).await.unwrap();
+        let rehashed = PasswordHash::new(&verdict.rehashed.unwrap()).unwrap();
+        assert!(verdict.matches && !is_outdated(&rehashed));
+        let verdict = passwords.verify("wrong".into(), Some(old)).await.unwrap();
+        assert!(!verdict.matches && verdict.rehashed.is_none());
+    }
+
+    #[tokio::test]
+    async fn guessable_passwords_are_refused_with_the_reason() {
+        let passwords = Passwords::new(1).unwrap();
+        let inputs = vec!["Jackson".to_owned(), "ann@example.com".to_owned()];
+        let weakness = async |text: &str| passwords.weakness(text, inputs.clone()).await.unwrap();
+        for text in ["password1234", "jackson99", "ann@example.com", "aaaaaaaaaaaa", "qwertyuiop"] {
+            let reason = weakness(text).await.unwrap();
+            assert!(reason.starts_with("is easily guessed"), "{text}: {reason}");
+        }
+        for text in ["short", &"x".repeat(257)] {
+            assert_eq!(weakness(text).await.unwrap(), "must be 8 to 256 characters");
+        }
+        for text in ["plain tea at dawn", "correct horse battery staple", "zwölf Boxkämpfer jagen"] {
+            assert_eq!(weakness(text).await, None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Removes the rows of sessions that are long over.
+
+use std::{convert::Infallible, time::Duration};
+
+use super::{sessions, state::Gate};
+
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Small, so that nobody waits long for the write lock.
+const BATCH: i64 = 500;
+/// A session that is over is still told from one that never was for so long.
+const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
+
+impl Gate {
+    /// Removes every session that has been over for an hour, a small batch at a time;
+    /// how many there were.
+    ///
+    /// # Errors
+    /// When the database does not answer; what was removed until then stays removed.
+    pub async fn purge_expired_sessions(&self) -> sqlx::Result<u64> {
+        let before = self.now().before(KEPT_EXPIRED);
+        let mut purged = 0;
+        loop {
+            let batch = sessions::purge(self.db(), before, BATCH).await?;
+            purged += batch;
+            if batch == 0 {
+                return Ok(purged);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Purges expired sessions now and every minute, whatever the database answers.
+pub async fn keep_purging(gate: Gate) -> Infallible {
+    let mut interval = tokio::time::interval(INTERVAL);
+    loop {
+        interval.tick().await;
+        match gate.purge_expired_sessions().await {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "removed expired sessions"),
+            Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The store behind the [`Session`](super::Session) of one request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::{Error, Result},
+};
+use uuid::Uuid;
+
+use super::{
+    lookup::Lookup,
+    record::{self, Data},
+    sessions::{self, NewSession},
+    state::Gate,
+};
+
+/// Where the upstream store would bring a session back (its `save` is an upsert) or lose what
+/// another request wrote (the last whole record wins), this one does neither.
+#[derive(Debug)]
+pub(super) struct RecordStore {
+    gate: Gate,
+    lookup: Arc<Lookup>,
+    /// The values as this request found them.
+    loaded: Mutex<Data>,
+}
+
+impl RecordStore {
+    pub fn new(gate: Gate, lookup: Arc<Lookup>) -> Self {
+        Self { gate, lookup, loaded: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl SessionStore for RecordStore {
+    /// Adds a visitor's session: its row has no user, so it logs nobody in.
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        let now = self.gate.now();
+        let expires_at = self.gate.timeouts().expires_at(now, now);
+        record.expiry_date = expires_at.into();
+        let mut tx = self.gate.db().begin().await.map_err(backend)?;
+        loop {
+            let data = record::encode(record).map_err(|error| Error::Encode(error.to_string()))?;
+            let session = NewSession {
+                record,
+                public_id: Uuid::now_v7(),
+                user_id: None,
+                client: None,
+                now,
+                expires_at,
+            };
+            if sessions::insert(&mut tx, session, &data).await.map_err(backend)? {
+                break;
+            }
+            record.id = Id::default();
+        }
+        tx.commit().await.map_err(backend)
+    }
+
+    /// Writes what this request changed, if the session is not over.
+    async fn save(&self, record: &Record) -> Result<()> {
+        let mut tx = self.gate.db().begin().await.map_err(backend)?;
+        let Some(data) = sessions::lock_data(&mut tx, record.id).await.map_err(backend)? else {
+            return Ok(());
+        };
+        let mut current = decode(&data)?;
+        {
+            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            record::merge(&loaded, &record.data, &mut current.data);
+            loaded.clone_from(&record.data);
+        }
+        let data = record::encode(&current).map_err(|error| Error::Encode(error.to_string()))?;
+        sessions::update_data(&mut tx, record.id, &data).await.map_err(backend)?;
+        tx.commit().await.map_err(backend)
+    }
+
+    /// The values of a session that is not over.
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        if self.lookup.find().await.map_err(backend)?.is_err() {
+            return Ok(None);
+        }
+        let record = self.gate.session_reader().load(id).await?;
+        if let Some(record) = &record {
+            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.clone_from(&record.data);
+        }
+        Ok(record)
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        sessions::delete(self.gate.db(), *id).await.map_err(backend)
+    }
+}
+
+fn decode(data: &[u8]) -> Result<Record> {
+    record::decode(data).map_err(|error| Error::Decode(error.to_string()))
+}
+
+fn backend(error: sqlx::Error) -> Error {
+    Error::Backend(error.to_string())
+}

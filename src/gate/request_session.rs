@@ -1,0 +1,267 @@
+//! The session of one request, from its cookie to its `Set-Cookie`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tower_sessions::{Session, session::Id};
+use uuid::Uuid;
+
+use super::{
+    cookie::NoSession,
+    lookup::{LoggedOut, Lookup},
+    record::{self, Data, LogInData},
+    record_store::RecordStore,
+    sessions::{self, LiveSession, NewSession, NotLive},
+    state::Gate,
+    users::User,
+};
+use crate::{
+    db::Tx,
+    http::{Client, Error},
+};
+
+/// What a request's handlers do with its session. The layer puts it into the request and
+/// carries out on the answer what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct RequestSession(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    gate: Gate,
+    /// As it came; the session may be another by the end of the request.
+    cookie: Result<(), NoSession>,
+    current: Mutex<Current>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    lookup: Arc<Lookup>,
+    /// The handle for values of the handlers' own.
+    session: Session,
+    set_cookie: SetCookie,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SetCookie {
+    /// The browser keeps what it has.
+    No,
+    /// The browser's cookie is right but signed by an old key.
+    Resign(Id),
+    Keep(Id),
+    Forget,
+}
+
+/// The session that a log-in takes the place of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replaced {
+    id: Option<Id>,
+    keep_values: bool,
+    must_be_live: bool,
+}
+
+impl Replaced {
+    /// Nothing of it goes along.
+    pub fn cleared(self) -> Self {
+        Self { keep_values: false, ..self }
+    }
+
+    /// It entitles its user to the new one: if it has ended meanwhile, there is none.
+    pub fn renewed(self) -> Self {
+        Self { must_be_live: true, ..self }
+    }
+}
+
+impl RequestSession {
+    fn new(gate: Gate, headers: &HeaderMap) -> Self {
+        let cookie = gate.cookie().read(headers);
+        let set_cookie = match cookie {
+            Ok(verified) if verified.stale => SetCookie::Resign(verified.id),
+            _ => SetCookie::No,
+        };
+        let lookup = Lookup::new(gate.clone(), cookie.map(|verified| verified.id));
+        let current = Current::new(&gate, lookup, set_cookie);
+        Self(Arc::new(Inner { gate, cookie: cookie.map(drop), current: Mutex::new(current) }))
+    }
+
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// The session, or why there is none.
+    pub async fn find(&self) -> Result<Result<LiveSession, LoggedOut>, Error> {
+        Ok(self.current().lookup.find().await?.clone())
+    }
+
+    /// Who is logged in and on which session, or the 401 that says why nobody is.
+    pub async fn user(&self) -> Result<(User, Uuid), Error> {
+        let reason = match self.find().await? {
+            Ok(LiveSession { user: Some(user), public_id, .. }) => return Ok((user, public_id)),
+            Ok(LiveSession { user: None, .. }) => LoggedOut::Visitor,
+            Err(reason) => reason,
+        };
+        Err(reason.into_error(self.gate().cookie().name()))
+    }
+
+    /// The session that a log-in is about to replace. To be asked before the log-in's
+    /// transaction begins: SQLite has one connection for writing, and this may write.
+    pub async fn replaced(&self) -> Result<Replaced, Error> {
+        let lookup = self.current().lookup;
+        let keep_values = lookup.find().await?.is_ok();
+        Ok(Replaced { id: lookup.id(), keep_values, must_be_live: false })
+    }
+
+    /// Logs `user` in on a session of its own, in the transaction that found them worthy.
+    /// The replaced session ends with it; its values go along unless they are another user's.
+    pub async fn log_in(
+        &self,
+        mut tx: Tx,
+        user: &User,
+        client: &Client,
+        replaced: Replaced,
+    ) -> Result<(), Error> {
+        let gate = self.gate();
+        let now = gate.now();
+        let mut data = Data::new();
+        if let Some(old) = replaced.id {
+            let taken = sessions::take_data(&mut tx, old, user.id).await?;
+            if taken.is_none() && replaced.must_be_live {
+                return Err(self.unknown_session());
+            }
+            if let Some(bytes) = taken.filter(|_| replaced.keep_values) {
+                data = record::decode(&bytes).map_err(Error::internal)?.data;
+            }
+        }
+        data.extend(LogInData::of(user).into_values());
+
+        let expires_at = gate.timeouts().expires_at(now, now);
+        let record = record::new_record(data, expires_at);
+        let bytes = record::encode(&record).map_err(Error::internal)?;
+        let public_id = Uuid::now_v7();
+        let session = NewSession {
+            record: &record,
+            public_id,
+            user_id: Some(user.id),
+            client: Some(client),
+            now,
+            expires_at,
+        };
+        if !sessions::insert(&mut tx, session, &bytes).await? {
+            return Err(Error::internal("a fresh session id is taken"));
+        }
+        sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user()).await?;
+        tx.commit().await?;
+
+        let lookup = Lookup::new(gate.clone(), Ok(record.id));
+        *self.lock() = Current::new(gate, lookup, SetCookie::Keep(record.id));
+        Ok(())
+    }
+
+    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    pub async fn log_out(&self) -> Result<(), Error> {
+        if let Some(id) = self.current().lookup.id() {
+            sessions::delete(self.gate().db(), id).await?;
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Has the browser forget its cookie.
+    pub fn forget(&self) {
+        let set_cookie = match self.0.cookie {
+            Err(NoSession::NoCookie) => SetCookie::No,
+            _ => SetCookie::Forget,
+        };
+        let lookup = Lookup::new(self.gate().clone(), Err(NoSession::NoCookie));
+        *self.lock() = Current::new(self.gate(), lookup, set_cookie);
+    }
+
+    fn unknown_session(&self) -> Error {
+        LoggedOut::Session(NotLive::Unknown).into_error(self.gate().cookie().name())
+    }
+
+    fn current(&self) -> Current {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Saves the values that handlers wrote, and says which cookie the browser is to have.
+    async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
+        let Current { lookup, session, set_cookie } = self.current();
+        let cookie = self.gate().cookie();
+        let is_saved = session.is_modified() && !status.is_server_error();
+        if is_saved && !session.is_empty().await {
+            session.save().await?;
+            // A visitor's first value, or one whose session had ended, makes a new session.
+            if let Some(new) = session.id().filter(|id| Some(*id) != lookup.id()) {
+                return Ok(Some(cookie.keep(new)));
+            }
+        }
+        Ok(match set_cookie {
+            SetCookie::No => None,
+            SetCookie::Keep(id) => Some(cookie.keep(id)),
+            SetCookie::Resign(id) => lookup.found().map(|_| cookie.keep(id)),
+            SetCookie::Forget => Some(cookie.forget()),
+        })
+    }
+}
+
+impl Current {
+    fn new(gate: &Gate, lookup: Lookup, set_cookie: SetCookie) -> Self {
+        let lookup = Arc::new(lookup);
+        let store = Arc::new(RecordStore::new(gate.clone(), lookup.clone()));
+        let session = Session::new(lookup.id(), store, None);
+        Self { lookup, session, set_cookie }
+    }
+}
+
+/// Gives the request its session, and the answer what became of it.
+pub(super) async fn session_layer(
+    State(gate): State<Gate>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let session = RequestSession::new(gate, request.headers());
+    request.extensions_mut().insert(session.current().session);
+    request.extensions_mut().insert(session.clone());
+    let mut response = next.run(request).await;
+    match session.finish(response.status()).await {
+        Ok(Some(cookie)) => {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        Ok(None) => {}
+        Err(error) => response = error.into_response(),
+    }
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
+    response
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestSession {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session = parts.extensions.get::<Self>().cloned();
+        session.ok_or_else(|| Error::internal("the route is not behind Gate::protect"))
+    }
+}
+
+/// The client of a request behind the gate.
+#[derive(Debug)]
+pub(super) struct GateClient(pub Client);
+
+impl<S: Sync> FromRequestParts<S> for GateClient {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let session = RequestSession::from_request_parts(parts, state).await?;
+        Ok(Self(Client::of(parts, session.gate().trusted_proxies())))
+    }
+}

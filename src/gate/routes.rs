@@ -1,0 +1,197 @@
+//! Signing up, logging in, asking who is logged in, logging out; and the gate's route table.
+
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    account_routes,
+    accounts::Application,
+    request_session::{GateClient, RequestSession, session_layer},
+    state::Gate,
+    username::Username,
+    users::{self, Account, AccountState, User},
+};
+use crate::http::{Error, JsonBody, Problem};
+
+impl Gate {
+    /// The gate's routes, to be merged into any app.
+    pub fn router(&self) -> Router {
+        self.documented_router().into()
+    }
+
+    /// The gate's routes with their description.
+    pub fn documented_router(&self) -> OpenApiRouter {
+        OpenApiRouter::new()
+            .routes(routes!(sign_up))
+            .routes(routes!(log_in))
+            .routes(routes!(check_login))
+            .routes(routes!(log_out))
+            .routes(routes!(account_routes::list_sessions, account_routes::end_other_sessions))
+            .routes(routes!(account_routes::end_session))
+            .routes(routes!(account_routes::change_password))
+            .layer(from_fn_with_state(self.clone(), session_layer))
+    }
+
+    /// Puts a session around `router`, whose handlers can then take
+    /// [`CurrentUser`](super::CurrentUser) and [`Session`](super::Session).
+    pub fn protect<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
+        router.layer(from_fn_with_state(self.clone(), session_layer))
+    }
+}
+
+/// A missing field counts as empty, so that all that is wrong is said at once.
+#[derive(Deserialize, ToSchema)]
+struct SignUp {
+    /// 2 to 32 letters, digits, `.`, `_` or `-`; two that differ in case alone are the same.
+    #[serde(default)]
+    #[schema(required, example = "Jackson")]
+    username: String,
+    #[serde(default)]
+    #[schema(required, format = Email, example = "jackson@example.com")]
+    email: String,
+    /// 8 to 256 characters, taken as they are; not easily guessed.
+    #[serde(default)]
+    #[schema(required, format = Password, example = "plain tea at dawn")]
+    password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct LogIn {
+    #[serde(default)]
+    #[schema(required, example = "Jackson")]
+    username: String,
+    /// May be left out where `PASSWORDLESS_LOGIN` is on, by an account that has none.
+    #[schema(format = Password, example = "plain tea at dawn")]
+    password: Option<String>,
+}
+
+/// Nothing to say.
+#[derive(Serialize, ToSchema)]
+struct Empty {}
+
+/// Make an account and log in
+///
+/// Whatever session came along is cleared.
+#[utoipa::path(post, path = "/signup", tag = "session", request_body = SignUp, responses(
+    (status = 201, body = User, description = "The account is made and logged in",
+        headers(("Set-Cookie", description = "The new session"))),
+    (status = 409, body = Problem, content_type = "application/problem+json",
+        description = "`username_taken` or `email_taken`"),
+    (status = 503, body = Problem, content_type = "application/problem+json",
+        description = "`busy`: too many are logging in at once",
+        headers(("Retry-After" = i64, description = "Seconds to wait"))),
+))]
+async fn sign_up(
+    session: RequestSession,
+    GateClient(client): GateClient,
+    JsonBody(body): JsonBody<SignUp>,
+) -> Result<(StatusCode, Json<User>), Error> {
+    let gate = session.gate();
+    let application = Application {
+        username: body.username,
+        email: Some(body.email),
+        password: Some(body.password),
+    };
+    let account = gate.accounts().check(application).await?;
+    let replaced = session.replaced().await?.cleared();
+    let mut tx = gate.db().begin().await?;
+    let Some(user) = users::insert(&mut tx, &account, gate.now()).await? else {
+        drop(tx);
+        return Err(gate.accounts().taken(&account).await);
+    };
+    session.log_in(tx, &user, &client, replaced).await?;
+    tracing::info!(user_id = %user.id, "signed up");
+    Ok((StatusCode::CREATED, Json(user)))
+}
+
+/// Log in
+///
+/// On a new session id; the session that came along ends. Unknown user, wrong password and
+/// disabled account are answered alike.
+#[utoipa::path(post, path = "/login", tag = "session", request_body = LogIn, responses(
+    (status = 200, body = User, description = "Logged in",
+        headers(("Set-Cookie", description = "The new session"))),
+    (status = 400, body = Problem, content_type = "application/problem+json",
+        description = "`bad_credentials`"),
+    (status = 503, body = Problem, content_type = "application/problem+json",
+        description = "`busy`: too many are logging in at once",
+        headers(("Retry-After" = i64, description = "Seconds to wait"))),
+))]
+async fn log_in(
+    session: RequestSession,
+    GateClient(client): GateClient,
+    JsonBody(body): JsonBody<LogIn>,
+) -> Result<Json<User>, Error> {
+    let gate = session.gate();
+    let account = check_credentials(gate, &body.username, body.password).await?;
+    let replaced = session.replaced().await?;
+    let mut tx = gate.db().begin().await?;
+    if !users::note_login(&mut tx, &account, gate.now()).await? {
+        return Err(Error::BadCredentials);
+    }
+    session.log_in(tx, &account.user, &client, replaced).await?;
+    tracing::info!(user_id = %account.user.id, "logged in");
+    Ok(Json(account.user))
+}
+
+/// The account that these credentials open. Whatever is wrong with them, a hash is computed
+/// first, so that the time of the answer tells nothing (ASVS 6.3.8).
+async fn check_credentials(
+    gate: &Gate,
+    username: &str,
+    password: Option<String>,
+) -> Result<Account, Error> {
+    let account = match Username::parse(username) {
+        Ok(username) => users::find(gate.db(), &username).await?,
+        Err(_) => None,
+    };
+    let account = account.filter(|account| account.state() == AccountState::Enabled);
+    let has_password = account.as_ref().is_some_and(|account| account.password_hash.is_some());
+    if let Some(account) = &account
+        && !has_password
+        && password.is_none()
+        && gate.passwordless_login()
+    {
+        return Ok(account.clone());
+    }
+    let stored = account.as_ref().and_then(|account| account.password_hash.clone());
+    let verdict = gate.passwords().verify(password.unwrap_or_default(), stored).await?;
+    let Some(mut account) = account.filter(|_| verdict.matches) else {
+        return Err(Error::BadCredentials);
+    };
+    if let (Some(old), Some(new)) = (&account.password_hash, verdict.rehashed) {
+        users::rehash(gate.db(), account.user.id, old, &new).await?;
+        account.password_hash = Some(new);
+    }
+    Ok(account)
+}
+
+/// Who is logged in
+///
+/// The user is looked up, so that one who was deleted or disabled is out at once.
+#[utoipa::path(get, path = "/checklogin", tag = "session", responses(
+    (status = 200, body = User, description = "Logged in"),
+    (status = 401, body = Problem, content_type = "application/problem+json",
+        description = "`not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, \
+            `unknown_session`, `expired` or `user_gone`"),
+))]
+async fn check_login(session: RequestSession) -> Result<Json<User>, Error> {
+    session.user().await.map(|(user, _)| Json(user))
+}
+
+/// Log out
+///
+/// From then on no copy of the cookie is good for anything.
+#[utoipa::path(delete, path = "/logout", tag = "session", responses(
+    (status = 200, body = Empty, description = "Nobody is logged in, whoever was"),
+))]
+async fn log_out(session: RequestSession) -> Result<Json<Empty>, Error> {
+    session.log_out().await?;
+    Ok(Json(Empty {}))
+}

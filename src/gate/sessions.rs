@@ -1,0 +1,263 @@
+//! Sessions: the row and its SQL.
+
+use serde::Serialize;
+use sqlx::FromRow;
+use tower_sessions::session::{Id, Record};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{timeouts::Timeouts, users::User};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx, in_tx, on_reader, on_writer},
+    http::Client,
+};
+
+/// A session that is not over.
+#[derive(Clone, Debug)]
+pub(super) struct LiveSession {
+    /// Names the session where its secret id must not be shown.
+    pub public_id: Uuid,
+    pub last_seen_at: Timestamp,
+    pub created_at: Timestamp,
+    /// Who is logged in; none for a visitor.
+    pub user: Option<User>,
+}
+
+/// Why a session id stands for no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotLive {
+    Unknown,
+    Expired,
+    /// Its user was deleted or disabled.
+    UserGone,
+}
+
+/// One of a user's own sessions, as they see it.
+#[derive(Debug, Serialize, FromRow, ToSchema)]
+pub(super) struct OwnSession {
+    /// Names the session; it is not the secret in the cookie.
+    #[sqlx(rename = "public_id")]
+    #[schema(value_type = String, example = "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60")]
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    /// The last use written down, at most a minute before the last use.
+    pub last_seen_at: Timestamp,
+    #[schema(required, example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")]
+    pub user_agent: Option<String>,
+    #[schema(required, example = "203.0.113.7")]
+    pub ip: Option<String>,
+    /// Whether it is the session of this very request.
+    #[sqlx(skip)]
+    pub current: bool,
+}
+
+/// What a new row holds.
+#[derive(Debug)]
+pub(super) struct NewSession<'a> {
+    pub record: &'a Record,
+    pub public_id: Uuid,
+    pub user_id: Option<Uuid>,
+    pub client: Option<&'a Client>,
+    pub now: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// The session `id` with its user, in one query; checked against `timeouts` as they are
+/// today, not as they were when the row was written.
+pub(super) async fn find(
+    db: &Db,
+    id: Id,
+    timeouts: Timeouts,
+    now: Timestamp,
+) -> sqlx::Result<Result<LiveSession, NotLive>> {
+    #[derive(FromRow)]
+    struct Row {
+        public_id: Uuid,
+        session_created_at: Timestamp,
+        last_seen_at: Timestamp,
+        user_id: Option<Uuid>,
+        username: Option<String>,
+        email: Option<String>,
+        created_at: Option<Timestamp>,
+    }
+    let row: Option<Row> = on_reader!(db, conn => sqlx::query_as(
+        "select s.public_id, s.created_at as session_created_at, s.last_seen_at, s.user_id,
+                u.username, u.email, u.created_at
+         from sessions s
+         left join users u on u.id = s.user_id and u.disabled_at is null
+         where s.id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await)?;
+
+    let Some(row) = row else { return Ok(Err(NotLive::Unknown)) };
+    if now >= timeouts.expires_at(row.session_created_at, row.last_seen_at) {
+        return Ok(Err(NotLive::Expired));
+    }
+    let user = match (row.user_id, row.username, row.created_at) {
+        (None, ..) => None,
+        (Some(id), Some(username), Some(created_at)) => {
+            Some(User { id, username, email: row.email, created_at })
+        }
+        (Some(_), ..) => return Ok(Err(NotLive::UserGone)),
+    };
+    Ok(Ok(LiveSession {
+        public_id: row.public_id,
+        last_seen_at: row.last_seen_at,
+        created_at: row.session_created_at,
+        user,
+    }))
+}
+
+/// Writes down that a session was used.
+pub(super) async fn touch(
+    db: &Db,
+    id: Id,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<()> {
+    on_writer!(db, conn => sqlx::query(
+        "update sessions set last_seen_at = $1, expiry_date = $2 where id = $3",
+    )
+    .bind(now)
+    .bind(expires_at)
+    .bind(id.to_string())
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Adds a row; false when the id is taken.
+pub(super) async fn insert(tx: &mut Tx, session: NewSession<'_>, data: &[u8]) -> sqlx::Result<bool> {
+    let ip = session.client.and_then(|client| client.ip).map(|ip| ip.to_string());
+    in_tx!(tx, conn => sqlx::query(
+        "insert into sessions
+             (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent, ip)
+         values ($1, $2, $3, $4, $5, $6, $6, $7, $8)
+         on conflict (id) do nothing",
+    )
+    .bind(session.record.id.to_string())
+    .bind(data)
+    .bind(session.expires_at)
+    .bind(session.public_id)
+    .bind(session.user_id)
+    .bind(session.now)
+    .bind(session.client.and_then(|client| client.user_agent.as_deref()))
+    .bind(ip.as_deref())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// The record of a session, locked until the transaction ends; none once it is over.
+pub(super) async fn lock_data(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Vec<u8>>> {
+    // An update locks the row on both databases; SQLite knows no `for update`.
+    let row: Option<(Vec<u8>,)> = in_tx!(tx, conn => sqlx::query_as(
+        "update sessions set id = id where id = $1 returning data",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await)?;
+    Ok(row.map(|(data,)| data))
+}
+
+/// Replaces the record of a session; never adds a row, so what is over stays over.
+pub(super) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update sessions set data = $1 where id = $2")
+        .bind(data)
+        .bind(id.to_string())
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Takes a session's record out of the table, if it is a visitor's or that of `user_id`;
+/// anybody else's is just deleted.
+pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>, Option<Uuid>)> = in_tx!(tx, conn => sqlx::query_as(
+        "delete from sessions where id = $1 returning data, user_id",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await)?;
+    Ok(row.filter(|(_, owner)| owner.is_none_or(|owner| owner == user_id)).map(|(data, _)| data))
+}
+
+/// Ends a session.
+pub(super) async fn delete(db: &Db, id: Id) -> sqlx::Result<()> {
+    on_writer!(db, conn => sqlx::query("delete from sessions where id = $1")
+        .bind(id.to_string())
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Ends one of a user's sessions; false when the user has none of that id.
+pub(super) async fn delete_own(db: &Db, user_id: Uuid, public_id: Uuid) -> sqlx::Result<bool> {
+    on_writer!(db, conn => sqlx::query(
+        "delete from sessions where user_id = $1 and public_id = $2",
+    )
+    .bind(user_id)
+    .bind(public_id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// Ends every session of a user but `kept`.
+pub(super) async fn delete_others(tx: &mut Tx, user_id: Uuid, kept: Option<Uuid>) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from sessions where user_id = $1 and public_id is distinct from $2",
+    )
+    .bind(user_id)
+    .bind(kept)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Ends the oldest sessions of a user until `kept` are left.
+pub(super) async fn delete_oldest(tx: &mut Tx, user_id: Uuid, kept: i64) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from sessions where user_id = $1 and public_id not in
+             (select public_id from sessions where user_id = $1 order by public_id desc limit $2)",
+    )
+    .bind(user_id)
+    .bind(kept)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// A user's sessions that are not over, newest first.
+pub(super) async fn list_own(
+    db: &Db,
+    user_id: Uuid,
+    timeouts: Timeouts,
+    now: Timestamp,
+) -> sqlx::Result<Vec<OwnSession>> {
+    let mut sessions: Vec<OwnSession> = on_reader!(db, conn => sqlx::query_as(
+        "select public_id, created_at, last_seen_at, user_agent, ip
+         from sessions where user_id = $1 order by public_id desc",
+    )
+    .bind(user_id)
+    .fetch_all(conn)
+    .await)?;
+    sessions.retain(|session| now < timeouts.expires_at(session.created_at, session.last_seen_at));
+    Ok(sessions)
+}
+
+/// Removes up to `limit` rows that were over before `before`; how many there were.
+pub(super) async fn purge(db: &Db, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    on_writer!(db, conn => sqlx::query(
+        "delete from sessions where id in
+             (select id from sessions where expiry_date < $1 order by expiry_date limit $2)",
+    )
+    .bind(before)
+    .bind(limit)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
+}

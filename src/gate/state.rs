@@ -1,0 +1,123 @@
+//! What the gate's handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use thiserror::Error;
+use tower_sessions::SessionStore;
+
+use super::{
+    accounts::Accounts, cookie::SessionCookie, keys::KeyRing, password::Passwords,
+    timeouts::Timeouts,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    config::Config,
+    db::Db,
+};
+
+/// The gate: accounts, log-in and sessions on one database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    db: Db,
+    clock: Clock,
+    session_reader: Arc<dyn SessionStore>,
+    cookie: SessionCookie,
+    accounts: Accounts,
+    timeouts: Timeouts,
+    sessions_per_user: i64,
+    passwordless_login: bool,
+    trusted_proxies: Vec<IpNet>,
+}
+
+/// What keeps a gate from being built.
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// There is nothing to sign cookies with.
+    #[error("SECRET_KEY: is not set")]
+    NoSecretKey,
+    /// A parameter that a library below does not take.
+    #[error("{0}")]
+    Parameter(String),
+}
+
+impl Gate {
+    /// A gate on a database that has been migrated.
+    ///
+    /// # Errors
+    /// When there is no key to sign with.
+    pub fn new(config: &Config, db: Db) -> Result<Self, GateError> {
+        Self::with_clock(config, db, Clock::system())
+    }
+
+    /// A gate that reads the time from `clock`.
+    ///
+    /// # Errors
+    /// When there is no key to sign with.
+    pub fn with_clock(config: &Config, db: Db, clock: Clock) -> Result<Self, GateError> {
+        let secret_key = config.secret_key.as_ref().ok_or(GateError::NoSecretKey)?;
+        let keys = KeyRing::new(secret_key, &config.secret_key_fallbacks);
+        let max_age: Duration = config.session_absolute_timeout;
+        Ok(Self(Arc::new(Parts {
+            accounts: Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
+                .map_err(GateError::Parameter)?,
+            session_reader: db.session_reader().map_err(GateError::Parameter)?,
+            db,
+            clock,
+            cookie: SessionCookie::new(keys, max_age, config.is_production()),
+            timeouts: Timeouts {
+                idle: config.session_idle_timeout,
+                absolute: config.session_absolute_timeout,
+            },
+            sessions_per_user: i64::try_from(config.sessions_per_user).unwrap_or(i64::MAX),
+            passwordless_login: config.passwordless_login,
+            trusted_proxies: config.trusted_proxies.clone(),
+        })))
+    }
+
+    /// The database the gate stands on.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(super) fn session_reader(&self) -> &dyn SessionStore {
+        &*self.0.session_reader
+    }
+
+    pub(super) fn cookie(&self) -> &SessionCookie {
+        &self.0.cookie
+    }
+
+    /// The accounts behind the gate.
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    pub(super) fn passwords(&self) -> &Passwords {
+        self.0.accounts.passwords()
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.0.timeouts
+    }
+
+    pub(super) fn sessions_per_user(&self) -> i64 {
+        self.0.sessions_per_user
+    }
+
+    pub(super) fn passwordless_login(&self) -> bool {
+        self.0.passwordless_login
+    }
+
+    pub(super) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.0.trusted_proxies
+    }
+}

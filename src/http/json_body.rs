@@ -1,0 +1,95 @@
+//! A JSON body, or the problem that says what is wrong with it.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use serde::de::DeserializeOwned;
+
+use super::Error;
+
+/// Extracts a JSON body. JSON must be declared, so that no plain HTML form can post here.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        if !is_json(request.headers()) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Error::Status(rejection.status()))?;
+        parse(&body).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let message = without_position(&error.inner().to_string());
+        match error.inner().classify() {
+            serde_json::error::Category::Data => {
+                Error::invalid(if field == "." { "body" } else { &field }, message)
+            }
+            _ => Error::MalformedJson(message),
+        }
+    })?;
+    json.end().map_err(|error| Error::MalformedJson(without_position(&error.to_string())))?;
+    Ok(value)
+}
+
+fn without_position(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Body {
+        #[allow(dead_code)]
+        username: String,
+    }
+
+    fn problem(body: &str) -> (String, Vec<String>) {
+        let problem = parse::<Body>(body.as_bytes()).err().map(|error| error.problem());
+        let problem = problem.unwrap_or_else(|| unreachable!("{body} was taken"));
+        (problem.code, problem.errors.unwrap_or_default().into_keys().collect())
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_from_what_has_the_wrong_fields() {
+        for body in ["", "{", "{}x", "nope", &"[".repeat(10_000)] {
+            assert_eq!(problem(body), ("malformed_json".into(), vec![]), "{body}");
+        }
+        assert_eq!(problem(r#"{"username":5}"#), ("invalid".into(), vec!["username".into()]));
+        assert_eq!(problem("7"), ("invalid".into(), vec!["body".into()]));
+    }
+
+    #[test]
+    fn json_must_be_declared() {
+        let with = |value: &'static str| {
+            let value = header::HeaderValue::from_static(value);
+            is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
+        };
+        assert!(with("application/json; charset=utf-8"));
+        assert!(with("Application/JSON"));
+        assert!(!with("text/plain"));
+        assert!(!with("application/x-www-form-urlencoded"));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,118 @@
+//! What stands around every route: request ids, logs, limits, the cross-site check.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{map_request, map_response},
+    response::{IntoResponse, Response},
+};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::CorsLayer,
+    csrf::{ConfigError, CsrfLayer, ProtectionError},
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
+use tracing::Span;
+
+use super::{Error, Problem};
+
+/// The largest body anybody may send, in bytes.
+pub const BODY_LIMIT: usize = 64 * 1024;
+/// Longer than any honest request takes, the wait for a password hash included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Puts every layer around `router`.
+///
+/// # Errors
+/// When an origin cannot be one.
+pub fn with_layers(router: Router, allowed_origins: &[String]) -> Result<Router, ConfigError> {
+    let layers = ServiceBuilder::new()
+        // A client does not choose what our logs call its request.
+        .layer(map_request(remove_request_id))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(request_span)
+                .on_request(())
+                .on_failure(())
+                .on_response(log_response),
+        )
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(CatchPanicLayer::custom(panic_response))
+        .layer(map_response(error_as_problem))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .option_layer((!allowed_origins.is_empty()).then(|| cors(allowed_origins)))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(csrf(allowed_origins)?);
+    Ok(router
+        .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(layers))
+}
+
+async fn remove_request_id(mut request: Request) -> Request {
+    request.headers_mut().remove("x-request-id");
+    request
+}
+
+/// The path alone: a query may hold what no log should.
+fn request_span(request: &Request) -> Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+fn log_response<B>(response: &axum::http::Response<B>, latency: Duration, _: &Span) {
+    let status = response.status().as_u16();
+    tracing::info!(status, latency_us = latency.as_micros(), "answered");
+}
+
+/// Gives a body to every error that a library answered with a bare status.
+async fn error_as_problem(response: Response) -> Response {
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_problem = content_type.is_some_and(|value| value == Problem::MEDIA_TYPE);
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let error = match status {
+        StatusCode::SERVICE_UNAVAILABLE => Error::Unavailable,
+        StatusCode::INTERNAL_SERVER_ERROR => Error::Internal,
+        StatusCode::NOT_FOUND => Error::NotFound,
+        _ => Error::Status(status),
+    };
+    let mut problem = error.into_response();
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_LENGTH && !problem.headers().contains_key(name) {
+            problem.headers_mut().append(name, value.clone());
+        }
+    }
+    problem
+}
+
+fn panic_response(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::internal(format!("panic: {}", message.unwrap_or_default())).into_response()
+}
+
+/// Fetch Metadata, then Origin: neither is sent by curl, which passes.
+fn csrf(
+    allowed_origins: &[String],
+) -> Result<CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>>, ConfigError> {
+    let layer = CsrfLayer::new().with_rejection_response(|_| Error::CrossSite.into_response());
+    allowed_origins.iter().try_fold(layer, |layer, origin| layer.add_trusted_origin(origin))
+}
+
+fn cors(allowed_origins: &[String]) -> CorsLayer {
+    let origins = allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<_>>())
+        .allow_credentials(true)
+        .allow_headers([header::CONTENT_TYPE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+}

@@ -1,0 +1,15 @@
+//! HTTP as this project speaks it: one error type, the extractors, the layers.
+
+mod client;
+mod error;
+mod health;
+mod json_body;
+mod layers;
+mod openapi;
+
+pub use client::Client;
+pub use error::{Error, FieldErrors, Problem};
+pub use health::Health;
+pub use json_body::JsonBody;
+pub use layers::{BODY_LIMIT, with_layers};
+pub use openapi::{docs_router, document_common_problems};

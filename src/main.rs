@@ -1,0 +1,34 @@
+//! Parse, dispatch, exit status.
+
+mod cli;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::FromArgMatches;
+use cli::{Cli, Command};
+use handstamp::config::generate_secret_key;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = match Cli::from_arg_matches(&cli::command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let done = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => cli::serve().await,
+        Command::User(command) => cli::user(command).await,
+        Command::Secret => cli::say(&generate_secret_key()),
+        Command::Migrate => cli::migrate().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With standard error closed there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "{failure}");
+            failure.exit_code()
+        }
+    }
+}
