@@ -23,6 +23,7 @@ use super::{Failure, first_run, terminal::say, user::open};
 
 /// How long requests under way may take once the server is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The store warns at each cookie of a session that has ended; that is everyday life.
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
 
@@ -45,7 +46,7 @@ pub async fn serve() -> Result<(), Failure> {
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
 
     let (stop, mut stopping) = watch::channel(());
-    let purging = tokio::spawn(keep_purging(gate));
+    let purging = tokio::spawn(keep_purging(gate, PURGE_INTERVAL));
     let drained = async move {
         stop_signal().await;
         tracing::info!("shutting down");

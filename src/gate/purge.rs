@@ -4,7 +4,6 @@ use std::{convert::Infallible, time::Duration};
 
 use super::{sessions, state::Gate};
 
-const INTERVAL: Duration = Duration::from_secs(60);
 /// Small, so that nobody waits long for the write lock.
 const BATCH: i64 = 500;
 /// A session that is over is still told from one that never was for so long.
@@ -30,9 +29,9 @@ impl Gate {
     }
 }
 
-/// Purges expired sessions now and every minute, whatever the database answers.
-pub async fn keep_purging(gate: Gate) -> Infallible {
-    let mut interval = tokio::time::interval(INTERVAL);
+/// Purges expired sessions now and at every `interval`, whatever the database answers.
+pub async fn keep_purging(gate: Gate, interval: Duration) -> Infallible {
+    let mut interval = tokio::time::interval(interval);
     loop {
         interval.tick().await;
         match gate.purge_expired_sessions().await {

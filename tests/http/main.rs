@@ -1,1 +1,22 @@
-fn main(){}
+//! The whole suite: a real server on a free port with a database of its own, for each test,
+//! on SQLite and on PostgreSQL.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod helpers;
+
+mod answers;
+mod command_line;
+mod database_down;
+mod durability;
+mod embed;
+mod keys;
+mod log_out_wins;
+mod openapi;
+mod passwords;
+mod problems;
+mod serving;
+mod sessions;
+mod tampering;
+mod timeouts;
+mod walks;

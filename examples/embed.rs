@@ -1,0 +1,41 @@
+//! handstamp in an axum app of your own: its routes beside two that know who asks.
+//! Run it where a `.env` has a SECRET_KEY: `cargo run --example embed`.
+
+use std::net::SocketAddr;
+
+use axum::{Router, routing::get};
+use handstamp::{
+    Config, Db,
+    gate::{CurrentUser, Gate, Session},
+    http::Error,
+};
+
+/// For those who are logged in; visitors are answered 401 with the reason.
+async fn secret(CurrentUser(user): CurrentUser) -> String {
+    format!("The secret is safe with {}.", user.username)
+}
+
+/// For everybody. The session keeps the count, a visitor's too.
+async fn home(user: Option<CurrentUser>, session: Session) -> Result<String, Error> {
+    let views = session.get::<u32>("views").await?.unwrap_or_default() + 1;
+    session.insert("views", views).await?;
+    let name = user.map_or("stranger".to_owned(), |CurrentUser(user)| user.username);
+    Ok(format!("Hello {name}, page view {views}."))
+}
+
+/// Your routes behind the gate, and the gate's own.
+pub fn app(gate: &Gate) -> Router {
+    let routes = Router::new().route("/", get(home)).route("/secret", get(secret));
+    gate.protect(routes).merge(gate.router())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::from_env()?;
+    let db = Db::connect(&config.database_url).await?;
+    db.migrate().await?;
+    let app = app(&Gate::new(&config, db)?);
+    let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, service).await?)
+}

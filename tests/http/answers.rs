@@ -1,0 +1,134 @@
+//! Every answer of the contract, whole: the same words on both databases.
+
+use std::time::Duration;
+
+use insta::assert_json_snapshot;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, Kind, PASSWORD, Server, on_both_databases};
+
+on_both_databases!(session_answers, account_answers, problem_answers, operator_answers);
+
+const SHOWN_HEADERS: [&str; 6] =
+    ["allow", "cache-control", "content-type", "location", "retry-after", "set-cookie"];
+
+/// The answer without what differs from run to run.
+fn shown(answer: &Answer) -> Value {
+    let headers = SHOWN_HEADERS.iter().filter_map(|name| {
+        let value = answer.header(name)?;
+        let value = match (*name, value.split_once(';')) {
+            ("set-cookie", Some((pair, attributes))) if pair != "session=" => {
+                format!("session=[signed id];{attributes}")
+            }
+            _ => value.to_owned(),
+        };
+        Some(((*name).to_owned(), Value::from(value)))
+    });
+    let mut body = serde_json::from_str(&answer.text).unwrap_or(Value::from(&*answer.text));
+    redact(&mut body);
+    json!({
+        "status": answer.status.as_u16(),
+        "headers": headers.collect::<serde_json::Map<_, _>>(),
+        "body": body,
+    })
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(redact),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match name.as_str() {
+                    "id" => *value = "[id]".into(),
+                    "created_at" | "last_seen_at" => *value = "[time]".into(),
+                    _ => redact(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+macro_rules! snapshot {
+    ($name:literal, $answer:expr) => {
+        assert_json_snapshot!($name, shown(&$answer))
+    };
+}
+
+async fn session_answers(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    let ann = json!({"username": "Ann", "email": "ann@example.com", "password": PASSWORD});
+    snapshot!("signup_201", browser.post("/signup", ann.clone()).await);
+    snapshot!("signup_409_username", browser.post("/signup", ann).await);
+    let email = json!({"username": "Ben", "email": "ANN@example.com", "password": PASSWORD});
+    snapshot!("signup_409_email", browser.post("/signup", email).await);
+    let weak = json!({"username": "!", "email": "?", "password": "password1234"});
+    snapshot!("signup_422", browser.post("/signup", weak).await);
+    snapshot!("checklogin_200", browser.check().await);
+    snapshot!("login_page_303", browser.get("/login").await);
+    let session = browser.session().unwrap();
+    snapshot!("logout_200", browser.log_out().await);
+    snapshot!("logout_200_again", browser.log_out().await);
+
+    snapshot!("checklogin_401_no_cookie", browser.check().await);
+    let cookie = format!("session={session}");
+    snapshot!("checklogin_401_unknown_session", browser.check_with(&cookie).await);
+    snapshot!("checklogin_401_bad_signature", browser.check_with("session=forged").await);
+    let twice = format!("{cookie}; {cookie}");
+    snapshot!("checklogin_401_sent_twice", browser.check_with(&twice).await);
+
+    snapshot!("login_400", browser.log_in_with("Ann", "wrong").await);
+    snapshot!("login_200", browser.log_in("Ann").await);
+    server.database.execute("update users set disabled_at = created_at").await;
+    snapshot!("checklogin_401_user_gone", browser.check().await);
+    server.clock.advance(Duration::from_secs(30 * 24 * 60 * 60));
+    snapshot!("checklogin_401_expired", browser.check().await);
+}
+
+async fn account_answers(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    snapshot!("sessions_401", browser.get("/sessions").await);
+    browser.sign_up("Ann").await;
+    snapshot!("sessions_200", browser.get("/sessions").await);
+    snapshot!("end_session_404", browser.delete("/sessions/nonsense").await);
+    snapshot!("end_other_sessions_204", browser.delete("/sessions").await);
+    let wrong = json!({"current_password": "wrong", "new_password": "black coffee by noon"});
+    snapshot!("password_400", browser.post("/password", wrong).await);
+    let weak = json!({"current_password": PASSWORD, "new_password": "short"});
+    snapshot!("password_422", browser.post("/password", weak).await);
+    let right = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
+    snapshot!("password_204", browser.post("/password", right).await);
+    let id = browser.get("/sessions").await.json()["sessions"][0]["id"].clone();
+    let path = format!("/sessions/{}", id.as_str().unwrap());
+    snapshot!("end_session_204", browser.delete(&path).await);
+}
+
+async fn problem_answers(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    let post = async |content_type: &str, body: String| {
+        let request = browser.request(Method::POST, "/login").header("content-type", content_type);
+        browser.send(request.body(body)).await
+    };
+    snapshot!("problem_400_malformed_json", post("application/json", "{".into()).await);
+    snapshot!("problem_413", post("application/json", "x".repeat(65 * 1024)).await);
+    snapshot!("problem_415", post("text/plain", "{}".into()).await);
+    snapshot!("problem_422_wrong_type", post("application/json", "{\"username\":1}".into()).await);
+    snapshot!("problem_404", browser.get("/nowhere").await);
+    snapshot!("problem_405", browser.send(browser.request(Method::GET, "/logout")).await);
+    let request = browser.request(Method::DELETE, "/logout").header("origin", "https://evil.example");
+    snapshot!("problem_403_cross_site", browser.send(request).await);
+}
+
+async fn operator_answers(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    snapshot!("healthz_200", browser.get("/healthz").await);
+    snapshot!("readyz_200", browser.get("/readyz/").await);
+    server.health.shut_down();
+    snapshot!("readyz_503", browser.get("/readyz").await);
+    snapshot!("healthz_200", browser.get("/healthz").await);
+}

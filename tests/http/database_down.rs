@@ -1,0 +1,131 @@
+//! A database that does not answer logs nobody out, and nobody in.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use handstamp::gate::keep_purging;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, UnixStream},
+    sync::watch,
+};
+
+use crate::helpers::{Database, Kind, Server, on_both_databases};
+
+on_both_databases!(purging_goes_on_after_errors, a_broken_table_is_no_log_out);
+
+const TWO_MINUTES: Duration = Duration::from_secs(120);
+
+async fn purging_goes_on_after_errors(kind: Kind) {
+    let server = Server::start(kind).await;
+    server.browser().sign_up("Ann").await;
+    server.clock.advance(Duration::from_secs(20 * 24 * 60 * 60));
+    server.database.execute("alter table sessions rename to away").await;
+    assert!(server.gate.purge_expired_sessions().await.is_err());
+    let purging = tokio::spawn(keep_purging(server.gate.clone(), Duration::from_millis(20)));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(server.database.count("away").await, 1);
+    server.database.execute("alter table away rename to sessions").await;
+    while server.database.count("sessions").await > 0 {
+        assert!(!purging.is_finished());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    purging.abort();
+}
+
+async fn a_broken_table_is_no_log_out(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    server.database.execute("alter table sessions rename to away").await;
+    for path in ["/checklogin", "/sessions", "/login"] {
+        let answer = browser.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "unavailable"), "{path}");
+        assert_eq!(answer.header("set-cookie"), None);
+        assert!(!answer.text.contains("sessions"), "no SQL in {}", answer.text);
+    }
+    assert_eq!(browser.log_out().await.status, 503, "not told that it is done when it is not");
+    assert_eq!(browser.log_in("Ann").await.status, 503);
+    server.database.execute("alter table away rename to sessions").await;
+    assert_eq!(browser.check().await.status, 200);
+}
+
+/// Readers go on while another process holds SQLite's write lock; writers are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_sqlite_file_keeps_everybody_in() {
+    let server = Server::start(Kind::Sqlite).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let lock = server.database.lock_sqlite().await;
+    assert_eq!(browser.check().await.status, 200);
+    assert_eq!(browser.log_in("Ann").await.code(), "unavailable");
+    // A use that cannot be written down is a use all the same.
+    server.clock.advance(TWO_MINUTES);
+    assert_eq!(browser.check().await.status, 200);
+    drop(lock);
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+}
+
+/// What stands between the server and PostgreSQL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Up,
+    /// Connections are there and nothing comes through.
+    Silent,
+    /// Connections are closed.
+    Cut,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_or_lost_postgres_is_no_log_out() {
+    let direct = Database::new(Kind::Postgres).await;
+    let (line, watched) = watch::channel(Line::Up);
+    let url = proxy(&direct.url, watched).await;
+    let server = Server::start_on(Database::at(&url), &[]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+
+    for broken in [Line::Silent, Line::Cut] {
+        line.send_replace(broken);
+        let answer = browser.check().await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "unavailable"));
+        assert_eq!(browser.get("/readyz").await.status, 503);
+        assert_eq!(browser.get("/healthz").await.status, 200);
+        line.send_replace(Line::Up);
+        // The pool finds out about its dead connections one by one.
+        let mut tries = 0;
+        while browser.check().await.status != 200 {
+            tries += 1;
+            assert!(tries < 20, "still not answering");
+        }
+        assert_eq!(browser.get("/readyz").await.status, 200);
+    }
+}
+
+/// A TCP port in front of the server's socket; its URL.
+async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
+    let (address, folder) = url.split_once("?host=").unwrap();
+    let database = address.rsplit('/').next().unwrap().to_owned();
+    let socket = Arc::new(PathBuf::from(folder).join(".s.PGSQL.5432"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (socket, mut line) = (socket.clone(), line.clone());
+            tokio::spawn(async move {
+                let mut server = UnixStream::connect(&*socket).await.unwrap();
+                loop {
+                    let now = *line.borrow_and_update();
+                    match now {
+                        Line::Cut => return,
+                        Line::Silent => line.changed().await.unwrap_or(()),
+                        Line::Up => tokio::select! {
+                            _ = copy_bidirectional(&mut client, &mut server) => return,
+                            _ = line.changed() => {}
+                        },
+                    }
+                }
+            });
+        }
+    });
+    format!("postgres://postgres@127.0.0.1:{port}/{database}")
+}

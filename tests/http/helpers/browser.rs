@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use reqwest::{
+    Client, Method, StatusCode,
+    cookie::{CookieStore, Jar},
+    header::HeaderMap,
+    redirect,
+};
+use serde_json::{Value, json};
+
+use super::PASSWORD;
+
+/// A client that keeps cookies as a browser does.
+#[derive(Clone)]
+pub struct Browser {
+    base: String,
+    client: Client,
+    jar: Arc<Jar>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// A problem's word for what happened.
+    pub fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The `reason` of a 401.
+    pub fn reason(&self) -> String {
+        assert_eq!(self.status, 401, "{self:?}");
+        self.json()["reason"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of the session cookie that came with the answer.
+    pub fn set_session(&self) -> Option<String> {
+        let set = self.header("set-cookie")?.strip_prefix("session=")?;
+        Some(set.split(';').next().unwrap().to_owned())
+    }
+}
+
+impl Browser {
+    pub fn new(base: &str) -> Self {
+        let jar = Arc::new(Jar::default());
+        let client = Client::builder()
+            .cookie_provider(jar.clone())
+            .redirect(redirect::Policy::none())
+            .user_agent("test browser")
+            .build()
+            .unwrap();
+        Self { base: base.to_owned(), client, jar }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// The value of the session cookie this browser keeps.
+    pub fn session(&self) -> Option<String> {
+        let cookies = self.jar.cookies(&self.base.parse().unwrap())?;
+        let pair = cookies.to_str().unwrap().strip_prefix("session=")?.to_owned();
+        Some(pair)
+    }
+
+    /// Asks who is logged in with this `Cookie` header and no other.
+    pub async fn check_with(&self, cookie: &str) -> Answer {
+        self.get_with("/checklogin", cookie).await
+    }
+
+    pub async fn get_with(&self, path: &str, cookie: &str) -> Answer {
+        let bare = Browser::new(&self.base);
+        bare.send(bare.request(Method::GET, path).header("cookie", cookie)).await
+    }
+
+    pub async fn sign_up(&self, name: &str) -> Answer {
+        let email = format!("{}@example.com", name.to_lowercase());
+        let body = json!({"username": name, "email": email, "password": PASSWORD});
+        let answer = self.post("/signup", body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer
+    }
+
+    pub async fn log_in(&self, name: &str) -> Answer {
+        self.log_in_with(name, PASSWORD).await
+    }
+
+    pub async fn log_in_with(&self, name: &str, password: &str) -> Answer {
+        self.post("/login", json!({"username": name, "password": password})).await
+    }
+
+    pub async fn check(&self) -> Answer {
+        self.get("/checklogin").await
+    }
+
+    pub async fn log_out(&self) -> Answer {
+        self.delete("/logout").await
+    }
+}

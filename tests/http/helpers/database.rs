@@ -1,0 +1,112 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{
+    PgPool, Sqlite, SqlitePool, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of one test's own, and a connection to look into it past the server.
+pub struct Database {
+    pub url: String,
+    pool: OnceCell<Pool>,
+    _folder: Option<TempDir>,
+}
+
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Runs one statement on whichever it is.
+macro_rules! on_pool {
+    ($database:expr, $conn:ident => $statement:expr) => {
+        match $database.pool().await {
+            Pool::Sqlite($conn) => $statement,
+            Pool::Postgres($conn) => $statement,
+        }
+    };
+}
+
+impl Database {
+    pub async fn new(kind: Kind) -> Self {
+        let (url, folder) = match kind {
+            Kind::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                (format!("sqlite://{}/test.db", folder.path().display()), Some(folder))
+            }
+            Kind::Postgres => (new_postgres_database().await, None),
+        };
+        Self { url, pool: OnceCell::new(), _folder: folder }
+    }
+
+    /// One that is there already.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), pool: OnceCell::new(), _folder: None }
+    }
+
+    async fn pool(&self) -> &Pool {
+        let connect = async || match self.url.starts_with("sqlite") {
+            true => Pool::Sqlite(SqlitePool::connect(&self.url).await.unwrap()),
+            false => {
+                let pool = PgPoolOptions::new().max_connections(2).connect(&self.url).await;
+                Pool::Postgres(pool.unwrap())
+            }
+        };
+        self.pool.get_or_init(connect).await
+    }
+
+    pub async fn count(&self, from_where: &str) -> i64 {
+        let sql = format!("select count(*) from {from_where}");
+        on_pool!(self, pool => sqlx::query_scalar(&sql).fetch_one(pool).await.unwrap())
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        on_pool!(self, pool => sqlx::query(sql).execute(pool).await.map(drop).unwrap());
+    }
+
+    /// The record of the only session there is.
+    pub async fn only_record(&self) -> tower_sessions::session::Record {
+        let data: Vec<u8> = on_pool!(self, pool => sqlx::query_scalar("select data from sessions")
+            .fetch_one(pool).await.unwrap());
+        rmp_serde::from_slice(&data).unwrap()
+    }
+
+    pub async fn text(&self, sql: &str) -> Option<String> {
+        on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap())
+    }
+
+    /// Takes SQLite's write lock, as another process would, until dropped.
+    pub async fn lock_sqlite(&self) -> Transaction<'static, Sqlite> {
+        match self.pool().await {
+            Pool::Sqlite(pool) => pool.begin_with("begin immediate").await.unwrap(),
+            Pool::Postgres(_) => panic!("this is not SQLite"),
+        }
+    }
+
+    /// What the database says of its own health; SQLite alone can be asked.
+    pub async fn integrity_check(&self) -> String {
+        self.text("pragma integrity_check").await.unwrap()
+    }
+}
+
+/// A new database on the server that `scripts/test` has started.
+async fn new_postgres_database() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = std::env::var("TEST_POSTGRES_URL")
+        .expect("TEST_POSTGRES_URL is not set: scripts/test starts a PostgreSQL and sets it");
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("test_{}_{number}", std::process::id());
+    let options: PgConnectOptions = server.parse().unwrap();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    sqlx::query(&format!("create database {name} template template0")).execute(&pool).await.unwrap();
+    pool.close().await;
+    server.replace("/postgres?", &format!("/{name}?"))
+}

@@ -1,0 +1,33 @@
+mod browser;
+mod clock;
+mod database;
+mod process;
+mod server;
+
+pub use browser::{Answer, Browser};
+pub use clock::MovableClock;
+pub use database::{Database, Kind};
+pub use process::Workplace;
+pub use server::Server;
+
+/// A password that passes, for users whose password does not matter.
+pub const PASSWORD: &str = "plain tea at dawn";
+
+/// Makes of each `async fn name(kind: Kind)` a test for either database.
+macro_rules! on_both_databases {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::helpers::Kind::Sqlite).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::helpers::Kind::Postgres).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_databases;

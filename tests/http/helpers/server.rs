@@ -1,0 +1,109 @@
+use std::{collections::HashMap, net::SocketAddr};
+
+use axum::{Router, ServiceExt, extract::Request};
+use handstamp::{
+    Config, Db, app,
+    gate::{Accounts, Gate},
+    http::Health,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{Browser, Database, Kind, MovableClock};
+
+/// The app on a free port, in this process, with a clock that can be put forward.
+pub struct Server {
+    pub base: String,
+    pub clock: MovableClock,
+    pub database: Database,
+    pub gate: Gate,
+    pub health: Health,
+    _task: Task,
+}
+
+/// Ends with its server.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Server {
+    pub async fn start(kind: Kind) -> Self {
+        Self::start_with(kind, &[]).await
+    }
+
+    /// With settings of its own.
+    pub async fn start_with(kind: Kind, settings: &[(&str, &str)]) -> Self {
+        Self::start_on(Database::new(kind).await, settings).await
+    }
+
+    pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
+        let clock = MovableClock::default();
+        let (gate, config) = open(&database, settings, &clock).await;
+        let health = Health::new(gate.db().clone());
+        let app = app::service(&config, &gate, health.clone()).unwrap();
+        let service =
+            ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self { base, clock, database, gate, health, _task: Task(task) }
+    }
+
+    /// A server with `router` of the test's own making around the same gate.
+    pub async fn start_app(
+        kind: Kind,
+        settings: &[(&str, &str)],
+        router: impl FnOnce(Gate) -> Router,
+    ) -> Self {
+        let database = Database::new(kind).await;
+        let clock = MovableClock::default();
+        let (gate, _) = open(&database, settings, &clock).await;
+        let health = Health::new(gate.db().clone());
+        let service =
+            router(gate.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self { base, clock, database, gate, health, _task: Task(task) }
+    }
+
+    /// The same database behind a new server.
+    pub async fn restart_with(self, settings: &[(&str, &str)]) -> Self {
+        let Self { database, .. } = self;
+        Self::start_on(database, settings).await
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.base)
+    }
+
+    /// The accounts as another process on the same database has them: the command line, say.
+    pub async fn other_process(&self) -> Accounts {
+        let db = Db::connect(&self.database.url.parse().unwrap()).await.unwrap();
+        Accounts::new(db, self.clock.clock(), 1).unwrap()
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        self.gate.accounts()
+    }
+}
+
+async fn open(
+    database: &Database,
+    settings: &[(&str, &str)],
+    clock: &MovableClock,
+) -> (Gate, Config) {
+    let mut variables = HashMap::from([
+        ("DATABASE_URL".to_owned(), database.url.clone()),
+        ("SECRET_KEY".to_owned(), "a key of the tests, long enough and no other's".to_owned()),
+        ("WEB_DIR".to_owned(), "no/such/folder".to_owned()),
+    ]);
+    variables.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+    let config = Config::for_server(&variables).unwrap();
+    let db = Db::connect(&config.database_url).await.unwrap();
+    db.migrate().await.unwrap();
+    (Gate::with_clock(&config, db, clock.clock()).unwrap(), config)
+}

@@ -1,0 +1,81 @@
+//! The description is of this server, and its page needs nothing from outside.
+
+use serde_json::Value;
+
+use crate::helpers::{Kind, Server, on_both_databases};
+
+on_both_databases!(every_route_is_described, the_page_is_served_from_memory);
+
+async fn every_route_is_described(kind: Kind) {
+    let server = Server::start(kind).await;
+    let openapi = server.browser().get("/openapi.json").await.json();
+    assert_eq!(openapi["openapi"], "3.1.0");
+    let paths = openapi["paths"].as_object().unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.push(format!("{method} {path}"));
+            check_operation(path, method, operation);
+        }
+    }
+    operations.sort_unstable();
+    assert_eq!(
+        operations,
+        [
+            "delete /logout",
+            "delete /sessions",
+            "delete /sessions/{id}",
+            "get /checklogin",
+            "get /healthz",
+            "get /readyz",
+            "get /sessions",
+            "post /login",
+            "post /password",
+            "post /signup",
+        ]
+    );
+    let text = openapi.to_string();
+    for schema in ["User", "Problem", "SignUp", "LogIn", "OwnSession", "PasswordChange"] {
+        assert!(text.contains(&format!("#/components/schemas/{schema}\"")), "{schema}");
+        assert!(openapi["components"]["schemas"][schema].is_object(), "{schema}");
+    }
+}
+
+fn check_operation(path: &str, method: &str, operation: &Value) {
+    assert!(operation["summary"].is_string(), "{method} {path}");
+    let responses = operation["responses"].as_object().unwrap();
+    let has = |status: &str| assert!(responses.contains_key(status), "{method} {path}: {status}");
+    has("500");
+    has("503");
+    if method != "get" {
+        has("403");
+    }
+    if operation["requestBody"].is_object() {
+        for status in ["400", "413", "415", "422"] {
+            has(status);
+        }
+    }
+    for (status, response) in responses {
+        if status.starts_with(['4', '5']) {
+            let problem = &response["content"]["application/problem+json"];
+            assert!(problem.is_object(), "{method} {path} {status}");
+        }
+    }
+}
+
+async fn the_page_is_served_from_memory(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    for path in ["/docs", "/docs/"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.header("content-type"), Some("text/html"));
+        let links = page.text.split(['"']).filter(|text| text.contains('/') && !text.contains('<'));
+        let links: Vec<_> = links.filter(|link| link.starts_with('/') || link.contains("://")).collect();
+        assert!(links.len() >= 4, "{links:?}");
+        for link in links {
+            assert_eq!(browser.get(link).await.status, 200, "{link}");
+        }
+    }
+    let start = browser.get("/docs/swagger-initializer.js").await.text;
+    assert!(start.contains("/openapi.json"), "{start}");
+}

@@ -1,0 +1,61 @@
+//! What an operator sees of the server, and what it serves to browsers.
+
+use std::time::Duration;
+
+use crate::helpers::{Kind, Server, Workplace, on_both_databases};
+
+on_both_databases!(ready_until_it_shuts_down, the_built_page_is_served_when_it_is_there);
+
+async fn ready_until_it_shuts_down(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    assert_eq!(browser.get("/healthz").await.status, 200);
+    assert_eq!(browser.get("/readyz").await.status, 200);
+    server.health.shut_down();
+    assert_eq!(browser.get("/healthz").await.status, 200);
+    assert_eq!(browser.get("/readyz").await.code(), "unavailable");
+}
+
+async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
+    let folder = tempfile::tempdir().unwrap();
+    let web_dir = folder.path().join("dist");
+    let server = Server::start_with(kind, &[("WEB_DIR", web_dir.to_str().unwrap())]).await;
+    let browser = server.browser();
+    for path in ["/", "/login", "/dashboard", "/post/1", "/dashboard/"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.contains("WEB_DIR"), "{path} says how to get the page");
+    }
+
+    std::fs::create_dir_all(web_dir.join("assets")).unwrap();
+    std::fs::write(web_dir.join("index.html"), "<h1>Just Tech News</h1>").unwrap();
+    std::fs::write(web_dir.join("assets/app.js"), "go()").unwrap();
+    std::fs::write(folder.path().join("outside.txt"), "not to be seen").unwrap();
+    for path in ["/", "/login", "/dashboard", "/post/1"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.text, "<h1>Just Tech News</h1>", "{path}");
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    }
+    let script = browser.get("/assets/app.js").await;
+    assert_eq!((script.status.as_u16(), script.text.as_str()), (200, "go()"));
+    assert_eq!(script.header("content-type"), Some("text/javascript"));
+    for outside in ["/../outside.txt", "/%2e%2e/outside.txt", "/..%2foutside.txt", "/assets"] {
+        assert_eq!(browser.get(outside).await.code(), "not_found", "{outside}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_requests_under_way_finish() {
+    let key = handstamp::config::generate_secret_key();
+    let process = Workplace::new(&[("SECRET_KEY", &key)]).serve();
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let under_way = {
+        let browser = browser.clone();
+        tokio::spawn(async move { browser.log_in("Ann").await.status })
+    };
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let status = tokio::task::spawn_blocking(move || process.stop()).await.unwrap();
+    assert_eq!(under_way.await.unwrap(), 200);
+    assert_eq!(status, Some(0));
+}
