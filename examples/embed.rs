@@ -25,7 +25,9 @@ async fn home(user: Option<CurrentUser>, session: Session) -> Result<String, Err
 
 /// Your routes behind the gate, and the gate's own.
 pub fn app(gate: &Gate) -> Router {
-    let routes = Router::new().route("/", get(home)).route("/secret", get(secret));
+    let routes = Router::new()
+        .route("/", get(home))
+        .route("/secret", get(secret));
     gate.protect(routes).merge(gate.router())
 }
 

@@ -46,7 +46,9 @@ pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, Conf
         .merge(health.router())
         .split_for_parts();
     document_common_problems(&mut openapi);
-    let router = api.merge(pages::router(gate, &config.web_dir)).merge(docs_router(openapi));
-    let router = with_layers(router, &config.allowed_origins)?;
+    let router = api
+        .merge(pages::router(gate, &config.web_dir))
+        .merge(docs_router(openapi));
+    let router = with_layers(router, config)?;
     Ok(NormalizePathLayer::trim_trailing_slash().layer(router))
 }

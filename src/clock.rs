@@ -60,7 +60,9 @@ impl PartialSchema for Timestamp {
     fn schema() -> openapi::RefOr<openapi::Schema> {
         openapi::ObjectBuilder::new()
             .schema_type(openapi::schema::Type::String)
-            .format(Some(openapi::SchemaFormat::KnownFormat(openapi::KnownFormat::DateTime)))
+            .format(Some(openapi::SchemaFormat::KnownFormat(
+                openapi::KnownFormat::DateTime,
+            )))
             .examples(["2026-01-31T12:00:00.123456Z"])
             .into()
     }

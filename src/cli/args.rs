@@ -87,14 +87,21 @@ pub fn command() -> clap::Command {
         .mut_subcommand("serve", |serve| serve.after_help(all))
         .mut_subcommand("migrate", |migrate| migrate.after_help(shared()))
         .mut_subcommand("user", |user| {
-            user.after_help(shared()).mut_subcommands(|action| action.after_help(shared()))
+            user.after_help(shared())
+                .mut_subcommands(|action| action.after_help(shared()))
         })
 }
 
 fn settings_help(is_read: impl Fn(&Setting) -> bool) -> String {
-    let lines = SETTINGS.iter().filter(|setting| is_read(setting)).map(|setting| {
-        format!("  {:<26}{} [default: {}]", setting.name, setting.about, setting.default)
-    });
+    let lines = SETTINGS
+        .iter()
+        .filter(|setting| is_read(setting))
+        .map(|setting| {
+            format!(
+                "  {:<26}{} [default: {}]",
+                setting.name, setting.about, setting.default
+            )
+        });
     let lines: Vec<String> = lines.collect();
     format!("Environment (or .env):\n{}", lines.join("\n"))
 }

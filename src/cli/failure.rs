@@ -49,7 +49,9 @@ impl From<Error> for Failure {
             Error::Invalid(fields) => Self::Mistakes(
                 fields
                     .iter()
-                    .flat_map(|(field, what)| what.iter().map(move |what| format!("{field}: {what}")))
+                    .flat_map(|(field, what)| {
+                        what.iter().map(move |what| format!("{field}: {what}"))
+                    })
                     .collect(),
             ),
             other => Self::Other(other.problem().detail),

@@ -17,18 +17,25 @@ use super::Failure;
 pub fn environment() -> Result<(HashMap<String, String>, bool), Failure> {
     let variables = read_environment()?;
     let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
-    let is_production = variables.get("APP_ENV").is_some_and(|value| value == "production");
+    let is_production = variables
+        .get("APP_ENV")
+        .is_some_and(|value| value == "production");
     if is_production || is_set("SECRET_KEY") || Path::new(DOTENV).exists() {
         return Ok((variables, false));
     }
-    write_dotenv().map_err(|error| Failure::other(format!("{DOTENV} cannot be written: {error}")))?;
+    write_dotenv()
+        .map_err(|error| Failure::other(format!("{DOTENV} cannot be written: {error}")))?;
     Ok((read_environment()?, true))
 }
 
 fn write_dotenv() -> io::Result<()> {
     let with_key = format!("SECRET_KEY={}\n", generate_secret_key());
     let text = DOTENV_EXAMPLE.replacen("SECRET_KEY=\n", &with_key, 1);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(DOTENV)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(DOTENV)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

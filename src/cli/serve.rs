@@ -40,9 +40,14 @@ pub async fn serve() -> Result<(), Failure> {
     let gate = Gate::new(&config, db.clone()).map_err(Failure::other)?;
     let health = Health::new(db.clone());
     let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;
-    let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(|error| {
-        Failure::other(format!("cannot listen on {}:{}: {error}", config.host, config.port))
-    })?;
+    let listener = TcpListener::bind((config.host.as_str(), config.port))
+        .await
+        .map_err(|error| {
+            Failure::other(format!(
+                "cannot listen on {}:{}: {error}",
+                config.host, config.port
+            ))
+        })?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
 
     let (stop, mut stopping) = watch::channel(());
@@ -87,7 +92,9 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
 /// To standard error: standard output is for the address.
 fn start_logging(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let is_terminal = io::stderr().is_terminal();
     if json {
         logs.json().flatten_event(true).init();

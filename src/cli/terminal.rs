@@ -16,7 +16,9 @@ pub fn say(line: &str) -> Result<(), Failure> {
 pub fn read_password(from_stdin: bool) -> Result<String, Failure> {
     if from_stdin {
         let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map_err(Failure::other)?;
+        io::stdin()
+            .read_to_string(&mut text)
+            .map_err(Failure::other)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         return Ok(line.strip_suffix('\r').unwrap_or(line).to_owned());
     }
@@ -29,7 +31,9 @@ pub fn read_password(from_stdin: bool) -> Result<String, Failure> {
     };
     let password = ask("Password: ")?;
     if ask("Again: ")? != password {
-        return Err(Failure::Mistakes(vec!["password: the two are not the same".to_owned()]));
+        return Err(Failure::Mistakes(vec![
+            "password: the two are not the same".to_owned(),
+        ]));
     }
     Ok(password)
 }

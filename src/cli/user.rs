@@ -49,7 +49,11 @@ async fn carry_out(command: UserCommand, accounts: &Accounts) -> Result<(), Fail
                 true => None,
                 false => Some(read_password(new.password_stdin)?),
             };
-            let application = Application { username: new.name, email: new.email, password };
+            let application = Application {
+                username: new.name,
+                email: new.email,
+                password,
+            };
             let user = accounts.add(application).await?;
             say(&format!("added {}", user.username))
         }
@@ -58,7 +62,10 @@ async fn carry_out(command: UserCommand, accounts: &Accounts) -> Result<(), Fail
         UserCommand::Disable(who) => {
             let Account { user, .. } = find(accounts, &who.name).await?;
             accounts.set_state(&user, AccountState::Disabled).await?;
-            say(&format!("disabled {}; every session has ended", user.username))
+            say(&format!(
+                "disabled {}; every session has ended",
+                user.username
+            ))
         }
         UserCommand::Enable(who) => {
             let Account { user, .. } = find(accounts, &who.name).await?;
@@ -72,8 +79,13 @@ async fn carry_out(command: UserCommand, accounts: &Accounts) -> Result<(), Fail
         }
         UserCommand::Password(new) => {
             let account = find(accounts, &new.name).await?;
-            accounts.set_password(&account, read_password(new.password_stdin)?).await?;
-            say(&format!("set the password of {}; every session has ended", account.user.username))
+            accounts
+                .set_password(&account, read_password(new.password_stdin)?)
+                .await?;
+            say(&format!(
+                "set the password of {}; every session has ended",
+                account.user.username
+            ))
         }
     }
 }
@@ -88,9 +100,17 @@ async fn list(accounts: &Accounts) -> Result<(), Failure> {
     loop {
         let page = accounts.list(&after, PAGE).await?;
         for (_, account) in &page {
-            let User { username, email, created_at, .. } = &account.user;
+            let User {
+                username,
+                email,
+                created_at,
+                ..
+            } = &account.user;
             let email = email.as_deref().unwrap_or("-");
-            say(&format!("{username:<32}  {email:<32}  {created_at}  {}", state(account)))?;
+            say(&format!(
+                "{username:<32}  {email:<32}  {created_at}  {}",
+                state(account)
+            ))?;
         }
         match page.last() {
             Some((cursor, _)) => after.clone_from(cursor),
@@ -100,13 +120,27 @@ async fn list(accounts: &Accounts) -> Result<(), Failure> {
 }
 
 fn show(account: &Account) -> Result<(), Failure> {
-    let User { id, username, email, created_at } = &account.user;
+    let User {
+        id,
+        username,
+        email,
+        created_at,
+    } = &account.user;
     say(&format!("username    {username}"))?;
     say(&format!("id          {id}"))?;
     say(&format!("email       {}", email.as_deref().unwrap_or("-")))?;
-    say(&format!("password    {}", if account.password_hash.is_some() { "yes" } else { "no" }))?;
+    say(&format!(
+        "password    {}",
+        if account.password_hash.is_some() {
+            "yes"
+        } else {
+            "no"
+        }
+    ))?;
     say(&format!("created     {created_at}"))?;
-    let last_login = account.last_login_at.map_or("never".to_owned(), |at| at.to_string());
+    let last_login = account
+        .last_login_at
+        .map_or("never".to_owned(), |at| at.to_string());
     say(&format!("last login  {last_login}"))?;
     say(&format!("state       {}", state(account)))
 }

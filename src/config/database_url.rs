@@ -31,7 +31,12 @@ impl FromStr for DatabaseUrl {
             "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
                 Err("must name a file: a database in memory is lost with its connection".into())
             }
-            "sqlite" if url.trim_start_matches("sqlite:").trim_matches('/').is_empty() => {
+            "sqlite"
+                if url
+                    .trim_start_matches("sqlite:")
+                    .trim_matches('/')
+                    .is_empty() =>
+            {
                 Err("must name a file, as in sqlite://handstamp.db".into())
             }
             "sqlite" => url
@@ -75,9 +80,17 @@ mod tests {
 
     #[test]
     fn neither_debug_nor_an_error_shows_the_password() {
-        let url: DatabaseUrl = "postgres://ann:hunter2@db.example:5433/news".parse().unwrap();
-        assert_eq!(format!("{url:?}"), "DatabaseUrl(postgres://db.example:5433/news)");
-        for broken in ["mysql://ann:hunter2@db/news", "postgres://ann:hunter2@:x/news"] {
+        let url: DatabaseUrl = "postgres://ann:hunter2@db.example:5433/news"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            format!("{url:?}"),
+            "DatabaseUrl(postgres://db.example:5433/news)"
+        );
+        for broken in [
+            "mysql://ann:hunter2@db/news",
+            "postgres://ann:hunter2@:x/news",
+        ] {
             let reason = broken.parse::<DatabaseUrl>().unwrap_err();
             assert!(!reason.contains("hunter2"), "{reason}");
         }

@@ -16,9 +16,11 @@ pub const DOTENV_EXAMPLE: &str = include_str!("../../.env.example");
 /// number alone, as it may hold a secret.
 pub fn read_environment() -> Result<HashMap<String, String>, ConfigError> {
     let mut variables = read_dotenv(Path::new(DOTENV))?;
-    variables.extend(std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }));
+    variables.extend(
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    );
     Ok(variables)
 }
 
@@ -26,7 +28,11 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) => return Err(ConfigError::one(format!("{DOTENV}: cannot be read: {error}"))),
+        Err(error) => {
+            return Err(ConfigError::one(format!(
+                "{DOTENV}: cannot be read: {error}"
+            )));
+        }
     };
     let mut variables = HashMap::new();
     let mut mistakes = Vec::new();
@@ -42,12 +48,18 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
             Err(_) => mistakes.push(format!("{DOTENV}: is not UTF-8 text")),
         }
     }
-    if mistakes.is_empty() { Ok(variables) } else { Err(ConfigError(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(variables)
+    } else {
+        Err(ConfigError(mistakes))
+    }
 }
 
 fn line_number(text: &[u8], line: &str) -> usize {
     let text = String::from_utf8_lossy(text);
-    text.lines().position(|candidate| candidate.trim() == line.trim()).map_or(0, |index| index + 1)
+    text.lines()
+        .position(|candidate| candidate.trim() == line.trim())
+        .map_or(0, |index| index + 1)
 }
 
 #[cfg(test)]

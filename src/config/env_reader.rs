@@ -34,12 +34,18 @@ pub struct EnvReader<'a> {
 impl<'a> EnvReader<'a> {
     /// A reader of these variables.
     pub fn new(variables: &'a HashMap<String, String>) -> Self {
-        Self { variables, mistakes: Vec::new() }
+        Self {
+            variables,
+            mistakes: Vec::new(),
+        }
     }
 
     /// The text set for `name`; a variable set to nothing counts as not set.
     pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.variables.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     /// Notes a mistake in `name`.
@@ -67,7 +73,8 @@ impl<'a> EnvReader<'a> {
     /// A value of any type that reads itself; `wanted` says what would be right.
     pub fn read<T: FromStr>(&mut self, name: &str, default: T, wanted: &str) -> T {
         self.read_with(name, default, |text| {
-            text.parse().map_err(|_| format!("must be {wanted} (it is {text:?})"))
+            text.parse()
+                .map_err(|_| format!("must be {wanted} (it is {text:?})"))
         })
     }
 
@@ -94,20 +101,22 @@ impl<'a> EnvReader<'a> {
             Ok(duration) if duration.is_zero() => Err("must be longer than nothing".to_owned()),
             Ok(duration) if duration > MAX_DURATION => Err("must be at most ten years".to_owned()),
             Ok(duration) => Ok(duration),
-            Err(_) => Err(format!("must be a duration such as 30m or 14d (it is {text:?})")),
+            Err(_) => Err(format!(
+                "must be a duration such as 30m or 14d (it is {text:?})"
+            )),
         };
         let default = parse(default).unwrap_or(MAX_DURATION);
         self.read_with(name, default, parse)
     }
 
     /// Values separated by commas; every one that cannot be read is a mistake.
-    pub fn list<T>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<T> {
+    pub fn list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut values = Vec::new();
-        let items = self.text(name).unwrap_or_default().split(',').map(str::trim);
+        let items = self
+            .text(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim);
         for (index, item) in items.filter(|item| !item.is_empty()).enumerate() {
             match parse(item) {
                 Ok(value) => values.push(value),
@@ -119,6 +128,10 @@ impl<'a> EnvReader<'a> {
 
     /// What was built, if nothing was wrong on the way.
     pub fn finish<T>(self, value: T) -> Result<T, ConfigError> {
-        if self.mistakes.is_empty() { Ok(value) } else { Err(ConfigError(self.mistakes)) }
+        if self.mistakes.is_empty() {
+            Ok(value)
+        } else {
+            Err(ConfigError(self.mistakes))
+        }
     }
 }

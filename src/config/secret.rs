@@ -24,10 +24,15 @@ impl Secret {
 
     /// Takes `text` as a signing key, or says what is wrong with it (never what it is).
     pub fn signing_key(text: &str) -> Result<Self, String> {
-        if PUBLISHED_KEYS.iter().any(|key| text.replace(key, "").is_empty()) {
-            return Err("is a key from a published example, which anybody can sign with; \
+        if PUBLISHED_KEYS
+            .iter()
+            .any(|key| text.replace(key, "").is_empty())
+        {
+            return Err(
+                "is a key from a published example, which anybody can sign with; \
                         `handstamp secret` prints a fresh one"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let chars = text.chars().count();
         if chars < MIN_CHARS {
@@ -63,7 +68,11 @@ mod tests {
 
     #[test]
     fn published_and_short_keys_are_refused_for_their_own_reason() {
-        for key in ["blahblahblah", "super_secret_key", "blahblahblahblahblahblahblahblahblah"] {
+        for key in [
+            "blahblahblah",
+            "super_secret_key",
+            "blahblahblahblahblahblahblahblahblah",
+        ] {
             let reason = Secret::signing_key(key).unwrap_err();
             assert!(reason.contains("published example"), "{reason}");
         }

@@ -1,6 +1,8 @@
 //! Every setting, its default and its meaning.
 
-use std::{collections::HashMap, net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration};
+use std::{
+    collections::HashMap, net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -20,11 +22,21 @@ pub struct Setting {
 }
 
 const fn setting(name: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting { name, default, about, serve_only: true }
+    Setting {
+        name,
+        default,
+        about,
+        serve_only: true,
+    }
 }
 
 const fn shared(name: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting { name, default, about, serve_only: false }
+    Setting {
+        name,
+        default,
+        about,
+        serve_only: false,
+    }
 }
 
 /// The settings, in the order of `.env.example`.
@@ -32,17 +44,57 @@ pub const SETTINGS: &[Setting] = &[
     shared("APP_ENV", "development", "development or production"),
     setting("HOST", "127.0.0.1", "address to listen on"),
     setting("PORT", "5000", "port to listen on; 0 takes a free one"),
-    shared("DATABASE_URL", "sqlite://handstamp.db", "sqlite://FILE or postgres://…"),
-    setting("SECRET_KEY", "none", "signs the cookie; at least 32 characters"),
-    setting("SECRET_KEY_FALLBACKS", "empty", "older keys still accepted, comma-separated"),
-    setting("SESSION_IDLE_TIMEOUT", "14d", "a session unused for so long is over"),
-    setting("SESSION_ABSOLUTE_TIMEOUT", "30d", "a session so old is over, however busy"),
+    shared(
+        "DATABASE_URL",
+        "sqlite://handstamp.db",
+        "sqlite://FILE or postgres://…",
+    ),
+    setting(
+        "SECRET_KEY",
+        "none",
+        "signs the cookie; at least 32 characters",
+    ),
+    setting(
+        "SECRET_KEY_FALLBACKS",
+        "empty",
+        "older keys still accepted, comma-separated",
+    ),
+    setting(
+        "SESSION_IDLE_TIMEOUT",
+        "14d",
+        "a session unused for so long is over",
+    ),
+    setting(
+        "SESSION_ABSOLUTE_TIMEOUT",
+        "30d",
+        "a session so old is over, however busy",
+    ),
     setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
-    setting("PASSWORDLESS_LOGIN", "off", "on: an account without a password logs in by its name"),
-    setting("PASSWORD_HASHES_AT_ONCE", "cores less one", "more log-ins at a time wait up to 3 s"),
-    setting("TRUSTED_PROXIES", "empty", "addresses or CIDR blocks whose X-Forwarded-For is believed"),
-    setting("ALLOWED_ORIGINS", "empty", "other origins whose pages may call the API with cookies"),
-    setting("WEB_DIR", "web/dist", "the built page, served when the folder is there"),
+    setting(
+        "PASSWORDLESS_LOGIN",
+        "off",
+        "on: an account without a password logs in by its name",
+    ),
+    setting(
+        "PASSWORD_HASHES_AT_ONCE",
+        "cores less one",
+        "more log-ins at a time wait up to 3 s",
+    ),
+    setting(
+        "TRUSTED_PROXIES",
+        "empty",
+        "addresses or CIDR blocks whose X-Forwarded-For is believed",
+    ),
+    setting(
+        "ALLOWED_ORIGINS",
+        "empty",
+        "other origins whose pages may call the API with cookies",
+    ),
+    setting(
+        "WEB_DIR",
+        "web/dist",
+        "the built page, served when the folder is there",
+    ),
 ];
 
 /// What kind of place this runs in.
@@ -123,7 +175,9 @@ impl Config {
         let environment = env.read_with("APP_ENV", Environment::Development, |text| match text {
             "development" => Ok(Environment::Development),
             "production" => Ok(Environment::Production),
-            _ => Err(format!("must be development or production (it is {text:?})")),
+            _ => Err(format!(
+                "must be development or production (it is {text:?})"
+            )),
         });
         let signing_key = |text: &str| {
             let key = Secret::signing_key(text)?;
@@ -138,7 +192,9 @@ impl Config {
         if passwordless_login && environment == Environment::Production {
             env.mistake("PASSWORDLESS_LOGIN", "must be off in production");
         }
-        let spare_cores = available_parallelism().map_or(1, |cores| cores.get() - 1).max(1);
+        let spare_cores = available_parallelism()
+            .map_or(1, |cores| cores.get() - 1)
+            .max(1);
 
         let config = Self {
             environment,
@@ -167,7 +223,9 @@ impl Config {
 
 /// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`).
 fn address_block(text: &str) -> Result<IpNet, String> {
-    let block = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let block = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     block.map_err(|_| format!("must be an address or a CIDR block (it is {text:?})"))
 }
 
@@ -175,10 +233,16 @@ fn address_block(text: &str) -> Result<IpNet, String> {
 fn origin(text: &str) -> Result<String, String> {
     let wrong = || format!("must be an origin such as https://app.example (it is {text:?})");
     let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
-    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+    let scheme = uri
+        .scheme_str()
+        .filter(|scheme| matches!(*scheme, "http" | "https"));
     let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
         return Err(wrong());
     };
     let origin = format!("{scheme}://{authority}");
-    if origin == text && text == text.to_lowercase() { Ok(origin) } else { Err(wrong()) }
+    if origin == text && text == text.to_lowercase() {
+        Ok(origin)
+    } else {
+        Err(wrong())
+    }
 }

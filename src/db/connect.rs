@@ -98,7 +98,12 @@ impl Db {
 /// Makes the file for its owner alone, as it will hold password hashes; the files that
 /// SQLite puts beside it take its mode.
 fn create_private(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }

@@ -9,9 +9,8 @@ use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::forma
 
 use crate::clock::Timestamp;
 
-const SQLITE_FORMAT: &[BorrowedFormatItem<'_>] = format_description!(
-    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
-);
+const SQLITE_FORMAT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 impl Type<Sqlite> for Timestamp {
     fn type_info() -> <Sqlite as Database>::TypeInfo {

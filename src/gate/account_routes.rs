@@ -39,8 +39,7 @@ pub(super) struct PasswordChange {
 pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
     let (user, current) = session.user().await?;
     let gate = session.gate();
-    let mut sessions =
-        sessions::list_own(gate.db(), user.id, gate.timeouts(), gate.now()).await?;
+    let mut sessions = sessions::list_own(gate.db(), user.id, gate.timeouts(), gate.now()).await?;
     for own in &mut sessions {
         own.current = own.id == current;
     }
@@ -114,12 +113,17 @@ pub(super) async fn change_password(
     let gate = session.gate();
     let account = users::find_by_id(gate.db(), user.id).await?;
     let old_hash = account.and_then(|account| account.password_hash);
-    let verdict = gate.passwords().verify(body.current_password, old_hash.clone()).await?;
+    let verdict = gate
+        .passwords()
+        .verify(body.current_password, old_hash.clone())
+        .await?;
     if !verdict.matches {
         return Err(Error::BadCredentials);
     }
     let accounts = gate.accounts();
-    let new_hash = accounts.hash_new_password(&user, "new_password", body.new_password).await?;
+    let new_hash = accounts
+        .hash_new_password(&user, "new_password", body.new_password)
+        .await?;
 
     let replaced = session.replaced().await?.renewed();
     let mut tx = gate.db().begin().await?;

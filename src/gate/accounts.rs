@@ -41,7 +41,11 @@ impl Accounts {
     /// When the hash's parameters are out of its range.
     pub fn new(db: Db, clock: Clock, hashes_at_once: usize) -> Result<Self, String> {
         let passwords = Passwords::new(hashes_at_once).map_err(|error| error.to_string())?;
-        Ok(Self { db, clock, passwords })
+        Ok(Self {
+            db,
+            clock,
+            passwords,
+        })
     }
 
     pub(super) fn passwords(&self) -> &Passwords {
@@ -56,7 +60,9 @@ impl Accounts {
     pub async fn check(&self, application: Application) -> Result<NewAccount, Error> {
         let mut errors = FieldErrors::new();
         let username = Username::parse(&application.username);
-        let username = username.map_err(|what| note(&mut errors, "username", what)).ok();
+        let username = username
+            .map_err(|what| note(&mut errors, "username", what))
+            .ok();
         let email = match application.email.as_deref().map(str::parse::<Email>) {
             Some(Err(what)) => {
                 note(&mut errors, "email", what);
@@ -66,7 +72,9 @@ impl Accounts {
             None => None,
         };
         if let Some(password) = &application.password {
-            let inputs = [Some(application.username), application.email].into_iter().flatten();
+            let inputs = [Some(application.username), application.email]
+                .into_iter()
+                .flatten();
             if let Some(what) = self.passwords.weakness(password, inputs.collect()).await? {
                 note(&mut errors, "password", what);
             }
@@ -80,7 +88,11 @@ impl Accounts {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
-        Ok(NewAccount { username, email, password_hash })
+        Ok(NewAccount {
+            username,
+            email,
+            password_hash,
+        })
     }
 
     /// Makes the account.
@@ -100,7 +112,9 @@ impl Accounts {
 
     /// Which part of an account that could not be made was taken meanwhile.
     pub(super) async fn taken(&self, account: &NewAccount) -> Error {
-        let refused = self.refuse_taken(&account.username, account.email.as_ref()).await;
+        let refused = self
+            .refuse_taken(&account.username, account.email.as_ref())
+            .await;
         refused.err().unwrap_or(Error::UsernameTaken)
     }
 
@@ -150,7 +164,9 @@ impl Accounts {
     /// [`Error::Invalid`] when the password is too easily guessed; [`Error::BadCredentials`]
     /// when somebody else has changed it meanwhile.
     pub async fn set_password(&self, account: &Account, password: String) -> Result<(), Error> {
-        let hash = self.hash_new_password(&account.user, "password", password).await?;
+        let hash = self
+            .hash_new_password(&account.user, "password", password)
+            .await?;
         let mut tx = self.db.begin().await?;
         let old_hash = account.password_hash.as_deref();
         if !users::set_password(&mut tx, account.user.id, old_hash, &hash).await? {
@@ -168,9 +184,14 @@ impl Accounts {
         field: &str,
         password: String,
     ) -> Result<String, Error> {
-        let inputs = [Some(user.username.clone()), user.email.clone()].into_iter().flatten();
+        let inputs = [Some(user.username.clone()), user.email.clone()]
+            .into_iter()
+            .flatten();
         if let Some(what) = self.passwords.weakness(&password, inputs.collect()).await? {
-            return Err(Error::Invalid(BTreeMap::from([(field.to_owned(), vec![what])])));
+            return Err(Error::Invalid(BTreeMap::from([(
+                field.to_owned(),
+                vec![what],
+            )])));
         }
         self.passwords.hash(password).await
     }

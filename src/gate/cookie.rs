@@ -30,8 +30,17 @@ impl SessionCookie {
     /// In production the name's `__Host-` prefix keeps every other host and plain http from
     /// setting it (RFC 6265bis, 4.1.3.2; ASVS 3.3.1).
     pub fn new(keys: KeyRing, max_age: Duration, production: bool) -> Self {
-        let name = if production { "__Host-session" } else { "session" };
-        Self { name, secure: production, max_age, keys }
+        let name = if production {
+            "__Host-session"
+        } else {
+            "session"
+        };
+        Self {
+            name,
+            secure: production,
+            max_age,
+            keys,
+        }
     }
 
     pub fn name(&self) -> &'static str {
@@ -80,7 +89,9 @@ impl SessionCookie {
 
 /// The value of one `name=value` pair, if it bears the name.
 fn value_of<'a>(name: &str, pair: &'a [u8]) -> Option<&'a [u8]> {
-    pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+    pair.trim_ascii()
+        .strip_prefix(name.as_bytes())?
+        .strip_prefix(b"=")
 }
 
 #[cfg(test)]
@@ -93,16 +104,29 @@ mod tests {
 
     fn session_cookie(production: bool) -> SessionCookie {
         let secret = Secret::signing_key(&generate_secret_key()).unwrap();
-        SessionCookie::new(KeyRing::new(&secret, &[]), Duration::from_secs(60), production)
+        SessionCookie::new(
+            KeyRing::new(&secret, &[]),
+            Duration::from_secs(60),
+            production,
+        )
     }
 
     fn read(cookie: &SessionCookie, values: &[&[u8]]) -> Result<Verified, NoSession> {
-        let values = values.iter().map(|value| HeaderValue::from_bytes(value).unwrap());
+        let values = values
+            .iter()
+            .map(|value| HeaderValue::from_bytes(value).unwrap());
         cookie.read(&values.map(|value| (header::COOKIE, value)).collect())
     }
 
     fn pair(cookie: &SessionCookie, id: Id) -> String {
-        cookie.keep(id).to_str().unwrap().split(';').next().unwrap().to_owned()
+        cookie
+            .keep(id)
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
@@ -128,14 +152,26 @@ mod tests {
         let id = Id::default();
         let pair = pair(&cookie, id);
         let found = Ok(Verified { id, stale: false });
-        assert_eq!(read(&cookie, &[format!("a=1; {pair};b=2").as_bytes()]), found);
+        assert_eq!(
+            read(&cookie, &[format!("a=1; {pair};b=2").as_bytes()]),
+            found
+        );
         assert_eq!(read(&cookie, &[b"name=caf\xe9", pair.as_bytes()]), found);
-        assert_eq!(read(&cookie, &[b"xsession=1; sessions=2"]), Err(NoSession::NoCookie));
+        assert_eq!(
+            read(&cookie, &[b"xsession=1; sessions=2"]),
+            Err(NoSession::NoCookie)
+        );
         assert_eq!(read(&cookie, &[b"session="]), Err(NoSession::BadSignature));
         for twice in [format!("{pair}; session=x"), format!("session=x; {pair}")] {
-            assert_eq!(read(&cookie, &[twice.as_bytes()]), Err(NoSession::SentTwice));
+            assert_eq!(
+                read(&cookie, &[twice.as_bytes()]),
+                Err(NoSession::SentTwice)
+            );
         }
-        assert_eq!(read(&cookie, &[pair.as_bytes(), b"session=x"]), Err(NoSession::SentTwice));
+        assert_eq!(
+            read(&cookie, &[pair.as_bytes(), b"session=x"]),
+            Err(NoSession::SentTwice)
+        );
     }
 
     proptest! {

@@ -28,7 +28,9 @@ impl FromStr for Email {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let options = Options::default().without_display_text().with_required_tld();
+        let options = Options::default()
+            .without_display_text()
+            .with_required_tld();
         let is_valid = text.len() <= MAX_BYTES
             && !text.contains(char::is_control)
             && EmailAddress::parse_with_options(text, options).is_ok();
@@ -48,9 +50,20 @@ mod tests {
     fn addresses_are_told_from_other_texts() {
         assert!("ann@example.com".parse::<Email>().is_ok());
         assert!("zoë@exämple.de".parse::<Email>().is_ok());
-        for text in ["", "ann", "ann@", "@example.com", "Ann <ann@example.com>", "a\0@example.com"] {
+        for text in [
+            "",
+            "ann",
+            "ann@",
+            "@example.com",
+            "Ann <ann@example.com>",
+            "a\0@example.com",
+        ] {
             assert!(text.parse::<Email>().is_err(), "{text:?}");
         }
-        assert!(format!("{}@example.com", "a".repeat(300)).parse::<Email>().is_err());
+        assert!(
+            format!("{}@example.com", "a".repeat(300))
+                .parse::<Email>()
+                .is_err()
+        );
     }
 }

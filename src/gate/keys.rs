@@ -28,26 +28,37 @@ pub(super) struct Verified {
 
 impl KeyRing {
     pub fn new(current: &Secret, fallbacks: &[Secret]) -> Self {
-        Self { current: derive(current), fallbacks: fallbacks.iter().map(derive).collect() }
+        Self {
+            current: derive(current),
+            fallbacks: fallbacks.iter().map(derive).collect(),
+        }
     }
 
     /// The id with its signature, as it travels in the cookie.
     pub fn sign(&self, id: Id) -> String {
         let mut jar = CookieJar::new();
-        jar.signed_mut(&self.current).add(Cookie::new("", id.to_string()));
-        jar.get("").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
+        jar.signed_mut(&self.current)
+            .add(Cookie::new("", id.to_string()));
+        jar.get("")
+            .map(|cookie| cookie.value().to_owned())
+            .unwrap_or_default()
     }
 
     /// The id in a signed value, if one of the keys signed it.
     pub fn verify(&self, signed: &str) -> Option<Verified> {
         let id = |key| {
-            let cookie = CookieJar::new().signed(key).verify(Cookie::new("", signed.to_owned()))?;
+            let cookie = CookieJar::new()
+                .signed(key)
+                .verify(Cookie::new("", signed.to_owned()))?;
             cookie.value().parse().ok()
         };
         if let Some(id) = id(&self.current) {
             return Some(Verified { id, stale: false });
         }
-        self.fallbacks.iter().find_map(id).map(|id| Verified { id, stale: true })
+        self.fallbacks
+            .iter()
+            .find_map(id)
+            .map(|id| Verified { id, stale: true })
     }
 }
 
@@ -74,7 +85,10 @@ mod tests {
     }
 
     fn ring(current: &str, fallbacks: &[&str]) -> KeyRing {
-        KeyRing::new(&secret(current), &fallbacks.iter().copied().map(secret).collect::<Vec<_>>())
+        KeyRing::new(
+            &secret(current),
+            &fallbacks.iter().copied().map(secret).collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -82,8 +96,14 @@ mod tests {
         let id = Id::default();
         let old = ring("old", &[]);
         let rotated = ring("new", &["old"]);
-        assert_eq!(rotated.verify(&old.sign(id)), Some(Verified { id, stale: true }));
-        assert_eq!(rotated.verify(&rotated.sign(id)), Some(Verified { id, stale: false }));
+        assert_eq!(
+            rotated.verify(&old.sign(id)),
+            Some(Verified { id, stale: true })
+        );
+        assert_eq!(
+            rotated.verify(&rotated.sign(id)),
+            Some(Verified { id, stale: false })
+        );
         assert_eq!(old.verify(&rotated.sign(id)), None);
         assert_eq!(ring("new", &[]).verify(&old.sign(id)), None);
     }

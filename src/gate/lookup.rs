@@ -29,7 +29,11 @@ pub(super) struct Lookup {
 
 impl Lookup {
     pub fn new(gate: Gate, cookie: Result<Id, NoSession>) -> Self {
-        Self { gate, cookie, found: OnceCell::new() }
+        Self {
+            gate,
+            cookie,
+            found: OnceCell::new(),
+        }
     }
 
     /// The id that the cookie names, whatever it stands for.

@@ -57,16 +57,14 @@ impl Passwords {
     /// The hash to store for `password`.
     pub async fn hash(&self, password: String) -> Result<String, Error> {
         let argon2 = self.argon2.clone();
-        self.run(move || hash(&argon2, &password)).await?.map_err(Error::internal)
+        self.run(move || hash(&argon2, &password))
+            .await?
+            .map_err(Error::internal)
     }
 
     /// Whether `password` is the one behind `stored`; with nothing stored it never is, and
     /// finding out takes as long.
-    pub async fn verify(
-        &self,
-        password: String,
-        stored: Option<String>,
-    ) -> Result<Verdict, Error> {
+    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Error> {
         let argon2 = self.argon2.clone();
         let decoy = self.decoy.clone();
         self.run(move || {
@@ -74,8 +72,11 @@ impl Passwords {
             let is_right = argon2.verify_password(password.as_bytes(), &hash).is_ok();
             let matches = is_right && stored.is_some();
             let outdated = matches && is_outdated(&hash);
-            let rehashed =
-                if outdated { Some(self::hash(&argon2, &password)?) } else { None };
+            let rehashed = if outdated {
+                Some(self::hash(&argon2, &password)?)
+            } else {
+                None
+            };
             Ok(Verdict { matches, rehashed })
         })
         .await?
@@ -90,7 +91,9 @@ impl Passwords {
         inputs: Vec<String>,
     ) -> Result<Option<String>, Error> {
         if !(MIN_CHARS..=MAX_CHARS).contains(&password.chars().count()) {
-            return Ok(Some(format!("must be {MIN_CHARS} to {MAX_CHARS} characters")));
+            return Ok(Some(format!(
+                "must be {MIN_CHARS} to {MAX_CHARS} characters"
+            )));
         }
         let password = password.to_owned();
         self.run(move || guessable(&password, &inputs)).await
@@ -101,7 +104,9 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let busy = Error::Busy { retry_after: RETRY_AFTER };
+        let busy = Error::Busy {
+            retry_after: RETRY_AFTER,
+        };
         let permit = match timeout(MAX_WAIT, self.permits.clone().acquire_owned()).await {
             Ok(permit) => permit.map_err(Error::internal)?,
             Err(_) => return Err(busy),
@@ -117,11 +122,15 @@ impl Passwords {
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> argon2::password_hash::Result<String> {
-    argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string())
+    argon2
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
 }
 
 fn is_outdated(hash: &PasswordHash) -> bool {
-    let Ok(params) = Params::try_from(hash) else { return true };
+    let Ok(params) = Params::try_from(hash) else {
+        return true;
+    };
     hash.algorithm.as_str() != Algorithm::Argon2id.as_str()
         || params.m_cost() < MEMORY_KIB
         || params.t_cost() < PASSES
@@ -145,10 +154,21 @@ fn guessable(password: &str, inputs: &[String]) -> Option<String> {
         return None;
     }
     let feedback = estimate.feedback();
-    let warning = feedback.and_then(|feedback| feedback.warning()).map(|text| text.to_string());
+    let warning = feedback
+        .and_then(|feedback| feedback.warning())
+        .map(|text| text.to_string());
     let advice = feedback.and_then(|feedback| feedback.suggestions().first().copied());
-    let reasons = warning.into_iter().chain(advice.map(|text| text.to_string()));
-    Some(format!("is easily guessed. {}", reasons.collect::<Vec<_>>().join(" ")).trim().to_owned())
+    let reasons = warning
+        .into_iter()
+        .chain(advice.map(|text| text.to_string()));
+    Some(
+        format!(
+            "is easily guessed. {}",
+            reasons.collect::<Vec<_>>().join(" ")
+        )
+        .trim()
+        .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -160,9 +180,15 @@ mod tests {
     async fn a_hash_verifies_its_password_only() {
         let passwords = Passwords::new(1).unwrap();
         let hash = passwords.hash("plain tea at dawn ".into()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         let verify = async |text: &str| {
-            let verdict = passwords.verify(text.into(), Some(hash.clone())).await.unwrap();
+            let verdict = passwords
+                .verify(text.into(), Some(hash.clone()))
+                .await
+                .unwrap();
             (verdict.matches, verdict.rehashed.is_some())
         };
         assert_eq!(verify("plain tea at dawn ").await, (true, false));
@@ -183,7 +209,10 @@ mod tests {
         let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
         let old = hash(&cheap, "plain tea at dawn").unwrap();
         let passwords = Passwords::new(1).unwrap();
-        let verdict = passwords.verify("plain tea at dawn".into(), Some(old.clone())).await.unwrap();
+        let verdict = passwords
+            .verify("plain tea at dawn".into(), Some(old.clone()))
+            .await
+            .unwrap();
         let rehashed = PasswordHash::new(&verdict.rehashed.unwrap()).unwrap();
         assert!(verdict.matches && !is_outdated(&rehashed));
         let verdict = passwords.verify("wrong".into(), Some(old)).await.unwrap();
@@ -195,14 +224,24 @@ mod tests {
         let passwords = Passwords::new(1).unwrap();
         let inputs = vec!["Jackson".to_owned(), "ann@example.com".to_owned()];
         let weakness = async |text: &str| passwords.weakness(text, inputs.clone()).await.unwrap();
-        for text in ["password1234", "jackson99", "ann@example.com", "aaaaaaaaaaaa", "qwertyuiop"] {
+        for text in [
+            "password1234",
+            "jackson99",
+            "ann@example.com",
+            "aaaaaaaaaaaa",
+            "qwertyuiop",
+        ] {
             let reason = weakness(text).await.unwrap();
             assert!(reason.starts_with("is easily guessed"), "{text}: {reason}");
         }
         for text in ["short", &"x".repeat(257)] {
             assert_eq!(weakness(text).await.unwrap(), "must be 8 to 256 characters");
         }
-        for text in ["plain tea at dawn", "correct horse battery staple", "zwölf Boxkämpfer jagen"] {
+        for text in [
+            "plain tea at dawn",
+            "correct horse battery staple",
+            "zwölf Boxkämpfer jagen",
+        ] {
             assert_eq!(weakness(text).await, None, "{text}");
         }
     }

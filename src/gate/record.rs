@@ -24,7 +24,11 @@ pub(super) struct LogInData {
 
 impl LogInData {
     pub fn of(user: &User) -> Self {
-        Self { user_id: user.id, username: user.username.clone(), logged_in: true }
+        Self {
+            user_id: user.id,
+            username: user.username.clone(),
+            logged_in: true,
+        }
     }
 
     /// The values under their keys in the record.
@@ -39,7 +43,11 @@ impl LogInData {
 
 /// A record that is over at `expires_at`.
 pub(super) fn new_record(data: Data, expires_at: Timestamp) -> Record {
-    Record { id: Id::default(), data, expiry_date: OffsetDateTime::from(expires_at) }
+    Record {
+        id: Id::default(),
+        data,
+        expiry_date: OffsetDateTime::from(expires_at),
+    }
 }
 
 /// The record as the upstream store writes it.
@@ -56,7 +64,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, rmp_serde::decode::Error> {
 /// two requests that write different keys keep both. The log-in's own keys are not theirs
 /// to write.
 pub(super) fn merge(loaded: &Data, written: &Data, now: &mut Data) {
-    let reserved: Vec<String> = LogInData::default().into_values().map(|(key, _)| key).collect();
+    let reserved: Vec<String> = LogInData::default()
+        .into_values()
+        .map(|(key, _)| key)
+        .collect();
     for (key, value) in written {
         if !reserved.contains(key) && loaded.get(key) != Some(value) {
             now.insert(key.clone(), value.clone());
@@ -74,26 +85,47 @@ mod tests {
     use super::*;
 
     fn data(values: &[(&str, Value)]) -> Data {
-        values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+        values
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect()
     }
 
     #[test]
     fn two_writers_of_different_keys_keep_both() {
         let loaded = data(&[("a", json!(1)), ("b", json!(1)), ("c", json!(1))]);
-        let mut now = data(&[("a", json!(1)), ("b", json!(2)), ("c", json!(1)), ("d", json!(4))]);
+        let mut now = data(&[
+            ("a", json!(1)),
+            ("b", json!(2)),
+            ("c", json!(1)),
+            ("d", json!(4)),
+        ]);
         let written = data(&[("a", json!(9)), ("b", json!(1)), ("e", json!(5))]);
         merge(&loaded, &written, &mut now);
-        let both = [("a", json!(9)), ("b", json!(2)), ("d", json!(4)), ("e", json!(5))];
+        let both = [
+            ("a", json!(9)),
+            ("b", json!(2)),
+            ("d", json!(4)),
+            ("e", json!(5)),
+        ];
         assert_eq!(now, data(&both));
     }
 
     #[test]
     fn nobody_writes_the_log_in() {
-        let log_in = data(&[("user_id", json!("u")), ("username", json!("n")), ("logged_in", json!(true))]);
+        let log_in = data(&[
+            ("user_id", json!("u")),
+            ("username", json!("n")),
+            ("logged_in", json!(true)),
+        ]);
         let mut now = log_in.clone();
         merge(&log_in, &Data::new(), &mut now);
         assert_eq!(now, log_in);
-        merge(&log_in, &data(&[("user_id", json!("somebody else"))]), &mut now);
+        merge(
+            &log_in,
+            &data(&[("user_id", json!("somebody else"))]),
+            &mut now,
+        );
         assert_eq!(now, log_in);
     }
 }

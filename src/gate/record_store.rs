@@ -23,13 +23,17 @@ use super::{
 pub(super) struct RecordStore {
     gate: Gate,
     lookup: Arc<Lookup>,
-    /// The values as this request found them.
-    loaded: Mutex<Data>,
+    /// The values as this request found them, once it has looked.
+    loaded: Mutex<Option<Data>>,
 }
 
 impl RecordStore {
     pub fn new(gate: Gate, lookup: Arc<Lookup>) -> Self {
-        Self { gate, lookup, loaded: Mutex::default() }
+        Self {
+            gate,
+            lookup,
+            loaded: Mutex::default(),
+        }
     }
 }
 
@@ -51,7 +55,10 @@ impl SessionStore for RecordStore {
                 now,
                 expires_at,
             };
-            if sessions::insert(&mut tx, session, &data).await.map_err(backend)? {
+            if sessions::insert(&mut tx, session, &data)
+                .await
+                .map_err(backend)?
+            {
                 break;
             }
             record.id = Id::default();
@@ -62,17 +69,24 @@ impl SessionStore for RecordStore {
     /// Writes what this request changed, if the session is not over.
     async fn save(&self, record: &Record) -> Result<()> {
         let mut tx = self.gate.db().begin().await.map_err(backend)?;
-        let Some(data) = sessions::lock_data(&mut tx, record.id).await.map_err(backend)? else {
+        let Some(data) = sessions::lock_data(&mut tx, record.id)
+            .await
+            .map_err(backend)?
+        else {
             return Ok(());
         };
         let mut current = decode(&data)?;
         {
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            record::merge(&loaded, &record.data, &mut current.data);
-            loaded.clone_from(&record.data);
+            // A handler that clears without looking clears all there is.
+            let seen = loaded.take().unwrap_or_else(|| current.data.clone());
+            record::merge(&seen, &record.data, &mut current.data);
+            *loaded = Some(record.data.clone());
         }
         let data = record::encode(&current).map_err(|error| Error::Encode(error.to_string()))?;
-        sessions::update_data(&mut tx, record.id, &data).await.map_err(backend)?;
+        sessions::update_data(&mut tx, record.id, &data)
+            .await
+            .map_err(backend)?;
         tx.commit().await.map_err(backend)
     }
 
@@ -84,7 +98,7 @@ impl SessionStore for RecordStore {
         let record = self.gate.session_reader().load(id).await?;
         if let Some(record) = &record {
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            loaded.clone_from(&record.data);
+            *loaded = Some(record.data.clone());
         }
         Ok(record)
     }

@@ -67,12 +67,18 @@ pub(super) struct Replaced {
 impl Replaced {
     /// Nothing of it goes along.
     pub fn cleared(self) -> Self {
-        Self { keep_values: false, ..self }
+        Self {
+            keep_values: false,
+            ..self
+        }
     }
 
     /// It entitles its user to the new one: if it has ended meanwhile, there is none.
     pub fn renewed(self) -> Self {
-        Self { must_be_live: true, ..self }
+        Self {
+            must_be_live: true,
+            ..self
+        }
     }
 }
 
@@ -85,7 +91,11 @@ impl RequestSession {
         };
         let lookup = Lookup::new(gate.clone(), cookie.map(|verified| verified.id));
         let current = Current::new(&gate, lookup, set_cookie);
-        Self(Arc::new(Inner { gate, cookie: cookie.map(drop), current: Mutex::new(current) }))
+        Self(Arc::new(Inner {
+            gate,
+            cookie: cookie.map(drop),
+            current: Mutex::new(current),
+        }))
     }
 
     pub fn gate(&self) -> &Gate {
@@ -100,7 +110,11 @@ impl RequestSession {
     /// Who is logged in and on which session, or the 401 that says why nobody is.
     pub async fn user(&self) -> Result<(User, Uuid), Error> {
         let reason = match self.find().await? {
-            Ok(LiveSession { user: Some(user), public_id, .. }) => return Ok((user, public_id)),
+            Ok(LiveSession {
+                user: Some(user),
+                public_id,
+                ..
+            }) => return Ok((user, public_id)),
             Ok(LiveSession { user: None, .. }) => LoggedOut::Visitor,
             Err(reason) => reason,
         };
@@ -112,7 +126,11 @@ impl RequestSession {
     pub async fn replaced(&self) -> Result<Replaced, Error> {
         let lookup = self.current().lookup;
         let keep_values = lookup.find().await?.is_ok();
-        Ok(Replaced { id: lookup.id(), keep_values, must_be_live: false })
+        Ok(Replaced {
+            id: lookup.id(),
+            keep_values,
+            must_be_live: false,
+        })
     }
 
     /// Logs `user` in on a session of its own, in the transaction that found them worthy.
@@ -189,15 +207,26 @@ impl RequestSession {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Saves the values that handlers wrote, and says which cookie the browser is to have.
     async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
-        let Current { lookup, session, set_cookie } = self.current();
+        let Current {
+            lookup,
+            session,
+            set_cookie,
+        } = self.current();
         let cookie = self.gate().cookie();
         let is_saved = session.is_modified() && !status.is_server_error();
-        if is_saved && !session.is_empty().await {
+        if is_saved && session.is_empty().await {
+            // A handler has flushed it.
+            return Ok(lookup.id().map(|_| cookie.forget()));
+        }
+        if is_saved {
             session.save().await?;
             // A visitor's first value, or one whose session had ended, makes a new session.
             if let Some(new) = session.id().filter(|id| Some(*id) != lookup.id()) {
@@ -218,7 +247,11 @@ impl Current {
         let lookup = Arc::new(lookup);
         let store = Arc::new(RecordStore::new(gate.clone(), lookup.clone()));
         let session = Session::new(lookup.id(), store, None);
-        Self { lookup, session, set_cookie }
+        Self {
+            lookup,
+            session,
+            set_cookie,
+        }
     }
 }
 
@@ -240,7 +273,10 @@ pub(super) async fn session_layer(
         Err(error) => response = error.into_response(),
     }
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(no_store);
     response
 }
 

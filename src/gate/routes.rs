@@ -1,10 +1,6 @@
 //! Signing up, logging in, asking who is logged in, logging out; and the gate's route table.
 
-use axum::{
-    Json, Router,
-    http::StatusCode,
-    middleware::from_fn_with_state,
-};
+use axum::{Json, Router, http::StatusCode, middleware::from_fn_with_state};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,7 +28,10 @@ impl Gate {
             .routes(routes!(log_in))
             .routes(routes!(check_login))
             .routes(routes!(log_out))
-            .routes(routes!(account_routes::list_sessions, account_routes::end_other_sessions))
+            .routes(routes!(
+                account_routes::list_sessions,
+                account_routes::end_other_sessions
+            ))
             .routes(routes!(account_routes::end_session))
             .routes(routes!(account_routes::change_password))
             .layer(from_fn_with_state(self.clone(), session_layer))
@@ -152,7 +151,9 @@ async fn check_credentials(
         Err(_) => None,
     };
     let account = account.filter(|account| account.state() == AccountState::Enabled);
-    let has_password = account.as_ref().is_some_and(|account| account.password_hash.is_some());
+    let has_password = account
+        .as_ref()
+        .is_some_and(|account| account.password_hash.is_some());
     if let Some(account) = &account
         && !has_password
         && password.is_none()
@@ -160,8 +161,13 @@ async fn check_credentials(
     {
         return Ok(account.clone());
     }
-    let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let verdict = gate.passwords().verify(password.unwrap_or_default(), stored).await?;
+    let stored = account
+        .as_ref()
+        .and_then(|account| account.password_hash.clone());
+    let verdict = gate
+        .passwords()
+        .verify(password.unwrap_or_default(), stored)
+        .await?;
     let Some(mut account) = account.filter(|_| verdict.matches) else {
         return Err(Error::BadCredentials);
     };

@@ -92,15 +92,20 @@ pub(super) async fn find(
     .fetch_optional(conn)
     .await)?;
 
-    let Some(row) = row else { return Ok(Err(NotLive::Unknown)) };
+    let Some(row) = row else {
+        return Ok(Err(NotLive::Unknown));
+    };
     if now >= timeouts.expires_at(row.session_created_at, row.last_seen_at) {
         return Ok(Err(NotLive::Expired));
     }
     let user = match (row.user_id, row.username, row.created_at) {
         (None, ..) => None,
-        (Some(id), Some(username), Some(created_at)) => {
-            Some(User { id, username, email: row.email, created_at })
-        }
+        (Some(id), Some(username), Some(created_at)) => Some(User {
+            id,
+            username,
+            email: row.email,
+            created_at,
+        }),
         (Some(_), ..) => return Ok(Err(NotLive::UserGone)),
     };
     Ok(Ok(LiveSession {
@@ -130,8 +135,15 @@ pub(super) async fn touch(
 }
 
 /// Adds a row; false when the id is taken.
-pub(super) async fn insert(tx: &mut Tx, session: NewSession<'_>, data: &[u8]) -> sqlx::Result<bool> {
-    let ip = session.client.and_then(|client| client.ip).map(|ip| ip.to_string());
+pub(super) async fn insert(
+    tx: &mut Tx,
+    session: NewSession<'_>,
+    data: &[u8],
+) -> sqlx::Result<bool> {
+    let ip = session
+        .client
+        .and_then(|client| client.ip)
+        .map(|ip| ip.to_string());
     in_tx!(tx, conn => sqlx::query(
         "insert into sessions
              (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent, ip)
@@ -182,7 +194,9 @@ pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Resul
     .bind(id.to_string())
     .fetch_optional(conn)
     .await)?;
-    Ok(row.filter(|(_, owner)| owner.is_none_or(|owner| owner == user_id)).map(|(data, _)| data))
+    Ok(row
+        .filter(|(_, owner)| owner.is_none_or(|owner| owner == user_id))
+        .map(|(data, _)| data))
 }
 
 /// Ends a session.
@@ -207,7 +221,11 @@ pub(super) async fn delete_own(db: &Db, user_id: Uuid, public_id: Uuid) -> sqlx:
 }
 
 /// Ends every session of a user but `kept`.
-pub(super) async fn delete_others(tx: &mut Tx, user_id: Uuid, kept: Option<Uuid>) -> sqlx::Result<()> {
+pub(super) async fn delete_others(
+    tx: &mut Tx,
+    user_id: Uuid,
+    kept: Option<Uuid>,
+) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "delete from sessions where user_id = $1 and public_id is distinct from $2",
     )

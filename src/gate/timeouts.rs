@@ -17,7 +17,9 @@ pub(super) struct Timeouts {
 impl Timeouts {
     /// The moment from which the session is over, if nobody uses it before.
     pub fn expires_at(&self, created_at: Timestamp, last_seen_at: Timestamp) -> Timestamp {
-        last_seen_at.after(self.idle).min(created_at.after(self.absolute))
+        last_seen_at
+            .after(self.idle)
+            .min(created_at.after(self.absolute))
     }
 
     /// Whether a use at `now` is to be written down, so that the idle timeout slides.
@@ -38,7 +40,10 @@ mod tests {
     #[test]
     fn whichever_limit_comes_first_ends_a_session() {
         let start = Timestamp::from(START);
-        let timeouts = Timeouts { idle: 30 * MINUTE, absolute: 100 * MINUTE };
+        let timeouts = Timeouts {
+            idle: 30 * MINUTE,
+            absolute: 100 * MINUTE,
+        };
         assert_eq!(timeouts.expires_at(start, start), start.after(30 * MINUTE));
         let busy = start.after(90 * MINUTE);
         assert_eq!(timeouts.expires_at(start, busy), start.after(100 * MINUTE));
@@ -48,7 +53,10 @@ mod tests {
     fn a_touch_is_due_each_minute_or_tenth_of_a_short_timeout() {
         let start = Timestamp::from(START);
         let due_after = |idle| {
-            let timeouts = Timeouts { idle, absolute: idle };
+            let timeouts = Timeouts {
+                idle,
+                absolute: idle,
+            };
             (0..=120).find(|second| {
                 timeouts.is_touch_due(start, start.after(Duration::from_secs(*second)))
             })

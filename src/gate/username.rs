@@ -25,7 +25,10 @@ impl Username {
                 "must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'"
             ));
         }
-        Ok(Self { shown: text.to_owned(), key: key_of(&composed) })
+        Ok(Self {
+            shown: text.to_owned(),
+            key: key_of(&composed),
+        })
     }
 
     /// The name as typed.
@@ -70,7 +73,16 @@ mod tests {
 
     #[test]
     fn what_is_no_name() {
-        for text in ["", "a", "two words", "a\0b", "a@b", "<b>", "\u{3164}\u{3164}", "a\u{200d}b"] {
+        for text in [
+            "",
+            "a",
+            "two words",
+            "a\0b",
+            "a@b",
+            "<b>",
+            "\u{3164}\u{3164}",
+            "a\u{200d}b",
+        ] {
             assert!(Username::parse(text).is_err(), "{text:?}");
         }
         assert!(Username::parse(&"x".repeat(32)).is_ok());

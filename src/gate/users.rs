@@ -53,7 +53,11 @@ pub struct Account {
 impl Account {
     /// Whether the account may be used.
     pub fn state(&self) -> AccountState {
-        if self.disabled_at.is_some() { AccountState::Disabled } else { AccountState::Enabled }
+        if self.disabled_at.is_some() {
+            AccountState::Disabled
+        } else {
+            AccountState::Enabled
+        }
     }
 }
 
@@ -160,12 +164,19 @@ pub(super) async fn list(db: &Db, after: &str, limit: i64) -> sqlx::Result<Vec<(
     .bind(limit)
     .fetch_all(conn)
     .await)?;
-    Ok(rows.into_iter().map(|row| (row.username_key, row.account)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.username_key, row.account))
+        .collect())
 }
 
 /// Notes a log-in, unless the account is no longer as it was when its password was checked:
 /// then false. Locks the row, so that log-ins of one user come one after another.
-pub(super) async fn note_login(tx: &mut Tx, checked: &Account, now: Timestamp) -> sqlx::Result<bool> {
+pub(super) async fn note_login(
+    tx: &mut Tx,
+    checked: &Account,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update users set last_login_at = $1
          where id = $2 and disabled_at is null and password_hash is not distinct from $3",

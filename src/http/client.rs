@@ -30,7 +30,10 @@ impl Client {
         Self {
             ip: peer.map(|peer| client_address(peer.ip(), &request.headers, trusted_proxies)),
             user_agent: user_agent.map(|agent| {
-                String::from_utf8_lossy(agent.as_bytes()).chars().take(USER_AGENT_CHARS).collect()
+                String::from_utf8_lossy(agent.as_bytes())
+                    .chars()
+                    .take(USER_AGENT_CHARS)
+                    .collect()
             }),
         }
     }
@@ -40,7 +43,11 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) 
     let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|block| block.contains(address));
     let mut client = peer.to_canonical();
     // Each proxy appends the address it was called from, so the list is read backwards.
-    let hops = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
+    let hops = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .rev()
+        .filter_map(|value| value.to_str().ok());
     for hop in hops.flat_map(|value| value.rsplit(',')) {
         if !is_trusted(&client) {
             break;
@@ -56,7 +63,9 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
 /// `[2001:db8::1]:80`.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
-    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    hop.parse()
+        .ok()
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -79,15 +88,27 @@ mod tests {
     #[test]
     fn nobody_chooses_their_own_address() {
         assert_eq!(seen("192.0.2.9", &["198.51.100.1"]), "192.0.2.9");
-        assert_eq!(seen("10.0.0.1", &["203.0.113.66, 198.51.100.1"]), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", &["203.0.113.66", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            seen("10.0.0.1", &["203.0.113.66, 198.51.100.1"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &["203.0.113.66", "198.51.100.1"]),
+            "198.51.100.1"
+        );
     }
 
     #[test]
     fn trusted_proxies_are_looked_through() {
-        assert_eq!(seen("10.0.0.1", &["198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(
+            seen("10.0.0.1", &["198.51.100.1, 10.0.0.2"]),
+            "198.51.100.1"
+        );
         assert_eq!(seen("::1", &["[2001:db8::1]:443"]), "2001:db8::1");
-        assert_eq!(seen("::ffff:10.0.0.1", &["198.51.100.1:80"]), "198.51.100.1");
+        assert_eq!(
+            seen("::ffff:10.0.0.1", &["198.51.100.1:80"]),
+            "198.51.100.1"
+        );
         assert_eq!(seen("10.0.0.1", &["nonsense, 10.0.0.3"]), "10.0.0.3");
         assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
     }

@@ -119,9 +119,7 @@ impl Error {
             Self::Status(StatusCode::METHOD_NOT_ALLOWED) => {
                 "This address does not take this method; see the Allow header.".into()
             }
-            Self::Status(StatusCode::PAYLOAD_TOO_LARGE) => {
-                "The body is larger than 64 KiB.".into()
-            }
+            Self::Status(StatusCode::PAYLOAD_TOO_LARGE) => "The body is larger than 64 KiB.".into(),
             Self::Status(status) => format!("{}.", title(*status)),
         }
     }
@@ -190,7 +188,10 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.problem())).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(Problem::MEDIA_TYPE),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let retry_after = match self {
             Self::Busy { retry_after } => Some(retry_after),
@@ -198,7 +199,10 @@ impl IntoResponse for Error {
             _ => None,
         };
         if let Some(wait) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_secs().max(1)),
+            );
         }
         response
     }
@@ -243,7 +247,10 @@ mod tests {
     #[test]
     fn codes_of_plain_statuses_are_words() {
         assert_eq!(Error::NotFound.code(), "not_found");
-        assert_eq!(Error::Status(StatusCode::METHOD_NOT_ALLOWED).code(), "method_not_allowed");
+        assert_eq!(
+            Error::Status(StatusCode::METHOD_NOT_ALLOWED).code(),
+            "method_not_allowed"
+        );
         assert_eq!(Error::Internal.code(), "internal_server_error");
     }
 }

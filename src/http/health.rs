@@ -29,7 +29,10 @@ pub struct Health {
 impl Health {
     /// Health of a process that works on `db`.
     pub fn new(db: Db) -> Self {
-        Self { db, shutting_down: Arc::default() }
+        Self {
+            db,
+            shutting_down: Arc::default(),
+        }
     }
 
     /// From now on `/readyz` says no, so that no new requests are sent here.
@@ -39,7 +42,10 @@ impl Health {
 
     /// The two routes.
     pub fn router<S>(self) -> OpenApiRouter<S> {
-        OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).with_state(self)
+        OpenApiRouter::new()
+            .routes(routes!(healthz))
+            .routes(routes!(readyz))
+            .with_state(self)
     }
 }
 
@@ -69,6 +75,8 @@ async fn readyz(State(health): State<Health>) -> Result<Json<HealthStatus>, Erro
     if health.shutting_down.load(Ordering::Acquire) {
         return Err(Error::Unavailable);
     }
-    tokio::time::timeout(PING_TIMEOUT, health.db.ping()).await.map_err(|_| Error::Unavailable)??;
+    tokio::time::timeout(PING_TIMEOUT, health.db.ping())
+        .await
+        .map_err(|_| Error::Unavailable)??;
     Ok(OK)
 }

@@ -5,7 +5,8 @@ use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 
 use super::Error;
 
@@ -28,29 +29,50 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     essence.eq_ignore_ascii_case("application/json")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    // serde would take an array for a struct, its items for the fields in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<IgnoredAny>(body).map_err(malformed)?;
+        return Err(Error::invalid("body", "must be a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = error.path().to_string();
-        let message = without_position(&error.inner().to_string());
         match error.inner().classify() {
-            serde_json::error::Category::Data => {
-                Error::invalid(if field == "." { "body" } else { &field }, message)
+            Category::Data => {
+                let field = if field == "." { "body" } else { &field };
+                Error::invalid(field, without_position(error.inner()))
             }
-            _ => Error::MalformedJson(message),
+            _ => malformed(error.into_inner()),
         }
     })?;
-    json.end().map_err(|error| Error::MalformedJson(without_position(&error.to_string())))?;
+    json.end().map_err(malformed)?;
     Ok(value)
 }
 
-fn without_position(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or_default().to_owned()
+fn malformed(error: serde_json::Error) -> Error {
+    Error::MalformedJson(without_position(&error))
+}
+
+fn without_position(error: &serde_json::Error) -> String {
+    error
+        .to_string()
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -61,14 +83,20 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Body {
+        #[serde(default)]
         #[allow(dead_code)]
         username: String,
     }
 
     fn problem(body: &str) -> (String, Vec<String>) {
-        let problem = parse::<Body>(body.as_bytes()).err().map(|error| error.problem());
+        let problem = parse::<Body>(body.as_bytes())
+            .err()
+            .map(|error| error.problem());
         let problem = problem.unwrap_or_else(|| unreachable!("{body} was taken"));
-        (problem.code, problem.errors.unwrap_or_default().into_keys().collect())
+        (
+            problem.code,
+            problem.errors.unwrap_or_default().into_keys().collect(),
+        )
     }
 
     #[test]
@@ -76,8 +104,17 @@ mod tests {
         for body in ["", "{", "{}x", "nope", &"[".repeat(10_000)] {
             assert_eq!(problem(body), ("malformed_json".into(), vec![]), "{body}");
         }
-        assert_eq!(problem(r#"{"username":5}"#), ("invalid".into(), vec!["username".into()]));
-        assert_eq!(problem("7"), ("invalid".into(), vec!["body".into()]));
+        assert_eq!(
+            problem(r#"{"username":5}"#),
+            ("invalid".into(), vec!["username".into()])
+        );
+        for body in ["7", "null", "[\"Ann\"]"] {
+            assert_eq!(
+                problem(body),
+                ("invalid".into(), vec!["body".into()]),
+                "{body}"
+            );
+        }
     }
 
     #[test]

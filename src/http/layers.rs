@@ -15,12 +15,14 @@ use tower_http::{
     cors::CorsLayer,
     csrf::{ConfigError, CsrfLayer, ProtectionError},
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
     timeout::TimeoutLayer,
     trace::TraceLayer,
 };
 use tracing::Span;
 
 use super::{Error, Problem};
+use crate::config::Config;
 
 /// The largest body anybody may send, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -31,7 +33,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When an origin cannot be one.
-pub fn with_layers(router: Router, allowed_origins: &[String]) -> Result<Router, ConfigError> {
+pub fn with_layers(router: Router, config: &Config) -> Result<Router, ConfigError> {
+    let Config {
+        allowed_origins, ..
+    } = config;
     let layers = ServiceBuilder::new()
         // A client does not choose what our logs call its request.
         .layer(map_request(remove_request_id))
@@ -46,7 +51,11 @@ pub fn with_layers(router: Router, allowed_origins: &[String]) -> Result<Router,
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(map_response(error_as_problem))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .option_layer(config.is_production().then(hsts))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
         .option_layer((!allowed_origins.is_empty()).then(|| cors(allowed_origins)))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(csrf(allowed_origins)?);
@@ -62,7 +71,10 @@ async fn remove_request_id(mut request: Request) -> Request {
 
 /// The path alone: a query may hold what no log should.
 fn request_span(request: &Request) -> Span {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok());
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 
@@ -105,14 +117,30 @@ fn csrf(
     allowed_origins: &[String],
 ) -> Result<CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>>, ConfigError> {
     let layer = CsrfLayer::new().with_rejection_response(|_| Error::CrossSite.into_response());
-    allowed_origins.iter().try_fold(layer, |layer, origin| layer.add_trusted_origin(origin))
+    allowed_origins
+        .iter()
+        .try_fold(layer, |layer, origin| layer.add_trusted_origin(origin))
+}
+
+/// A year of https only (RFC 6797; ASVS 3.4.1).
+fn hsts() -> SetResponseHeaderLayer<HeaderValue> {
+    let year = HeaderValue::from_static("max-age=31536000");
+    SetResponseHeaderLayer::if_not_present(header::STRICT_TRANSPORT_SECURITY, year)
 }
 
 fn cors(allowed_origins: &[String]) -> CorsLayer {
-    let origins = allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let origins = allowed_origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_credentials(true)
         .allow_headers([header::CONTENT_TYPE])
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
 }

@@ -26,7 +26,10 @@ pub fn docs_router(openapi: OpenApi) -> Router {
     let index = swagger_ui.clone();
     Router::new()
         .route(OPENAPI_PATH, get(async move || Json(openapi)))
-        .route("/docs", get(async move || swagger_file("index.html", index)))
+        .route(
+            "/docs",
+            get(async move || swagger_file("index.html", index)),
+        )
         .route(
             "/docs/{*file}",
             get(async move |Path(file): Path<String>| swagger_file(&file, swagger_ui)),
@@ -41,9 +44,11 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
             let page = page.replace("href=\"index.css\"", "href=\"/docs/index.css\"");
             ([(header::CONTENT_TYPE, file.content_type)], page).into_response()
         }
-        Ok(Some(file)) => {
-            ([(header::CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()
-        }
+        Ok(Some(file)) => (
+            [(header::CONTENT_TYPE, file.content_type)],
+            file.bytes.into_owned(),
+        )
+            .into_response(),
         Ok(None) => Error::NotFound.into_response(),
         Err(error) => Error::internal(error).into_response(),
     }
@@ -69,7 +74,10 @@ pub fn document_common_problems(openapi: &mut OpenApi) {
             if !matches!(method, HttpMethod::Get) {
                 add_problem(operation, &Error::CrossSite);
             }
-            add_problem(operation, &Error::Status(axum::http::StatusCode::PAYLOAD_TOO_LARGE));
+            add_problem(
+                operation,
+                &Error::Status(axum::http::StatusCode::PAYLOAD_TOO_LARGE),
+            );
             add_problem(operation, &Error::Internal);
             add_problem(operation, &Error::Unavailable);
         }
@@ -80,16 +88,26 @@ pub fn document_common_problems(openapi: &mut OpenApi) {
 fn add_problem(operation: &mut Operation, error: &Error) {
     let problem = error.problem();
     let description = format!("`{}`: {}", problem.code, problem.detail);
-    match operation.responses.responses.get_mut(&problem.status.to_string()) {
+    match operation
+        .responses
+        .responses
+        .get_mut(&problem.status.to_string())
+    {
         Some(RefOr::T(response)) => {
-            if !response.description.contains(&format!("`{}`", problem.code)) {
+            if !response
+                .description
+                .contains(&format!("`{}`", problem.code))
+            {
                 response.description = format!("{}\n\n{description}", response.description);
             }
         }
         Some(RefOr::Ref(_)) => {}
         None => {
             let status = problem.status.to_string();
-            operation.responses.responses.insert(status, problem_response(&problem, description));
+            operation
+                .responses
+                .responses
+                .insert(status, problem_response(&problem, description));
         }
     }
 }

@@ -8,10 +8,21 @@ use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Kind, PASSWORD, Server, on_both_databases};
 
-on_both_databases!(session_answers, account_answers, problem_answers, operator_answers);
+on_both_databases!(
+    session_answers,
+    account_answers,
+    problem_answers,
+    operator_answers
+);
 
-const SHOWN_HEADERS: [&str; 6] =
-    ["allow", "cache-control", "content-type", "location", "retry-after", "set-cookie"];
+const SHOWN_HEADERS: [&str; 6] = [
+    "allow",
+    "cache-control",
+    "content-type",
+    "location",
+    "retry-after",
+    "set-cookie",
+];
 
 /// The answer without what differs from run to run.
 fn shown(answer: &Answer) -> Value {
@@ -74,14 +85,26 @@ async fn session_answers(kind: Kind) {
 
     snapshot!("checklogin_401_no_cookie", browser.check().await);
     let cookie = format!("session={session}");
-    snapshot!("checklogin_401_unknown_session", browser.check_with(&cookie).await);
-    snapshot!("checklogin_401_bad_signature", browser.check_with("session=forged").await);
+    snapshot!(
+        "checklogin_401_unknown_session",
+        browser.check_with(&cookie).await
+    );
+    snapshot!(
+        "checklogin_401_bad_signature",
+        browser.check_with("session=forged").await
+    );
     let twice = format!("{cookie}; {cookie}");
-    snapshot!("checklogin_401_sent_twice", browser.check_with(&twice).await);
+    snapshot!(
+        "checklogin_401_sent_twice",
+        browser.check_with(&twice).await
+    );
 
     snapshot!("login_400", browser.log_in_with("Ann", "wrong").await);
     snapshot!("login_200", browser.log_in("Ann").await);
-    server.database.execute("update users set disabled_at = created_at").await;
+    server
+        .database
+        .execute("update users set disabled_at = created_at")
+        .await;
     snapshot!("checklogin_401_user_gone", browser.check().await);
     server.clock.advance(Duration::from_secs(30 * 24 * 60 * 60));
     snapshot!("checklogin_401_expired", browser.check().await);
@@ -93,7 +116,10 @@ async fn account_answers(kind: Kind) {
     snapshot!("sessions_401", browser.get("/sessions").await);
     browser.sign_up("Ann").await;
     snapshot!("sessions_200", browser.get("/sessions").await);
-    snapshot!("end_session_404", browser.delete("/sessions/nonsense").await);
+    snapshot!(
+        "end_session_404",
+        browser.delete("/sessions/nonsense").await
+    );
     snapshot!("end_other_sessions_204", browser.delete("/sessions").await);
     let wrong = json!({"current_password": "wrong", "new_password": "black coffee by noon"});
     snapshot!("password_400", browser.post("/password", wrong).await);
@@ -110,16 +136,32 @@ async fn problem_answers(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     let post = async |content_type: &str, body: String| {
-        let request = browser.request(Method::POST, "/login").header("content-type", content_type);
+        let request = browser
+            .request(Method::POST, "/login")
+            .header("content-type", content_type);
         browser.send(request.body(body)).await
     };
-    snapshot!("problem_400_malformed_json", post("application/json", "{".into()).await);
-    snapshot!("problem_413", post("application/json", "x".repeat(65 * 1024)).await);
+    snapshot!(
+        "problem_400_malformed_json",
+        post("application/json", "{".into()).await
+    );
+    snapshot!(
+        "problem_413",
+        post("application/json", "x".repeat(65 * 1024)).await
+    );
     snapshot!("problem_415", post("text/plain", "{}".into()).await);
-    snapshot!("problem_422_wrong_type", post("application/json", "{\"username\":1}".into()).await);
+    snapshot!(
+        "problem_422_wrong_type",
+        post("application/json", "{\"username\":1}".into()).await
+    );
     snapshot!("problem_404", browser.get("/nowhere").await);
-    snapshot!("problem_405", browser.send(browser.request(Method::GET, "/logout")).await);
-    let request = browser.request(Method::DELETE, "/logout").header("origin", "https://evil.example");
+    snapshot!(
+        "problem_405",
+        browser.send(browser.request(Method::GET, "/logout")).await
+    );
+    let request = browser
+        .request(Method::DELETE, "/logout")
+        .header("origin", "https://evil.example");
     snapshot!("problem_403_cross_site", browser.send(request).await);
 }
 

@@ -15,13 +15,19 @@ fn stdout(output: &Output) -> String {
 
 fn mistakes(output: &Output) -> Vec<String> {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap().lines().map(str::to_owned).collect()
+    String::from_utf8(output.stderr.clone())
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The word before the colon in each mistake.
 fn named(output: &Output) -> Vec<String> {
     let lines = mistakes(output).into_iter();
-    lines.map(|line| line.split(':').next().unwrap().to_owned()).collect()
+    lines
+        .map(|line| line.split(':').next().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,17 +40,29 @@ async fn the_first_run_makes_its_own_key_and_the_second_keeps_it() {
     process.kill();
 
     let dotenv = std::fs::read_to_string(workplace.path(".env")).unwrap();
-    let mode = std::fs::metadata(workplace.path(".env")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(workplace.path(".env"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let mode = std::fs::metadata(workplace.path("handstamp.db")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(workplace.path("handstamp.db"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let key = dotenv.lines().find_map(|line| line.strip_prefix("SECRET_KEY=")).unwrap();
+    let key = dotenv
+        .lines()
+        .find_map(|line| line.strip_prefix("SECRET_KEY="))
+        .unwrap();
     assert_eq!(key.len(), 64);
     assert_eq!(dotenv.replace(key, ""), DOTENV_EXAMPLE);
 
     let process = workplace.serve();
     assert_eq!(process.browser().check_with(&cookie).await.status, 200);
-    assert_eq!(std::fs::read_to_string(workplace.path(".env")).unwrap(), dotenv);
+    assert_eq!(
+        std::fs::read_to_string(workplace.path(".env")).unwrap(),
+        dotenv
+    );
 }
 
 #[test]
@@ -52,7 +70,12 @@ fn production_without_a_good_key_is_refused() {
     let mut workplace = Workplace::new(&[("APP_ENV", "production")]);
     assert_eq!(named(&workplace.run(&["serve"])), ["SECRET_KEY"]);
     assert!(!workplace.path(".env").exists());
-    for weak in ["blahblahblah", "super_secret_key", "short", &"ab".repeat(20)] {
+    for weak in [
+        "blahblahblah",
+        "super_secret_key",
+        "short",
+        &"ab".repeat(20),
+    ] {
         workplace.set("SECRET_KEY", weak);
         let lines = mistakes(&workplace.run(&[]));
         assert!(lines[0].starts_with("SECRET_KEY: "), "{lines:?}");
@@ -114,16 +137,24 @@ fn dotenv_is_read_and_the_environment_wins() {
     assert_eq!(named(&workplace.run(&[])), ["SECRET_KEY"]);
     workplace.set("SECRET_KEY", "");
     let lines = mistakes(&workplace.run(&[]));
-    assert!(lines[0].contains("is not set"), "set to nothing over .env: {lines:?}");
+    assert!(
+        lines[0].contains("is not set"),
+        "set to nothing over .env: {lines:?}"
+    );
     std::fs::write(workplace.path(".env"), "my secret\n").unwrap();
-    assert_eq!(mistakes(&workplace.run(&["migrate"])), [".env: line 1 is not NAME=value"]);
+    assert_eq!(
+        mistakes(&workplace.run(&["migrate"])),
+        [".env: line 1 is not NAME=value"]
+    );
 }
 
 #[test]
 fn secret_prints_a_key_and_nothing_else() {
     let workplace = Workplace::new(&[]);
     let [one, other] = [(); 2].map(|()| stdout(&workplace.run(&["secret"])));
-    assert!(one.len() == 65 && one.ends_with('\n') && one.trim().chars().all(char::is_alphanumeric));
+    assert!(
+        one.len() == 65 && one.ends_with('\n') && one.trim().chars().all(char::is_alphanumeric)
+    );
     assert_ne!(one, other);
     assert_eq!(std::fs::read_dir(workplace.path("")).unwrap().count(), 0);
 }
@@ -134,13 +165,24 @@ fn help_lists_the_environment_with_its_defaults() {
     for arguments in [&["--help"][..], &["serve", "--help"]] {
         let help = stdout(&workplace.run(arguments));
         for setting in SETTINGS {
-            assert!(help.contains(setting.name), "{arguments:?}: {}", setting.name);
+            assert!(
+                help.contains(setting.name),
+                "{arguments:?}: {}",
+                setting.name
+            );
             assert!(help.contains(&format!("[default: {}]", setting.default)));
         }
     }
-    for arguments in [&["migrate", "--help"][..], &["user", "--help"], &["user", "add", "--help"]] {
+    for arguments in [
+        &["migrate", "--help"][..],
+        &["user", "--help"],
+        &["user", "add", "--help"],
+    ] {
         let help = stdout(&workplace.run(arguments));
-        assert!(help.contains("DATABASE_URL") && !help.contains("PORT"), "{help}");
+        assert!(
+            help.contains("DATABASE_URL") && !help.contains("PORT"),
+            "{help}"
+        );
     }
     assert_eq!(workplace.run(&["fly"]).status.code(), Some(2));
 }
@@ -150,17 +192,29 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
     let readme = include_str!("../../README.md");
     let unset = Config::read(&std::collections::HashMap::new()).unwrap();
     for setting in SETTINGS {
-        assert!(DOTENV_EXAMPLE.contains(&format!("{}=", setting.name)), "{}", setting.name);
-        assert!(readme.contains(&format!("`{}`", setting.name)), "{}", setting.name);
+        assert!(
+            DOTENV_EXAMPLE.contains(&format!("{}=", setting.name)),
+            "{}",
+            setting.name
+        );
+        assert!(
+            readme.contains(&format!("`{}`", setting.name)),
+            "{}",
+            setting.name
+        );
     }
     // What .env.example sets is what holds without it.
-    let example = dotenvy::from_read_iter(DOTENV_EXAMPLE.as_bytes()).map(Result::unwrap).collect();
+    let example = dotenvy::from_read_iter(DOTENV_EXAMPLE.as_bytes())
+        .map(Result::unwrap)
+        .collect();
     let example = Config::read(&example).unwrap();
     assert_eq!(format!("{example:?}"), format!("{unset:?}"));
-    let defaults = SETTINGS.iter().filter(|setting| {
-        !matches!(setting.default, "none" | "empty" | "cores less one")
-    });
-    let defaults = defaults.map(|setting| (setting.name.into(), setting.default.into())).collect();
+    let defaults = SETTINGS
+        .iter()
+        .filter(|setting| !matches!(setting.default, "none" | "empty" | "cores less one"));
+    let defaults = defaults
+        .map(|setting| (setting.name.into(), setting.default.into()))
+        .collect();
     let defaults = Config::read(&defaults).unwrap();
     assert_eq!(format!("{defaults:?}"), format!("{unset:?}"));
 }
@@ -168,7 +222,11 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
 async fn accounts_from_the_command_line(kind: Kind) {
     let database = Database::new(kind).await;
     let key = generate_secret_key();
-    let settings = [("DATABASE_URL", &*database.url), ("SECRET_KEY", &*key), ("PASSWORDLESS_LOGIN", "on")];
+    let settings = [
+        ("DATABASE_URL", &*database.url),
+        ("SECRET_KEY", &*key),
+        ("PASSWORDLESS_LOGIN", "on"),
+    ];
     let workplace = Workplace::new(&settings);
     let done = |arguments: &[&str], input: &str| {
         let output = workplace.run_with_input(arguments, input);
@@ -176,20 +234,42 @@ async fn accounts_from_the_command_line(kind: Kind) {
         stdout(&output)
     };
     assert!(done(&["migrate"], "").ends_with("is up to date\n"));
-    assert_eq!(done(&["user", "add", "Jackson", "--no-password"], ""), "added Jackson\n");
-    let add = ["user", "add", "Ann", "--email", "ann@example.com", "--password-stdin"];
+    assert_eq!(
+        done(&["user", "add", "Jackson", "--no-password"], ""),
+        "added Jackson\n"
+    );
+    let add = [
+        "user",
+        "add",
+        "Ann",
+        "--email",
+        "ann@example.com",
+        "--password-stdin",
+    ];
     assert_eq!(done(&add, &format!("{PASSWORD}\n")), "added Ann\n");
 
     let process = workplace.serve();
     let (ann, jackson) = (process.browser(), process.browser());
     assert_eq!(ann.log_in("ann").await.status, 200);
-    assert_eq!(jackson.post("/login", json!({"username": "jackson"})).await.status, 200);
+    assert_eq!(
+        jackson
+            .post("/login", json!({"username": "jackson"}))
+            .await
+            .status,
+        200
+    );
 
     let list = done(&["user", "list"], "");
-    let names: Vec<_> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    let names: Vec<_> = list
+        .lines()
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
     assert_eq!(names, ["Ann", "Jackson"]);
     let shown = done(&["user", "show", "JACKSON"], "");
-    assert!(shown.contains("password    no") && shown.contains("state       enabled"), "{shown}");
+    assert!(
+        shown.contains("password    no") && shown.contains("state       enabled"),
+        "{shown}"
+    );
 
     done(&["user", "sign-out", "Ann"], "");
     assert_eq!(ann.check().await.reason(), "unknown_session");
@@ -199,19 +279,44 @@ async fn accounts_from_the_command_line(kind: Kind) {
     done(&["user", "enable", "Jackson"], "");
     assert_eq!(jackson.check().await.reason(), "unknown_session");
     ann.log_in("Ann").await;
-    done(&["user", "password", "Ann", "--password-stdin"], "black coffee by noon\r\n");
+    done(
+        &["user", "password", "Ann", "--password-stdin"],
+        "black coffee by noon\r\n",
+    );
     assert_eq!(ann.check().await.reason(), "unknown_session");
-    assert_eq!(ann.log_in_with("Ann", "black coffee by noon").await.status, 200);
+    assert_eq!(
+        ann.log_in_with("Ann", "black coffee by noon").await.status,
+        200
+    );
 
     let failed = |arguments: &[&str], input: &str| {
         let output = workplace.run_with_input(arguments, input);
         let text = String::from_utf8(output.stderr).unwrap();
-        (output.status.code().unwrap(), text.split([':', ' ']).next().unwrap().to_owned())
+        (
+            output.status.code().unwrap(),
+            text.split([':', ' ']).next().unwrap().to_owned(),
+        )
     };
     assert_eq!(failed(&["user", "show", "Nobody"], ""), (1, "there".into()));
-    assert_eq!(failed(&["user", "add", "ANN", "--no-password"], ""), (1, "Somebody".into()));
-    assert_eq!(failed(&["user", "add", "!", "--no-password"], ""), (2, "username".into()));
-    assert_eq!(failed(&["user", "add", "Ben", "--password-stdin"], "12345678"), (2, "password".into()));
-    assert_eq!(failed(&["user", "add", "Ben"], ""), (2, "password".into()), "nobody to ask");
-    assert_eq!(failed(&["user", "password", "Ann", "--password-stdin"], ""), (2, "password".into()));
+    assert_eq!(
+        failed(&["user", "add", "ANN", "--no-password"], ""),
+        (1, "Somebody".into())
+    );
+    assert_eq!(
+        failed(&["user", "add", "!", "--no-password"], ""),
+        (2, "username".into())
+    );
+    assert_eq!(
+        failed(&["user", "add", "Ben", "--password-stdin"], "12345678"),
+        (2, "password".into())
+    );
+    assert_eq!(
+        failed(&["user", "add", "Ben"], ""),
+        (2, "password".into()),
+        "nobody to ask"
+    );
+    assert_eq!(
+        failed(&["user", "password", "Ann", "--password-stdin"], ""),
+        (2, "password".into())
+    );
 }

@@ -19,12 +19,18 @@ async fn purging_goes_on_after_errors(kind: Kind) {
     let server = Server::start(kind).await;
     server.browser().sign_up("Ann").await;
     server.clock.advance(Duration::from_secs(20 * 24 * 60 * 60));
-    server.database.execute("alter table sessions rename to away").await;
+    server
+        .database
+        .execute("alter table sessions rename to away")
+        .await;
     assert!(server.gate.purge_expired_sessions().await.is_err());
     let purging = tokio::spawn(keep_purging(server.gate.clone(), Duration::from_millis(20)));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.database.count("away").await, 1);
-    server.database.execute("alter table away rename to sessions").await;
+    server
+        .database
+        .execute("alter table away rename to sessions")
+        .await;
     while server.database.count("sessions").await > 0 {
         assert!(!purging.is_finished());
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -36,16 +42,34 @@ async fn a_broken_table_is_no_log_out(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
-    server.database.execute("alter table sessions rename to away").await;
+    server
+        .database
+        .execute("alter table sessions rename to away")
+        .await;
     for path in ["/checklogin", "/sessions", "/login"] {
         let answer = browser.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "unavailable"), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (503, "unavailable"),
+            "{path}"
+        );
         assert_eq!(answer.header("set-cookie"), None);
-        assert!(!answer.text.contains("sessions"), "no SQL in {}", answer.text);
+        assert!(
+            !answer.text.contains("sessions"),
+            "no SQL in {}",
+            answer.text
+        );
     }
-    assert_eq!(browser.log_out().await.status, 503, "not told that it is done when it is not");
+    assert_eq!(
+        browser.log_out().await.status,
+        503,
+        "not told that it is done when it is not"
+    );
     assert_eq!(browser.log_in("Ann").await.status, 503);
-    server.database.execute("alter table away rename to sessions").await;
+    server
+        .database
+        .execute("alter table away rename to sessions")
+        .await;
     assert_eq!(browser.check().await.status, 200);
 }
 
@@ -87,7 +111,10 @@ async fn a_silent_or_lost_postgres_is_no_log_out() {
     for broken in [Line::Silent, Line::Cut] {
         line.send_replace(broken);
         let answer = browser.check().await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "unavailable"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (503, "unavailable")
+        );
         assert_eq!(browser.get("/readyz").await.status, 503);
         assert_eq!(browser.get("/healthz").await.status, 200);
         line.send_replace(Line::Up);

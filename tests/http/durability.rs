@@ -26,7 +26,12 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
     let mut workplace = Workplace::new(&[("SECRET_KEY", &key), ("PASSWORDLESS_LOGIN", "on")]);
     workplace.set("PASSWORD_HASHES_AT_ONCE", "2");
     workplace.set("SESSIONS_PER_USER", "100000");
-    assert!(workplace.run(&["user", "add", "Ann", "--no-password"]).status.success());
+    assert!(
+        workplace
+            .run(&["user", "add", "Ann", "--no-password"])
+            .status
+            .success()
+    );
     let told = Arc::new(Mutex::new(Acknowledged::default()));
 
     for round in 0..ROUNDS {
@@ -48,17 +53,30 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
 
     let process = workplace.serve();
     let browser = process.browser();
-    let Acknowledged { signed_up, logged_out, logged_in } = &*told.lock().unwrap();
-    assert!(signed_up.len() > 20 && logged_out.len() > 100, "{} {}", signed_up.len(), logged_out.len());
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let Acknowledged {
+        signed_up,
+        logged_out,
+        logged_in,
+    } = told;
+    assert!(
+        signed_up.len() > 20 && logged_out.len() > 100,
+        "{} {}",
+        signed_up.len(),
+        logged_out.len()
+    );
     for name in signed_up {
-        let output = workplace.run(&["user", "show", name]);
+        let output = workplace.run(&["user", "show", &name]);
         assert!(output.status.success(), "{name} was told 201");
     }
     for cookie in logged_out {
-        assert_eq!(browser.check_with(cookie).await.reason(), "unknown_session");
+        assert_eq!(
+            browser.check_with(&cookie).await.reason(),
+            "unknown_session"
+        );
     }
     for cookie in logged_in {
-        assert_eq!(browser.check_with(cookie).await.status, 200);
+        assert_eq!(browser.check_with(&cookie).await.status, 200);
     }
     let database = Database::at(&workplace.sqlite_url());
     assert_eq!(database.integrity_check().await, "ok");
@@ -75,15 +93,23 @@ async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
                 "email": format!("{name}@example.com"),
                 "password": crate::helpers::PASSWORD,
             });
-            let sent = client.post(format!("{base}/signup")).json(&body).send().await;
+            let sent = client
+                .post(format!("{base}/signup"))
+                .json(&body)
+                .send()
+                .await;
             match sent {
                 Ok(answer) if answer.status() == 201 => told.lock().unwrap().signed_up.push(name),
                 Ok(answer) => panic!("{}", answer.status()),
                 Err(_) => return,
             }
         }
-        let log_in = client.post(format!("{base}/login")).json(&json!({"username": "Ann"}));
-        let Ok(answer) = log_in.send().await else { return };
+        let log_in = client
+            .post(format!("{base}/login"))
+            .json(&json!({"username": "Ann"}));
+        let Ok(answer) = log_in.send().await else {
+            return;
+        };
         assert_eq!(answer.status(), 200);
         let set = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
         let cookie = set.split(';').next().unwrap().to_owned();
@@ -91,7 +117,9 @@ async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
             told.lock().unwrap().logged_in.push(cookie);
             continue;
         }
-        let log_out = client.delete(format!("{base}/logout")).header("cookie", &cookie);
+        let log_out = client
+            .delete(format!("{base}/logout"))
+            .header("cookie", &cookie);
         match log_out.send().await {
             Ok(answer) => assert_eq!(answer.status(), 200),
             Err(_) => return,

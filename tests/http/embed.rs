@@ -6,15 +6,30 @@ mod example;
 
 pub use example::app;
 
+use axum::{Json, Router, extract::Path, routing::get};
+use handstamp::{
+    gate::{Gate, Session},
+    http::Error,
+};
+use serde_json::json;
+
 use crate::helpers::{Kind, Server, on_both_databases};
 
-on_both_databases!(the_example_counts_views_and_knows_who_asks);
+on_both_databases!(
+    the_example_counts_views_and_knows_who_asks,
+    the_session_is_the_notes_dict,
+    a_failed_handler_saves_nothing,
+);
 
 async fn the_example_counts_views_and_knows_who_asks(kind: Kind) {
     let server = Server::start_app(kind, &[], |gate| app(&gate)).await;
     let browser = server.browser();
     assert_eq!(browser.get("/secret").await.reason(), "no_cookie");
-    assert_eq!(server.database.count("sessions").await, 0, "asking makes no row");
+    assert_eq!(
+        server.database.count("sessions").await,
+        0,
+        "asking makes no row"
+    );
 
     assert_eq!(browser.get("/").await.text, "Hello stranger, page view 1.");
     let answer = browser.get("/").await;
@@ -24,8 +39,91 @@ async fn the_example_counts_views_and_knows_who_asks(kind: Kind) {
     assert_eq!(browser.get("/secret").await.reason(), "unknown_session");
 
     browser.sign_up("Ann").await;
-    assert_eq!(browser.get("/secret").await.text, "The secret is safe with Ann.");
-    assert_eq!(browser.get("/").await.text, "Hello Ann, page view 1.", "sign-up clears");
+    assert_eq!(
+        browser.get("/secret").await.text,
+        "The secret is safe with Ann."
+    );
+    assert_eq!(
+        browser.get("/").await.text,
+        "Hello Ann, page view 1.",
+        "sign-up clears"
+    );
     browser.log_out().await;
     assert_eq!(browser.get("/").await.text, "Hello stranger, page view 1.");
+}
+
+/// What `session["name"] = value` and its kin were in the notes.
+fn dict(gate: &Gate) -> Router {
+    let get_value = async |session: Session, Path(key): Path<String>| {
+        Ok::<_, Error>(Json(session.get_value(&key).await?))
+    };
+    let insert = async |session: Session, Path((key, value)): Path<(String, String)>| {
+        Ok::<_, Error>(session.insert(&key, value).await?)
+    };
+    let remove = async |session: Session, Path(key): Path<String>| {
+        Ok::<_, Error>(Json(session.remove::<String>(&key).await?))
+    };
+    let routes = Router::new()
+        .route("/get/{key}", get(get_value))
+        .route("/insert/{key}/{value}", get(insert))
+        .route("/remove/{key}", get(remove))
+        .route(
+            "/clear",
+            get(async |session: Session| session.clear().await),
+        )
+        .route(
+            "/flush",
+            get(async |session: Session| Ok::<_, Error>(session.flush().await?)),
+        )
+        .route(
+            "/fail",
+            get(async |session: Session| {
+                session.insert("failed", true).await?;
+                Err::<(), Error>(Error::Internal)
+            }),
+        );
+    gate.protect(routes).merge(gate.router())
+}
+
+async fn the_session_is_the_notes_dict(kind: Kind) {
+    let server = Server::start_app(kind, &[], |gate| dict(&gate)).await;
+    let browser = server.browser();
+    for path in ["/get/a", "/remove/a", "/clear", "/flush"] {
+        assert_eq!(browser.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(
+        server.database.count("sessions").await,
+        0,
+        "nothing kept, no row"
+    );
+
+    let user = browser.sign_up("Ann").await.json();
+    browser.get("/insert/a/one").await;
+    browser.get("/insert/b/two").await;
+    assert_eq!(browser.get("/get/a").await.json(), "one");
+    assert_eq!(browser.get("/remove/a").await.json(), "one");
+    assert_eq!(browser.get("/get/a").await.json(), json!(null));
+    assert_eq!(browser.get("/get/user_id").await.json(), user["id"]);
+    assert_eq!(browser.get("/get/logged_in").await.json(), true);
+
+    // A handler's own values are its own to clear; who is logged in is not.
+    browser.get("/insert/user_id/somebody").await;
+    browser.get("/clear").await;
+    assert_eq!(browser.get("/get/b").await.json(), json!(null));
+    assert_eq!(browser.get("/get/user_id").await.json(), user["id"]);
+    assert_eq!(browser.check().await.json(), user);
+
+    assert_eq!(browser.get("/flush").await.status, 200);
+    assert_eq!(browser.session(), None);
+    assert_eq!(server.database.count("sessions").await, 0);
+}
+
+async fn a_failed_handler_saves_nothing(kind: Kind) {
+    let server = Server::start_app(kind, &[], |gate| dict(&gate)).await;
+    let browser = server.browser();
+    assert_eq!(browser.get("/fail").await.status, 500);
+    assert_eq!(browser.session(), None);
+    browser.get("/insert/a/one").await;
+    assert_eq!(browser.get("/fail").await.status, 500);
+    assert_eq!(browser.get("/get/failed").await.json(), json!(null));
 }

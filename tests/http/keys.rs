@@ -2,10 +2,15 @@
 
 use crate::helpers::{Browser, Kind, Server, on_both_databases};
 
-on_both_databases!(a_rotation_logs_nobody_out, a_dead_session_is_not_signed_again);
+on_both_databases!(
+    a_rotation_logs_nobody_out,
+    a_dead_session_is_not_signed_again
+);
 
-const NEW: (&str, &str) = ("SECRET_KEY", "the new key, which is as long as it has to be");
-
+const NEW: (&str, &str) = (
+    "SECRET_KEY",
+    "the new key, which is as long as it has to be",
+);
 
 fn cookie(browser: &Browser) -> String {
     format!("session={}", browser.session().unwrap())
@@ -18,13 +23,20 @@ async fn a_rotation_logs_nobody_out(kind: Kind) {
     user.sign_up("Ann").await;
     let old = cookie(&user);
 
-    let server = server.restart_with(&[NEW, ("SECRET_KEY_FALLBACKS", first)]).await;
+    let server = server
+        .restart_with(&[NEW, ("SECRET_KEY_FALLBACKS", first)])
+        .await;
     let browser = server.browser();
     let answer = browser.check_with(&old).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let resigned = format!("session={}", answer.set_session().unwrap());
     assert_ne!(resigned, old);
-    assert!(answer.header("set-cookie").unwrap().contains("Max-Age=2592000"));
+    assert!(
+        answer
+            .header("set-cookie")
+            .unwrap()
+            .contains("Max-Age=2592000")
+    );
     let answer = browser.check_with(&resigned).await;
     assert_eq!((answer.status.as_u16(), answer.set_session()), (200, None));
     assert_eq!(server.database.count("sessions").await, 1);
@@ -42,7 +54,12 @@ async fn a_dead_session_is_not_signed_again(kind: Kind) {
     user.sign_up("Ann").await;
     let dead = cookie(&user);
     user.log_out().await;
-    let server = server.restart_with(&[NEW, ("SECRET_KEY_FALLBACKS", old)]).await;
+    let server = server
+        .restart_with(&[NEW, ("SECRET_KEY_FALLBACKS", old)])
+        .await;
     let answer = server.browser().check_with(&dead).await;
-    assert_eq!((answer.reason().as_str(), answer.set_session()), ("unknown_session", None));
+    assert_eq!(
+        (answer.reason().as_str(), answer.set_session()),
+        ("unknown_session", None)
+    );
 }

@@ -30,16 +30,29 @@ fn app(gate: Gate) -> axum::Router {
 async fn two_hundred_races_against_writers(kind: Kind) {
     // A password hash for each round would take longer than the races.
     let server = Server::start_app(kind, &[("PASSWORDLESS_LOGIN", "on")], app).await;
-    let ann = Application { username: "Ann".into(), email: None, password: None };
+    let ann = Application {
+        username: "Ann".into(),
+        email: None,
+        password: None,
+    };
     server.accounts().add(ann).await.unwrap();
     for round in 0..200 {
         let browser = server.browser();
-        assert_eq!(browser.post("/login", json!({"username": "Ann"})).await.status, 200);
+        assert_eq!(
+            browser
+                .post("/login", json!({"username": "Ann"}))
+                .await
+                .status,
+            200
+        );
         let cookie = format!("session={}", browser.session().unwrap());
         let writers = (0..WRITERS).map(|writer| {
             let (browser, cookie) = (browser.clone(), cookie.clone());
             tokio::spawn(async move {
-                browser.get_with(&format!("/write/{writer}"), &cookie).await.status
+                browser
+                    .get_with(&format!("/write/{writer}"), &cookie)
+                    .await
+                    .status
             })
         });
         let writers: Vec<_> = writers.collect();
@@ -52,10 +65,20 @@ async fn two_hundred_races_against_writers(kind: Kind) {
         for status in join_all(writers).await {
             assert_eq!(status.unwrap(), 200);
         }
-        assert_eq!(browser.check_with(&cookie).await.reason(), "unknown_session", "round {round}");
+        assert_eq!(
+            browser.check_with(&cookie).await.reason(),
+            "unknown_session",
+            "round {round}"
+        );
         // Nor is there a row left under its id, with or without a user.
         let id = &cookie[cookie.len() - 22..];
-        assert_eq!(server.database.count(&format!("sessions where id = '{id}'")).await, 0);
+        assert_eq!(
+            server
+                .database
+                .count(&format!("sessions where id = '{id}'"))
+                .await,
+            0
+        );
     }
 }
 
@@ -72,12 +95,22 @@ async fn a_password_change_under_way_brings_nothing_back(kind: Kind) {
     // Two hashes take longer than this, and begin after it was seen who is logged in.
     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     let bare = server.browser();
-    let log_out = bare.request(reqwest::Method::DELETE, "/logout").header("cookie", &cookie);
+    let log_out = bare
+        .request(reqwest::Method::DELETE, "/logout")
+        .header("cookie", &cookie);
     assert_eq!(bare.send(log_out).await.status, 200);
     let answer = change.await.unwrap();
-    assert_eq!(answer.reason(), "unknown_session", "the change must not outlive the session");
+    assert_eq!(
+        answer.reason(),
+        "unknown_session",
+        "the change must not outlive the session"
+    );
     assert_eq!(server.database.count("sessions").await, 0);
-    assert_eq!(browser.log_in("Ann").await.status, 200, "the password is as it was");
+    assert_eq!(
+        browser.log_in("Ann").await.status,
+        200,
+        "the password is as it was"
+    );
 }
 
 async fn other_processes_are_heard(kind: Kind) {
@@ -93,18 +126,37 @@ async fn other_processes_are_heard(kind: Kind) {
     assert_eq!(browser.check().await.reason(), "unknown_session");
 
     browser.log_in("Ann").await;
-    accounts.set_state(&ann.user, AccountState::Disabled).await.unwrap();
+    accounts
+        .set_state(&ann.user, AccountState::Disabled)
+        .await
+        .unwrap();
     assert_eq!(browser.check().await.reason(), "user_gone");
     assert_eq!(browser.log_in("Ann").await.code(), "bad_credentials");
-    accounts.set_state(&ann.user, AccountState::Enabled).await.unwrap();
-    assert_eq!(browser.check().await.reason(), "unknown_session", "enabling brings none back");
+    accounts
+        .set_state(&ann.user, AccountState::Enabled)
+        .await
+        .unwrap();
+    assert_eq!(
+        browser.check().await.reason(),
+        "unknown_session",
+        "enabling brings none back"
+    );
 
     assert_eq!(browser.log_in("Ann").await.status, 200);
     let ann = accounts.find("Ann").await.unwrap().unwrap();
-    accounts.set_password(&ann, "black coffee by noon".into()).await.unwrap();
+    accounts
+        .set_password(&ann, "black coffee by noon".into())
+        .await
+        .unwrap();
     assert_eq!(browser.check().await.reason(), "unknown_session");
     assert_eq!(browser.log_in("Ann").await.code(), "bad_credentials");
-    assert_eq!(browser.log_in_with("Ann", "black coffee by noon").await.status, 200);
+    assert_eq!(
+        browser
+            .log_in_with("Ann", "black coffee by noon")
+            .await
+            .status,
+        200
+    );
 
     server.database.execute("delete from users").await;
     assert_eq!(browser.check().await.reason(), "user_gone");

@@ -35,9 +35,22 @@ async fn every_route_is_described(kind: Kind) {
         ]
     );
     let text = openapi.to_string();
-    for schema in ["User", "Problem", "SignUp", "LogIn", "OwnSession", "PasswordChange"] {
-        assert!(text.contains(&format!("#/components/schemas/{schema}\"")), "{schema}");
-        assert!(openapi["components"]["schemas"][schema].is_object(), "{schema}");
+    for schema in [
+        "User",
+        "Problem",
+        "SignUp",
+        "LogIn",
+        "OwnSession",
+        "PasswordChange",
+    ] {
+        assert!(
+            text.contains(&format!("#/components/schemas/{schema}\"")),
+            "{schema}"
+        );
+        assert!(
+            openapi["components"]["schemas"][schema].is_object(),
+            "{schema}"
+        );
     }
 }
 
@@ -69,8 +82,13 @@ async fn the_page_is_served_from_memory(kind: Kind) {
     for path in ["/docs", "/docs/"] {
         let page = browser.get(path).await;
         assert_eq!(page.header("content-type"), Some("text/html"));
-        let links = page.text.split(['"']).filter(|text| text.contains('/') && !text.contains('<'));
-        let links: Vec<_> = links.filter(|link| link.starts_with('/') || link.contains("://")).collect();
+        let links = page
+            .text
+            .split(['"'])
+            .filter(|text| text.contains('/') && !text.contains('<'));
+        let links: Vec<_> = links
+            .filter(|link| link.starts_with('/') || link.contains("://"))
+            .collect();
         assert!(links.len() >= 4, "{links:?}");
         for link in links {
             assert_eq!(browser.get(link).await.status, 200, "{link}");

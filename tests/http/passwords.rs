@@ -38,15 +38,30 @@ async fn refused_changes_change_nothing(kind: Kind) {
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let change = async |current: &str, new: &str| {
-        browser.post("/password", json!({"current_password": current, "new_password": new})).await
+        browser
+            .post(
+                "/password",
+                json!({"current_password": current, "new_password": new}),
+            )
+            .await
     };
     assert_eq!(change("wrong", NEW).await.code(), "bad_credentials");
     for weak in ["short", "password1234", "ann@example.com", &"x".repeat(257)] {
         let answer = change(PASSWORD, weak).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid".into()), "{weak}");
-        assert!(answer.json()["errors"]["new_password"].is_array(), "{answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (422, "invalid".into()),
+            "{weak}"
+        );
+        assert!(
+            answer.json()["errors"]["new_password"].is_array(),
+            "{answer:?}"
+        );
     }
-    let answer = server.browser().post("/password", json!({"current_password": "x"})).await;
+    let answer = server
+        .browser()
+        .post("/password", json!({"current_password": "x"}))
+        .await;
     assert_eq!(answer.reason(), "no_cookie");
     assert_eq!(browser.check().await.status, 200);
     assert_eq!(browser.log_in("Ann").await.status, 200);
@@ -59,8 +74,17 @@ async fn nothing_is_trimmed_or_cut(kind: Kind) {
     let body = json!({"username": "Ann", "email": "ann@example.com", "password": long});
     assert_eq!(server.browser().post("/signup", body).await.status, 201);
     let without_last = &long[..long.len() - 1];
-    for wrong in [long.trim(), without_last, &long.replace('\0', ""), &long.to_uppercase()] {
-        assert_eq!(server.browser().log_in_with("Ann", wrong).await.status, 400, "{wrong:?}");
+    for wrong in [
+        long.trim(),
+        without_last,
+        &long.replace('\0', ""),
+        &long.to_uppercase(),
+    ] {
+        assert_eq!(
+            server.browser().log_in_with("Ann", wrong).await.status,
+            400,
+            "{wrong:?}"
+        );
     }
     assert_eq!(server.browser().log_in_with("Ann", &long).await.status, 200);
 }
@@ -81,7 +105,10 @@ async fn passwordless_accounts(kind: Kind) {
     let server = server.restart_with(&[("PASSWORDLESS_LOGIN", "on")]).await;
     let browser = server.browser();
     let answer = browser.post("/login", by_name).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["email"]), (200, &json!(null)));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["email"]),
+        (200, &json!(null))
+    );
     for body in [
         json!({"username": "Ann", "password": ""}),
         json!({"username": "Ann", "password": "anything at all"}),
@@ -89,11 +116,17 @@ async fn passwordless_accounts(kind: Kind) {
         json!({"username": ""}),
         json!({}),
     ] {
-        assert_eq!(server.browser().post("/login", body).await.code(), "bad_credentials");
+        assert_eq!(
+            server.browser().post("/login", body).await.code(),
+            "bad_credentials"
+        );
     }
     // Nor can a password be set from a session that no password has opened.
     let body = json!({"current_password": "", "new_password": NEW});
-    assert_eq!(browser.post("/password", body).await.code(), "bad_credentials");
+    assert_eq!(
+        browser.post("/password", body).await.code(),
+        "bad_credentials"
+    );
 }
 
 async fn more_hashes_than_can_be_done_in_time_are_sent_away(kind: Kind) {
@@ -110,12 +143,22 @@ async fn more_hashes_than_can_be_done_in_time_are_sent_away(kind: Kind) {
         assert_eq!(browser.check().await.status, 200);
     }
     let answers = storm.await.unwrap();
-    let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    let busy: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 503)
+        .collect();
     let refused = answers.iter().filter(|answer| answer.status == 400).count();
     assert_eq!(busy.len() + refused, answers.len());
-    assert!(refused > 0 && !busy.is_empty(), "{refused} done, {} sent away", busy.len());
+    assert!(
+        refused > 0 && !busy.is_empty(),
+        "{refused} done, {} sent away",
+        busy.len()
+    );
     assert!(busy.iter().all(|answer| answer.code() == "busy"));
-    assert!(busy.iter().all(|answer| answer.header("retry-after") == Some("3")));
+    assert!(
+        busy.iter()
+            .all(|answer| answer.header("retry-after") == Some("3"))
+    );
 }
 
 async fn a_cheaper_hash_is_raised_on_log_in(kind: Kind) {
@@ -124,13 +167,29 @@ async fn a_cheaper_hash_is_raised_on_log_in(kind: Kind) {
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let cheap = Argon2::from(Params::new(8 * 1024, 1, 1, None).unwrap());
-    let hash = cheap.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
-    server.database.execute(&format!("update users set password_hash = '{hash}'")).await;
+    let hash = cheap
+        .hash_password(PASSWORD.as_bytes())
+        .unwrap()
+        .to_string();
+    server
+        .database
+        .execute(&format!("update users set password_hash = '{hash}'"))
+        .await;
 
     assert_eq!(browser.log_in_with("Ann", "wrong").await.status, 400);
-    let stored = async || server.database.text("select password_hash from users").await.unwrap();
+    let stored = async || {
+        server
+            .database
+            .text("select password_hash from users")
+            .await
+            .unwrap()
+    };
     assert_eq!(stored().await, hash);
     assert_eq!(browser.log_in("Ann").await.status, 200);
-    assert!(stored().await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert!(
+        stored()
+            .await
+            .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
+    );
     assert_eq!(browser.log_in("Ann").await.status, 200);
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::helpers::{Kind, Server, Workplace, on_both_databases};
 
-on_both_databases!(ready_until_it_shuts_down, the_built_page_is_served_when_it_is_there);
+on_both_databases!(
+    ready_until_it_shuts_down,
+    the_built_page_is_served_when_it_is_there
+);
 
 async fn ready_until_it_shuts_down(kind: Kind) {
     let server = Server::start(kind).await;
@@ -24,7 +27,10 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
     for path in ["/", "/login", "/dashboard", "/post/1", "/dashboard/"] {
         let page = browser.get(path).await;
         assert_eq!(page.status, 200);
-        assert!(page.text.contains("WEB_DIR"), "{path} says how to get the page");
+        assert!(
+            page.text.contains("WEB_DIR"),
+            "{path} says how to get the page"
+        );
     }
 
     std::fs::create_dir_all(web_dir.join("assets")).unwrap();
@@ -34,12 +40,23 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
     for path in ["/", "/login", "/dashboard", "/post/1"] {
         let page = browser.get(path).await;
         assert_eq!(page.text, "<h1>Just Tech News</h1>", "{path}");
-        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
     }
     let script = browser.get("/assets/app.js").await;
-    assert_eq!((script.status.as_u16(), script.text.as_str()), (200, "go()"));
+    assert_eq!(
+        (script.status.as_u16(), script.text.as_str()),
+        (200, "go()")
+    );
     assert_eq!(script.header("content-type"), Some("text/javascript"));
-    for outside in ["/../outside.txt", "/%2e%2e/outside.txt", "/..%2foutside.txt", "/assets"] {
+    for outside in [
+        "/../outside.txt",
+        "/%2e%2e/outside.txt",
+        "/..%2foutside.txt",
+        "/assets",
+    ] {
         assert_eq!(browser.get(outside).await.code(), "not_found", "{outside}");
     }
 }
@@ -55,7 +72,61 @@ async fn sigterm_lets_requests_under_way_finish() {
         tokio::spawn(async move { browser.log_in("Ann").await.status })
     };
     tokio::time::sleep(Duration::from_millis(10)).await;
-    let status = tokio::task::spawn_blocking(move || process.stop()).await.unwrap();
+    let status = tokio::task::spawn_blocking(move || process.stop())
+        .await
+        .unwrap();
     assert_eq!(under_way.await.unwrap(), 200);
     assert_eq!(status, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn production_is_for_https_and_logs_in_json_without_secrets() {
+    let key = handstamp::config::generate_secret_key();
+    let settings = [
+        ("APP_ENV", "production"),
+        ("SECRET_KEY", &*key),
+        ("RUST_LOG", "debug"),
+    ];
+    let workplace = Workplace::new(&settings);
+    let process = workplace.serve();
+    let browser = process.browser();
+    let answer = browser.sign_up("Ann").await;
+    assert_eq!(
+        answer.header("strict-transport-security"),
+        Some("max-age=31536000")
+    );
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-session="), "{cookie}");
+    assert!(
+        cookie.contains("; Secure") && cookie.contains("; HttpOnly"),
+        "{cookie}"
+    );
+    let pair = cookie.split(';').next().unwrap().to_owned();
+    assert_eq!(browser.check_with(&pair).await.status, 200);
+    let plain = pair.strip_prefix("__Host-").unwrap();
+    assert_eq!(
+        browser.check_with(plain).await.reason(),
+        "no_cookie",
+        "the name is part of it"
+    );
+
+    let logs = process.logs();
+    for line in logs.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["timestamp"].is_string(), "{line}");
+    }
+    assert!(
+        logs.contains("signed up") && logs.contains("\"status\":201"),
+        "{logs}"
+    );
+    let (_, value) = pair.split_once('=').unwrap();
+    for secret in [
+        &key,
+        crate::helpers::PASSWORD,
+        value,
+        &value[44..],
+        "argon2id",
+    ] {
+        assert!(!logs.contains(secret), "{logs}");
+    }
 }

@@ -13,7 +13,10 @@ on_both_databases!(
 );
 
 async fn listed(browser: &Browser) -> Vec<Value> {
-    browser.get("/sessions").await.json()["sessions"].as_array().unwrap().clone()
+    browser.get("/sessions").await.json()["sessions"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 async fn own_sessions_are_listed_and_ended(kind: Kind) {
@@ -24,12 +27,22 @@ async fn own_sessions_are_listed_and_ended(kind: Kind) {
     third.log_in("Ann").await;
 
     let sessions = listed(&second).await;
-    let current: Vec<_> = sessions.iter().map(|session| session["current"].as_bool()).collect();
-    assert_eq!(current, [Some(false), Some(true), Some(false)], "newest first");
+    let current: Vec<_> = sessions
+        .iter()
+        .map(|session| session["current"].as_bool())
+        .collect();
+    assert_eq!(
+        current,
+        [Some(false), Some(true), Some(false)],
+        "newest first"
+    );
     assert_eq!(sessions[0]["user_agent"], "test browser");
     assert_eq!(sessions[0]["ip"], "127.0.0.1");
     let id = sessions[0]["id"].as_str().unwrap();
-    assert!(!third.session().unwrap().contains(id), "the id is not the secret");
+    assert!(
+        !third.session().unwrap().contains(id),
+        "the id is not the secret"
+    );
 
     let answer = second.delete(&format!("/sessions/{id}")).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
@@ -45,7 +58,11 @@ async fn own_sessions_are_listed_and_ended(kind: Kind) {
     let own = listed(&second).await[0]["id"].as_str().unwrap().to_owned();
     let answer = second.delete(&format!("/sessions/{own}")).await;
     assert_eq!(answer.status, 204);
-    assert_eq!(second.session(), None, "the cookie is removed with its session");
+    assert_eq!(
+        second.session(),
+        None,
+        "the cookie is removed with its session"
+    );
 }
 
 async fn nobody_ends_somebody_elses(kind: Kind) {
@@ -54,13 +71,31 @@ async fn nobody_ends_somebody_elses(kind: Kind) {
     ann.sign_up("Ann").await;
     ben.sign_up("Ben").await;
     let id = listed(&ann).await[0]["id"].as_str().unwrap().to_owned();
-    for id in [id.as_str(), "nonsense", "00000000-0000-0000-0000-000000000000", "%00"] {
-        assert_eq!(ben.delete(&format!("/sessions/{id}")).await.code(), "not_found");
+    for id in [
+        id.as_str(),
+        "nonsense",
+        "00000000-0000-0000-0000-000000000000",
+        "%00",
+    ] {
+        assert_eq!(
+            ben.delete(&format!("/sessions/{id}")).await.code(),
+            "not_found"
+        );
     }
     assert_eq!(ben.delete("/sessions").await.status, 204);
     assert_eq!(ann.check().await.status, 200);
-    assert_eq!(server.browser().delete(&format!("/sessions/{id}")).await.reason(), "no_cookie");
-    assert_eq!(server.browser().delete("/sessions").await.reason(), "no_cookie");
+    assert_eq!(
+        server
+            .browser()
+            .delete(&format!("/sessions/{id}"))
+            .await
+            .reason(),
+        "no_cookie"
+    );
+    assert_eq!(
+        server.browser().delete("/sessions").await.reason(),
+        "no_cookie"
+    );
 }
 
 async fn one_log_in_too_many_ends_the_oldest(kind: Kind) {
@@ -94,13 +129,17 @@ async fn proxies_are_believed_only_when_trusted(kind: Kind) {
         let browser = server.browser();
         let body = serde_json::json!({"username": "Ann", "password": crate::helpers::PASSWORD});
         let log_in = browser.request(reqwest::Method::POST, "/login").json(&body);
-        let answer = browser.send(log_in.header("x-forwarded-for", "203.0.113.7")).await;
+        let answer = browser
+            .send(log_in.header("x-forwarded-for", "203.0.113.7"))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
         listed(&browser).await[0]["ip"].as_str().unwrap().to_owned()
     };
     let server = Server::start(kind).await;
     server.browser().sign_up("Ann").await;
     assert_eq!(address_seen(&server).await, "127.0.0.1");
-    let server = server.restart_with(&[("TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let server = server
+        .restart_with(&[("TRUSTED_PROXIES", "127.0.0.0/8")])
+        .await;
     assert_eq!(address_seen(&server).await, "203.0.113.7");
 }

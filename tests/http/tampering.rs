@@ -36,7 +36,13 @@ async fn every_flipped_character(kind: Kind) {
         }
     }
     assert_eq!(server.database.count("sessions").await, 1);
-    assert_eq!(browser.check_with(&format!("session={session}")).await.status, 200);
+    assert_eq!(
+        browser
+            .check_with(&format!("session={session}"))
+            .await
+            .status,
+        200
+    );
 }
 
 async fn cut_swapped_and_foreign_cookies(kind: Kind) {
@@ -51,14 +57,23 @@ async fn cut_swapped_and_foreign_cookies(kind: Kind) {
     let swapped = format!("session={}{}", &ann[..SIGNATURE], &ben[SIGNATURE..]);
     assert_eq!(reason_with(&browser, &swapped).await, "bad_signature");
 
-    let key = [("SECRET_KEY", "another key, as long as it must be, for another server")];
+    let key = [(
+        "SECRET_KEY",
+        "another key, as long as it must be, for another server",
+    )];
     let other = Server::start_with(kind, &key).await;
     let foreign = session_of(&other, "Ann").await;
-    assert_eq!(reason_with(&browser, &format!("session={foreign}")).await, "bad_signature");
+    assert_eq!(
+        reason_with(&browser, &format!("session={foreign}")).await,
+        "bad_signature"
+    );
     // The right key, but another database: signed, and unknown.
     let other = Server::start(kind).await;
     let unknown = session_of(&other, "Ann").await;
-    assert_eq!(reason_with(&browser, &format!("session={unknown}")).await, "unknown_session");
+    assert_eq!(
+        reason_with(&browser, &format!("session={unknown}")).await,
+        "unknown_session"
+    );
     assert_eq!(reason_with(&browser, "other=cookie").await, "no_cookie");
     assert_eq!(server.database.count("sessions").await, 2);
 }
@@ -68,9 +83,18 @@ async fn cookies_sent_twice(kind: Kind) {
     let ann = session_of(&server, "Ann").await;
     let ben = session_of(&server, "Ben").await;
     let browser = server.browser();
-    for (one, two) in [(&ann, &ben), (&ben, &ann), (&ann, &ann), (&ann, &"x".into())] {
+    for (one, two) in [
+        (&ann, &ben),
+        (&ben, &ann),
+        (&ann, &ann),
+        (&ann, &"x".into()),
+    ] {
         let cookie = format!("session={one}; session={two}");
-        assert_eq!(reason_with(&browser, &cookie).await, "bad_signature", "{cookie}");
+        assert_eq!(
+            reason_with(&browser, &cookie).await,
+            "bad_signature",
+            "{cookie}"
+        );
     }
 }
 
@@ -81,10 +105,15 @@ async fn forged_cookies_make_no_row_anywhere(kind: Kind) {
     let browser = server.browser();
     for cookie in ["session=", "session=x", &forged] {
         for path in ["/secret", "/checklogin", "/sessions"] {
-            assert_eq!(browser.get_with(path, cookie).await.reason(), "bad_signature");
+            assert_eq!(
+                browser.get_with(path, cookie).await.reason(),
+                "bad_signature"
+            );
         }
         let bare = server.browser();
-        let log_out = bare.request(reqwest::Method::DELETE, "/logout").header("cookie", cookie);
+        let log_out = bare
+            .request(reqwest::Method::DELETE, "/logout")
+            .header("cookie", cookie);
         let answer = bare.send(log_out).await;
         assert_eq!(answer.status, 200);
         assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));

@@ -42,7 +42,10 @@ async fn a_use_is_written_down_once_a_minute(kind: Kind) {
     browser.sign_up("Ann").await;
     let last_seen = async || {
         let listed = browser.get("/sessions").await.json();
-        listed["sessions"][0]["last_seen_at"].as_str().unwrap().to_owned()
+        listed["sessions"][0]["last_seen_at"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let first = last_seen().await;
     server.clock.advance(MINUTE / 2);
@@ -53,7 +56,9 @@ async fn a_use_is_written_down_once_a_minute(kind: Kind) {
     assert_eq!(last_seen().await, second);
 
     // A tenth of the idle timeout where that is shorter.
-    let server = server.restart_with(&[("SESSION_IDLE_TIMEOUT", "50s")]).await;
+    let server = server
+        .restart_with(&[("SESSION_IDLE_TIMEOUT", "50s")])
+        .await;
     let browser = server.browser();
     browser.log_in("Ann").await;
     for _ in 0..12 {
@@ -69,10 +74,15 @@ async fn a_shorter_timeout_holds_for_sessions_already_there(kind: Kind) {
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let cookie = format!("session={}", browser.session().unwrap());
-    let server = server.restart_with(&[("SESSION_ABSOLUTE_TIMEOUT", "10m")]).await;
+    let server = server
+        .restart_with(&[("SESSION_ABSOLUTE_TIMEOUT", "10m")])
+        .await;
     assert_eq!(server.browser().check_with(&cookie).await.status, 200);
     server.clock.advance(11 * MINUTE);
-    assert_eq!(server.browser().check_with(&cookie).await.reason(), "expired");
+    assert_eq!(
+        server.browser().check_with(&cookie).await.reason(),
+        "expired"
+    );
 }
 
 async fn expired_rows_are_removed_and_live_ones_stay(kind: Kind) {

@@ -22,21 +22,39 @@ async fn the_notes_walk_with_trailing_slashes(kind: Kind) {
 
 async fn walk(kind: Kind, slash: &str) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    let jackson = Application { username: "Jackson".into(), email: None, password: None };
+    let jackson = Application {
+        username: "Jackson".into(),
+        email: None,
+        password: None,
+    };
     server.accounts().add(jackson).await.unwrap();
     let browser = server.browser();
     let path = |name: &str| format!("/{name}{slash}");
 
-    let answer = browser.post(&path("login"), json!({"username": "Jackson"})).await;
+    let answer = browser
+        .post(&path("login"), json!({"username": "Jackson"}))
+        .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let cookie = format!("session={}", browser.session().unwrap());
 
     let answer = browser.get(&path("checklogin")).await;
-    assert_eq!((answer.status.as_u16(), answer.json()["username"].as_str()), (200, Some("Jackson")));
-    assert_eq!(server.browser().get(&path("checklogin")).await.reason(), "no_cookie");
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["username"].as_str()),
+        (200, Some("Jackson"))
+    );
+    assert_eq!(
+        server.browser().get(&path("checklogin")).await.reason(),
+        "no_cookie"
+    );
 
-    let answer = server.browser().post(&path("login"), json!({"username": "Nobody"})).await;
-    assert_eq!((answer.status.as_u16(), answer.code()), (400, "bad_credentials".into()));
+    let answer = server
+        .browser()
+        .post(&path("login"), json!({"username": "Nobody"}))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (400, "bad_credentials".into())
+    );
 
     let answer = browser.delete(&path("logout")).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "{}"));
@@ -63,16 +81,34 @@ async fn the_chapters_walk(kind: Kind) {
     );
 
     let answer = browser.get("/login").await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/dashboard")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("location")),
+        (303, Some("/dashboard"))
+    );
     let answer = server.browser().get("/login").await;
-    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("cache-control")),
+        (200, Some("no-store"))
+    );
 
     // Logging out and in again, in any case.
     browser.log_out().await;
-    assert_eq!(browser.log_in("LERNANTINO").await.json()["username"], "Lernantino");
-    assert_eq!(browser.log_in_with("Lernantino", "wrong").await.code(), "bad_credentials");
+    assert_eq!(
+        browser.log_in("LERNANTINO").await.json()["username"],
+        "Lernantino"
+    );
+    assert_eq!(
+        browser.log_in_with("Lernantino", "wrong").await.code(),
+        "bad_credentials"
+    );
     assert_eq!(browser.check().await.status, 200);
-    assert_eq!(browser.log_in_with("Lernantino", &format!("{PASSWORD} ")).await.status, 400);
+    assert_eq!(
+        browser
+            .log_in_with("Lernantino", &format!("{PASSWORD} "))
+            .await
+            .status,
+        400
+    );
 }
 
 async fn logging_in_keeps_a_visitors_values_but_nobody_elses(kind: Kind) {
@@ -87,7 +123,10 @@ async fn logging_in_keeps_a_visitors_values_but_nobody_elses(kind: Kind) {
 
     assert_eq!(browser.log_in("Ann").await.status, 200);
     assert_eq!(browser.get("/").await.text, "Hello Ann, page view 2.");
-    assert_eq!(browser.check_with(&visitor).await.reason(), "unknown_session");
+    assert_eq!(
+        browser.check_with(&visitor).await.reason(),
+        "unknown_session"
+    );
     assert_eq!(browser.log_in("Ann").await.status, 200);
     assert_eq!(browser.get("/").await.text, "Hello Ann, page view 3.");
     assert_eq!(browser.log_in("Ben").await.status, 200);

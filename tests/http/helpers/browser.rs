@@ -37,7 +37,11 @@ impl Answer {
 
     /// A problem's word for what happened.
     pub fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         self.json()["code"].as_str().unwrap().to_owned()
     }
 
@@ -63,7 +67,11 @@ impl Browser {
             .user_agent("test browser")
             .build()
             .unwrap();
-        Self { base: base.to_owned(), client, jar }
+        Self {
+            base: base.to_owned(),
+            client,
+            jar,
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -88,13 +96,18 @@ impl Browser {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::POST, path).json(&body)).await
+        self.send(self.request(Method::POST, path).json(&body))
+            .await
     }
 
     /// The value of the session cookie this browser keeps.
     pub fn session(&self) -> Option<String> {
         let cookies = self.jar.cookies(&self.base.parse().unwrap())?;
-        let pair = cookies.to_str().unwrap().strip_prefix("session=")?.to_owned();
+        let pair = cookies
+            .to_str()
+            .unwrap()
+            .strip_prefix("session=")?
+            .to_owned();
         Some(pair)
     }
 
@@ -105,7 +118,8 @@ impl Browser {
 
     pub async fn get_with(&self, path: &str, cookie: &str) -> Answer {
         let bare = Browser::new(&self.base);
-        bare.send(bare.request(Method::GET, path).header("cookie", cookie)).await
+        bare.send(bare.request(Method::GET, path).header("cookie", cookie))
+            .await
     }
 
     pub async fn sign_up(&self, name: &str) -> Answer {
@@ -121,7 +135,8 @@ impl Browser {
     }
 
     pub async fn log_in_with(&self, name: &str, password: &str) -> Answer {
-        self.post("/login", json!({"username": name, "password": password})).await
+        self.post("/login", json!({"username": name, "password": password}))
+            .await
     }
 
     pub async fn check(&self) -> Answer {

@@ -40,23 +40,37 @@ impl Database {
         let (url, folder) = match kind {
             Kind::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
-                (format!("sqlite://{}/test.db", folder.path().display()), Some(folder))
+                (
+                    format!("sqlite://{}/test.db", folder.path().display()),
+                    Some(folder),
+                )
             }
             Kind::Postgres => (new_postgres_database().await, None),
         };
-        Self { url, pool: OnceCell::new(), _folder: folder }
+        Self {
+            url,
+            pool: OnceCell::new(),
+            _folder: folder,
+        }
     }
 
     /// One that is there already.
     pub fn at(url: &str) -> Self {
-        Self { url: url.to_owned(), pool: OnceCell::new(), _folder: None }
+        Self {
+            url: url.to_owned(),
+            pool: OnceCell::new(),
+            _folder: None,
+        }
     }
 
     async fn pool(&self) -> &Pool {
         let connect = async || match self.url.starts_with("sqlite") {
             true => Pool::Sqlite(SqlitePool::connect(&self.url).await.unwrap()),
             false => {
-                let pool = PgPoolOptions::new().max_connections(2).connect(&self.url).await;
+                let pool = PgPoolOptions::new()
+                    .max_connections(2)
+                    .connect(&self.url)
+                    .await;
                 Pool::Postgres(pool.unwrap())
             }
         };
@@ -105,8 +119,15 @@ async fn new_postgres_database() -> String {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("test_{}_{number}", std::process::id());
     let options: PgConnectOptions = server.parse().unwrap();
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    sqlx::query(&format!("create database {name} template template0")).execute(&pool).await.unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .unwrap();
+    sqlx::query(&format!("create database {name} template template0"))
+        .execute(&pool)
+        .await
+        .unwrap();
     pool.close().await;
     server.replace("/postgres?", &format!("/{name}?"))
 }

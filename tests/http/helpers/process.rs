@@ -2,6 +2,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use tempfile::TempDir;
@@ -18,12 +19,18 @@ pub struct Workplace {
 pub struct Process {
     pub base: String,
     child: Child,
+    logs: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Workplace {
     pub fn new(variables: &[(&str, &str)]) -> Self {
-        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        Self { folder: tempfile::tempdir().unwrap(), variables: variables.collect() }
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: variables.collect(),
+        }
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
@@ -41,7 +48,10 @@ impl Workplace {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_handstamp"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -55,7 +65,12 @@ impl Workplace {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
         child.wait_with_output().unwrap()
     }
 
@@ -66,27 +81,51 @@ impl Workplace {
     /// Starts the server on a free port.
     pub fn serve(&self) -> Process {
         let mut command = self.command(&[]);
-        command.env("PORT", "0").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env("PORT", "0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut first_line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut first_line).unwrap();
         let Some(base) = first_line.trim_end().strip_prefix("listening on ") else {
             let mut errors = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+            child
+                .stderr
+                .take()
+                .unwrap()
+                .read_to_string(&mut errors)
+                .unwrap();
             panic!("no address but {first_line:?}; {errors}");
         };
         // Read on, so that the server never waits for us.
         let mut stderr = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Process { base: base.to_owned(), child }
+        let logs = Arc::new(Mutex::new(Vec::new()));
+        let log = logs.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+                log.lock().unwrap().extend_from_slice(&buffer[..read]);
+            }
+        });
+        Process {
+            base: base.to_owned(),
+            child,
+            logs,
+        }
     }
 }
 
 impl Process {
     pub fn browser(&self) -> Browser {
         Browser::new(&self.base)
+    }
+
+    /// What it has logged so far.
+    pub fn logs(&self) -> String {
+        String::from_utf8(self.logs.lock().unwrap().clone()).unwrap()
     }
 
     /// Ends it at once, as a power cut would.
@@ -98,7 +137,13 @@ impl Process {
     /// Asks it to stop (SIGTERM) and waits until it has; its exit status.
     pub fn stop(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
         self.child.wait().unwrap().code()
     }
 }

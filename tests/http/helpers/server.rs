@@ -44,12 +44,18 @@ impl Server {
         let (gate, config) = open(&database, settings, &clock).await;
         let health = Health::new(gate.db().clone());
         let app = app::service(&config, &gate, health.clone()).unwrap();
-        let service =
-            ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+        let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { base, clock, database, gate, health, _task: Task(task) }
+        Self {
+            base,
+            clock,
+            database,
+            gate,
+            health,
+            _task: Task(task),
+        }
     }
 
     /// A server with `router` of the test's own making around the same gate.
@@ -62,12 +68,18 @@ impl Server {
         let clock = MovableClock::default();
         let (gate, _) = open(&database, settings, &clock).await;
         let health = Health::new(gate.db().clone());
-        let service =
-            router(gate.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let service = router(gate.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { base, clock, database, gate, health, _task: Task(task) }
+        Self {
+            base,
+            clock,
+            database,
+            gate,
+            health,
+            _task: Task(task),
+        }
     }
 
     /// The same database behind a new server.
@@ -82,7 +94,9 @@ impl Server {
 
     /// The accounts as another process on the same database has them: the command line, say.
     pub async fn other_process(&self) -> Accounts {
-        let db = Db::connect(&self.database.url.parse().unwrap()).await.unwrap();
+        let db = Db::connect(&self.database.url.parse().unwrap())
+            .await
+            .unwrap();
         Accounts::new(db, self.clock.clock(), 1).unwrap()
     }
 
@@ -98,12 +112,22 @@ async fn open(
 ) -> (Gate, Config) {
     let mut variables = HashMap::from([
         ("DATABASE_URL".to_owned(), database.url.clone()),
-        ("SECRET_KEY".to_owned(), "a key of the tests, long enough and no other's".to_owned()),
+        (
+            "SECRET_KEY".to_owned(),
+            "a key of the tests, long enough and no other's".to_owned(),
+        ),
         ("WEB_DIR".to_owned(), "no/such/folder".to_owned()),
     ]);
-    variables.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+    variables.extend(
+        settings
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into())),
+    );
     let config = Config::for_server(&variables).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    (Gate::with_clock(&config, db, clock.clock()).unwrap(), config)
+    (
+        Gate::with_clock(&config, db, clock.clock()).unwrap(),
+        config,
+    )
 }
