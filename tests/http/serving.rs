@@ -125,7 +125,7 @@ async fn production_is_for_https_and_logs_in_json_without_secrets() {
         crate::helpers::PASSWORD,
         value,
         &value[44..],
-        "argon2id",
+        "$argon2id$",
     ] {
         assert!(!logs.contains(secret), "{logs}");
     }
