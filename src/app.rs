@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     gate::Gate,
     http::{Health, Problem, docs_router, document_common_problems, with_layers},
-    pages,
+    news, pages,
 };
 
 /// What [`service`] makes: a router under which `/login/` is `/login`.
@@ -31,6 +31,7 @@ pub type App = NormalizePath<Router>;
     tags(
         (name = "session", description = "Signing up, logging in and out"),
         (name = "account", description = "What those who are logged in do to their own account"),
+        (name = "news", description = "Just Tech News: posts, comments, votes and a paywall"),
         (name = "operators", description = "Whether the server is well"),
     )
 )]
@@ -44,6 +45,7 @@ pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, Conf
     let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(gate.documented_router())
         .merge(health.router())
+        .merge(news::documented_router(gate, config))
         .split_for_parts();
     document_common_problems(&mut openapi);
     let router = api

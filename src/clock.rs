@@ -24,6 +24,14 @@ impl Timestamp {
         Self(self.0.saturating_sub(duration))
     }
 
+    /// The whole seconds since 1970, and the nanoseconds past them.
+    pub fn unix(self) -> (u64, u32) {
+        (
+            u64::try_from(self.0.unix_timestamp()).unwrap_or_default(),
+            self.0.nanosecond(),
+        )
+    }
+
     /// How long ago `earlier` was; zero if it is yet to come.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from(self.0 - earlier.0).unwrap_or(Duration::ZERO)

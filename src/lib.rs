@@ -25,6 +25,7 @@ pub mod config;
 pub mod db;
 pub mod gate;
 pub mod http;
+pub mod news;
 mod pages;
 
 pub use clock::Clock;

@@ -17,10 +17,11 @@ async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => cli::serve().await,
+    let done = match cli.command.unwrap_or_default() {
+        Command::Serve(options) => cli::serve(options).await,
         Command::User(command) => cli::user(command).await,
         Command::Secret => cli::say(&generate_secret_key()),
+        Command::Demo => cli::demo().await,
         Command::Migrate => cli::migrate().await,
     };
     match done {

@@ -16,14 +16,30 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Migrate the database, then serve (the default)
-    Serve,
+    Serve(Serve),
     /// Make, look at and change accounts
     #[command(subcommand)]
     User(UserCommand),
     /// Print one fresh SECRET_KEY value, nothing else
     Secret,
+    /// Load sample users, posts and comments; run twice, it adds nothing
+    Demo,
     /// Migrate the database and exit
     Migrate,
+}
+
+/// How to serve.
+#[derive(Args, Debug, Default)]
+pub struct Serve {
+    /// Load the sample news first
+    #[arg(long)]
+    pub demo: bool,
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(Serve::default())
+    }
 }
 
 /// What to do to an account.
@@ -85,6 +101,7 @@ pub fn command() -> clap::Command {
     Cli::command()
         .after_help(all.clone())
         .mut_subcommand("serve", |serve| serve.after_help(all))
+        .mut_subcommand("demo", |demo| demo.after_help(shared()))
         .mut_subcommand("migrate", |migrate| migrate.after_help(shared()))
         .mut_subcommand("user", |user| {
             user.after_help(shared())

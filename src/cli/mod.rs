@@ -1,6 +1,7 @@
 //! The commands.
 
 mod args;
+mod demo;
 mod failure;
 mod first_run;
 mod serve;
@@ -8,6 +9,7 @@ mod terminal;
 mod user;
 
 pub use args::{Cli, Command, command};
+pub use demo::demo;
 pub use failure::Failure;
 pub use serve::serve;
 pub use terminal::say;

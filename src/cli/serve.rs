@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, first_run, terminal::say, user::open};
+use super::{Failure, args::Serve, demo, first_run, terminal::say, user::open};
 
 /// How long requests under way may take once the server is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -28,7 +28,7 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
 
 /// Serves until SIGTERM or Ctrl-C.
-pub async fn serve() -> Result<(), Failure> {
+pub async fn serve(options: Serve) -> Result<(), Failure> {
     let (variables, wrote_dotenv) = first_run::environment()?;
     let config = Config::for_server(&variables)?;
     start_logging(config.is_production());
@@ -36,7 +36,18 @@ pub async fn serve() -> Result<(), Failure> {
         tracing::info!("first run: wrote .env with a fresh SECRET_KEY");
     }
 
+    if options.demo {
+        demo::refuse_in_production(&config)?;
+    }
     let db = open(&config).await?;
+    if options.demo {
+        let loaded = demo::load(&config, &db).await?;
+        tracing::info!(
+            posts = loaded.posts,
+            comments = loaded.comments,
+            "loaded the sample news"
+        );
+    }
     let gate = Gate::new(&config, db.clone()).map_err(Failure::other)?;
     let health = Health::new(db.clone());
     let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;

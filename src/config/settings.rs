@@ -81,6 +81,16 @@ pub const SETTINGS: &[Setting] = &[
         "more log-ins at a time wait up to 3 s",
     ),
     setting(
+        "FREE_READS",
+        "3",
+        "posts a visitor may open; unlimited turns the meter off",
+    ),
+    setting(
+        "FREE_READS_WINDOW",
+        "30d",
+        "a visitor's read is forgotten after so long",
+    ),
+    setting(
         "TRUSTED_PROXIES",
         "empty",
         "addresses or CIDR blocks whose X-Forwarded-For is believed",
@@ -131,6 +141,10 @@ pub struct Config {
     pub passwordless_login: bool,
     /// `PASSWORD_HASHES_AT_ONCE`
     pub password_hashes_at_once: usize,
+    /// `FREE_READS`; none when reading is free
+    pub free_reads: Option<u32>,
+    /// `FREE_READS_WINDOW`
+    pub free_reads_window: Duration,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
     /// `ALLOWED_ORIGINS`
@@ -207,6 +221,8 @@ impl Config {
             sessions_per_user: env.count("SESSIONS_PER_USER", 20),
             passwordless_login,
             password_hashes_at_once: env.count("PASSWORD_HASHES_AT_ONCE", spare_cores),
+            free_reads: env.read_with("FREE_READS", Some(3), free_reads),
+            free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
             trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
@@ -218,6 +234,17 @@ impl Config {
     /// Whether this is production.
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
+    }
+}
+
+/// A number of posts, or `unlimited`.
+fn free_reads(text: &str) -> Result<Option<u32>, String> {
+    match text {
+        "unlimited" => Ok(None),
+        _ => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("must be a whole number or unlimited (it is {text:?})")),
     }
 }
 

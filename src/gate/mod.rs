@@ -22,6 +22,7 @@ mod state;
 mod timeouts;
 mod username;
 mod users;
+mod visitor;
 
 pub use accounts::{Accounts, Application};
 pub use current_user::CurrentUser;
@@ -31,3 +32,4 @@ pub use state::{Gate, GateError};
 pub use tower_sessions::Session;
 pub use username::Username;
 pub use users::{Account, AccountState, NewAccount, User};
+pub use visitor::Visitor;

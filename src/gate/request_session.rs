@@ -179,6 +179,23 @@ impl RequestSession {
         Ok(())
     }
 
+    /// Begins a visitor's session, which logs nobody in, where there is none.
+    pub async fn begin(&self) -> Result<LiveSession, Error> {
+        let session = self.current().session;
+        session.save().await?;
+        let id = session
+            .id()
+            .ok_or_else(|| Error::internal("a saved session has no id"))?;
+        let lookup = Arc::new(Lookup::new(self.gate().clone(), Ok(id)));
+        let set_cookie = SetCookie::Keep(id);
+        *self.lock() = Current {
+            lookup,
+            session,
+            set_cookie,
+        };
+        self.find().await?.map_err(|_| self.unknown_session())
+    }
+
     /// Ends the session: once this returns, no copy of its cookie is good for anything.
     pub async fn log_out(&self) -> Result<(), Error> {
         if let Some(id) = self.current().lookup.id() {

@@ -23,7 +23,7 @@ impl Gate {
 
     /// The gate's routes with their description.
     pub fn documented_router(&self) -> OpenApiRouter {
-        OpenApiRouter::new()
+        let routes = OpenApiRouter::new()
             .routes(routes!(sign_up))
             .routes(routes!(log_in))
             .routes(routes!(check_login))
@@ -33,8 +33,13 @@ impl Gate {
                 account_routes::end_other_sessions
             ))
             .routes(routes!(account_routes::end_session))
-            .routes(routes!(account_routes::change_password))
-            .layer(from_fn_with_state(self.clone(), session_layer))
+            .routes(routes!(account_routes::change_password));
+        self.protect_documented(routes)
+    }
+
+    /// As [`Gate::protect`], for routes with a description.
+    pub fn protect_documented(&self, router: OpenApiRouter) -> OpenApiRouter {
+        router.layer(from_fn_with_state(self.clone(), session_layer))
     }
 
     /// Puts a session around `router`, whose handlers can then take

@@ -163,9 +163,18 @@ pub(super) async fn insert(
     .map(|done| done.rows_affected() == 1))
 }
 
+/// Locks a session until the transaction ends; false once it is over.
+pub(super) async fn lock(tx: &mut Tx, public_id: Uuid) -> sqlx::Result<bool> {
+    // An update locks the row on both databases; SQLite knows no `for update`.
+    in_tx!(tx, conn => sqlx::query("update sessions set id = id where public_id = $1")
+        .bind(public_id)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
 /// The record of a session, locked until the transaction ends; none once it is over.
 pub(super) async fn lock_data(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Vec<u8>>> {
-    // An update locks the row on both databases; SQLite knows no `for update`.
     let row: Option<(Vec<u8>,)> = in_tx!(tx, conn => sqlx::query_as(
         "update sessions set id = id where id = $1 returning data",
     )

@@ -27,8 +27,13 @@ impl Username {
         }
         Ok(Self {
             shown: text.to_owned(),
-            key: key_of(&composed),
+            key: Self::key_of(&composed),
         })
+    }
+
+    /// What `text` is compared by, whether it is a username or not.
+    pub fn key_of(text: &str) -> String {
+        text.nfkc().default_case_fold().nfkc().collect()
     }
 
     /// The name as typed.
@@ -47,16 +52,16 @@ fn is_allowed(char: char) -> bool {
         || matches!(char, '.' | '_' | '-')
 }
 
-fn key_of(text: &str) -> String {
-    text.nfkc().default_case_fold().nfkc().collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn key_of(text: &str) -> String {
+        Username::key_of(text)
+    }
 
     fn key(text: &str) -> String {
         Username::parse(text).unwrap().key

@@ -27,6 +27,13 @@ pub enum Error {
         /// What a developer should look at.
         detail: String,
     },
+    /// 402: a visitor has opened as many different posts as are free.
+    FreeReadsUsed {
+        /// How many are.
+        limit: u32,
+    },
+    /// 403: somebody else's.
+    NotYours,
     /// 403: a page of another site asked.
     CrossSite,
     /// 404.
@@ -69,7 +76,8 @@ impl Error {
         match self {
             Self::MalformedJson(_) | Self::BadCredentials => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::FreeReadsUsed { .. } => StatusCode::PAYMENT_REQUIRED,
+            Self::CrossSite | Self::NotYours => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -85,6 +93,8 @@ impl Error {
             Self::MalformedJson(_) => "malformed_json",
             Self::BadCredentials => "bad_credentials",
             Self::NotLoggedIn { .. } => "not_logged_in",
+            Self::FreeReadsUsed { .. } => "free_reads_used",
+            Self::NotYours => "not_yours",
             Self::CrossSite => "cross_site",
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
@@ -103,6 +113,10 @@ impl Error {
             Self::MalformedJson(what) => format!("The body is not JSON: {what}."),
             Self::BadCredentials => "The username or the password is wrong.".into(),
             Self::NotLoggedIn { detail, .. } => detail.clone(),
+            Self::FreeReadsUsed { .. } => {
+                "You have read what is free. Log in or sign up to read on.".into()
+            }
+            Self::NotYours => "Somebody else wrote this.".into(),
             Self::CrossSite => "The request comes from a page of another site. \
                                 ALLOWED_ORIGINS names the origins whose pages may call."
                 .into(),
@@ -134,6 +148,10 @@ impl Error {
             code: self.code(),
             reason: match self {
                 Self::NotLoggedIn { reason, .. } => Some(reason),
+                _ => None,
+            },
+            limit: match self {
+                Self::FreeReadsUsed { limit } => Some(*limit),
                 _ => None,
             },
             errors: match self {
@@ -173,6 +191,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<&'static str>,
+    /// With `free_reads_used`: how many are free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub limit: Option<u32>,
     /// With `invalid`: what is wrong with each field.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -6,6 +6,7 @@ mod health;
 mod json_body;
 mod layers;
 mod openapi;
+mod query_string;
 
 pub use client::Client;
 pub use error::{Error, FieldErrors, Problem};
@@ -13,3 +14,4 @@ pub use health::Health;
 pub use json_body::JsonBody;
 pub use layers::{BODY_LIMIT, with_layers};
 pub use openapi::{docs_router, document_common_problems};
+pub use query_string::QueryString;

@@ -6,11 +6,12 @@ use insta::assert_json_snapshot;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Kind, PASSWORD, Server, on_both_databases};
+use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
     session_answers,
     account_answers,
+    news_answers,
     problem_answers,
     operator_answers
 );
@@ -130,6 +131,59 @@ async fn account_answers(kind: Kind) {
     let id = browser.get("/sessions").await.json()["sessions"][0]["id"].clone();
     let path = format!("/sessions/{}", id.as_str().unwrap());
     snapshot!("end_session_204", browser.delete(&path).await);
+}
+
+async fn news_answers(kind: Kind) {
+    let server = Server::start_with(kind, &[("FREE_READS", "1")]).await;
+    let (ann, ben, visitor) = (server.browser(), server.browser(), server.browser());
+    ann.sign_up("Ann").await;
+    ben.sign_up("Ben").await;
+    let draft = json!({"title": "Sessions", "url": "https://example.com", "text": "Signed."});
+    let post = ann.post("/posts", draft).await;
+    snapshot!("add_post_201", post);
+    let path = format!("/posts/{}", post.json()["id"].as_str().unwrap());
+    snapshot!(
+        "add_post_401",
+        visitor.post("/posts", json!({"title": "t"})).await
+    );
+    let bad = json!({"title": "", "url": "javascript:alert(1)"});
+    snapshot!("add_post_422", ann.post("/posts", bad).await);
+    let comments = format!("{path}/comments");
+    let comment = ben.post(&comments, json!({"text": "Well said."})).await;
+    snapshot!("add_comment_201", comment);
+    let comment = format!("{comments}/{}", comment.json()["id"].as_str().unwrap());
+    let send = async |browser: &Browser, method, path: &str, body| {
+        browser
+            .send(browser.request(method, path).json(&body))
+            .await
+    };
+    let vote = format!("{path}/vote");
+    snapshot!(
+        "vote_200",
+        send(&ben, Method::PUT, &vote, Value::Null).await
+    );
+    snapshot!("posts_200", ben.get("/posts").await);
+    snapshot!("posts_401_me", visitor.get("/posts?author=me").await);
+    snapshot!("posts_422", visitor.get("/posts?limit=0&after=x").await);
+    snapshot!("post_200_visitor", visitor.get(&path).await);
+    snapshot!("post_200_logged_in", ann.get(&path).await);
+    let second = ann.post("/posts", json!({"title": "Second"})).await.json();
+    let second = format!("/posts/{}", second["id"].as_str().unwrap());
+    snapshot!("post_402", visitor.get(&second).await);
+    snapshot!("post_404", visitor.get("/posts/nonsense").await);
+    let title = json!({"title": "Changed"});
+    snapshot!(
+        "change_post_200",
+        send(&ann, Method::PATCH, &path, title.clone()).await
+    );
+    snapshot!(
+        "change_post_403",
+        send(&ben, Method::PATCH, &path, title).await
+    );
+    snapshot!("take_vote_back_200", ben.delete(&vote).await);
+    snapshot!("delete_comment_403", ann.delete(&comment).await);
+    snapshot!("delete_comment_204", ben.delete(&comment).await);
+    snapshot!("delete_post_204", ann.delete(&path).await);
 }
 
 async fn problem_answers(kind: Kind) {

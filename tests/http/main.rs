@@ -12,6 +12,8 @@ mod durability;
 mod embed;
 mod keys;
 mod log_out_wins;
+mod meter;
+mod news;
 mod openapi;
 mod passwords;
 mod problems;

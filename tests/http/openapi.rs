@@ -23,15 +23,24 @@ async fn every_route_is_described(kind: Kind) {
         operations,
         [
             "delete /logout",
+            "delete /posts/{id}",
+            "delete /posts/{id}/comments/{comment_id}",
+            "delete /posts/{id}/vote",
             "delete /sessions",
             "delete /sessions/{id}",
             "get /checklogin",
             "get /healthz",
+            "get /posts",
+            "get /posts/{id}",
             "get /readyz",
             "get /sessions",
+            "patch /posts/{id}",
             "post /login",
             "post /password",
+            "post /posts",
+            "post /posts/{id}/comments",
             "post /signup",
+            "put /posts/{id}/vote",
         ]
     );
     let text = openapi.to_string();

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{
-    PgPool, Sqlite, SqlitePool, Transaction,
+    PgPool, Row, Sqlite, SqlitePool, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tempfile::TempDir;
@@ -95,6 +95,38 @@ impl Database {
 
     pub async fn text(&self, sql: &str) -> Option<String> {
         on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap())
+    }
+
+    /// How the database would go about a statement with parameters.
+    pub async fn plan(&self, sql: &str) -> String {
+        match self.pool().await {
+            Pool::Sqlite(pool) => {
+                let sql = format!("explain query plan {sql}");
+                let rows: Vec<(i64, i64, i64, String)> =
+                    sqlx::query_as(&sql).fetch_all(pool).await.unwrap();
+                rows.into_iter().map(|row| row.3 + "\n").collect()
+            }
+            Pool::Postgres(pool) => {
+                // In a table as small as a test's it would read it all whatever the index.
+                let mut conn = pool.acquire().await.unwrap();
+                sqlx::raw_sql("set enable_seqscan = off; set enable_bitmapscan = off")
+                    .execute(&mut *conn)
+                    .await
+                    .unwrap();
+                let prepare = format!("deallocate all; prepare asked as {sql}");
+                sqlx::raw_sql(&prepare).execute(&mut *conn).await.unwrap();
+                let parameters = (1..=9).filter(|number| sql.contains(&format!("${number}")));
+                let nulls = vec!["null"; parameters.count()];
+                let explain = format!(
+                    "set plan_cache_mode = force_generic_plan; explain execute asked({})",
+                    nulls.join(", ")
+                );
+                let rows = sqlx::raw_sql(&explain).fetch_all(&mut *conn).await.unwrap();
+                rows.iter()
+                    .map(|row| row.get::<String, _>(0) + "\n")
+                    .collect()
+            }
+        }
     }
 
     /// Takes SQLite's write lock, as another process would, until dropped.

@@ -1,0 +1,44 @@
+//! Sample news from the command line.
+
+use handstamp::{
+    Clock, Config, Db,
+    config::read_environment,
+    gate::Accounts,
+    news::{Loaded, load_demo},
+};
+
+use super::{Failure, terminal::say, user::open};
+
+/// Loads the sample news and says what was added.
+pub async fn demo() -> Result<(), Failure> {
+    let config = Config::read(&read_environment()?)?;
+    refuse_in_production(&config)?;
+    let db = open(&config).await?;
+    let loaded = load(&config, &db).await;
+    db.close().await;
+    let Loaded {
+        users,
+        posts,
+        comments,
+    } = loaded?;
+    say(&format!(
+        "added {posts} posts, {comments} comments and {users} users"
+    ))
+}
+
+/// Loads the sample news.
+pub(super) async fn load(config: &Config, db: &Db) -> Result<Loaded, Failure> {
+    let clock = Clock::system();
+    let accounts = Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
+        .map_err(Failure::other)?;
+    Ok(load_demo(db, &accounts, &clock).await?)
+}
+
+/// Its users log in by name alone.
+pub(super) fn refuse_in_production(config: &Config) -> Result<(), Failure> {
+    if config.is_production() {
+        let mistake = "APP_ENV: sample news is not for production".to_owned();
+        return Err(Failure::Mistakes(vec![mistake]));
+    }
+    Ok(())
+}

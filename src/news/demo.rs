@@ -1,0 +1,150 @@
+//! Sample news, so that there is something to read.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use uuid::{NoContext, Timestamp as UuidTime, Uuid};
+
+use super::{
+    comments::{self, Comment},
+    posts::{self, NewPost},
+    votes,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    db::Db,
+    gate::{Accounts, Application, User},
+    http::Error,
+};
+
+const SAMPLES: &str = include_str!("demo.json");
+
+#[derive(Deserialize)]
+struct Samples {
+    users: Vec<String>,
+    posts: Vec<SamplePost>,
+}
+
+#[derive(Deserialize)]
+struct SamplePost {
+    title: String,
+    url: Option<String>,
+    text: Option<String>,
+    author: String,
+    hours_ago: u64,
+    voters: Vec<String>,
+    comments: Vec<SampleComment>,
+}
+
+#[derive(Deserialize)]
+struct SampleComment {
+    author: String,
+    /// How long after the post.
+    minutes_later: u64,
+    text: String,
+}
+
+/// What was added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Accounts that were not there yet.
+    pub users: usize,
+    /// Posts that were not there yet.
+    pub posts: usize,
+    /// The comments on them.
+    pub comments: usize,
+}
+
+/// Adds the sample users, posts, comments and votes that are not there yet. The users have
+/// no passwords: they log in where `PASSWORDLESS_LOGIN` is on.
+///
+/// # Errors
+/// When the database does not answer; a post is added whole or not at all.
+pub async fn load_demo(db: &Db, accounts: &Accounts, clock: &Clock) -> Result<Loaded, Error> {
+    let samples: Samples = serde_json::from_str(SAMPLES).map_err(Error::internal)?;
+    let mut loaded = Loaded::default();
+    let mut users = Vec::new();
+    for name in samples.users {
+        let (user, is_new) = find_or_add(accounts, name).await?;
+        users.push(user);
+        loaded.users += usize::from(is_new);
+    }
+    for post in &samples.posts {
+        if add_post(db, &users, post, clock.now()).await? {
+            loaded.posts += 1;
+            loaded.comments += post.comments.len();
+        }
+    }
+    Ok(loaded)
+}
+
+async fn find_or_add(accounts: &Accounts, name: String) -> Result<(User, bool), Error> {
+    if let Some(account) = accounts.find(&name).await? {
+        return Ok((account.user, false));
+    }
+    let email = Some(format!("{}@example.com", name.to_lowercase()));
+    let user = accounts
+        .add(Application {
+            username: name,
+            email,
+            password: None,
+        })
+        .await?;
+    Ok((user, true))
+}
+
+/// Adds a post with its comments and votes; false when it is there already.
+async fn add_post(
+    db: &Db,
+    users: &[User],
+    sample: &SamplePost,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let created_at = now.before(Duration::from_secs(sample.hours_ago * 60 * 60));
+    let author = named(users, &sample.author)?;
+    let mut tx = db.begin().await?;
+    if posts::is_there(&mut tx, author, &sample.title).await? {
+        return Ok(false);
+    }
+    let post = NewPost {
+        id: id_at(created_at),
+        author,
+        title: &sample.title,
+        url: sample.url.as_deref(),
+        text: sample.text.as_deref(),
+        created_at,
+    };
+    posts::insert(&mut tx, &post).await?;
+    for sample in &sample.comments {
+        let author = named(users, &sample.author)?;
+        let created_at = created_at.after(Duration::from_secs(sample.minutes_later * 60));
+        let comment = Comment {
+            id: id_at(created_at),
+            text: sample.text.clone(),
+            author: author.username.clone(),
+            created_at,
+        };
+        comments::insert(&mut tx, post.id, author, &comment).await?;
+    }
+    for voter in &sample.voters {
+        let voter = named(users, voter)?;
+        if votes::insert(&mut tx, post.id, voter.id).await? {
+            posts::count_votes(&mut tx, post.id, 1).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+fn named<'a>(users: &'a [User], name: &str) -> Result<&'a User, Error> {
+    let found = users
+        .iter()
+        .find(|user| user.username.eq_ignore_ascii_case(name));
+    found.ok_or_else(|| Error::internal(format!("the samples have no user {name}")))
+}
+
+/// An id that sorts where its time belongs.
+fn id_at(moment: Timestamp) -> Uuid {
+    let (seconds, nanos) = moment.unix();
+    Uuid::new_v7(UuidTime::from_unix(NoContext, seconds, nanos))
+}

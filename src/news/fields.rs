@@ -1,0 +1,107 @@
+//! What the fields of a post and a comment may hold.
+
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::http::{Error, FieldErrors};
+
+const TITLE_CHARS: usize = 200;
+const URL_CHARS: usize = 2_000;
+const POST_TEXT_CHARS: usize = 10_000;
+const COMMENT_TEXT_CHARS: usize = 4_000;
+
+/// The title, if it can be one.
+pub(super) fn check_title(errors: &mut FieldErrors, title: &str) {
+    if title.trim().is_empty() {
+        note(errors, "title", "is required".to_owned());
+    }
+    check_text(errors, "title", title, TITLE_CHARS);
+}
+
+/// The address, if a browser may be sent there: `javascript:` and its like run in the page
+/// that shows them.
+pub(super) fn check_url(errors: &mut FieldErrors, url: &str) {
+    let parsed = Url::parse(url).ok();
+    if !parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        note(errors, "url", "must be an http or https address".to_owned());
+    }
+    check_text(errors, "url", url, URL_CHARS);
+}
+
+pub(super) fn check_post_text(errors: &mut FieldErrors, text: &str) {
+    check_text(errors, "text", text, POST_TEXT_CHARS);
+}
+
+/// A comment says something.
+pub(super) fn check_comment(text: &str) -> Result<(), Error> {
+    let mut errors = FieldErrors::new();
+    if text.trim().is_empty() {
+        note(&mut errors, "text", "is required".to_owned());
+    }
+    check_text(&mut errors, "text", text, COMMENT_TEXT_CHARS);
+    into_result(errors)
+}
+
+/// All that was found wrong.
+pub(super) fn into_result(errors: FieldErrors) -> Result<(), Error> {
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(errors))
+    }
+}
+
+fn check_text(errors: &mut FieldErrors, field: &str, text: &str, most: usize) {
+    if text.chars().count() > most {
+        note(errors, field, format!("must be at most {most} characters"));
+    }
+    // PostgreSQL has no text with a NUL in it.
+    if text.contains('\0') {
+        note(errors, field, "must not contain a NUL character".to_owned());
+    }
+}
+
+pub(super) fn note(errors: &mut FieldErrors, field: &str, what: String) {
+    errors.entry(field.to_owned()).or_default().push(what);
+}
+
+/// Tells a field that is null, to be emptied, from one that is not there, to be left.
+pub(super) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_web_addresses_are_taken() {
+        let is_taken = |url: &str| {
+            let mut errors = FieldErrors::new();
+            check_url(&mut errors, url);
+            errors.is_empty()
+        };
+        for url in [
+            "http://example.com",
+            "https://example.com/a?b#c",
+            "HTTPS://EXAMPLE.COM",
+        ] {
+            assert!(is_taken(url), "{url}");
+        }
+        for url in [
+            "",
+            "example.com",
+            "/relative",
+            "javascript:alert(1)",
+            " javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "data:text/html,x",
+            "ftp://example.com",
+            "http://",
+        ] {
+            assert!(!is_taken(url), "{url}");
+        }
+    }
+}

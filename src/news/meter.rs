@@ -1,0 +1,118 @@
+//! The meter: how many different posts a visitor has opened.
+
+use std::time::Duration;
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx, in_tx, on_reader},
+    gate::Visitor,
+    http::Error,
+};
+
+/// How much visitors may read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meter {
+    /// Different posts.
+    pub limit: u32,
+    /// A read is forgotten after so long.
+    pub window: Duration,
+}
+
+/// What a visitor has opened since `$3`: this post (`$2`) or not, and how many.
+pub(super) const COUNT: &str = "select count(*) as different,
+        count(case when post_id = $2 then 1 end) as this_one
+     from free_reads where visitor_id = $1 and read_at > $3";
+
+/// What a visitor has opened within the window.
+#[derive(Clone, Copy, Debug, FromRow)]
+struct Reads {
+    different: i64,
+    this_one: i64,
+}
+
+impl Meter {
+    /// Counts the opening of a post by a visitor; how many they have left.
+    ///
+    /// # Errors
+    /// [`Error::FreeReadsUsed`] when this one is past the limit, and not counted.
+    pub async fn count(
+        &self,
+        db: &Db,
+        visitor: &Visitor,
+        post_id: Uuid,
+        now: Timestamp,
+    ) -> Result<u32, Error> {
+        let since = now.before(self.window);
+        if self.limit == 0 {
+            return Err(self.used_up());
+        }
+        // Most openings are again, or past the limit: neither writes.
+        if let Some(visitor_id) = visitor.session_id().await? {
+            let reads: Reads = on_reader!(db, conn => sqlx::query_as(COUNT)
+                .bind(visitor_id)
+                .bind(post_id)
+                .bind(since)
+                .fetch_one(conn)
+                .await)?;
+            if reads.this_one > 0 || reads.different >= i64::from(self.limit) {
+                return self.left(reads);
+            }
+        }
+        let visitor_id = visitor.begin_session().await?;
+        let mut tx = db.begin().await?;
+        // One opening of this visitor's at a time, so that none is counted from a stale sum.
+        if !visitor.lock_session(&mut tx, visitor_id).await? {
+            // Ended by a log-in at this very moment: the next request is somebody's.
+            return Err(self.used_up());
+        }
+        let mut reads: Reads = in_tx!(&mut tx, conn => sqlx::query_as(COUNT)
+            .bind(visitor_id)
+            .bind(post_id)
+            .bind(since)
+            .fetch_one(conn)
+            .await)?;
+        if reads.this_one == 0 && reads.different < i64::from(self.limit) {
+            insert(&mut tx, visitor_id, post_id, now).await?;
+            tx.commit().await?;
+            reads = Reads {
+                different: reads.different + 1,
+                this_one: 1,
+            };
+        }
+        self.left(reads)
+    }
+
+    fn left(&self, reads: Reads) -> Result<u32, Error> {
+        if reads.this_one == 0 {
+            return Err(self.used_up());
+        }
+        let used = u32::try_from(reads.different).unwrap_or(u32::MAX);
+        Ok(self.limit.saturating_sub(used))
+    }
+
+    fn used_up(&self) -> Error {
+        Error::FreeReadsUsed { limit: self.limit }
+    }
+}
+
+/// Notes an opening, anew when the last one is forgotten.
+async fn insert(tx: &mut Tx, visitor_id: Uuid, post_id: Uuid, now: Timestamp) -> Result<(), Error> {
+    let inserted = in_tx!(tx, conn => sqlx::query(
+        "insert into free_reads (visitor_id, post_id, read_at) values ($1, $2, $3)
+         on conflict (visitor_id, post_id) do update set read_at = excluded.read_at",
+    )
+    .bind(visitor_id)
+    .bind(post_id)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(drop));
+    inserted.map_err(|error| match error.as_database_error() {
+        // The post was deleted meanwhile.
+        Some(database) if database.is_foreign_key_violation() => Error::NotFound,
+        _ => error.into(),
+    })
+}

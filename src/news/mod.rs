@@ -1,0 +1,31 @@
+//! Just Tech News: posts, comments, votes and a paywall, the app that shows the gate at work.
+
+mod comment_routes;
+mod comments;
+mod demo;
+mod fields;
+mod meter;
+mod post_routes;
+mod posts;
+mod state;
+mod votes;
+
+pub use demo::{Loaded, load_demo};
+pub use state::documented_router;
+
+#[doc(hidden)]
+pub use queries::QUERIES;
+
+/// The statements behind the reads that many make, for a test to ask for their plans.
+mod queries {
+    use super::{comments, meter, posts};
+
+    /// Each with its name.
+    pub const QUERIES: &[(&str, &str)] = &[
+        ("posts, newest first", posts::LIST),
+        ("posts of an author", posts::LIST_BY_AUTHOR),
+        ("one post", posts::FIND),
+        ("comments of a post", comments::LIST),
+        ("opened by a visitor", meter::COUNT),
+    ];
+}

@@ -1,0 +1,371 @@
+//! Reading, writing and voting for posts.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    comments::{self, Comment},
+    fields,
+    posts::{self, NewPost, Page, Post},
+    state::News,
+    votes::{self, Voted},
+};
+use crate::{
+    gate::{CurrentUser, User, Username, Visitor},
+    http::{Error, FieldErrors, JsonBody, Problem, QueryString},
+};
+
+const DEFAULT_LIMIT: i64 = 20;
+const MAX_LIMIT: i64 = 100;
+/// As many comments as anybody reads of one post; of more, the newest.
+const MAX_COMMENTS: i64 = 1_000;
+/// `author=me` is whoever asks.
+const ME: &str = "me";
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How many, 1 to 100; 20 when not said.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// A username, or `me`.
+    author: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Posts {
+    posts: Vec<Post>,
+    /// What to pass as `after` for the next page; null on the last.
+    #[schema(required)]
+    next: Option<String>,
+    logged_in: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct PostWithComments {
+    post: Post,
+    /// Oldest first.
+    comments: Vec<Comment>,
+    logged_in: bool,
+    /// How many more posts a visitor may open; null for whom nothing is counted.
+    #[schema(required)]
+    reads_left: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct PostDraft {
+    /// At most 200 characters.
+    #[serde(default)]
+    #[schema(required, max_length = 200, example = "Sessions, signed")]
+    title: String,
+    /// http or https.
+    #[schema(example = "https://example.com/sessions")]
+    url: Option<String>,
+    /// Plain text, at most 10,000 characters.
+    #[schema(max_length = 10_000, example = "Why a cookie needs a signature.")]
+    text: Option<String>,
+}
+
+/// A field that is left out stays as it is; null empties `url` or `text`.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct PostChange {
+    #[schema(
+        max_length = 200,
+        nullable = false,
+        example = "Sessions, signed and sealed"
+    )]
+    title: Option<String>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[schema(value_type = Option<String>)]
+    url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[schema(value_type = Option<String>, max_length = 10_000)]
+    text: Option<Option<String>>,
+}
+
+/// List posts, newest first
+#[utoipa::path(get, path = "/posts", tag = "news", params(ListQuery), responses(
+    (status = 200, body = Posts),
+    (status = 401, body = Problem, content_type = "application/problem+json",
+        description = "`not_logged_in`: `author=me` is for those who are"),
+    (status = 422, body = Problem, content_type = "application/problem+json",
+        description = "`invalid`: no such limit or cursor"),
+))]
+pub(super) async fn list_posts(
+    State(news): State<News>,
+    visitor: Visitor,
+    QueryString(query): QueryString<ListQuery>,
+) -> Result<Json<Posts>, Error> {
+    let (limit, after) = read_page(&query)?;
+    let (reader, author) = match query.author.as_deref() {
+        Some(ME) => {
+            let user = visitor.user().await?;
+            (Some(user.clone()), Some(user.username))
+        }
+        author => (visitor.optional_user().await?, author.map(str::to_owned)),
+    };
+    let logged_in = reader.is_some();
+    let author_key = match author.as_deref().map(Username::parse) {
+        None => None,
+        Some(Ok(name)) => Some(name.key().to_owned()),
+        // Nobody is called that.
+        Some(Err(_)) => {
+            return Ok(Json(Posts {
+                posts: vec![],
+                next: None,
+                logged_in,
+            }));
+        }
+    };
+    // One more than asked for tells whether there is a next page.
+    let page = Page {
+        author_key: author_key.as_deref(),
+        after,
+        limit: limit + 1,
+    };
+    let mut posts = posts::list(news.db(), reader.as_ref().map(|user| user.id), page).await?;
+    let asked_for = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = posts.len() > asked_for;
+    posts.truncate(asked_for);
+    let next = posts
+        .last()
+        .filter(|_| has_more)
+        .map(|post| post.id.to_string());
+    Ok(Json(Posts {
+        posts,
+        next,
+        logged_in,
+    }))
+}
+
+fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
+    let mut errors = FieldErrors::new();
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        fields::note(&mut errors, "limit", format!("must be 1 to {MAX_LIMIT}"));
+    }
+    let after = query.after.as_deref().map(str::parse).transpose();
+    if after.is_err() {
+        fields::note(
+            &mut errors,
+            "after",
+            "must be the `next` of the page before".into(),
+        );
+    }
+    fields::into_result(errors)?;
+    Ok((limit, after.unwrap_or_default()))
+}
+
+/// Show a post with its comments
+///
+/// Visitors may open so many different posts; opening one again is free.
+#[utoipa::path(get, path = "/posts/{id}", tag = "news",
+    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    responses(
+        (status = 200, body = PostWithComments),
+        (status = 402, body = Problem, content_type = "application/problem+json",
+            description = "`free_reads_used`, with `limit`: the visitor has opened as many \
+                different posts as are free"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+            description = "`not_found`"),
+    ),
+)]
+pub(super) async fn show_post(
+    State(news): State<News>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Json<PostWithComments>, Error> {
+    let id = read_id(&id)?;
+    let reader = visitor.optional_user().await?;
+    let reader_id = reader.as_ref().map(|user| user.id);
+    let post = posts::find(news.db(), reader_id, id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let reads_left = match news.meter().filter(|_| reader.is_none()) {
+        Some(meter) => Some(meter.count(news.db(), &visitor, id, news.now()).await?),
+        None => None,
+    };
+    let comments = comments::list(news.db(), id, MAX_COMMENTS).await?;
+    Ok(Json(PostWithComments {
+        post,
+        comments,
+        logged_in: reader.is_some(),
+        reads_left,
+    }))
+}
+
+/// Write a post
+#[utoipa::path(post, path = "/posts", tag = "news", request_body = PostDraft, responses(
+    (status = 201, body = Post),
+    (status = 401, body = Problem, content_type = "application/problem+json",
+        description = "`not_logged_in`"),
+))]
+pub(super) async fn add_post(
+    State(news): State<News>,
+    CurrentUser(user): CurrentUser,
+    JsonBody(draft): JsonBody<PostDraft>,
+) -> Result<(StatusCode, Json<Post>), Error> {
+    check_fields(
+        Some(&draft.title),
+        draft.url.as_deref(),
+        draft.text.as_deref(),
+    )?;
+    let post = NewPost {
+        id: Uuid::now_v7(),
+        author: &user,
+        title: &draft.title,
+        url: draft.url.as_deref(),
+        text: draft.text.as_deref(),
+        created_at: news.now(),
+    };
+    let mut tx = news.db().begin().await?;
+    posts::insert(&mut tx, &post).await?;
+    tx.commit().await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(read_back(&news, &user, post.id).await?),
+    ))
+}
+
+/// Change a post of one's own
+#[utoipa::path(patch, path = "/posts/{id}", tag = "news", request_body = PostChange,
+    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    responses(
+        (status = 200, body = Post),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`not_logged_in`"),
+        (status = 403, body = Problem, content_type = "application/problem+json",
+            description = "`not_yours`: somebody else wrote it"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+            description = "`not_found`"),
+    ),
+)]
+pub(super) async fn change_post(
+    State(news): State<News>,
+    CurrentUser(user): CurrentUser,
+    Path(id): Path<String>,
+    JsonBody(change): JsonBody<PostChange>,
+) -> Result<Json<Post>, Error> {
+    let id = own_post(&news, &user, &id).await?;
+    let url = change.url.as_ref().map(Option::as_deref);
+    let text = change.text.as_ref().map(Option::as_deref);
+    check_fields(change.title.as_deref(), url.flatten(), text.flatten())?;
+    posts::update(news.db(), id, change.title.as_deref(), url, text).await?;
+    Ok(Json(read_back(&news, &user, id).await?))
+}
+
+/// Delete a post of one's own
+///
+/// Its comments and votes go with it.
+#[utoipa::path(delete, path = "/posts/{id}", tag = "news",
+    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`not_logged_in`"),
+        (status = 403, body = Problem, content_type = "application/problem+json",
+            description = "`not_yours`: somebody else wrote it"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+            description = "`not_found`"),
+    ),
+)]
+pub(super) async fn delete_post(
+    State(news): State<News>,
+    CurrentUser(user): CurrentUser,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    let id = own_post(&news, &user, &id).await?;
+    posts::delete(news.db(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Vote for a post
+///
+/// A user's vote counts once, however often it is sent.
+#[utoipa::path(put, path = "/posts/{id}/vote", tag = "news",
+    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    responses(
+        (status = 200, body = Post),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`not_logged_in`"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+            description = "`not_found`"),
+    ),
+)]
+pub(super) async fn vote(
+    State(news): State<News>,
+    CurrentUser(user): CurrentUser,
+    Path(id): Path<String>,
+) -> Result<Json<Post>, Error> {
+    let id = read_id(&id)?;
+    match votes::cast(news.db(), id, user.id).await? {
+        Voted::Done => Ok(Json(read_back(&news, &user, id).await?)),
+        Voted::NoPost => Err(Error::NotFound),
+    }
+}
+
+/// Take a vote back
+#[utoipa::path(delete, path = "/posts/{id}/vote", tag = "news",
+    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    responses(
+        (status = 200, body = Post),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`not_logged_in`"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+            description = "`not_found`"),
+    ),
+)]
+pub(super) async fn take_vote_back(
+    State(news): State<News>,
+    CurrentUser(user): CurrentUser,
+    Path(id): Path<String>,
+) -> Result<Json<Post>, Error> {
+    let id = read_id(&id)?;
+    match votes::take_back(news.db(), id, user.id).await? {
+        Voted::Done => Ok(Json(read_back(&news, &user, id).await?)),
+        Voted::NoPost => Err(Error::NotFound),
+    }
+}
+
+/// An id that cannot be one is nobody's.
+pub(super) fn read_id(id: &str) -> Result<Uuid, Error> {
+    id.parse().map_err(|_| Error::NotFound)
+}
+
+/// The id of a post that `user` wrote.
+async fn own_post(news: &News, user: &User, id: &str) -> Result<Uuid, Error> {
+    let id = read_id(id)?;
+    match posts::find_author(news.db(), id).await? {
+        None => Err(Error::NotFound),
+        Some(author) if author != user.id => Err(Error::NotYours),
+        Some(_) => Ok(id),
+    }
+}
+
+async fn read_back(news: &News, user: &User, id: Uuid) -> Result<Post, Error> {
+    posts::find(news.db(), Some(user.id), id)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+fn check_fields(title: Option<&str>, url: Option<&str>, text: Option<&str>) -> Result<(), Error> {
+    let mut errors = FieldErrors::new();
+    if let Some(title) = title {
+        fields::check_title(&mut errors, title);
+    }
+    if let Some(url) = url {
+        fields::check_url(&mut errors, url);
+    }
+    if let Some(text) = text {
+        fields::check_post_text(&mut errors, text);
+    }
+    fields::into_result(errors)
+}
