@@ -1,16 +1,18 @@
 //! What those who are logged in do to their own account: sessions and password.
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     request_session::{GateClient, RequestSession},
     sessions::{self, OwnSession},
     users,
 };
-use crate::http::{Error, JsonBody, Problem};
+use crate::http::{
+    Error, JsonBody, OneId, PathIds, Problem,
+    problem_responses::{Busy, NotFound, NotLoggedIn},
+};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct OwnSessions {
@@ -33,8 +35,7 @@ pub(super) struct PasswordChange {
 /// Newest first.
 #[utoipa::path(get, path = "/sessions", tag = "account", responses(
     (status = 200, body = OwnSessions),
-    (status = 401, body = Problem, content_type = "application/problem+json",
-        description = "`not_logged_in`"),
+    NotLoggedIn,
 ))]
 pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
     let (user, current) = session.user().await?;
@@ -48,21 +49,18 @@ pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSes
 
 /// End one of the caller's own sessions
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "account",
-    params(("id" = String, Path, description = "As `GET /sessions` lists it")),
+    params(OneId),
     responses(
         (status = 204, description = "It has ended"),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`: the caller has no such session"),
+        NotLoggedIn,
+        NotFound,
     ),
 )]
 pub(super) async fn end_session(
     session: RequestSession,
-    Path(id): Path<String>,
+    PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
-    let id: Uuid = id.parse().map_err(|_| Error::NotFound)?;
     if !sessions::delete_own(session.gate().db(), user.id, id).await? {
         return Err(Error::NotFound);
     }
@@ -76,8 +74,7 @@ pub(super) async fn end_session(
 /// End every other session of the caller
 #[utoipa::path(delete, path = "/sessions", tag = "account", responses(
     (status = 204, description = "They have ended; this one goes on"),
-    (status = 401, body = Problem, content_type = "application/problem+json",
-        description = "`not_logged_in`"),
+    NotLoggedIn,
 ))]
 pub(super) async fn end_other_sessions(session: RequestSession) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
@@ -97,11 +94,8 @@ pub(super) async fn end_other_sessions(session: RequestSession) -> Result<Status
             headers(("Set-Cookie", description = "This session's new id"))),
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_credentials`: that is not the current password"),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 503, body = Problem, content_type = "application/problem+json",
-            description = "`busy`: too many are logging in at once",
-            headers(("Retry-After" = i64, description = "Seconds to wait"))),
+        NotLoggedIn,
+        Busy,
     ),
 )]
 pub(super) async fn change_password(

@@ -13,7 +13,10 @@ use super::{
     username::Username,
     users::{self, Account, AccountState, User},
 };
-use crate::http::{Error, JsonBody, Problem};
+use crate::http::{
+    Error, JsonBody, Problem,
+    problem_responses::{Busy, NotLoggedIn},
+};
 
 impl Gate {
     /// The gate's routes, to be merged into any app.
@@ -87,9 +90,7 @@ struct Empty {}
         headers(("Set-Cookie", description = "The new session"))),
     (status = 409, body = Problem, content_type = "application/problem+json",
         description = "`username_taken` or `email_taken`"),
-    (status = 503, body = Problem, content_type = "application/problem+json",
-        description = "`busy`: too many are logging in at once",
-        headers(("Retry-After" = i64, description = "Seconds to wait"))),
+    Busy,
 ))]
 async fn sign_up(
     session: RequestSession,
@@ -123,9 +124,7 @@ async fn sign_up(
         headers(("Set-Cookie", description = "The new session"))),
     (status = 400, body = Problem, content_type = "application/problem+json",
         description = "`bad_credentials`"),
-    (status = 503, body = Problem, content_type = "application/problem+json",
-        description = "`busy`: too many are logging in at once",
-        headers(("Retry-After" = i64, description = "Seconds to wait"))),
+    Busy,
 ))]
 async fn log_in(
     session: RequestSession,
@@ -188,9 +187,7 @@ async fn check_credentials(
 /// The user is looked up, so that one who was deleted or disabled is out at once.
 #[utoipa::path(get, path = "/checklogin", tag = "session", responses(
     (status = 200, body = User, description = "Logged in"),
-    (status = 401, body = Problem, content_type = "application/problem+json",
-        description = "`not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, \
-            `unknown_session`, `expired` or `user_gone`"),
+    NotLoggedIn,
 ))]
 async fn check_login(session: RequestSession) -> Result<Json<User>, Error> {
     session.user().await.map(|(user, _)| Json(user))

@@ -6,6 +6,8 @@ mod health;
 mod json_body;
 mod layers;
 mod openapi;
+mod path_id;
+pub mod problem_responses;
 mod query_string;
 
 pub use client::Client;
@@ -14,4 +16,5 @@ pub use health::Health;
 pub use json_body::JsonBody;
 pub use layers::{BODY_LIMIT, with_layers};
 pub use openapi::{docs_router, document_common_problems};
+pub use path_id::{OneId, PathIds};
 pub use query_string::QueryString;

@@ -1,23 +1,21 @@
 //! Writing and deleting comments.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     comments::{self, Comment},
     fields,
-    post_routes::read_id,
     state::News,
 };
 use crate::{
     gate::CurrentUser,
-    http::{Error, JsonBody, Problem},
+    http::{
+        Error, JsonBody, OneId, PathIds,
+        problem_responses::{NotFound, NotLoggedIn, NotYours},
+    },
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -32,24 +30,32 @@ pub(super) struct CommentDraft {
     text: String,
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct CommentIds {
+    /// The post, as `GET /posts` lists it.
+    #[param(value_type = String)]
+    id: Uuid,
+    /// The comment, as `GET /posts/{id}` lists it.
+    #[param(value_type = String)]
+    comment_id: Uuid,
+}
+
 /// Comment on a post
 #[utoipa::path(post, path = "/posts/{id}/comments", tag = "news", request_body = CommentDraft,
-    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    params(OneId),
     responses(
         (status = 201, body = Comment),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
+        NotLoggedIn,
+        NotFound,
     ),
 )]
 pub(super) async fn add_comment(
     State(news): State<News>,
     CurrentUser(user): CurrentUser,
-    Path(post_id): Path<String>,
+    PathIds(OneId { id: post_id }): PathIds<OneId>,
     JsonBody(draft): JsonBody<CommentDraft>,
 ) -> Result<(StatusCode, Json<Comment>), Error> {
-    let post_id = read_id(&post_id)?;
     fields::check_comment(&draft.text)?;
     let mut tx = news.db().begin().await?;
     // Made inside the transaction, so that ids follow the order in which comments were added.
@@ -68,26 +74,22 @@ pub(super) async fn add_comment(
 
 /// Delete a comment of one's own
 #[utoipa::path(delete, path = "/posts/{id}/comments/{comment_id}", tag = "news",
-    params(
-        ("id" = String, Path, description = "As `GET /posts` lists it"),
-        ("comment_id" = String, Path, description = "As `GET /posts/{id}` lists it"),
-    ),
+    params(CommentIds),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 403, body = Problem, content_type = "application/problem+json",
-            description = "`not_yours`: somebody else wrote it"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
+        NotLoggedIn,
+        NotYours,
+        NotFound,
     ),
 )]
 pub(super) async fn delete_comment(
     State(news): State<News>,
     CurrentUser(user): CurrentUser,
-    Path((post_id, id)): Path<(String, String)>,
+    PathIds(CommentIds {
+        id: post_id,
+        comment_id: id,
+    }): PathIds<CommentIds>,
 ) -> Result<StatusCode, Error> {
-    let (post_id, id) = (read_id(&post_id)?, read_id(&id)?);
     match comments::find_author(news.db(), post_id, id).await? {
         None => return Err(Error::NotFound),
         Some(author) if author != user.id => return Err(Error::NotYours),

@@ -8,6 +8,7 @@ mod meter;
 mod post_routes;
 mod posts;
 mod state;
+mod vote_routes;
 mod votes;
 
 pub use demo::{Loaded, load_demo};

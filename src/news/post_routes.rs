@@ -1,10 +1,6 @@
 //! Reading, writing and voting for posts.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -14,11 +10,13 @@ use super::{
     fields,
     posts::{self, NewPost, Page, Post},
     state::News,
-    votes::{self, Voted},
 };
 use crate::{
     gate::{CurrentUser, User, Username, Visitor},
-    http::{Error, FieldErrors, JsonBody, Problem, QueryString},
+    http::{
+        Error, FieldErrors, JsonBody, OneId, PathIds, Problem, QueryString,
+        problem_responses::{NotFound, NotLoggedIn, NotYours},
+    },
 };
 
 const DEFAULT_LIMIT: i64 = 20;
@@ -94,8 +92,7 @@ pub(super) struct PostChange {
 /// List posts, newest first
 #[utoipa::path(get, path = "/posts", tag = "news", params(ListQuery), responses(
     (status = 200, body = Posts),
-    (status = 401, body = Problem, content_type = "application/problem+json",
-        description = "`not_logged_in`: `author=me` is for those who are"),
+    NotLoggedIn,
     (status = 422, body = Problem, content_type = "application/problem+json",
         description = "`invalid`: no such limit or cursor"),
 ))]
@@ -168,22 +165,20 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
 ///
 /// Visitors may open so many different posts; opening one again is free.
 #[utoipa::path(get, path = "/posts/{id}", tag = "news",
-    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    params(OneId),
     responses(
         (status = 200, body = PostWithComments),
         (status = 402, body = Problem, content_type = "application/problem+json",
             description = "`free_reads_used`, with `limit`: the visitor has opened as many \
                 different posts as are free"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
+        NotFound,
     ),
 )]
 pub(super) async fn show_post(
     State(news): State<News>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<Json<PostWithComments>, Error> {
-    let id = read_id(&id)?;
     let reader = visitor.optional_user().await?;
     let reader_id = reader.as_ref().map(|user| user.id);
     let post = posts::find(news.db(), reader_id, id)
@@ -205,8 +200,7 @@ pub(super) async fn show_post(
 /// Write a post
 #[utoipa::path(post, path = "/posts", tag = "news", request_body = PostDraft, responses(
     (status = 201, body = Post),
-    (status = 401, body = Problem, content_type = "application/problem+json",
-        description = "`not_logged_in`"),
+    NotLoggedIn,
 ))]
 pub(super) async fn add_post(
     State(news): State<News>,
@@ -237,24 +231,21 @@ pub(super) async fn add_post(
 
 /// Change a post of one's own
 #[utoipa::path(patch, path = "/posts/{id}", tag = "news", request_body = PostChange,
-    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    params(OneId),
     responses(
         (status = 200, body = Post),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 403, body = Problem, content_type = "application/problem+json",
-            description = "`not_yours`: somebody else wrote it"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
+        NotLoggedIn,
+        NotYours,
+        NotFound,
     ),
 )]
 pub(super) async fn change_post(
     State(news): State<News>,
     CurrentUser(user): CurrentUser,
-    Path(id): Path<String>,
+    PathIds(OneId { id }): PathIds<OneId>,
     JsonBody(change): JsonBody<PostChange>,
 ) -> Result<Json<Post>, Error> {
-    let id = own_post(&news, &user, &id).await?;
+    check_author(&news, &user, id).await?;
     let url = change.url.as_ref().map(Option::as_deref);
     let text = change.text.as_ref().map(Option::as_deref);
     check_fields(change.title.as_deref(), url.flatten(), text.flatten())?;
@@ -266,91 +257,35 @@ pub(super) async fn change_post(
 ///
 /// Its comments and votes go with it.
 #[utoipa::path(delete, path = "/posts/{id}", tag = "news",
-    params(("id" = String, Path, description = "As `GET /posts` lists it")),
+    params(OneId),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 403, body = Problem, content_type = "application/problem+json",
-            description = "`not_yours`: somebody else wrote it"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
+        NotLoggedIn,
+        NotYours,
+        NotFound,
     ),
 )]
 pub(super) async fn delete_post(
     State(news): State<News>,
     CurrentUser(user): CurrentUser,
-    Path(id): Path<String>,
+    PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
-    let id = own_post(&news, &user, &id).await?;
+    check_author(&news, &user, id).await?;
     posts::delete(news.db(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Vote for a post
-///
-/// A user's vote counts once, however often it is sent.
-#[utoipa::path(put, path = "/posts/{id}/vote", tag = "news",
-    params(("id" = String, Path, description = "As `GET /posts` lists it")),
-    responses(
-        (status = 200, body = Post),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
-    ),
-)]
-pub(super) async fn vote(
-    State(news): State<News>,
-    CurrentUser(user): CurrentUser,
-    Path(id): Path<String>,
-) -> Result<Json<Post>, Error> {
-    let id = read_id(&id)?;
-    match votes::cast(news.db(), id, user.id).await? {
-        Voted::Done => Ok(Json(read_back(&news, &user, id).await?)),
-        Voted::NoPost => Err(Error::NotFound),
-    }
-}
-
-/// Take a vote back
-#[utoipa::path(delete, path = "/posts/{id}/vote", tag = "news",
-    params(("id" = String, Path, description = "As `GET /posts` lists it")),
-    responses(
-        (status = 200, body = Post),
-        (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "`not_logged_in`"),
-        (status = 404, body = Problem, content_type = "application/problem+json",
-            description = "`not_found`"),
-    ),
-)]
-pub(super) async fn take_vote_back(
-    State(news): State<News>,
-    CurrentUser(user): CurrentUser,
-    Path(id): Path<String>,
-) -> Result<Json<Post>, Error> {
-    let id = read_id(&id)?;
-    match votes::take_back(news.db(), id, user.id).await? {
-        Voted::Done => Ok(Json(read_back(&news, &user, id).await?)),
-        Voted::NoPost => Err(Error::NotFound),
-    }
-}
-
-/// An id that cannot be one is nobody's.
-pub(super) fn read_id(id: &str) -> Result<Uuid, Error> {
-    id.parse().map_err(|_| Error::NotFound)
-}
-
-/// The id of a post that `user` wrote.
-async fn own_post(news: &News, user: &User, id: &str) -> Result<Uuid, Error> {
-    let id = read_id(id)?;
+/// Refuses whoever did not write the post.
+async fn check_author(news: &News, user: &User, id: Uuid) -> Result<(), Error> {
     match posts::find_author(news.db(), id).await? {
         None => Err(Error::NotFound),
         Some(author) if author != user.id => Err(Error::NotYours),
-        Some(_) => Ok(id),
+        Some(_) => Ok(()),
     }
 }
 
-async fn read_back(news: &News, user: &User, id: Uuid) -> Result<Post, Error> {
+/// The post as `user` now sees it.
+pub(super) async fn read_back(news: &News, user: &User, id: Uuid) -> Result<Post, Error> {
     posts::find(news.db(), Some(user.id), id)
         .await?
         .ok_or(Error::NotFound)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{comment_routes, meter::Meter, post_routes};
+use super::{comment_routes, meter::Meter, post_routes, vote_routes};
 use crate::{clock::Timestamp, config::Config, db::Db, gate::Gate};
 
 /// The news on the gate's database. Cheap to clone.
@@ -45,7 +45,7 @@ pub fn documented_router(gate: &Gate, config: &Config) -> OpenApiRouter {
             post_routes::change_post,
             post_routes::delete_post
         ))
-        .routes(routes!(post_routes::vote, post_routes::take_vote_back))
+        .routes(routes!(vote_routes::vote, vote_routes::take_vote_back))
         .routes(routes!(comment_routes::add_comment))
         .routes(routes!(comment_routes::delete_comment))
         .with_state(News(Arc::new(Parts {

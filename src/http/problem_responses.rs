@@ -1,0 +1,43 @@
+//! Problems that many operations describe.
+
+use utoipa::IntoResponses;
+
+use super::Problem;
+
+/// 401.
+#[derive(IntoResponses)]
+#[response(
+    status = 401,
+    description = "`not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, \
+        `unknown_session`, `expired` or `user_gone`",
+    content_type = "application/problem+json"
+)]
+pub struct NotLoggedIn(#[allow(dead_code)] Problem);
+
+/// 403 for what somebody else wrote.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`not_yours`: somebody else wrote it",
+    content_type = "application/problem+json"
+)]
+pub struct NotYours(#[allow(dead_code)] Problem);
+
+/// 404.
+#[derive(IntoResponses)]
+#[response(
+    status = 404,
+    description = "`not_found`",
+    content_type = "application/problem+json"
+)]
+pub struct NotFound(#[allow(dead_code)] Problem);
+
+/// 503 when too many passwords wait to be hashed.
+#[derive(IntoResponses)]
+#[response(
+    status = 503,
+    description = "`busy`: too many are logging in at once",
+    content_type = "application/problem+json",
+    headers(("Retry-After" = i64, description = "Seconds to wait"))
+)]
+pub struct Busy(#[allow(dead_code)] Problem);
