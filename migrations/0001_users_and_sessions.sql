@@ -22,6 +22,8 @@ create table sessions (
     data bytea not null,
     expiry_date timestamptz not null,
     public_id uuid not null unique,
+    -- The id before the last change of it: who logs out with that one logs out this one.
+    previous_id text,
     user_id uuid,
     created_at timestamptz not null,
     last_seen_at timestamptz not null,
@@ -30,4 +32,5 @@ create table sessions (
 );
 
 create index sessions_by_user on sessions (user_id, public_id);
+create index sessions_by_previous_id on sessions (previous_id);
 create index sessions_by_expiry on sessions (expiry_date);

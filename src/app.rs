@@ -32,6 +32,7 @@ pub type App = NormalizePath<Router>;
         (name = "session", description = "Signing up, logging in and out"),
         (name = "account", description = "What those who are logged in do to their own account"),
         (name = "news", description = "Just Tech News: posts, comments, votes and a paywall"),
+        (name = "pages", description = "What a browser opens"),
         (name = "operators", description = "Whether the server is well"),
     )
 )]
@@ -46,11 +47,10 @@ pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, Conf
         .merge(gate.documented_router())
         .merge(health.router())
         .merge(news::documented_router(gate, config))
+        .merge(pages::documented_router(gate, &config.web_dir))
         .split_for_parts();
     document_common_problems(&mut openapi);
-    let router = api
-        .merge(pages::router(gate, &config.web_dir))
-        .merge(docs_router(openapi));
+    let router = api.merge(docs_router(openapi));
     let router = with_layers(router, config)?;
     Ok(NormalizePathLayer::trim_trailing_slash().layer(router))
 }

@@ -1,21 +1,20 @@
 //! The addresses a browser opens: the built page, or a word on how to get it.
 
 use std::{
-    convert::Infallible,
-    io,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use axum::{
     Router,
-    extract::State,
-    http::{HeaderValue, header},
+    extract::{Request, State},
+    http::{HeaderValue, Method, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use tower::service_fn;
 use tower_http::services::ServeDir;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     gate::{CurrentUser, Gate},
@@ -28,21 +27,29 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const BUILT_IN_PAGE: &str = include_str!("pages/built_in.html");
 
 /// The page's addresses, and the files of `web_dir` under every other.
-pub fn router(gate: &Gate, web_dir: &Path) -> Router {
-    let not_found = service_fn(async |_| Ok::<_, Infallible>(Error::NotFound.into_response()));
-    let files = ServeDir::new(web_dir)
-        .append_index_html_on_directories(false)
-        .call_fallback_on_method_not_allowed(true)
-        .fallback(not_found);
-    gate.protect(Router::new().route("/login", get(login_page)))
+pub fn documented_router(gate: &Gate, web_dir: &Path) -> OpenApiRouter {
+    let files = ServeDir::new(web_dir).append_index_html_on_directories(false);
+    let index = Arc::new(web_dir.join("index.html"));
+    let login = OpenApiRouter::new()
+        .routes(routes!(login_page))
+        .with_state(index.clone());
+    let pages = Router::new()
         .route("/", get(page))
         .route("/dashboard", get(page))
         .route("/post/{id}", get(page))
-        .with_state(Arc::new(web_dir.join("index.html")))
-        .fallback_service(files)
+        .with_state(index)
+        .fallback(async move |request: Request| file(files, request).await);
+    gate.protect_documented(login).merge(pages.into())
 }
 
-/// Those who are logged in have no use for the log-in page.
+/// The log-in page
+///
+/// For those who are logged in already, the way to their dashboard.
+#[utoipa::path(get, path = "/login", tag = "pages", responses(
+    (status = 200, body = String, content_type = "text/html", description = "The page"),
+    (status = 303, description = "Somebody is logged in",
+        headers(("Location", description = "`/dashboard`"))),
+))]
 async fn login_page(
     user: Option<CurrentUser>,
     index: State<Arc<PathBuf>>,
@@ -56,10 +63,22 @@ async fn login_page(
 async fn page(State(index): State<Arc<PathBuf>>) -> Result<Response, Error> {
     let html = match tokio::fs::read_to_string(&*index).await {
         Ok(html) => Html(html).into_response(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Html(BUILT_IN_PAGE).into_response()
         }
         Err(error) => return Err(Error::internal(error)),
     };
     Ok(([(header::CACHE_CONTROL, NO_CACHE)], html).into_response())
+}
+
+/// A file of the built page. An address that no file can have is not there.
+async fn file(mut files: ServeDir, request: Request) -> Result<Response, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Error::NotFound);
+    }
+    match files.try_call(request).await {
+        Ok(found) => Ok(found.into_response()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::internal(error)),
+        Err(_) => Err(Error::NotFound),
+    }
 }

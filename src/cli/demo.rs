@@ -11,7 +11,7 @@ use super::{Failure, terminal::say, user::open};
 
 /// Loads the sample news and says what was added.
 pub async fn demo() -> Result<(), Failure> {
-    let config = Config::read(&read_environment()?)?;
+    let config = Config::for_command(read_environment())?;
     refuse_in_production(&config)?;
     let db = open(&config).await?;
     let loaded = load(&config, &db).await;

@@ -1,31 +1,27 @@
 //! The first run makes its own `.env`, so that `cargo run` is all a newcomer types.
 
 use std::{
-    collections::HashMap,
     fs::OpenOptions,
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use handstamp::config::{DOTENV, DOTENV_EXAMPLE, generate_secret_key, read_environment};
+use handstamp::config::{DOTENV, DOTENV_EXAMPLE, Variables, generate_secret_key, read_environment};
 
 use super::Failure;
 
 /// The settings of a server, out of a new `.env` where there is none, nothing else gives a
 /// key, and this is not production. Whether one was written.
-pub fn environment() -> Result<(HashMap<String, String>, bool), Failure> {
-    let variables = read_environment()?;
-    let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
-    let is_production = variables
-        .get("APP_ENV")
-        .is_some_and(|value| value == "production");
-    if is_production || is_set("SECRET_KEY") || Path::new(DOTENV).exists() {
+pub fn environment() -> Result<(Variables, bool), Failure> {
+    let variables = read_environment();
+    let is_production = variables.get("APP_ENV") == Some("production");
+    if is_production || variables.get("SECRET_KEY").is_some() || Path::new(DOTENV).exists() {
         return Ok((variables, false));
     }
     write_dotenv()
         .map_err(|error| Failure::other(format!("{DOTENV} cannot be written: {error}")))?;
-    Ok((read_environment()?, true))
+    Ok((read_environment(), true))
 }
 
 fn write_dotenv() -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The server, from its settings to its last answer.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, ErrorKind, IsTerminal},
     net::SocketAddr,
     time::Duration,
 };
@@ -23,6 +23,9 @@ use super::{Failure, args::Serve, demo, first_run, terminal::say, user::open};
 
 /// How long requests under way may take once the server is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a load balancer may see that the server is not ready before it stops accepting.
+const NOT_READY: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The store warns at each cookie of a session that has ended; that is everyday life.
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
@@ -51,22 +54,18 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let gate = Gate::new(&config, db.clone()).map_err(Failure::other)?;
     let health = Health::new(db.clone());
     let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;
-    let listener = TcpListener::bind((config.host.as_str(), config.port))
-        .await
-        .map_err(|error| {
-            Failure::other(format!(
-                "cannot listen on {}:{}: {error}",
-                config.host, config.port
-            ))
-        })?;
+    let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
 
     let (stop, mut stopping) = watch::channel(());
     let purging = tokio::spawn(keep_purging(gate, PURGE_INTERVAL));
     let drained = async move {
-        stop_signal().await;
+        let signal = stop_signal().await;
         tracing::info!("shutting down");
         health.shut_down();
+        if signal == StopSignal::Terminate {
+            tokio::time::sleep(NOT_READY).await;
+        }
         stop.send_replace(());
     };
     let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
@@ -80,7 +79,8 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         () = deadline => Ok(()),
     };
     purging.abort();
-    db.close().await;
+    // What is stuck in the database must not keep the process.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, db.close()).await;
     outcome
 }
 
@@ -114,7 +114,27 @@ fn start_logging(json: bool) {
     }
 }
 
-async fn stop_signal() {
+async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    let address = (config.host.as_str(), config.port);
+    TcpListener::bind(address).await.map_err(|error| {
+        let Config { host, port, .. } = config;
+        let what = format!("cannot listen on {host}:{port}: {error}");
+        match error.kind() {
+            ErrorKind::AddrInUse | ErrorKind::PermissionDenied => Failure::other(what),
+            _ => Failure::Mistakes(vec![format!("HOST: {what}")]),
+        }
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopSignal {
+    /// From whoever runs the server.
+    Terminate,
+    /// From the keyboard.
+    Interrupt,
+}
+
+async fn stop_signal() -> StopSignal {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut terminate) => terminate.recv().await,
@@ -123,7 +143,7 @@ async fn stop_signal() {
         }
     };
     tokio::select! {
-        _ = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate => StopSignal::Terminate,
+        _ = tokio::signal::ctrl_c() => StopSignal::Interrupt,
     }
 }

@@ -1,5 +1,7 @@
 //! What an operator does to accounts.
 
+use std::io;
+
 use handstamp::{
     Clock, Config, Db,
     config::read_environment,
@@ -16,7 +18,7 @@ const PAGE: i64 = 500;
 
 /// Carries out `command`.
 pub async fn run(command: UserCommand) -> Result<(), Failure> {
-    let config = Config::read(&read_environment()?)?;
+    let config = Config::for_command(read_environment())?;
     let db = open(&config).await?;
     let accounts = Accounts::new(db.clone(), Clock::system(), config.password_hashes_at_once)
         .map_err(Failure::other)?;
@@ -27,7 +29,7 @@ pub async fn run(command: UserCommand) -> Result<(), Failure> {
 
 /// Migrates the database.
 pub async fn migrate() -> Result<(), Failure> {
-    let config = Config::read(&read_environment()?)?;
+    let config = Config::for_command(read_environment())?;
     open(&config).await?.close().await;
     say(&format!("{} is up to date", config.database_url))
 }
@@ -35,8 +37,12 @@ pub async fn migrate() -> Result<(), Failure> {
 /// The database, migrated.
 pub(super) async fn open(config: &Config) -> Result<Db, Failure> {
     let url = &config.database_url;
-    let unopened = |error| Failure::other(format!("{url} cannot be opened: {error}"));
-    let db = Db::connect(url).await.map_err(unopened)?;
+    let db = Db::connect(url).await.map_err(|error| match error {
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            Failure::Mistakes(vec![format!("DATABASE_URL: there is no folder for {url}")])
+        }
+        error => Failure::other(format!("{url} cannot be opened: {error}")),
+    })?;
     let unmigrated = |error| Failure::other(format!("{url} cannot be migrated: {error}"));
     db.migrate().await.map_err(unmigrated)?;
     Ok(db)
@@ -79,9 +85,8 @@ async fn carry_out(command: UserCommand, accounts: &Accounts) -> Result<(), Fail
         }
         UserCommand::Password(new) => {
             let account = find(accounts, &new.name).await?;
-            accounts
-                .set_password(&account, read_password(new.password_stdin)?)
-                .await?;
+            let password = read_password(new.password_stdin)?;
+            accounts.set_password(&account.user, password).await?;
             say(&format!(
                 "set the password of {}; every session has ended",
                 account.user.username

@@ -2,64 +2,97 @@
 
 use std::{collections::HashMap, io, path::Path};
 
-use super::ConfigError;
-
 /// The name of the settings file, looked for in the working directory.
 pub const DOTENV: &str = ".env";
 /// What a first `.env` is made from; explains every setting.
 pub const DOTENV_EXAMPLE: &str = include_str!("../../.env.example");
 
-/// Every variable of the environment and, where it has none of that name, of `.env`.
-///
-/// # Errors
-/// When `.env` is there but cannot be read; a line that is no setting is named by its
-/// number alone, as it may hold a secret.
-pub fn read_environment() -> Result<HashMap<String, String>, ConfigError> {
-    let mut variables = read_dotenv(Path::new(DOTENV))?;
-    variables.extend(
-        std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }),
-    );
-    Ok(variables)
+/// Named texts, and what was wrong with where they were read.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    values: HashMap<String, String>,
+    pub(super) mistakes: Vec<String>,
 }
 
-fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
+impl Variables {
+    /// The text set for `name`; a variable set to nothing counts as not set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+    }
+
+    /// These variables less those that `is_left_out` names.
+    pub fn without(mut self, is_left_out: impl Fn(&str) -> bool) -> Self {
+        self.values.retain(|name, _| !is_left_out(name));
+        self
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
+        Self {
+            values: values.into_iter().collect(),
+            mistakes: Vec::new(),
+        }
+    }
+}
+
+/// Every variable of the environment and, where it has none of that name, of `.env`.
+/// What is wrong with `.env` goes along, to be told with whatever else is.
+pub fn read_environment() -> Variables {
+    let mut variables = read_dotenv(Path::new(DOTENV));
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables
+        .values
+        .extend(environment.filter(|(_, value)| !value.is_empty()));
+    variables
+}
+
+fn read_dotenv(path: &Path) -> Variables {
+    let mut variables = Variables::default();
     let text = match std::fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => {
-            return Err(ConfigError::one(format!(
-                "{DOTENV}: cannot be read: {error}"
-            )));
+            if error.kind() != io::ErrorKind::NotFound {
+                variables
+                    .mistakes
+                    .push(format!("{DOTENV}: cannot be read: {error}"));
+            }
+            return variables;
         }
     };
-    let mut variables = HashMap::new();
-    let mut mistakes = Vec::new();
-    for item in dotenvy::from_read_iter(text.as_slice()) {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    for item in dotenvy::from_read_iter(text) {
         match item {
             Ok((name, value)) => {
-                variables.entry(name).or_insert(value);
+                variables.values.entry(name).or_insert(value);
             }
+            // The line may hold a secret: its number is shown, not its text.
             Err(dotenvy::Error::LineParse(line, _)) => {
-                let number = line_number(&text, &line);
-                mistakes.push(format!("{DOTENV}: line {number} is not NAME=value"));
+                let number = line_number(text, &line);
+                variables
+                    .mistakes
+                    .push(format!("{DOTENV}: {number} is not NAME=value"));
             }
-            Err(_) => mistakes.push(format!("{DOTENV}: is not UTF-8 text")),
+            Err(_) => variables
+                .mistakes
+                .push(format!("{DOTENV}: is not UTF-8 text")),
         }
     }
-    if mistakes.is_empty() {
-        Ok(variables)
-    } else {
-        Err(ConfigError(mistakes))
-    }
+    variables
 }
 
-fn line_number(text: &[u8], line: &str) -> usize {
+fn line_number(text: &[u8], line: &str) -> String {
+    // A quote that is never closed makes one line of many.
+    let first = line.lines().next().unwrap_or_default().trim();
     let text = String::from_utf8_lossy(text);
-    text.lines()
-        .position(|candidate| candidate.trim() == line.trim())
-        .map_or(0, |index| index + 1)
+    let index = text
+        .lines()
+        .position(|line| !first.is_empty() && line.contains(first));
+    index.map_or("a line".to_owned(), |index| format!("line {}", index + 1))
 }
 
 #[cfg(test)]
@@ -70,13 +103,39 @@ mod tests {
     #[test]
     fn a_broken_line_is_named_by_number_and_not_shown() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "PORT=1\nthis is my secret\n").unwrap();
-        let error = read_dotenv(file.path()).unwrap_err();
-        assert_eq!(error.0, [".env: line 2 is not NAME=value"]);
+        for (text, mistake) in [
+            (
+                "PORT=1\nthis is my secret\n",
+                ".env: line 2 is not NAME=value",
+            ),
+            (
+                "PORT=1\n\nSECRET_KEY=my secret\n",
+                ".env: line 3 is not NAME=value",
+            ),
+            (
+                "SECRET_KEY=\"my secret\nPORT=1\n",
+                ".env: line 1 is not NAME=value",
+            ),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(read_dotenv(file.path()).mistakes, [mistake], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_mistake() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{FEFF}PORT=1\n").unwrap();
+        let variables = read_dotenv(file.path());
+        assert_eq!(
+            (variables.get("PORT"), variables.mistakes.len()),
+            (Some("1"), 0)
+        );
     }
 
     #[test]
     fn a_missing_file_is_empty() {
-        assert!(read_dotenv(Path::new("no/such/file")).unwrap().is_empty());
+        let variables = read_dotenv(Path::new("no/such/file"));
+        assert!(variables.values.is_empty() && variables.mistakes.is_empty());
     }
 }

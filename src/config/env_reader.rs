@@ -1,17 +1,12 @@
 //! Reads typed values out of named texts and gathers every mistake on the way.
 
-use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
+
+use super::Variables;
 
 /// Everything that is wrong with the settings, a line each; never a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
-
-impl ConfigError {
-    /// A single mistake.
-    pub fn one(mistake: String) -> Self {
-        Self(vec![mistake])
-    }
-}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,25 +22,23 @@ const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// Reads settings one by one.
 #[derive(Debug)]
 pub struct EnvReader<'a> {
-    variables: &'a HashMap<String, String>,
+    variables: &'a Variables,
     mistakes: Vec<String>,
 }
 
 impl<'a> EnvReader<'a> {
     /// A reader of these variables.
-    pub fn new(variables: &'a HashMap<String, String>) -> Self {
+    pub fn new(variables: &'a Variables) -> Self {
+        let mistakes = variables.mistakes.clone();
         Self {
             variables,
-            mistakes: Vec::new(),
+            mistakes,
         }
     }
 
     /// The text set for `name`; a variable set to nothing counts as not set.
     pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|text| !text.is_empty())
+        self.variables.get(name)
     }
 
     /// Notes a mistake in `name`.
@@ -78,11 +71,12 @@ impl<'a> EnvReader<'a> {
         })
     }
 
-    /// A whole number from 1 on.
-    pub fn count(&mut self, name: &str, default: usize) -> usize {
+    /// A whole number from 1 to `most`.
+    pub fn count(&mut self, name: &str, default: usize, most: usize) -> usize {
+        let wanted = format!("a whole number from 1 to {most}");
         self.read_with(name, default, |text| match text.parse() {
-            Ok(0) | Err(_) => Err(format!("must be a whole number from 1 on (it is {text:?})")),
-            Ok(count) => Ok(count),
+            Ok(count) if (1..=most).contains(&count) => Ok(count),
+            _ => Err(format!("must be {wanted} (it is {text:?})")),
         })
     }
 

@@ -7,7 +7,7 @@ mod secret;
 mod settings;
 
 pub use database_url::DatabaseUrl;
-pub use dotenv::{DOTENV, DOTENV_EXAMPLE, read_environment};
+pub use dotenv::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment};
 pub use env_reader::{ConfigError, EnvReader};
 pub use secret::{Secret, generate_secret_key};
 pub use settings::{Config, Environment, SETTINGS, Setting};

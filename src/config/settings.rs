@@ -1,12 +1,11 @@
 //! Every setting, its default and its meaning.
 
-use std::{
-    collections::HashMap, net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration};
 
 use ipnet::IpNet;
+use url::Url;
 
-use super::{ConfigError, DatabaseUrl, EnvReader, Secret, read_environment};
+use super::{ConfigError, DatabaseUrl, EnvReader, Secret, Variables, read_environment};
 
 /// One setting as `--help` and the README list it.
 #[derive(Debug)]
@@ -107,6 +106,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// Twenty gigabytes of hashing.
+const MAX_HASHES_AT_ONCE: usize = 1_024;
+const MAX_SESSIONS_PER_USER: usize = 1_000_000;
+
 /// What kind of place this runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
@@ -159,14 +162,14 @@ impl Config {
     /// # Errors
     /// Every mistake at once, each by the name of its setting.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::for_server(&read_environment()?)
+        Self::for_server(&read_environment())
     }
 
-    /// The settings of a server: as [`Config::read`], with a signing key.
+    /// The settings of a server, a signing key among them.
     ///
     /// # Errors
     /// Every mistake at once, each by the name of its setting.
-    pub fn for_server(variables: &HashMap<String, String>) -> Result<Self, ConfigError> {
+    pub fn for_server(variables: &Variables) -> Result<Self, ConfigError> {
         let mut reader = EnvReader::new(variables);
         if reader.text("SECRET_KEY").is_none() {
             reader.mistake(
@@ -177,12 +180,17 @@ impl Config {
         Self::read_from(reader)
     }
 
-    /// The settings of a command that signs nothing.
+    /// The settings that every command reads; whatever the others are.
     ///
     /// # Errors
     /// Every mistake at once, each by the name of its setting.
-    pub fn read(variables: &HashMap<String, String>) -> Result<Self, ConfigError> {
-        Self::read_from(EnvReader::new(variables))
+    pub fn for_command(variables: Variables) -> Result<Self, ConfigError> {
+        let is_serve_only = |name: &str| {
+            SETTINGS
+                .iter()
+                .any(|setting| setting.name == name && setting.serve_only)
+        };
+        Self::read_from(EnvReader::new(&variables.without(is_serve_only)))
     }
 
     fn read_from(mut env: EnvReader<'_>) -> Result<Self, ConfigError> {
@@ -212,15 +220,23 @@ impl Config {
 
         let config = Self {
             environment,
-            host: env.text("HOST").unwrap_or("127.0.0.1").to_owned(),
+            host: env
+                .text("HOST")
+                .unwrap_or("127.0.0.1")
+                .trim_matches(['[', ']'])
+                .to_owned(),
             port: env.read("PORT", 5000, "a port number, 0 to 65535"),
             secret_key: env.read_with("SECRET_KEY", None, |text| signing_key(text).map(Some)),
             secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", signing_key),
             session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
-            sessions_per_user: env.count("SESSIONS_PER_USER", 20),
+            sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
             passwordless_login,
-            password_hashes_at_once: env.count("PASSWORD_HASHES_AT_ONCE", spare_cores),
+            password_hashes_at_once: env.count(
+                "PASSWORD_HASHES_AT_ONCE",
+                spare_cores,
+                MAX_HASHES_AT_ONCE,
+            ),
             free_reads: env.read_with("FREE_READS", Some(3), free_reads),
             free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
             trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
@@ -258,18 +274,12 @@ fn address_block(text: &str) -> Result<IpNet, String> {
 
 /// An origin as browsers write it: scheme, host and, unless usual, port.
 fn origin(text: &str) -> Result<String, String> {
-    let wrong = || format!("must be an origin such as https://app.example (it is {text:?})");
-    let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
-    let scheme = uri
-        .scheme_str()
-        .filter(|scheme| matches!(*scheme, "http" | "https"));
-    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
-        return Err(wrong());
-    };
-    let origin = format!("{scheme}://{authority}");
-    if origin == text && text == text.to_lowercase() {
-        Ok(origin)
-    } else {
-        Err(wrong())
+    let origin = Url::parse(text).map(|url| url.origin().ascii_serialization());
+    let is_web = text.starts_with("http://") || text.starts_with("https://");
+    match origin {
+        Ok(origin) if is_web && origin == text => Ok(origin),
+        _ => Err(format!(
+            "must be an origin such as https://app.example (it is {text:?})"
+        )),
     }
 }

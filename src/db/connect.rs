@@ -3,11 +3,13 @@
 use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection, PgConnection, PgPool, SqlitePool,
     migrate::Migrator,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use tokio::time::timeout;
 
 use crate::config::DatabaseUrl;
 
@@ -21,12 +23,18 @@ pub type MigrateError = sqlx::migrate::MigrateError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a SQLite statement waits while another process writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const MIGRATION_TRIES: u32 = 10;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// The database, open. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Db(Pools);
+pub struct Db {
+    pools: Pools,
+    /// Where PostgreSQL keeps our tables.
+    schema: String,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
@@ -55,28 +63,56 @@ impl Db {
                     .await?;
                 Pools::Sqlite { read, write }
             }
-            DatabaseUrl::Postgres(server) => Pools::Postgres(
+            DatabaseUrl::Postgres(server) => Pools::Postgres({
+                // The pool would try until its time is up, and not say why.
+                let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(server));
+                first
+                    .await
+                    .map_err(|_| sqlx::Error::PoolTimedOut)??
+                    .close()
+                    .await?;
                 PgPoolOptions::new()
                     .max_connections(POSTGRES_CONNECTIONS)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .connect_with(server.clone())
-                    .await?,
-            ),
+                    .await?
+            }),
         };
-        Ok(Self(pools))
+        let schema = match &pools {
+            Pools::Sqlite { .. } => String::new(),
+            Pools::Postgres(pool) => {
+                sqlx::query_scalar("select current_schema()::text")
+                    .fetch_one(pool)
+                    .await?
+            }
+        };
+        Ok(Self { pools, schema })
     }
 
     /// Applies the migrations that this database has not seen.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         match self.pools() {
-            Pools::Sqlite { write, .. } => MIGRATIONS.run(write).await,
+            Pools::Sqlite { write, .. } => {
+                // Another process may be at it, and SQLite has no lock that outlasts a
+                // transaction: the one that comes second finds the work done.
+                let mut tries = 1;
+                while let Err(error) = MIGRATIONS.run(write).await {
+                    if tries == MIGRATION_TRIES {
+                        return Err(error);
+                    }
+                    tries += 1;
+                    tokio::time::sleep(MIGRATION_PAUSE).await;
+                }
+                Ok(())
+            }
             Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
     }
 
-    /// Asks the database whether it is there.
+    /// Asks the database whether it is there, for reading and for writing.
     pub async fn ping(&self) -> sqlx::Result<()> {
-        super::on_reader!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))
+        super::on_reader!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))?;
+        super::on_writer!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))
     }
 
     /// Closes every connection, once it is idle.
@@ -91,12 +127,17 @@ impl Db {
     }
 
     pub(crate) fn pools(&self) -> &Pools {
-        &self.0
+        &self.pools
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
     }
 }
 
 /// Makes the file for its owner alone, as it will hold password hashes; the files that
-/// SQLite puts beside it take its mode.
+/// SQLite puts beside it take its mode. One that is there is not opened: closing it again
+/// would drop every lock that this process has on it.
 fn create_private(path: &Path) -> io::Result<()> {
     match OpenOptions::new()
         .write(true)

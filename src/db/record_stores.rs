@@ -16,7 +16,7 @@ impl Db {
             }
             Pools::Postgres(pool) => Arc::new(
                 PostgresStore::new(pool.clone())
-                    .with_schema_name("public")?
+                    .with_schema_name(self.schema())?
                     .with_table_name("sessions")?,
             ),
         })

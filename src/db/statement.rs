@@ -69,10 +69,16 @@ impl Db {
     /// Begins a transaction that will write.
     ///
     /// On SQLite it takes the write lock at once: a transaction that reads first and
-    /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout.
+    /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins
+    /// on a task of its own: sqlx 0.8 leaves the transaction open for good when a client
+    /// hangs up while it waits for this.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         Ok(match self.pools() {
-            Pools::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
+            Pools::Sqlite { write, .. } => {
+                let write = write.clone();
+                let begun = tokio::spawn(async move { write.begin_with("begin immediate").await });
+                Tx::Sqlite(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
+            }
             Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    request_session::{GateClient, RequestSession},
+    current_user::CurrentUser,
+    request_session::RequestSession,
     sessions::{self, OwnSession},
     users,
 };
 use crate::http::{
-    Error, JsonBody, OneId, PathIds, Problem,
+    Error, FieldErrors, JsonBody, OneId, PathIds, Problem,
     problem_responses::{Busy, NotFound, NotLoggedIn},
 };
 
@@ -28,6 +29,23 @@ pub(super) struct PasswordChange {
     #[serde(default)]
     #[schema(required, format = Password, example = "black coffee by noon")]
     new_password: String,
+}
+
+impl PasswordChange {
+    fn check(&self) -> Result<(), Error> {
+        let fields = [
+            ("current_password", &self.current_password),
+            ("new_password", &self.new_password),
+        ];
+        let missing = fields.into_iter().filter(|(_, value)| value.is_empty());
+        let required = |(field, _): (&str, _)| (field.to_owned(), vec!["is required".to_owned()]);
+        let errors: FieldErrors = missing.map(required).collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(errors))
+        }
+    }
 }
 
 /// Where the caller is logged in
@@ -78,9 +96,8 @@ pub(super) async fn end_session(
 ))]
 pub(super) async fn end_other_sessions(session: RequestSession) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
-    let mut tx = session.gate().db().begin().await?;
-    sessions::delete_others(&mut tx, user.id, Some(current)).await?;
-    tx.commit().await?;
+    let accounts = session.gate().accounts();
+    accounts.end_sessions(user.id, Some(current)).await?;
     tracing::info!(user_id = %user.id, "ended other sessions");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -100,10 +117,11 @@ pub(super) async fn end_other_sessions(session: RequestSession) -> Result<Status
 )]
 pub(super) async fn change_password(
     session: RequestSession,
-    GateClient(client): GateClient,
+    CurrentUser(user): CurrentUser,
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<StatusCode, Error> {
-    let (user, current) = session.user().await?;
+    let (_, current) = session.user().await?;
+    body.check()?;
     let gate = session.gate();
     let account = users::find_by_id(gate.db(), user.id).await?;
     let old_hash = account.and_then(|account| account.password_hash);
@@ -119,13 +137,12 @@ pub(super) async fn change_password(
         .hash_new_password(&user, "new_password", body.new_password)
         .await?;
 
-    let replaced = session.replaced().await?.renewed();
     let mut tx = gate.db().begin().await?;
-    if !users::set_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
+    if !users::change_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
         return Err(Error::BadCredentials);
     }
     sessions::delete_others(&mut tx, user.id, Some(current)).await?;
-    session.log_in(tx, &user, &client, replaced).await?;
+    session.renew(tx).await?;
     tracing::info!(user_id = %user.id, "changed the password");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::{
     email::Email,
     password::Passwords,
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    db::Db,
+    db::{Db, Tx},
     http::{Error, FieldErrors},
 };
 
@@ -101,21 +103,22 @@ impl Accounts {
     /// As [`Accounts::check`].
     pub async fn add(&self, application: Application) -> Result<User, Error> {
         let account = self.check(application).await?;
-        let mut tx = self.db.begin().await?;
-        let Some(user) = users::insert(&mut tx, &account, self.clock.now()).await? else {
-            drop(tx);
-            return Err(self.taken(&account).await);
-        };
+        let (tx, user) = self.begin_with(&account).await?;
         tx.commit().await?;
         Ok(user)
     }
 
-    /// Which part of an account that could not be made was taken meanwhile.
-    pub(super) async fn taken(&self, account: &NewAccount) -> Error {
+    /// Makes the account in a transaction yet to be committed.
+    pub(super) async fn begin_with(&self, account: &NewAccount) -> Result<(Tx, User), Error> {
+        let mut tx = self.db.begin().await?;
+        if let Some(user) = users::insert(&mut tx, account, self.clock.now()).await? {
+            return Ok((tx, user));
+        }
+        drop(tx);
         let refused = self
             .refuse_taken(&account.username, account.email.as_ref())
             .await;
-        refused.err().unwrap_or(Error::UsernameTaken)
+        Err(refused.err().unwrap_or(Error::UsernameTaken))
     }
 
     async fn refuse_taken(&self, username: &Username, email: Option<&Email>) -> Result<(), Error> {
@@ -151,28 +154,31 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Ends every session of a user.
-    pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
+    /// Ends every session of a user but `kept`.
+    pub(super) async fn end_sessions(&self, user_id: Uuid, kept: Option<Uuid>) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
-        sessions::delete_others(&mut tx, user.id, None).await?;
-        Ok(tx.commit().await?)
+        users::lock(&mut tx, user_id).await?;
+        sessions::delete_others(&mut tx, user_id, kept).await?;
+        tx.commit().await
     }
 
-    /// Sets a password and ends every session of its user.
+    /// Ends every session of a user.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the password is too easily guessed; [`Error::BadCredentials`]
-    /// when somebody else has changed it meanwhile.
-    pub async fn set_password(&self, account: &Account, password: String) -> Result<(), Error> {
-        let hash = self
-            .hash_new_password(&account.user, "password", password)
-            .await?;
+    /// When the database does not answer.
+    pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
+        Ok(self.end_sessions(user.id, None).await?)
+    }
+
+    /// Sets a password, whatever it was, and ends every session of its user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the password is too easily guessed.
+    pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
+        let hash = self.hash_new_password(user, "password", password).await?;
         let mut tx = self.db.begin().await?;
-        let old_hash = account.password_hash.as_deref();
-        if !users::set_password(&mut tx, account.user.id, old_hash, &hash).await? {
-            return Err(Error::BadCredentials);
-        }
-        sessions::delete_others(&mut tx, account.user.id, None).await?;
+        users::set_password(&mut tx, user.id, &hash).await?;
+        sessions::delete_others(&mut tx, user.id, None).await?;
         Ok(tx.commit().await?)
     }
 

@@ -47,19 +47,37 @@ impl SessionCookie {
         self.name
     }
 
+    /// The session that a request names.
     pub fn read(&self, headers: &HeaderMap) -> Result<Verified, NoSession> {
-        let mut values = headers.get_all(header::COOKIE).iter().flat_map(|header| {
-            let pairs = header.as_bytes().split(|byte| *byte == b';');
-            pairs.filter_map(|pair| value_of(self.name, pair))
-        });
+        let mut values = self.values(headers);
         match (values.next(), values.next()) {
             (None, _) => Err(NoSession::NoCookie),
             (Some(_), Some(_)) => Err(NoSession::SentTwice),
-            (Some(value), None) => std::str::from_utf8(value)
-                .ok()
-                .and_then(|value| self.keys.verify(value))
-                .ok_or(NoSession::BadSignature),
+            (Some(value), None) => self.verify(value).ok_or(NoSession::BadSignature),
         }
+    }
+
+    /// Every session that a request names, by whatever cookie of several.
+    pub fn signed_ids(&self, headers: &HeaderMap) -> Vec<Id> {
+        let verified = self.values(headers).filter_map(|value| self.verify(value));
+        verified.map(|verified| verified.id).collect()
+    }
+
+    fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let name = self.name;
+        headers
+            .get_all(header::COOKIE)
+            .iter()
+            .flat_map(move |header| {
+                let pairs = header.as_bytes().split(|byte| *byte == b';');
+                pairs.filter_map(move |pair| value_of(name, pair))
+            })
+    }
+
+    fn verify(&self, value: &[u8]) -> Option<Verified> {
+        std::str::from_utf8(value)
+            .ok()
+            .and_then(|value| self.keys.verify(value))
     }
 
     /// The `Set-Cookie` that makes a browser keep `id`.

@@ -70,9 +70,11 @@ impl Lookup {
     async fn touch(&self, id: Id, session: &LiveSession) {
         let now = self.gate.now();
         let timeouts = self.gate.timeouts();
-        if timeouts.is_touch_due(session.last_seen_at, now) {
+        let due = timeouts.touch_due(now);
+        if session.last_seen_at <= due {
             let expires_at = timeouts.expires_at(session.created_at, now);
-            if let Err(error) = sessions::touch(self.gate.db(), id, now, expires_at).await {
+            let touched = sessions::touch(self.gate.db(), id, now, expires_at, due).await;
+            if let Err(error) = touched {
                 tracing::warn!(%error, "the use of a session could not be written down");
             }
         }

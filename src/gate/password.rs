@@ -48,7 +48,7 @@ impl Passwords {
     pub fn new(hashes_at_once: usize) -> Result<Self, argon2::Error> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
         Ok(Self {
-            permits: Arc::new(Semaphore::new(hashes_at_once)),
+            permits: Arc::new(Semaphore::new(hashes_at_once.min(Semaphore::MAX_PERMITS))),
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             decoy: decoy().into(),
         })

@@ -44,6 +44,8 @@ impl SessionStore for RecordStore {
         let now = self.gate.now();
         let expires_at = self.gate.timeouts().expires_at(now, now);
         record.expiry_date = expires_at.into();
+        // A flushed session's record still has the id that is dead.
+        record.id = Id::default();
         let mut tx = self.gate.db().begin().await.map_err(backend)?;
         loop {
             let data = record::encode(record).map_err(|error| Error::Encode(error.to_string()))?;

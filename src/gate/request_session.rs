@@ -8,7 +8,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tower_sessions::{Session, session::Id};
+use tower_sessions::{
+    Session,
+    session::{Id, Record},
+};
 use uuid::Uuid;
 
 use super::{
@@ -35,6 +38,8 @@ struct Inner {
     gate: Gate,
     /// As it came; the session may be another by the end of the request.
     cookie: Result<(), NoSession>,
+    /// Sessions named by one of several cookies: not to be trusted, but to be ended.
+    also_named: Vec<Id>,
     current: Mutex<Current>,
 }
 
@@ -56,27 +61,18 @@ enum SetCookie {
     Forget,
 }
 
-/// The session that a log-in takes the place of.
-#[derive(Clone, Copy, Debug)]
+/// The sessions that a log-in takes the place of.
+#[derive(Clone, Debug)]
 pub(super) struct Replaced {
-    id: Option<Id>,
+    ids: Vec<Id>,
     keep_values: bool,
-    must_be_live: bool,
 }
 
 impl Replaced {
-    /// Nothing of it goes along.
+    /// Nothing of them goes along.
     pub fn cleared(self) -> Self {
         Self {
             keep_values: false,
-            ..self
-        }
-    }
-
-    /// It entitles its user to the new one: if it has ended meanwhile, there is none.
-    pub fn renewed(self) -> Self {
-        Self {
-            must_be_live: true,
             ..self
         }
     }
@@ -85,6 +81,10 @@ impl Replaced {
 impl RequestSession {
     fn new(gate: Gate, headers: &HeaderMap) -> Self {
         let cookie = gate.cookie().read(headers);
+        let also_named = match cookie {
+            Err(NoSession::SentTwice) => gate.cookie().signed_ids(headers),
+            _ => Vec::new(),
+        };
         let set_cookie = match cookie {
             Ok(verified) if verified.stale => SetCookie::Resign(verified.id),
             _ => SetCookie::No,
@@ -94,6 +94,7 @@ impl RequestSession {
         Self(Arc::new(Inner {
             gate,
             cookie: cookie.map(drop),
+            also_named,
             current: Mutex::new(current),
         }))
     }
@@ -121,15 +122,13 @@ impl RequestSession {
         Err(reason.into_error(self.gate().cookie().name()))
     }
 
-    /// The session that a log-in is about to replace. To be asked before the log-in's
+    /// The sessions that a log-in is about to replace. To be asked before the log-in's
     /// transaction begins: SQLite has one connection for writing, and this may write.
     pub async fn replaced(&self) -> Result<Replaced, Error> {
-        let lookup = self.current().lookup;
-        let keep_values = lookup.find().await?.is_ok();
+        let keep_values = self.find().await?.is_ok();
         Ok(Replaced {
-            id: lookup.id(),
+            ids: self.named_ids(),
             keep_values,
-            must_be_live: false,
         })
     }
 
@@ -145,11 +144,8 @@ impl RequestSession {
         let gate = self.gate();
         let now = gate.now();
         let mut data = Data::new();
-        if let Some(old) = replaced.id {
+        for old in replaced.ids {
             let taken = sessions::take_data(&mut tx, old, user.id).await?;
-            if taken.is_none() && replaced.must_be_live {
-                return Err(self.unknown_session());
-            }
             if let Some(bytes) = taken.filter(|_| replaced.keep_values) {
                 data = record::decode(&bytes).map_err(Error::internal)?.data;
             }
@@ -171,11 +167,10 @@ impl RequestSession {
         if !sessions::insert(&mut tx, session, &bytes).await? {
             return Err(Error::internal("a fresh session id is taken"));
         }
-        sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user()).await?;
+        sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
         tx.commit().await?;
 
-        let lookup = Lookup::new(gate.clone(), Ok(record.id));
-        *self.lock() = Current::new(gate, lookup, SetCookie::Keep(record.id));
+        self.keep(record.id);
         Ok(())
     }
 
@@ -196,13 +191,55 @@ impl RequestSession {
         self.find().await?.map_err(|_| self.unknown_session())
     }
 
+    /// Has the session go on under a new id, in the transaction that calls for it.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
+    pub async fn renew(&self, mut tx: Tx) -> Result<(), Error> {
+        let old = self
+            .current()
+            .lookup
+            .id()
+            .ok_or_else(|| self.unknown_session())?;
+        let Some(bytes) = sessions::lock_data(&mut tx, old).await? else {
+            return Err(self.unknown_session());
+        };
+        let record = record::decode(&bytes).map_err(Error::internal)?;
+        let record = Record {
+            id: Id::default(),
+            ..record
+        };
+        let bytes = record::encode(&record).map_err(Error::internal)?;
+        sessions::change_id(&mut tx, old, record.id, &bytes).await?;
+        tx.commit().await?;
+        self.keep(record.id);
+        Ok(())
+    }
+
     /// Ends the session: once this returns, no copy of its cookie is good for anything.
     pub async fn log_out(&self) -> Result<(), Error> {
-        if let Some(id) = self.current().lookup.id() {
+        for id in self.named_ids() {
             sessions::delete(self.gate().db(), id).await?;
         }
         self.forget();
         Ok(())
+    }
+
+    /// Every session that the request's cookies name.
+    fn named_ids(&self) -> Vec<Id> {
+        let also_named = self.0.also_named.iter().copied();
+        self.current()
+            .lookup
+            .id()
+            .into_iter()
+            .chain(also_named)
+            .collect()
+    }
+
+    /// The request's session is `id` from here on.
+    fn keep(&self, id: Id) {
+        let lookup = Lookup::new(self.gate().clone(), Ok(id));
+        *self.lock() = Current::new(self.gate(), lookup, SetCookie::Keep(id));
     }
 
     /// Has the browser forget its cookie.

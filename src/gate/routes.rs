@@ -70,8 +70,7 @@ struct SignUp {
 
 #[derive(Deserialize, ToSchema)]
 struct LogIn {
-    #[serde(default)]
-    #[schema(required, example = "Jackson")]
+    #[schema(example = "Jackson")]
     username: String,
     /// May be left out where `PASSWORDLESS_LOGIN` is on, by an account that has none.
     #[schema(format = Password, example = "plain tea at dawn")]
@@ -105,11 +104,7 @@ async fn sign_up(
     };
     let account = gate.accounts().check(application).await?;
     let replaced = session.replaced().await?.cleared();
-    let mut tx = gate.db().begin().await?;
-    let Some(user) = users::insert(&mut tx, &account, gate.now()).await? else {
-        drop(tx);
-        return Err(gate.accounts().taken(&account).await);
-    };
+    let (tx, user) = gate.accounts().begin_with(&account).await?;
     session.log_in(tx, &user, &client, replaced).await?;
     tracing::info!(user_id = %user.id, "signed up");
     Ok((StatusCode::CREATED, Json(user)))

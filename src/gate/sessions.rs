@@ -116,19 +116,22 @@ pub(super) async fn find(
     }))
 }
 
-/// Writes down that a session was used.
+/// Writes down that a session was used, unless somebody has done so since `due`.
 pub(super) async fn touch(
     db: &Db,
     id: Id,
     now: Timestamp,
     expires_at: Timestamp,
+    due: Timestamp,
 ) -> sqlx::Result<()> {
     on_writer!(db, conn => sqlx::query(
-        "update sessions set last_seen_at = $1, expiry_date = $2 where id = $3",
+        "update sessions set last_seen_at = $1, expiry_date = $2
+         where id = $3 and last_seen_at <= $4",
     )
     .bind(now)
     .bind(expires_at)
     .bind(id.to_string())
+    .bind(due)
     .execute(conn)
     .await
     .map(drop))
@@ -194,6 +197,19 @@ pub(super) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Resul
         .map(drop))
 }
 
+/// Has a session go on as `new`, with a record that says so.
+pub(super) async fn change_id(tx: &mut Tx, old: Id, new: Id, data: &[u8]) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "update sessions set id = $1, previous_id = $2, data = $3 where id = $2",
+    )
+    .bind(new.to_string())
+    .bind(old.to_string())
+    .bind(data)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
 /// Takes a session's record out of the table, if it is a visitor's or that of `user_id`;
 /// anybody else's is just deleted.
 pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Result<Option<Vec<u8>>> {
@@ -208,9 +224,9 @@ pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Resul
         .map(|(data, _)| data))
 }
 
-/// Ends a session.
+/// Ends a session, also one that goes on under another id since this very moment.
 pub(super) async fn delete(db: &Db, id: Id) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query("delete from sessions where id = $1")
+    on_writer!(db, conn => sqlx::query("delete from sessions where id = $1 or previous_id = $1")
         .bind(id.to_string())
         .execute(conn)
         .await
@@ -245,13 +261,20 @@ pub(super) async fn delete_others(
     .map(drop))
 }
 
-/// Ends the oldest sessions of a user until `kept` are left.
-pub(super) async fn delete_oldest(tx: &mut Tx, user_id: Uuid, kept: i64) -> sqlx::Result<()> {
+/// Ends the oldest sessions of a user, and those that are over, until `kept` are left.
+pub(super) async fn delete_oldest(
+    tx: &mut Tx,
+    user_id: Uuid,
+    kept: i64,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "delete from sessions where user_id = $1 and public_id not in
-             (select public_id from sessions where user_id = $1 order by public_id desc limit $2)",
+             (select public_id from sessions where user_id = $1 and expiry_date > $2
+              order by public_id desc limit $3)",
     )
     .bind(user_id)
+    .bind(now)
     .bind(kept)
     .execute(conn)
     .await

@@ -22,9 +22,10 @@ impl Timeouts {
             .min(created_at.after(self.absolute))
     }
 
-    /// Whether a use at `now` is to be written down, so that the idle timeout slides.
-    pub fn is_touch_due(&self, last_seen_at: Timestamp, now: Timestamp) -> bool {
-        now.since(last_seen_at) >= MAX_TOUCH_INTERVAL.min(self.idle / 10)
+    /// A use at `now` is written down if the last one was at this moment or before, so that
+    /// the idle timeout slides.
+    pub fn touch_due(&self, now: Timestamp) -> Timestamp {
+        now.before(MAX_TOUCH_INTERVAL.min(self.idle / 10))
     }
 }
 
@@ -58,7 +59,7 @@ mod tests {
                 absolute: idle,
             };
             (0..=120).find(|second| {
-                timeouts.is_touch_due(start, start.after(Duration::from_secs(*second)))
+                start <= timeouts.touch_due(start.after(Duration::from_secs(*second)))
             })
         };
         assert_eq!(due_after(24 * 60 * MINUTE), Some(60));

@@ -1,7 +1,7 @@
 //! Names as people type them, and when two of them are the same.
 
 use caseless::Caseless;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 const MIN_CHARS: usize = 2;
 const MAX_CHARS: usize = 32;
@@ -18,9 +18,11 @@ pub struct Username {
 impl Username {
     /// Takes `text` as a username, or says what would be one.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let typed: String = text.nfc().take(MAX_CHARS + 1).collect();
         let composed: String = text.nfkc().take(MAX_CHARS + 1).collect();
         let chars = composed.chars().count();
-        if !(MIN_CHARS..=MAX_CHARS).contains(&chars) || !composed.chars().all(is_allowed) {
+        let is_long_enough = (MIN_CHARS..=MAX_CHARS).contains(&chars);
+        if !is_long_enough || !is_spelled_well(&typed) || !is_spelled_well(&composed) {
             return Err(format!(
                 "must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'"
             ));
@@ -47,9 +49,18 @@ impl Username {
     }
 }
 
-fn is_allowed(char: char) -> bool {
-    (char.is_alphanumeric() && !INVISIBLE_LETTERS.contains(&char))
-        || matches!(char, '.' | '_' | '-')
+/// Whether every character is one of those, or a mark that its script writes letters with.
+fn is_spelled_well(text: &str) -> bool {
+    let mut follows_letter = false;
+    text.chars().all(|char| {
+        let is_letter = char.is_alphanumeric() && !INVISIBLE_LETTERS.contains(&char);
+        // Accents that did not compose would pile up on any letter.
+        let is_mark = is_combining_mark(char) && !('\u{300}'..='\u{36F}').contains(&char);
+        let is_allowed =
+            is_letter || matches!(char, '.' | '_' | '-') || (is_mark && follows_letter);
+        follows_letter = is_letter || is_mark;
+        is_allowed
+    })
 }
 
 #[cfg(test)]
@@ -78,6 +89,10 @@ mod tests {
 
     #[test]
     fn what_is_no_name() {
+        for text in ["\u{2026}", "a\u{336}b", "\u{94D}a"] {
+            assert!(Username::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Username::parse("हिन्दी").is_ok());
         for text in [
             "",
             "a",

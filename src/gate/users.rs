@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Email, Username};
+use super::{email::Email, username::Username};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},
@@ -189,8 +189,9 @@ pub(super) async fn note_login(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Sets the password of an account whose password is still `old_hash`; false when it is not.
-pub(super) async fn set_password(
+/// Changes the password of an account whose password is still `old_hash`; false when it is
+/// not.
+pub(super) async fn change_password(
     tx: &mut Tx,
     id: Uuid,
     old_hash: Option<&str>,
@@ -206,6 +207,26 @@ pub(super) async fn set_password(
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
+}
+
+/// Sets the password of an account, whatever it was.
+pub(super) async fn set_password(tx: &mut Tx, id: Uuid, hash: &str) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update users set password_hash = $1 where id = $2")
+        .bind(hash)
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Has log-ins and other changes of this user wait for the end of the transaction, so that
+/// it sees every session of theirs.
+pub(super) async fn lock(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update users set id = id where id = $1")
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 /// Replaces a hash by one of the same password at a higher cost.

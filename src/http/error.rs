@@ -65,6 +65,35 @@ impl Error {
         Self::Invalid(BTreeMap::from([(field.to_owned(), vec![message.into()])]))
     }
 
+    /// One of each that a client can see.
+    pub(super) fn examples() -> impl Iterator<Item = Self> {
+        let not_logged_in = Self::NotLoggedIn {
+            reason: "no_cookie",
+            detail: "No `session` cookie came with the request.".to_owned(),
+        };
+        [
+            Self::MalformedJson("expected value".to_owned()),
+            Self::BadCredentials,
+            not_logged_in,
+            Self::FreeReadsUsed { limit: 3 },
+            Self::NotYours,
+            Self::CrossSite,
+            Self::NotFound,
+            Self::Status(StatusCode::REQUEST_TIMEOUT),
+            Self::UsernameTaken,
+            Self::EmailTaken,
+            Self::Status(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::UnsupportedMediaType,
+            Self::invalid("title", "is required"),
+            Self::Internal,
+            Self::Busy {
+                retry_after: Duration::from_secs(3),
+            },
+            Self::Unavailable,
+        ]
+        .into_iter()
+    }
+
     /// Logs a fault of ours and hides it from the client.
     pub fn internal(error: impl fmt::Display) -> Self {
         tracing::error!(%error, "internal error");
@@ -133,6 +162,7 @@ impl Error {
             Self::Status(StatusCode::METHOD_NOT_ALLOWED) => {
                 "This address does not take this method; see the Allow header.".into()
             }
+            Self::Status(StatusCode::REQUEST_TIMEOUT) => "The body did not arrive in time.".into(),
             Self::Status(StatusCode::PAYLOAD_TOO_LARGE) => "The body is larger than 64 KiB.".into(),
             Self::Status(status) => format!("{}.", title(*status)),
         }

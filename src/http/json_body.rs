@@ -1,14 +1,20 @@
 //! A JSON body, or the problem that says what is wrong with it.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use tokio::time::timeout;
 
 use super::Error;
+
+/// Longer than 64 KiB take on any line that can log in at all.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Extracts a JSON body. JSON must be declared, so that no plain HTML form can post here.
 #[derive(Debug)]
@@ -21,8 +27,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         if !is_json(request.headers()) {
             return Err(Error::UnsupportedMediaType);
         }
-        let body = Bytes::from_request(request, state)
+        let body = timeout(READ_TIMEOUT, Bytes::from_request(request, state))
             .await
+            .map_err(|_| Error::Status(StatusCode::REQUEST_TIMEOUT))?
             .map_err(|rejection| Error::Status(rejection.status()))?;
         parse(&body).map(Self)
     }
@@ -52,8 +59,16 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
         let field = error.path().to_string();
         match error.inner().classify() {
             Category::Data => {
-                let field = if field == "." { "body" } else { &field };
-                Error::invalid(field, without_position(error.inner()))
+                let message = without_position(error.inner());
+                // serde names a missing field in its message alone.
+                match message
+                    .strip_prefix("missing field `")
+                    .and_then(|rest| rest.strip_suffix('`'))
+                {
+                    Some(missing) => Error::invalid(missing, "is required"),
+                    None if field == "." => Error::invalid("body", message),
+                    None => Error::invalid(&field, message),
+                }
             }
             _ => malformed(error.into_inner()),
         }
@@ -83,7 +98,6 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Body {
-        #[serde(default)]
         #[allow(dead_code)]
         username: String,
     }
@@ -101,13 +115,14 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_from_what_has_the_wrong_fields() {
-        for body in ["", "{", "{}x", "nope", &"[".repeat(10_000)] {
+        for body in ["", "{", "{\"username\":\"\"}x", "nope", &"[".repeat(10_000)] {
             assert_eq!(problem(body), ("malformed_json".into(), vec![]), "{body}");
         }
         assert_eq!(
             problem(r#"{"username":5}"#),
             ("invalid".into(), vec!["username".into()])
         );
+        assert_eq!(problem("{}"), ("invalid".into(), vec!["username".into()]));
         for body in ["7", "null", "[\"Ann\"]"] {
             assert_eq!(
                 problem(body),

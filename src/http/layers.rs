@@ -97,13 +97,13 @@ async fn error_as_problem(response: Response) -> Response {
         StatusCode::NOT_FOUND => Error::NotFound,
         _ => Error::Status(status),
     };
-    let mut problem = error.into_response();
-    for (name, value) in response.headers() {
-        if name != header::CONTENT_LENGTH && !problem.headers().contains_key(name) {
-            problem.headers_mut().append(name, value.clone());
-        }
+    let problem = error.into_response();
+    let mut headers = response.headers().clone();
+    headers.remove(header::CONTENT_LENGTH);
+    for (name, value) in problem.headers() {
+        headers.insert(name, value.clone());
     }
-    problem
+    (headers, problem).into_response()
 }
 
 fn panic_response(panic: Box<dyn Any + Send>) -> Response {

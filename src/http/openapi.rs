@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::Path,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
 use utoipa::openapi::{
     ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Response as ApiResponse, ResponseBuilder,
-    path::Operation,
+    example::ExampleBuilder, path::Operation,
 };
 use utoipa_swagger_ui::Config;
 
@@ -22,7 +22,7 @@ const OPENAPI_PATH: &str = "/openapi.json";
 
 /// Serves the description and its page, both from memory.
 pub fn docs_router(openapi: OpenApi) -> Router {
-    let swagger_ui = Arc::new(Config::from(OPENAPI_PATH));
+    let swagger_ui = Arc::new(Config::from(OPENAPI_PATH).validator_url("none"));
     let index = swagger_ui.clone();
     Router::new()
         .route(OPENAPI_PATH, get(async move || Json(openapi)))
@@ -54,7 +54,8 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
     }
 }
 
-/// Adds to every operation the problems that the layers around it can answer.
+/// Adds to every operation the problems that the layers around it can answer, and to every
+/// problem what it looks like.
 pub fn document_common_problems(openapi: &mut OpenApi) {
     for item in openapi.paths.paths.values_mut() {
         let operations = [
@@ -68,58 +69,65 @@ pub fn document_common_problems(openapi: &mut OpenApi) {
             let Some(operation) = operation else { continue };
             if operation.request_body.is_some() {
                 add_problem(operation, &Error::MalformedJson("expected value".into()));
+                add_problem(operation, &Error::Status(StatusCode::REQUEST_TIMEOUT));
+                add_problem(operation, &Error::Status(StatusCode::PAYLOAD_TOO_LARGE));
                 add_problem(operation, &Error::UnsupportedMediaType);
-                add_problem(operation, &Error::invalid("username", "is required"));
+                add_problem(operation, &Error::invalid("title", "is required"));
             }
             if !matches!(method, HttpMethod::Get) {
                 add_problem(operation, &Error::CrossSite);
             }
-            add_problem(
-                operation,
-                &Error::Status(axum::http::StatusCode::PAYLOAD_TOO_LARGE),
-            );
             add_problem(operation, &Error::Internal);
             add_problem(operation, &Error::Unavailable);
-        }
-    }
-}
-
-/// Documents `error` unless the operation already describes this status itself.
-fn add_problem(operation: &mut Operation, error: &Error) {
-    let problem = error.problem();
-    let description = format!("`{}`: {}", problem.code, problem.detail);
-    match operation
-        .responses
-        .responses
-        .get_mut(&problem.status.to_string())
-    {
-        Some(RefOr::T(response)) => {
-            if !response
-                .description
-                .contains(&format!("`{}`", problem.code))
-            {
-                response.description = format!("{}\n\n{description}", response.description);
-            }
-        }
-        Some(RefOr::Ref(_)) => {}
-        None => {
-            let status = problem.status.to_string();
             operation
                 .responses
                 .responses
-                .insert(status, problem_response(&problem, description));
+                .values_mut()
+                .for_each(add_examples);
         }
     }
 }
 
-fn problem_response(problem: &Problem, description: String) -> RefOr<ApiResponse> {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .example(Some(json!(problem)));
-    RefOr::T(
+/// Describes `error` as one that the operation can answer.
+fn add_problem(operation: &mut Operation, error: &Error) {
+    let problem = error.problem();
+    let description = format!("`{}`: {}", problem.code, problem.detail);
+    let response = RefOr::T(
         ResponseBuilder::new()
-            .description(description)
-            .content(Problem::MEDIA_TYPE, content.build())
+            .description("")
+            .content(
+                Problem::MEDIA_TYPE,
+                ContentBuilder::new()
+                    .schema(Some(Ref::from_schema_name("Problem")))
+                    .build(),
+            )
             .build(),
-    )
+    );
+    let status = problem.status.to_string();
+    let response = operation
+        .responses
+        .responses
+        .entry(status)
+        .or_insert(response);
+    if let RefOr::T(response) = response {
+        let text = format!("{}\n\n{description}", response.description);
+        response.description = text.trim().to_owned();
+    }
+}
+
+/// Shows what each problem looks like whose code the description names.
+fn add_examples(response: &mut RefOr<ApiResponse>) {
+    let RefOr::T(response) = response else { return };
+    let Some(RefOr::T(content)) = response.content.get_mut(Problem::MEDIA_TYPE) else {
+        return;
+    };
+    for problem in Error::examples().map(|error| error.problem()) {
+        if response
+            .description
+            .contains(&format!("`{}`", problem.code))
+        {
+            let example = ExampleBuilder::new().value(Some(json!(problem))).build();
+            content.examples.insert(problem.code, RefOr::T(example));
+        }
+    }
 }

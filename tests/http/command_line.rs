@@ -138,13 +138,22 @@ fn dotenv_is_read_and_the_environment_wins() {
     workplace.set("SECRET_KEY", "");
     let lines = mistakes(&workplace.run(&[]));
     assert!(
-        lines[0].contains("is not set"),
-        "set to nothing over .env: {lines:?}"
+        lines[0].contains("it has 5"),
+        "set to nothing is not set: {lines:?}"
     );
-    std::fs::write(workplace.path(".env"), "my secret\n").unwrap();
+    std::fs::write(workplace.path(".env"), "my secret\nPORT=nonsense\n").unwrap();
+    workplace.set("PORT", "");
     assert_eq!(
-        mistakes(&workplace.run(&["migrate"])),
-        [".env: line 1 is not NAME=value"]
+        named(&workplace.run(&["migrate"])),
+        [".env"],
+        "it reads no PORT"
+    );
+    assert_eq!(named(&workplace.run(&[])), [".env", "SECRET_KEY", "PORT"]);
+    std::fs::remove_file(workplace.path(".env")).unwrap();
+    workplace.serve();
+    assert!(
+        workplace.path(".env").exists(),
+        "a key set to nothing is no key"
     );
 }
 
@@ -189,8 +198,13 @@ fn help_lists_the_environment_with_its_defaults() {
 
 #[test]
 fn the_settings_are_the_same_wherever_they_are_listed() {
+    let key = generate_secret_key();
+    let read = |values: Vec<(String, String)>| {
+        let key = ("SECRET_KEY".to_owned(), key.clone());
+        Config::for_server(&values.into_iter().chain([key]).collect()).unwrap()
+    };
     let readme = include_str!("../../README.md");
-    let unset = Config::read(&std::collections::HashMap::new()).unwrap();
+    let unset = read(Vec::new());
     for setting in SETTINGS {
         assert!(
             DOTENV_EXAMPLE.contains(&format!("{}=", setting.name)),
@@ -207,7 +221,7 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
     let example = dotenvy::from_read_iter(DOTENV_EXAMPLE.as_bytes())
         .map(Result::unwrap)
         .collect();
-    let example = Config::read(&example).unwrap();
+    let example = read(example);
     assert_eq!(format!("{example:?}"), format!("{unset:?}"));
     let defaults = SETTINGS
         .iter()
@@ -215,7 +229,7 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
     let defaults = defaults
         .map(|setting| (setting.name.into(), setting.default.into()))
         .collect();
-    let defaults = Config::read(&defaults).unwrap();
+    let defaults = read(defaults);
     assert_eq!(format!("{defaults:?}"), format!("{unset:?}"));
 }
 
@@ -319,4 +333,38 @@ async fn accounts_from_the_command_line(kind: Kind) {
         failed(&["user", "password", "Ann", "--password-stdin"], ""),
         (2, "password".into())
     );
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let mut workplace = Workplace::new(&[("SECRET_KEY", &generate_secret_key())]);
+    workplace.set("DATABASE_URL", "sqlite://no/such/folder/news.db");
+    assert_eq!(named(&workplace.run(&[])), ["DATABASE_URL"]);
+    workplace.set("DATABASE_URL", "postgres://ann:hunter2@127.0.0.1:1/news");
+    let output = workplace.run(&[]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.contains("refused") && !text.contains("hunter2"),
+        "{text}"
+    );
+    workplace.set("DATABASE_URL", "");
+    workplace.set("HOST", "no such host");
+    assert_eq!(named(&workplace.run(&[])), ["HOST"]);
+}
+
+#[test]
+fn processes_that_migrate_at_once_wait_for_each_other() {
+    for _ in 0..3 {
+        let workplace = Workplace::new(&[]);
+        std::thread::scope(|scope| {
+            let migrations: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| workplace.run(&["migrate"])))
+                .collect();
+            for migration in migrations {
+                let output = migration.join().unwrap();
+                assert!(output.status.success(), "{output:?}");
+            }
+        });
+    }
 }

@@ -13,11 +13,12 @@ use handstamp::{
 };
 use serde_json::json;
 
-use crate::helpers::{Kind, Server, on_both_databases};
+use crate::helpers::{Database, Kind, Server, on_both_databases};
 
 on_both_databases!(
     the_example_counts_views_and_knows_who_asks,
     the_session_is_the_notes_dict,
+    a_flushed_id_is_used_no_more,
     a_failed_handler_saves_nothing,
 );
 
@@ -76,6 +77,13 @@ fn dict(gate: &Gate) -> Router {
             get(async |session: Session| Ok::<_, Error>(session.flush().await?)),
         )
         .route(
+            "/flush-and-insert",
+            get(async |session: Session| {
+                session.flush().await?;
+                Ok::<_, Error>(session.insert("a", "new").await?)
+            }),
+        )
+        .route(
             "/fail",
             get(async |session: Session| {
                 session.insert("failed", true).await?;
@@ -126,4 +134,33 @@ async fn a_failed_handler_saves_nothing(kind: Kind) {
     browser.get("/insert/a/one").await;
     assert_eq!(browser.get("/fail").await.status, 500);
     assert_eq!(browser.get("/get/failed").await.json(), json!(null));
+}
+
+async fn a_flushed_id_is_used_no_more(kind: Kind) {
+    let server = Server::start_app(kind, &[], |gate| dict(&gate)).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let old = browser.session().unwrap();
+    assert_eq!(browser.get("/flush-and-insert").await.status, 200);
+    assert_ne!(browser.session().unwrap(), old);
+    assert_eq!(browser.get("/get/a").await.json(), "new");
+    let answer = browser.get_with("/get/a", &format!("session={old}")).await;
+    assert_eq!(answer.json(), json!(null));
+    assert_eq!(
+        browser.check_with(&format!("session={old}")).await.reason(),
+        "unknown_session"
+    );
+}
+
+/// Where the tables are in a schema of another name, sessions are read there too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_of_another_name() {
+    let database = Database::new(Kind::Postgres).await;
+    database.execute("create schema news").await;
+    let url = format!("{}&options=-csearch_path%3Dnews", database.url);
+    let server = Server::start_app_on(Database::at(&url), &[], |gate| app(&gate)).await;
+    let browser = server.browser();
+    assert_eq!(browser.get("/").await.text, "Hello stranger, page view 1.");
+    assert_eq!(browser.get("/").await.text, "Hello stranger, page view 2.");
+    assert_eq!(database.count("news.sessions").await, 1);
 }

@@ -9,6 +9,7 @@ use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
 on_both_databases!(
     two_hundred_races_against_writers,
     a_password_change_under_way_brings_nothing_back,
+    every_session_that_came_along_ends,
     other_processes_are_heard,
     two_writers_keep_both_values,
 );
@@ -113,6 +114,23 @@ async fn a_password_change_under_way_brings_nothing_back(kind: Kind) {
     );
 }
 
+async fn every_session_that_came_along_ends(kind: Kind) {
+    let server = Server::start(kind).await;
+    let [one, two] = [(); 2].map(|()| server.browser());
+    one.sign_up("Ann").await;
+    two.log_in("Ann").await;
+    let [one, two] = [one, two].map(|browser| format!("session={}", browser.session().unwrap()));
+    let bare = server.browser();
+    let cookies = format!("session=junk; {one}; {two}");
+    let log_out = bare
+        .request(reqwest::Method::DELETE, "/logout")
+        .header("cookie", &cookies);
+    assert_eq!(bare.send(log_out).await.status, 200);
+    for cookie in [one, two] {
+        assert_eq!(bare.check_with(&cookie).await.reason(), "unknown_session");
+    }
+}
+
 async fn other_processes_are_heard(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
@@ -145,7 +163,7 @@ async fn other_processes_are_heard(kind: Kind) {
     assert_eq!(browser.log_in("Ann").await.status, 200);
     let ann = accounts.find("Ann").await.unwrap().unwrap();
     accounts
-        .set_password(&ann, "black coffee by noon".into())
+        .set_password(&ann.user, "black coffee by noon".into())
         .await
         .unwrap();
     assert_eq!(browser.check().await.reason(), "unknown_session");

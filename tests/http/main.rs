@@ -6,6 +6,7 @@
 mod helpers;
 
 mod answers;
+mod clients_that_hang_up;
 mod command_line;
 mod database_down;
 mod durability;

@@ -30,6 +30,7 @@ async fn every_route_is_described(kind: Kind) {
             "delete /sessions/{id}",
             "get /checklogin",
             "get /healthz",
+            "get /login",
             "get /posts",
             "get /posts/{id}",
             "get /readyz",
@@ -73,14 +74,18 @@ fn check_operation(path: &str, method: &str, operation: &Value) {
         has("403");
     }
     if operation["requestBody"].is_object() {
-        for status in ["400", "413", "415", "422"] {
+        for status in ["400", "408", "413", "415", "422"] {
             has(status);
         }
     }
     for (status, response) in responses {
         if status.starts_with(['4', '5']) {
             let problem = &response["content"]["application/problem+json"];
-            assert!(problem.is_object(), "{method} {path} {status}");
+            let example = &problem["examples"]
+                .as_object()
+                .and_then(|all| all.values().next());
+            let example = example.unwrap_or_else(|| panic!("{method} {path} {status}"));
+            assert_eq!(example["value"]["status"].to_string(), *status);
         }
     }
 }
@@ -105,4 +110,8 @@ async fn the_page_is_served_from_memory(kind: Kind) {
     }
     let start = browser.get("/docs/swagger-initializer.js").await.text;
     assert!(start.contains("/openapi.json"), "{start}");
+    assert!(
+        start.contains("\"validatorUrl\": \"none\""),
+        "it asks nobody outside: {start}"
+    );
 }

@@ -7,6 +7,8 @@ use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
     a_change_renews_this_session_and_ends_the_others,
+    logging_out_with_the_id_before_a_change_logs_out,
+    an_operator_has_the_last_word,
     refused_changes_change_nothing,
     nothing_is_trimmed_or_cut,
     passwordless_accounts,
@@ -31,6 +33,53 @@ async fn a_change_renews_this_session_and_ends_the_others(kind: Kind) {
     assert_eq!(other.check().await.reason(), "unknown_session");
     assert_eq!(other.log_in("Ann").await.code(), "bad_credentials");
     assert_eq!(other.log_in_with("Ann", NEW).await.status, 200);
+}
+
+async fn logging_out_with_the_id_before_a_change_logs_out(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let old = format!("session={}", browser.session().unwrap());
+    let listed = async || browser.get("/sessions").await.json()["sessions"][0].clone();
+    let before = listed().await;
+    let body = json!({"current_password": PASSWORD, "new_password": NEW});
+    assert_eq!(browser.post("/password", body).await.status, 204);
+    let after = listed().await;
+    assert_eq!(
+        (&after["id"], &after["created_at"]),
+        (&before["id"], &before["created_at"])
+    );
+
+    // As a log-out does that was sent before the change was answered.
+    let other = server.browser();
+    let log_out = other
+        .request(reqwest::Method::DELETE, "/logout")
+        .header("cookie", old);
+    assert_eq!(other.send(log_out).await.status, 200);
+    assert_eq!(browser.check().await.reason(), "unknown_session");
+}
+
+async fn an_operator_has_the_last_word(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let accounts = server.other_process().await;
+    let ann = accounts.find("Ann").await.unwrap().unwrap();
+    let body = json!({"current_password": PASSWORD, "new_password": NEW});
+    assert_eq!(browser.post("/password", body).await.status, 204);
+    accounts
+        .set_password(&ann.user, "green tea after lunch".into())
+        .await
+        .unwrap();
+    assert_eq!(browser.check().await.reason(), "unknown_session");
+    assert_eq!(browser.log_in_with("Ann", NEW).await.status, 400);
+    assert_eq!(
+        browser
+            .log_in_with("Ann", "green tea after lunch")
+            .await
+            .status,
+        200
+    );
 }
 
 async fn refused_changes_change_nothing(kind: Kind) {
@@ -58,11 +107,18 @@ async fn refused_changes_change_nothing(kind: Kind) {
             "{answer:?}"
         );
     }
-    let answer = server
-        .browser()
-        .post("/password", json!({"current_password": "x"}))
-        .await;
-    assert_eq!(answer.reason(), "no_cookie");
+    for body in [json!({"current_password": "x"}), json!({}), json!(null)] {
+        assert_eq!(
+            server.browser().post("/password", body).await.reason(),
+            "no_cookie"
+        );
+    }
+    let answer = browser.post("/password", json!({})).await;
+    let errors = answer.json()["errors"].as_object().unwrap().clone();
+    assert_eq!(
+        errors.keys().collect::<Vec<_>>(),
+        ["current_password", "new_password"]
+    );
     assert_eq!(browser.check().await.status, 200);
     assert_eq!(browser.log_in("Ann").await.status, 200);
 }
@@ -114,7 +170,6 @@ async fn passwordless_accounts(kind: Kind) {
         json!({"username": "Ann", "password": "anything at all"}),
         json!({"username": "Ben"}),
         json!({"username": ""}),
-        json!({}),
     ] {
         assert_eq!(
             server.browser().post("/login", body).await.code(),
@@ -122,7 +177,7 @@ async fn passwordless_accounts(kind: Kind) {
         );
     }
     // Nor can a password be set from a session that no password has opened.
-    let body = json!({"current_password": "", "new_password": NEW});
+    let body = json!({"current_password": "guess", "new_password": NEW});
     assert_eq!(
         browser.post("/password", body).await.code(),
         "bad_credentials"

@@ -72,10 +72,22 @@ async fn sigterm_lets_requests_under_way_finish() {
         tokio::spawn(async move { browser.log_in("Ann").await.status })
     };
     tokio::time::sleep(Duration::from_millis(10)).await;
+    let readyz = {
+        let browser = browser.clone();
+        tokio::spawn(async move {
+            while browser.get("/readyz").await.status == 200 {}
+            browser.get("/readyz").await.code()
+        })
+    };
     let status = tokio::task::spawn_blocking(move || process.stop())
         .await
         .unwrap();
     assert_eq!(under_way.await.unwrap(), 200);
+    assert_eq!(
+        readyz.await.unwrap(),
+        "unavailable",
+        "seen before it stops accepting"
+    );
     assert_eq!(status, Some(0));
 }
 

@@ -8,6 +8,7 @@ on_both_databases!(
     own_sessions_are_listed_and_ended,
     nobody_ends_somebody_elses,
     one_log_in_too_many_ends_the_oldest,
+    sessions_that_are_over_do_not_count,
     a_log_in_storm_keeps_to_the_limit,
     proxies_are_believed_only_when_trusted,
 );
@@ -108,6 +109,24 @@ async fn one_log_in_too_many_ends_the_oldest(kind: Kind) {
     assert_eq!(first.check().await.reason(), "unknown_session");
     assert_eq!(second.check().await.status, 200);
     assert_eq!(third.check().await.status, 200);
+}
+
+async fn sessions_that_are_over_do_not_count(kind: Kind) {
+    let settings = [("SESSIONS_PER_USER", "2"), ("SESSION_IDLE_TIMEOUT", "1h")];
+    let server = Server::start_with(kind, &settings).await;
+    let [used, unused, new] = [(); 3].map(|()| server.browser());
+    used.sign_up("Ann").await;
+    unused.log_in("Ann").await;
+    for _ in 0..3 {
+        server
+            .clock
+            .advance(std::time::Duration::from_secs(25 * 60));
+        assert_eq!(used.check().await.status, 200);
+    }
+    assert_eq!(unused.check().await.reason(), "expired");
+    new.log_in("Ann").await;
+    assert_eq!(used.check().await.status, 200);
+    assert_eq!(new.check().await.status, 200);
 }
 
 async fn a_log_in_storm_keeps_to_the_limit(kind: Kind) {

@@ -91,7 +91,7 @@ async fn expired_rows_are_removed_and_live_ones_stay(kind: Kind) {
     browser.sign_up("Ann").await;
     server.clock.advance(15 * DAY);
     let live = server.browser();
-    live.log_in("Ann").await;
+    live.sign_up("Ben").await;
     assert_eq!(server.database.count("sessions").await, 2);
     assert_eq!(server.gate.purge_expired_sessions().await.unwrap(), 1);
     assert_eq!(server.database.count("sessions").await, 1);

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, net::SocketAddr};
+use std::net::SocketAddr;
 
 use axum::{Router, ServiceExt, extract::Request};
 use handstamp::{
@@ -64,7 +64,14 @@ impl Server {
         settings: &[(&str, &str)],
         router: impl FnOnce(Gate) -> Router,
     ) -> Self {
-        let database = Database::new(kind).await;
+        Self::start_app_on(Database::new(kind).await, settings, router).await
+    }
+
+    pub async fn start_app_on(
+        database: Database,
+        settings: &[(&str, &str)],
+        router: impl FnOnce(Gate) -> Router,
+    ) -> Self {
         let clock = MovableClock::default();
         let (gate, _) = open(&database, settings, &clock).await;
         let health = Health::new(gate.db().clone());
@@ -110,20 +117,17 @@ async fn open(
     settings: &[(&str, &str)],
     clock: &MovableClock,
 ) -> (Gate, Config) {
-    let mut variables = HashMap::from([
-        ("DATABASE_URL".to_owned(), database.url.clone()),
+    let defaults = [
+        ("DATABASE_URL", &*database.url),
         (
-            "SECRET_KEY".to_owned(),
-            "a key of the tests, long enough and no other's".to_owned(),
+            "SECRET_KEY",
+            "a key of the tests, long enough and no other's",
         ),
-        ("WEB_DIR".to_owned(), "no/such/folder".to_owned()),
-    ]);
-    variables.extend(
-        settings
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into())),
-    );
-    let config = Config::for_server(&variables).unwrap();
+        ("WEB_DIR", "no/such/folder"),
+    ];
+    let variables = defaults.iter().chain(settings);
+    let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let config = Config::for_server(&variables.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
     (
