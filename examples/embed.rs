@@ -7,7 +7,7 @@ use axum::{Router, routing::get};
 use handstamp::{
     Config, Db,
     gate::{CurrentUser, Gate, Session},
-    http::Error,
+    http::{Error, with_layers},
 };
 
 /// For those who are logged in; visitors are answered 401 with the reason.
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     let db = Db::connect(&config.database_url).await?;
     db.migrate().await?;
-    let app = app(&Gate::new(&config, db)?);
+    let app = with_layers(app(&Gate::new(&config, db)?), &config)?;
     let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, service).await?)

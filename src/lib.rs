@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use handstamp::{Config, Db, gate::{CurrentUser, Gate}};
+//! use handstamp::{Config, Db, gate::{CurrentUser, Gate}, http::with_layers};
 //!
 //! # async fn app() -> Result<Router, Box<dyn std::error::Error>> {
 //! let config = Config::from_env()?;
@@ -15,7 +15,9 @@
 //!
 //! let hello = get(async |CurrentUser(user)| format!("Hello, {}", user.username));
 //! let app = gate.protect(Router::new().route("/hello", hello)).merge(gate.router());
-//! # Ok(app)
+//! # Ok(
+//! with_layers(app, &config)?
+//! # )
 //! # }
 //! ```
 
