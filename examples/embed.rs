@@ -1,12 +1,12 @@
 //! handstamp in an axum app of your own: its routes beside two that know who asks.
 //! Run it where a `.env` has a SECRET_KEY: `cargo run --example embed`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, routing::get};
 use handstamp::{
     Config, Db,
-    gate::{CurrentUser, Gate, Session},
+    gate::{CurrentUser, Gate, Session, keep_purging},
     http::{Error, with_layers},
 };
 
@@ -36,7 +36,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     let db = Db::connect(&config.database_url).await?;
     db.migrate().await?;
-    let app = with_layers(app(&Gate::new(&config, db)?), &config)?;
+    let gate = Gate::new(&config, db)?;
+    let app = with_layers(app(&gate), &config)?;
+    tokio::spawn(keep_purging(gate, Duration::from_secs(60)));
     let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, service).await?)

@@ -5,7 +5,7 @@ use handstamp::config::{SETTINGS, Setting};
 
 /// Login sessions for single-page apps.
 #[derive(Debug, Parser)]
-#[command(name = "handstamp", version, disable_help_subcommand = true)]
+#[command(name = "handstamp", version)]
 pub struct Cli {
     /// What to do; `serve` when nothing is said.
     #[command(subcommand)]

@@ -43,6 +43,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         demo::refuse_in_production(&config)?;
     }
     let db = open(&config).await?;
+    tracing::info!(database = %config.database_url, "opened");
     if options.demo {
         let loaded = demo::load(&config, &db).await?;
         tracing::info!(
@@ -90,12 +91,15 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
     if config.is_production() {
         return Ok(());
     }
-    let json = "-H 'Content-Type: application/json'";
+    let post = "-H 'Content-Type: application/json' -d";
+    let ann = "\"username\":\"Ann\",\"password\":\"plain tea at dawn\"";
+    let curl = "curl -w '\\n' -b jar -c jar";
     say(&format!(
         "\nTry it:\n  \
-         curl -c jar {json} -d '{{\"username\":\"Ann\",\"email\":\"ann@example.com\",\"password\":\"plain tea at dawn\"}}' http://{address}/signup\n  \
-         curl -b jar http://{address}/checklogin\n  \
-         curl -b jar -X DELETE http://{address}/logout\n\
+         {curl} {post} '{{{ann},\"email\":\"ann@example.com\"}}' http://{address}/signup\n  \
+         {curl} http://{address}/checklogin\n  \
+         {curl} -X DELETE http://{address}/logout\n  \
+         {curl} {post} '{{{ann}}}' http://{address}/login\n\
          The API, to browse: http://{address}/docs\n"
     ))
 }
@@ -120,7 +124,8 @@ async fn listen(config: &Config) -> Result<TcpListener, Failure> {
         let Config { host, port, .. } = config;
         let what = format!("cannot listen on {host}:{port}: {error}");
         match error.kind() {
-            ErrorKind::AddrInUse | ErrorKind::PermissionDenied => Failure::other(what),
+            ErrorKind::AddrInUse => Failure::other(format!("{what}; set PORT to another")),
+            ErrorKind::PermissionDenied => Failure::other(what),
             _ => Failure::Mistakes(vec![format!("HOST: {what}")]),
         }
     })

@@ -22,7 +22,7 @@ pub async fn run(command: UserCommand) -> Result<(), Failure> {
     let db = open(&config).await?;
     let accounts = Accounts::new(db.clone(), Clock::system(), config.password_hashes_at_once)
         .map_err(Failure::other)?;
-    let done = carry_out(command, &accounts).await;
+    let done = carry_out(command, &accounts, &config).await;
     db.close().await;
     done
 }
@@ -48,7 +48,11 @@ pub(super) async fn open(config: &Config) -> Result<Db, Failure> {
     Ok(db)
 }
 
-async fn carry_out(command: UserCommand, accounts: &Accounts) -> Result<(), Failure> {
+async fn carry_out(
+    command: UserCommand,
+    accounts: &Accounts,
+    config: &Config,
+) -> Result<(), Failure> {
     match command {
         UserCommand::Add(new) => {
             let password = match new.no_password {
@@ -61,7 +65,11 @@ async fn carry_out(command: UserCommand, accounts: &Accounts) -> Result<(), Fail
                 password,
             };
             let user = accounts.add(application).await?;
-            say(&format!("added {}", user.username))
+            say(&format!("added {}", user.username))?;
+            if new.no_password && !config.passwordless_login {
+                say("to log in by name alone, set PASSWORDLESS_LOGIN=on")?;
+            }
+            Ok(())
         }
         UserCommand::List => list(accounts).await,
         UserCommand::Show(who) => show(&find(accounts, &who.name).await?),

@@ -69,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
         "a session so old is over, however busy",
     ),
     setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
-    setting(
+    shared(
         "PASSWORDLESS_LOGIN",
         "off",
         "on: an account without a password logs in by its name",

@@ -227,7 +227,7 @@ pub struct Problem {
     pub limit: Option<u32>,
     /// With `invalid`: what is wrong with each field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, inline)]
     pub errors: Option<FieldErrors>,
 }
 

@@ -1,0 +1,17 @@
+import jsxA11y from "eslint-plugin-jsx-a11y";
+import reactHooks from "eslint-plugin-react-hooks";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["dist", "src/api/schema.d.ts", "eslint.config.js"] },
+  ...tseslint.configs.strictTypeChecked,
+  { languageOptions: { parserOptions: { projectService: true } } },
+  {
+    rules: {
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/only-throw-error": "error",
+    },
+  },
+  { files: ["src/**/*.{ts,tsx}"], ...reactHooks.configs.flat.recommended },
+  { files: ["src/**/*.tsx"], ...jsxA11y.flatConfigs.strict },
+);

@@ -1,0 +1,20 @@
+import createClient from "openapi-fetch";
+import { Problem } from "./problem";
+import type { components, paths } from "./schema";
+
+export type User = components["schemas"]["User"];
+export type Post = components["schemas"]["Post"];
+export type Comment = components["schemas"]["Comment"];
+export type Session = components["schemas"]["OwnSession"];
+
+/** The API of the host that served this page, typed from its description. */
+export const api = createClient<paths>({ baseUrl: globalThis.location.origin });
+
+/** The body of a good answer; any other is thrown as a {@link Problem}. */
+export async function unwrap<T>(
+  answer: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
+  const { data, error, response } = await answer;
+  if (!response.ok) throw Problem.from(response, error);
+  return data as T;
+}

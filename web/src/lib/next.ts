@@ -1,0 +1,12 @@
+/** Where to go after logging in: an address of this page, whatever the link says. */
+export function nextPath(search: URLSearchParams): string {
+  const next = search.get("next") ?? "";
+  const url = new URL(next, "http://page.invalid");
+  const isOurs = next.startsWith("/") && url.origin === "http://page.invalid";
+  return isOurs ? url.pathname + url.search : "/dashboard";
+}
+
+/** The log-in page, to come back from to `path`. */
+export function loginPath(path: string): string {
+  return `/login?next=${encodeURIComponent(path)}`;
+}

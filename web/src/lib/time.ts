@@ -1,0 +1,24 @@
+const units: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 365 * 24 * 3600],
+  ["month", 30 * 24 * 3600],
+  ["day", 24 * 3600],
+  ["hour", 3600],
+  ["minute", 60],
+];
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const absolute = new Intl.DateTimeFormat("en", { dateStyle: "long", timeStyle: "short" });
+
+/** How long before `now` an RFC 3339 time was, in words. */
+export function ageOf(time: string, now: Date = new Date()): string {
+  const seconds = Math.max(0, (now.getTime() - Date.parse(time)) / 1000);
+  for (const [unit, length] of units) {
+    if (seconds >= length) return relative.format(-Math.floor(seconds / length), unit);
+  }
+  return "just now";
+}
+
+/** An RFC 3339 time, written out in the reader's zone. */
+export function dateOf(time: string): string {
+  return absolute.format(new Date(time));
+}

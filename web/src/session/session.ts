@@ -1,0 +1,85 @@
+import { QueryClient, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, unwrap, type User } from "../api/client";
+import { Problem, isProblem } from "../api/problem";
+import { announceSessionChange } from "./channel";
+
+/**
+ * The one place that knows who is logged in: the user, or null. An error is neither, so a
+ * server that is away logs nobody out.
+ */
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: async (): Promise<User | null> => {
+    try {
+      return await unwrap(api.GET("/checklogin"));
+    } catch (error) {
+      if (isProblem(error, "not_logged_in")) return null;
+      throw error;
+    }
+  },
+  staleTime: 60_000,
+});
+
+export function useSession() {
+  return useQuery(sessionQuery);
+}
+
+/** Has everything on the page be as `user`, or nobody, sees it. */
+export function applySession(client: QueryClient, user: User | null): void {
+  client.setQueryData(sessionQuery.queryKey, user);
+  void client.resetQueries({ predicate: (query) => query.queryKey[0] !== "session" });
+}
+
+export interface Credentials {
+  username: string;
+  password: string;
+}
+
+export interface NewAccount extends Credentials {
+  email: string;
+}
+
+export function useLogIn() {
+  return useEntrance((body: Credentials) => unwrap(api.POST("/login", { body })));
+}
+
+export function useSignUp() {
+  return useEntrance((body: NewAccount) => unwrap(api.POST("/signup", { body })));
+}
+
+function useEntrance<T>(enter: (body: T) => Promise<User>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: enter,
+    onSuccess: (user) => {
+      applySession(client, user);
+      announceSessionChange();
+    },
+  });
+}
+
+export function useLogOut() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => unwrap(api.DELETE("/logout")),
+    onSuccess: () => {
+      applySession(client, null);
+      announceSessionChange();
+    },
+  });
+}
+
+/** A 401 anywhere means that the session has ended: here, and in the other tabs. */
+export function noticeLogOut(client: QueryClient, error: unknown): void {
+  if (!isProblem(error, "not_logged_in")) return;
+  if (client.getQueryData(sessionQuery.queryKey)) {
+    applySession(client, null);
+    announceSessionChange();
+  }
+}
+
+/** Whether asking again may help: not when the server has said no. */
+export function isWorthRetrying(failures: number, error: unknown): boolean {
+  const isRefusal = error instanceof Problem && error.status < 500;
+  return !isRefusal && failures < 2;
+}
