@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, Method, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -24,11 +24,21 @@ use crate::{
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The page names files that the next build replaces.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// The name of a file under `assets` changes with what is in it.
+const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Nothing but the page's own files, and nobody frames it (ASVS 3.4.3, 3.4.6).
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
 const BUILT_IN_PAGE: &str = include_str!("pages/built_in.html");
 
 /// The page's addresses, and the files of `web_dir` under every other.
 pub fn documented_router(gate: &Gate, web_dir: &Path) -> OpenApiRouter {
-    let files = ServeDir::new(web_dir).append_index_html_on_directories(false);
+    let files = ServeDir::new(web_dir)
+        .append_index_html_on_directories(false)
+        .precompressed_br()
+        .precompressed_gzip();
     let index = Arc::new(web_dir.join("index.html"));
     let login = OpenApiRouter::new()
         .routes(routes!(login_page))
@@ -37,8 +47,8 @@ pub fn documented_router(gate: &Gate, web_dir: &Path) -> OpenApiRouter {
         .route("/", get(page))
         .route("/dashboard", get(page))
         .route("/post/{id}", get(page))
-        .with_state(index)
-        .fallback(async move |request: Request| file(files, request).await);
+        .with_state(index.clone())
+        .fallback(async move |request: Request| file(files, index, request).await);
     gate.protect_documented(login).merge(pages.into())
 }
 
@@ -68,17 +78,36 @@ async fn page(State(index): State<Arc<PathBuf>>) -> Result<Response, Error> {
         }
         Err(error) => return Err(Error::internal(error)),
     };
-    Ok(([(header::CACHE_CONTROL, NO_CACHE)], html).into_response())
+    let headers = [
+        (header::CACHE_CONTROL, NO_CACHE),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    Ok((headers, html).into_response())
 }
 
-/// A file of the built page. An address that no file can have is not there.
-async fn file(mut files: ServeDir, request: Request) -> Result<Response, Error> {
+/// A file of the built page. An address that no file can have is not there; who looks for it
+/// with a browser is told so by the page.
+async fn file(
+    mut files: ServeDir,
+    index: Arc<PathBuf>,
+    request: Request,
+) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::NotFound);
     }
+    let is_hashed = request.uri().path().starts_with("/assets/");
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
     match files.try_call(request).await {
-        Ok(found) => Ok(found.into_response()),
+        Ok(found) if !found.status().is_client_error() => {
+            let cache = if is_hashed { FOR_GOOD } else { NO_CACHE };
+            Ok(([(header::CACHE_CONTROL, cache)], found).into_response())
+        }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::internal(error)),
-        Err(_) => Err(Error::NotFound),
+        _ if is_browser => Ok((StatusCode::NOT_FOUND, page(State(index)).await?).into_response()),
+        _ => Err(Error::NotFound),
     }
 }

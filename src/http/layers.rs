@@ -52,6 +52,7 @@ pub fn with_layers(router: Router, config: &Config) -> Result<Router, ConfigErro
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(map_response(error_as_problem))
         .option_layer(config.is_production().then(hsts))
+        .layer(map_response(security_headers))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             REQUEST_TIMEOUT,
@@ -87,8 +88,11 @@ fn log_response<B>(response: &axum::http::Response<B>, latency: Duration, _: &Sp
 async fn error_as_problem(response: Response) -> Response {
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE);
-    let is_problem = content_type.is_some_and(|value| value == Problem::MEDIA_TYPE);
-    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+    // Ours: a problem, or the page that says so to a person.
+    let is_ours = content_type.is_some_and(|value| {
+        value == Problem::MEDIA_TYPE || value.as_bytes().starts_with(b"text/html")
+    });
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let error = match status {
@@ -120,6 +124,25 @@ fn csrf(
     allowed_origins
         .iter()
         .try_fold(layer, |layer, origin| layer.add_trusted_origin(origin))
+}
+
+/// What no answer does: be taken for another type, be framed, or say where it was clicked
+/// (ASVS 3.4.4 to 3.4.6). A page brings a policy of its own.
+async fn security_headers(mut response: Response) -> Response {
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// A year of https only (RFC 6797; ASVS 3.4.1).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::Path,
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -18,6 +18,12 @@ use utoipa_swagger_ui::Config;
 
 use super::{Error, Problem};
 
+/// Swagger UI styles its elements one by one.
+const POLICY: (HeaderName, &str) = (
+    header::CONTENT_SECURITY_POLICY,
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
 const OPENAPI_PATH: &str = "/openapi.json";
 
 /// Serves the description and its page, both from memory.
@@ -42,7 +48,8 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
         Ok(Some(file)) if name == "index.html" => {
             let page = String::from_utf8_lossy(&file.bytes).replace("\"./", "\"/docs/");
             let page = page.replace("href=\"index.css\"", "href=\"/docs/index.css\"");
-            ([(header::CONTENT_TYPE, file.content_type)], page).into_response()
+            let headers = [(header::CONTENT_TYPE, &*file.content_type), POLICY];
+            (headers, page).into_response()
         }
         Ok(Some(file)) => (
             [(header::CONTENT_TYPE, file.content_type)],

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
+
 use crate::helpers::{Kind, Server, Workplace, on_both_databases};
 
 on_both_databases!(
@@ -51,6 +53,52 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
         (200, "go()")
     );
     assert_eq!(script.header("content-type"), Some("text/javascript"));
+    let for_good = Some("public, max-age=31536000, immutable");
+    assert_eq!(script.header("cache-control"), for_good);
+    std::fs::write(web_dir.join("assets/app.js.br"), "compressed").unwrap();
+    let request = browser
+        .request(Method::GET, "/assets/app.js")
+        .header("accept-encoding", "br");
+    let script = browser.send(request).await;
+    assert_eq!(
+        (script.header("content-encoding"), &*script.text),
+        (Some("br"), "compressed")
+    );
+
+    let page = browser.get("/").await;
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    // Who looks for what is not there with a browser is told by the page.
+    let request = browser
+        .request(Method::GET, "/nowhere")
+        .header("accept", "text/html,*/*");
+    let page = browser.send(request).await;
+    assert_eq!(
+        (page.status.as_u16(), &*page.text),
+        (404, "<h1>Just Tech News</h1>")
+    );
+    for path in ["/", "/nowhere", "/checklogin", "/assets/app.js", "/docs"] {
+        let answer = browser.get(path).await;
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("referrer-policy"),
+            Some("same-origin"),
+            "{path}"
+        );
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+    }
     for outside in [
         "/../outside.txt",
         "/%2e%2e/outside.txt",

@@ -32,11 +32,14 @@ export function applySession(client: QueryClient, user: User | null): void {
 
 export interface Credentials {
   username: string;
-  password: string;
+  /** Left out by an account that has none. */
+  password?: string;
 }
 
-export interface NewAccount extends Credentials {
+export interface NewAccount {
+  username: string;
   email: string;
+  password: string;
 }
 
 export function useLogIn() {

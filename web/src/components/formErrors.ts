@@ -1,0 +1,34 @@
+import type { FieldValues, Path, UseFormReturn } from "react-hook-form";
+import { Problem, messageOf } from "../api/problem";
+
+/**
+ * Puts what the server said beside the fields it said it of, and returns what is left to be
+ * said of the whole form.
+ */
+export function showErrors<T extends FieldValues>(
+  form: UseFormReturn<T>,
+  fields: readonly Path<T>[],
+  error: unknown,
+): void {
+  if (error instanceof Problem) {
+    const named = fields.filter((field) => error.errors[field]);
+    named.forEach((field, index) => {
+      const message = error.errors[field]?.join(" ") ?? "";
+      form.setError(field, { message: sentence(message) }, { shouldFocus: index === 0 });
+    });
+    if (named.length > 0) return;
+    const taken = { username_taken: "username", email_taken: "email" }[error.code];
+    const field = fields.find((field) => field === taken);
+    if (field) {
+      form.setError(field, { message: error.message }, { shouldFocus: true });
+      return;
+    }
+  }
+  form.setError("root", { message: messageOf(error) });
+}
+
+/** The server says "must be …" of a field: capitalised, and ended. */
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

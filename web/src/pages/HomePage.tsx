@@ -1,0 +1,14 @@
+import { PostItem } from "../components/PostItem";
+import { PostList } from "../components/PostList";
+
+export function HomePage() {
+  return (
+    <>
+      <title>Just Tech News</title>
+      <h1 className="mb-2 text-3xl font-semibold tracking-tight">Latest</h1>
+      <PostList empty="Nothing has been written yet.">
+        {(post) => <PostItem post={post} />}
+      </PostList>
+    </>
+  );
+}
