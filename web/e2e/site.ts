@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { createServer, type ViteDevServer } from "vite";
+
+const web = resolve(import.meta.dirname, "..");
+const binary = process.env.HANDSTAMP ?? resolve(web, "../target/debug/handstamp");
+
+/** A server with the sample news, in a folder and on a port of its own. */
+export class Server {
+  private constructor(
+    readonly base: string,
+    private readonly process: ChildProcess,
+    private readonly folder: string,
+  ) {}
+
+  static async start(settings: Record<string, string> = {}, folder = newFolder()): Promise<Server> {
+    const child = spawn(binary, ["serve", "--demo"], {
+      cwd: folder,
+      env: { PORT: "0", WEB_DIR: join(web, "dist"), ...settings },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    for await (const line of createInterface(child.stdout)) {
+      const base = /^listening on (\S+)$/.exec(line)?.[1];
+      if (base) return new Server(base, child, folder);
+    }
+    throw new Error("the server did not start");
+  }
+
+  /** Takes the server away; `restart` brings it back with the same data and address. */
+  async stop(): Promise<void> {
+    const ended = new Promise((done) => this.process.once("exit", done));
+    this.process.kill("SIGINT");
+    await ended;
+  }
+
+  async restart(): Promise<Server> {
+    return Server.start({ PORT: new URL(this.base).port }, this.folder);
+  }
+
+  remove(): void {
+    this.process.kill("SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), "handstamp-e2e-"));
+}
+
+/** Vite's dev server in front of `api`. */
+export async function startVite(api: string): Promise<{ vite: ViteDevServer; port: number }> {
+  process.env.API_URL = api;
+  const vite = await createServer({ root: web, logLevel: "error" });
+  await vite.listen();
+  return { vite, port: vite.config.server.port };
+}
+
+export async function launchBrowser(): Promise<Browser> {
+  const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+  const executablePath = process.env.CHROMIUM ?? paths.find(existsSync);
+  if (!executablePath) throw new Error("there is no Chromium; scripts/test installs one");
+  return chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      // A name as untrusted as that of any machine on the network.
+      "--host-resolver-rules=MAP news.test 127.0.0.1",
+    ],
+  });
+}
+
+let users = 0;
+
+/** Signs up somebody new by the form. */
+export async function signUp(page: Page): Promise<string> {
+  users += 1;
+  const name = `Reader-${process.pid}-${users}`;
+  await page.getByRole("tab", { name: "Sign up" }).click();
+  const form = page.getByRole("tabpanel", { name: "Sign up" });
+  await form.getByLabel("Username").fill(name);
+  await form.getByLabel("E-mail").fill(`${name}@example.com`);
+  await form.getByLabel("Password").fill("plain tea at dawn");
+  await form.getByRole("button", { name: "Sign up" }).click();
+  await page.getByRole("link", { name }).waitFor();
+  return name;
+}
