@@ -47,6 +47,7 @@ function AccountLinks({ username }: { username: string | undefined }) {
   const { pathname } = useLocation();
   const logOut = useLogOut();
   if (username === undefined) {
+    if (pathname === "/login") return null;
     const comesBack = pathname.startsWith("/post/") ? loginPath(pathname) : "/login";
     return (
       <Link to={comesBack} className="link">

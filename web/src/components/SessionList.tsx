@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap, type Session } from "../api/client";
 import { messageOf } from "../api/problem";
 import { sessionsQuery } from "../lib/queries";
+import { deviceOf } from "./deviceOf";
 import { ErrorNotice } from "./ErrorNotice";
 import { TimeAgo } from "./TimeAgo";
 
@@ -73,16 +74,4 @@ function SessionText({ session }: { session: Session }) {
       </p>
     </div>
   );
-}
-
-/** What a person would call the browser. */
-export function deviceOf({ user_agent: agent }: Pick<Session, "user_agent">): string {
-  if (!agent) return "An unnamed program";
-  const browser = ["Edg", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(`${name}/`));
-  const system = ["Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux"].find((name) =>
-    agent.includes(name),
-  );
-  if (!browser) return agent.split(/[/ ]/)[0] ?? agent;
-  const name = browser === "Edg" ? "Edge" : browser;
-  return system ? `${name} on ${system === "Mac OS X" ? "macOS" : system}` : name;
 }

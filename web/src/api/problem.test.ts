@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { isProblem, messageOf, Problem } from "./problem";
+
+function answer(status: number, headers: Record<string, string> = {}): Response {
+  return new Response(null, { status, headers });
+}
+
+test("a problem keeps what the server said", () => {
+  const headers = { "content-type": "application/problem+json", "retry-after": "120" };
+  const body = { code: "too_many_attempts", detail: "Too many attempts.", errors: {} };
+  const problem = Problem.from(answer(429, headers), body);
+  expect(problem).toMatchObject({ status: 429, code: "too_many_attempts", retryAfter: 120 });
+  expect(messageOf(problem)).toBe("Too many attempts. (in 2 minutes)");
+  expect(isProblem(problem, "too_many_attempts")).toBe(true);
+  expect(isProblem(problem, "busy")).toBe(false);
+});
+
+test("a gateway's error page is a problem of no code", () => {
+  const problem = Problem.from(answer(502, { "content-type": "text/html" }), "<h1>Bad gateway</h1>");
+  expect(problem).toMatchObject({ status: 502, code: "unknown", retryAfter: undefined });
+  expect(messageOf(problem)).toBe("Something went wrong.");
+});
+
+test("anything else is a server that cannot be reached", () => {
+  expect(messageOf(new TypeError("Failed to fetch"))).toContain("cannot be reached");
+  expect(isProblem(new TypeError("Failed to fetch"), "unknown")).toBe(false);
+});

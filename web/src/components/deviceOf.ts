@@ -1,0 +1,13 @@
+import type { Session } from "../api/client";
+
+/** What a person would call the browser. */
+export function deviceOf({ user_agent: agent }: Pick<Session, "user_agent">): string {
+  if (!agent) return "An unnamed program";
+  const browser = ["Edg", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(`${name}/`));
+  const system = ["Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux"].find((name) =>
+    agent.includes(name),
+  );
+  if (!browser) return agent.split(/[/ ]/)[0] ?? agent;
+  const name = browser === "Edg" ? "Edge" : browser;
+  return system ? `${name} on ${system === "Mac OS X" ? "macOS" : system}` : name;
+}

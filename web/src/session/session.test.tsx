@@ -1,0 +1,95 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { cleanup, render, screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { createMemoryRouter, RouterProvider } from "react-router";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Problem } from "../api/problem";
+import { Layout } from "../components/Layout";
+import { isWorthRetrying, noticeLogOut, sessionQuery } from "./session";
+
+const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };
+const loggedOut = { status: 401, title: "", type: "", detail: "", code: "not_logged_in" };
+// The API's client takes fetch as it is when the module is loaded.
+const answers = vi.hoisted(() => {
+  const answers = vi.fn<(request: Request) => Promise<Response>>();
+  vi.stubGlobal("fetch", answers);
+  return answers;
+});
+
+function json(body: unknown, status = 200): Promise<Response> {
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  const headers = { "content-type": type };
+  return Promise.resolve(new Response(JSON.stringify(body), { status, headers }));
+}
+
+beforeEach(() => {
+  vi.stubGlobal("scrollTo", vi.fn());
+});
+
+afterEach(() => {
+  cleanup();
+  answers.mockReset();
+});
+
+function renderLayout(): QueryClient {
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const routes = [{ path: "/", element: <Layout />, children: [{ index: true, element: <p>News</p> }] }];
+  render(
+    <QueryClientProvider client={client}>
+      <RouterProvider router={createMemoryRouter(routes)} />
+    </QueryClientProvider>,
+  );
+  return client;
+}
+
+test("nothing is shown before it is known who is here", async () => {
+  let answer: (response: Response) => void = () => undefined;
+  answers.mockReturnValue(new Promise((resolve) => { answer = resolve; }));
+  renderLayout();
+  await waitFor(() => { expect(answers).toHaveBeenCalled(); });
+  expect(screen.queryByText("News")).toBeNull();
+  expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
+  answer(await json(ann));
+  await screen.findByRole("link", { name: "Ann , your dashboard" });
+  expect(screen.getByText("News")).toBeTruthy();
+  expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
+});
+
+test("a server that is away logs nobody out", async () => {
+  answers.mockRejectedValueOnce(new TypeError("Failed to fetch"));
+  renderLayout();
+  await screen.findByRole("heading", { name: "We cannot reach the newsroom" });
+  expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
+  answers.mockImplementation(() => json(ann));
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  await screen.findByRole("link", { name: "Ann , your dashboard" });
+});
+
+test("logging out changes the links; a log-out that fails says so", async () => {
+  answers.mockImplementation(() => json(ann));
+  renderLayout();
+  const button = await screen.findByRole("button", { name: "Log out" });
+  answers.mockRejectedValueOnce(new TypeError("Failed to fetch"));
+  await userEvent.click(button);
+  await screen.findByText("You are still logged in. Try again.");
+  answers.mockImplementation(() => json({}));
+  await userEvent.click(button);
+  await screen.findByRole("link", { name: "Log in" });
+});
+
+test("a 401 anywhere ends the session of the page, and nothing else does", () => {
+  const client = new QueryClient();
+  client.setQueryData(sessionQuery.queryKey, ann);
+  noticeLogOut(client, new Problem(403, { code: "not_yours" }));
+  noticeLogOut(client, new TypeError("Failed to fetch"));
+  expect(client.getQueryData(sessionQuery.queryKey)).toEqual(ann);
+  noticeLogOut(client, new Problem(401, loggedOut));
+  expect(client.getQueryData(sessionQuery.queryKey)).toBeNull();
+});
+
+test("a refusal is not asked again, a fault is, twice", () => {
+  expect(isWorthRetrying(0, new Problem(402, {}))).toBe(false);
+  expect(isWorthRetrying(1, new Problem(503, {}))).toBe(true);
+  expect(isWorthRetrying(1, new TypeError("Failed to fetch"))).toBe(true);
+  expect(isWorthRetrying(2, new Problem(503, {}))).toBe(false);
+});
