@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     gate::Gate,
     http::{Health, Problem, docs_router, document_common_problems, with_layers},
-    news, pages,
+    pages,
 };
 
 /// What [`service`] makes: a router under which `/login/` is `/login`.
@@ -46,7 +46,7 @@ pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, Conf
     let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(gate.documented_router())
         .merge(health.router())
-        .merge(news::documented_router(gate, config))
+        .merge(crate::news::documented_router(gate, config))
         .merge(pages::documented_router(gate, &config.web_dir))
         .split_for_parts();
     document_common_problems(&mut openapi);

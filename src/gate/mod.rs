@@ -17,6 +17,7 @@ mod record;
 mod record_store;
 mod request_session;
 mod routes;
+mod session_layer;
 mod sessions;
 mod state;
 mod timeouts;

@@ -3,10 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    middleware::Next,
-    response::{IntoResponse, Response},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, request::Parts},
 };
 use tower_sessions::{
     Session,
@@ -79,7 +77,7 @@ impl Replaced {
 }
 
 impl RequestSession {
-    fn new(gate: Gate, headers: &HeaderMap) -> Self {
+    pub fn new(gate: Gate, headers: &HeaderMap) -> Self {
         let cookie = gate.cookie().read(headers);
         let also_named = match cookie {
             Err(NoSession::SentTwice) => gate.cookie().signed_ids(headers),
@@ -97,6 +95,11 @@ impl RequestSession {
             also_named,
             current: Mutex::new(current),
         }))
+    }
+
+    /// The handle for values of the handlers' own.
+    pub fn values(&self) -> Session {
+        self.current().session
     }
 
     pub fn gate(&self) -> &Gate {
@@ -268,7 +271,7 @@ impl RequestSession {
     }
 
     /// Saves the values that handlers wrote, and says which cookie the browser is to have.
-    async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
+    pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
         let Current {
             lookup,
             session,
@@ -309,49 +312,11 @@ impl Current {
     }
 }
 
-/// Gives the request its session, and the answer what became of it.
-pub(super) async fn session_layer(
-    State(gate): State<Gate>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let session = RequestSession::new(gate, request.headers());
-    request.extensions_mut().insert(session.current().session);
-    request.extensions_mut().insert(session.clone());
-    let mut response = next.run(request).await;
-    match session.finish(response.status()).await {
-        Ok(Some(cookie)) => {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        Ok(None) => {}
-        Err(error) => response = error.into_response(),
-    }
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert(no_store);
-    response
-}
-
 impl<S: Sync> FromRequestParts<S> for RequestSession {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = parts.extensions.get::<Self>().cloned();
         session.ok_or_else(|| Error::internal("the route is not behind Gate::protect"))
-    }
-}
-
-/// The client of a request behind the gate.
-#[derive(Debug)]
-pub(super) struct GateClient(pub Client);
-
-impl<S: Sync> FromRequestParts<S> for GateClient {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let session = RequestSession::from_request_parts(parts, state).await?;
-        Ok(Self(Client::of(parts, session.gate().trusted_proxies())))
     }
 }

@@ -8,7 +8,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     account_routes,
     accounts::Application,
-    request_session::{GateClient, RequestSession, session_layer},
+    request_session::RequestSession,
+    session_layer::{GateClient, session_layer},
     state::Gate,
     username::Username,
     users::{self, Account, AccountState, User},

@@ -7,12 +7,13 @@ mod fields;
 mod meter;
 mod post_routes;
 mod posts;
+mod routes;
 mod state;
 mod vote_routes;
 mod votes;
 
 pub use demo::{Loaded, load_demo};
-pub use state::documented_router;
+pub use routes::documented_router;
 
 #[doc(hidden)]
 pub use queries::QUERIES;

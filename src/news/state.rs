@@ -1,10 +1,8 @@
-//! What the news' handlers share, and their route table.
+//! What the news' handlers share.
 
 use std::sync::Arc;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
-
-use super::{comment_routes, meter::Meter, post_routes, vote_routes};
+use super::meter::Meter;
 use crate::{clock::Timestamp, config::Config, db::Db, gate::Gate};
 
 /// The news on the gate's database. Cheap to clone.
@@ -18,6 +16,15 @@ struct Parts {
 }
 
 impl News {
+    pub fn new(gate: &Gate, config: &Config) -> Self {
+        let window = config.free_reads_window;
+        let meter = config.free_reads.map(|limit| Meter { limit, window });
+        Self(Arc::new(Parts {
+            gate: gate.clone(),
+            meter,
+        }))
+    }
+
     pub fn db(&self) -> &Db {
         self.0.gate.db()
     }
@@ -30,27 +37,4 @@ impl News {
     pub fn meter(&self) -> Option<&Meter> {
         self.0.meter.as_ref()
     }
-}
-
-/// The news' routes with their description.
-pub fn documented_router(gate: &Gate, config: &Config) -> OpenApiRouter {
-    let meter = config.free_reads.map(|limit| Meter {
-        limit,
-        window: config.free_reads_window,
-    });
-    let routes = OpenApiRouter::new()
-        .routes(routes!(post_routes::list_posts, post_routes::add_post))
-        .routes(routes!(
-            post_routes::show_post,
-            post_routes::change_post,
-            post_routes::delete_post
-        ))
-        .routes(routes!(vote_routes::vote, vote_routes::take_vote_back))
-        .routes(routes!(comment_routes::add_comment))
-        .routes(routes!(comment_routes::delete_comment))
-        .with_state(News(Arc::new(Parts {
-            gate: gate.clone(),
-            meter,
-        })));
-    gate.protect_documented(routes)
 }
