@@ -43,7 +43,6 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         demo::refuse_in_production(&config)?;
     }
     let db = open(&config).await?;
-    tracing::info!(database = %config.database_url, "opened");
     if options.demo {
         let loaded = demo::load(&config, &db).await?;
         tracing::info!(
@@ -57,6 +56,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;
     let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
+    tracing::info!(database = %config.database_url, "serving");
 
     let (stop, mut stopping) = watch::channel(());
     let purging = tokio::spawn(keep_purging(gate, PURGE_INTERVAL));

@@ -23,8 +23,8 @@ pub type MigrateError = sqlx::migrate::MigrateError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a SQLite statement waits while another process writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const MIGRATION_TRIES: u32 = 10;
-const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
+const SQLITE_TRIES: u32 = 10;
+const SQLITE_PAUSE: Duration = Duration::from_millis(100);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -51,11 +51,14 @@ impl Db {
                 // One connection does every write and every checkpoint: SQLite before
                 // 3.51.3 can lose data when two do so at the same instant.
                 let file = sqlite_options(file.clone());
-                let write = SqlitePoolOptions::new()
-                    .max_connections(1)
-                    .acquire_timeout(ACQUIRE_TIMEOUT)
-                    .connect_with(file.clone())
-                    .await?;
+                let write = patiently(async || {
+                    SqlitePoolOptions::new()
+                        .max_connections(1)
+                        .acquire_timeout(ACQUIRE_TIMEOUT)
+                        .connect_with(file.clone())
+                        .await
+                })
+                .await?;
                 let read = SqlitePoolOptions::new()
                     .max_connections(SQLITE_READERS)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -92,19 +95,7 @@ impl Db {
     /// Applies the migrations that this database has not seen.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         match self.pools() {
-            Pools::Sqlite { write, .. } => {
-                // Another process may be at it, and SQLite has no lock that outlasts a
-                // transaction: the one that comes second finds the work done.
-                let mut tries = 1;
-                while let Err(error) = MIGRATIONS.run(write).await {
-                    if tries == MIGRATION_TRIES {
-                        return Err(error);
-                    }
-                    tries += 1;
-                    tokio::time::sleep(MIGRATION_PAUSE).await;
-                }
-                Ok(())
-            }
+            Pools::Sqlite { write, .. } => patiently(async || MIGRATIONS.run(write).await).await,
             Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
     }
@@ -133,6 +124,19 @@ impl Db {
     pub(super) fn schema(&self) -> &str {
         &self.schema
     }
+}
+
+/// Tries again for a second. Another process may be making the same file: SQLite does not
+/// wait for a change of the journal mode, nor does sqlx for a migration on it, and the one
+/// that comes second finds the work done.
+async fn patiently<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
+    for _ in 1..SQLITE_TRIES {
+        if let Ok(done) = attempt().await {
+            return Ok(done);
+        }
+        tokio::time::sleep(SQLITE_PAUSE).await;
+    }
+    attempt().await
 }
 
 /// Makes the file for its owner alone, as it will hold password hashes; the files that

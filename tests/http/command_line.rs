@@ -355,7 +355,7 @@ fn what_cannot_be_opened_is_named() {
 
 #[test]
 fn processes_that_migrate_at_once_wait_for_each_other() {
-    for _ in 0..3 {
+    for _ in 0..8 {
         let workplace = Workplace::new(&[]);
         std::thread::scope(|scope| {
             let migrations: Vec<_> = (0..6)
