@@ -231,13 +231,6 @@ test("axe finds nothing serious, in light and dark, at 360 pixels", async () => 
   const check = async (what: string) => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      // Until the change has been painted, some of what is asked for is of the old scheme.
-      await page.evaluate(
-        () =>
-          new Promise((painted) => {
-            requestAnimationFrame(() => requestAnimationFrame(painted));
-          }),
-      );
       await page.evaluate(axe);
       const found = await page.evaluate(async () => {
         const { axe } = window as unknown as { axe: typeof import("axe-core") };

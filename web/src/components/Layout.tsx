@@ -35,9 +35,12 @@ export function Layout() {
           />
         )}
       </main>
-      <footer className="small border-t border-line py-6">
-        Shown at work: sessions by handstamp.
-      </footer>
+      {/* With the content, which would push it down otherwise. */}
+      {session.isSuccess && (
+        <footer className="small border-t border-line py-6">
+          Shown at work: sessions by handstamp.
+        </footer>
+      )}
       <ScrollRestoration />
     </div>
   );
