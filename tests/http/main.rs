@@ -15,6 +15,7 @@ mod keys;
 mod log_out_wins;
 mod meter;
 mod news;
+mod news_counts;
 mod openapi;
 mod passwords;
 mod problems;

@@ -1,6 +1,5 @@
 //! Just Tech News: reading, writing, voting, as a visitor, an author and somebody else.
 
-use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,37 +10,31 @@ on_both_databases!(
     lists_go_by_cursor,
     only_authors_change_what_they_wrote,
     fields_are_bounded_and_kept_as_typed,
-    a_vote_counts_once,
-    a_hundred_parallel_comments_are_a_hundred,
-    deleting_a_post_takes_everything_along,
-    what_somebody_wrote_outlives_their_account,
-    sample_news_is_loaded_once,
-    query_plans_name_their_index,
 );
 
 const NOWHERE: &str = "00000000-0000-7000-8000-000000000000";
 
-async fn write_post(browser: &Browser, title: &str) -> Value {
+pub async fn write_post(browser: &Browser, title: &str) -> Value {
     let answer = browser.post("/posts", json!({"title": title})).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()
 }
 
-fn path_of(post: &Value) -> String {
+pub fn path_of(post: &Value) -> String {
     format!("/posts/{}", post["id"].as_str().unwrap())
 }
 
-async fn patch(browser: &Browser, path: &str, body: Value) -> Answer {
+pub async fn patch(browser: &Browser, path: &str, body: Value) -> Answer {
     browser
         .send(browser.request(Method::PATCH, path).json(&body))
         .await
 }
 
-async fn put(browser: &Browser, path: &str) -> Answer {
+pub async fn put(browser: &Browser, path: &str) -> Answer {
     browser.send(browser.request(Method::PUT, path)).await
 }
 
-fn titles(list: &Answer) -> Vec<String> {
+pub fn titles(list: &Answer) -> Vec<String> {
     let list = list.json();
     let posts = list["posts"].as_array().unwrap();
     posts
@@ -357,169 +350,4 @@ async fn fields_are_bounded_and_kept_as_typed(kind: Kind) {
         (&seen["post"]["title"], &seen["post"]["comment_count"]),
         (&typed["title"], &json!(1))
     );
-}
-
-async fn a_vote_counts_once(kind: Kind) {
-    let server = Server::start(kind).await;
-    let (ann, ben) = (server.browser(), server.browser());
-    ann.sign_up("Ann").await;
-    ben.sign_up("Ben").await;
-    let path = path_of(&write_post(&ann, "t").await);
-    let vote = format!("{path}/vote");
-    let votes = (0..12).map(|number| {
-        let browser = if number % 2 == 0 {
-            ann.clone()
-        } else {
-            ben.clone()
-        };
-        let vote = vote.clone();
-        tokio::spawn(async move { put(&browser, &vote).await })
-    });
-    for answer in join_all(votes.collect::<Vec<_>>()).await {
-        let post = answer.unwrap().json();
-        assert_eq!(post["voted"], true);
-    }
-    assert_eq!(ann.get(&path).await.json()["post"]["vote_count"], 2);
-    assert_eq!(server.database.count("votes").await, 2);
-    for _ in 0..2 {
-        let post = ann.delete(&vote).await.json();
-        assert_eq!(
-            (&post["vote_count"], &post["voted"]),
-            (&json!(1), &json!(false))
-        );
-    }
-    assert_eq!(ben.get("/posts").await.json()["posts"][0]["voted"], true);
-    assert_eq!(ann.get("/posts").await.json()["posts"][0]["voted"], false);
-}
-
-async fn a_hundred_parallel_comments_are_a_hundred(kind: Kind) {
-    let server = Server::start(kind).await;
-    let ann = server.browser();
-    ann.sign_up("Ann").await;
-    let path = path_of(&write_post(&ann, "t").await);
-    let comments = (0..100).map(|number| {
-        let (browser, path) = (ann.clone(), format!("{path}/comments"));
-        tokio::spawn(async move {
-            browser
-                .post(&path, json!({"text": format!("c{number}")}))
-                .await
-                .status
-        })
-    });
-    for status in join_all(comments.collect::<Vec<_>>()).await {
-        assert_eq!(status.unwrap(), 201);
-    }
-    let seen = ann.get(&path).await.json();
-    assert_eq!(seen["post"]["comment_count"], 100);
-    assert_eq!(seen["comments"].as_array().unwrap().len(), 100);
-}
-
-async fn deleting_a_post_takes_everything_along(kind: Kind) {
-    let server = Server::start(kind).await;
-    let (ann, visitor) = (server.browser(), server.browser());
-    ann.sign_up("Ann").await;
-    let kept = path_of(&write_post(&ann, "kept").await);
-    let gone = path_of(&write_post(&ann, "gone").await);
-    for path in [&kept, &gone] {
-        ann.post(&format!("{path}/comments"), json!({"text": "t"}))
-            .await;
-        put(&ann, &format!("{path}/vote")).await;
-        assert_eq!(visitor.get(path).await.status, 200);
-    }
-    assert_eq!(ann.delete(&gone).await.status, 204);
-    for table in ["posts", "comments", "votes", "free_reads"] {
-        assert_eq!(server.database.count(table).await, 1, "{table}");
-    }
-    assert_eq!(
-        visitor.get(&kept).await.json()["reads_left"],
-        2,
-        "a post that is gone is not counted"
-    );
-}
-
-async fn what_somebody_wrote_outlives_their_account(kind: Kind) {
-    let server = Server::start(kind).await;
-    let (ann, visitor) = (server.browser(), server.browser());
-    ann.sign_up("Ann").await;
-    let path = path_of(&write_post(&ann, "t").await);
-    ann.post(&format!("{path}/comments"), json!({"text": "c"}))
-        .await;
-    server.database.execute("delete from users").await;
-    let seen = visitor.get(&path).await.json();
-    assert_eq!(
-        (&seen["post"]["author"], &seen["comments"][0]["author"]),
-        (&json!("Ann"), &json!("Ann"))
-    );
-    assert_eq!(titles(&visitor.get("/posts?author=ann").await), ["t"]);
-    assert_eq!(
-        patch(&ann, &path, json!({"title": "x"})).await.reason(),
-        "user_gone"
-    );
-}
-
-async fn sample_news_is_loaded_once(kind: Kind) {
-    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    let load = async || {
-        let (db, clock) = (server.gate.db(), server.clock.clock());
-        let loaded = handstamp::news::load_demo(db, server.accounts(), &clock)
-            .await
-            .unwrap();
-        (loaded.users, loaded.posts, loaded.comments)
-    };
-    let (users, posts, comments) = load().await;
-    assert!(
-        users >= 5 && posts >= 30 && comments >= 50,
-        "{users} {posts} {comments}"
-    );
-    assert_eq!(load().await, (0, 0, 0));
-
-    let jackson = server.browser();
-    assert_eq!(
-        jackson
-            .post("/login", json!({"username": "Jackson"}))
-            .await
-            .status,
-        200
-    );
-    let list = jackson.get("/posts?limit=100").await.json();
-    let list = list["posts"].as_array().unwrap();
-    assert_eq!(list.len(), posts);
-    assert!(list.is_sorted_by_key(|post| std::cmp::Reverse(post["created_at"].as_str())));
-    let counted: i64 = list
-        .iter()
-        .map(|post| post["comment_count"].as_i64().unwrap())
-        .sum();
-    assert_eq!(counted, i64::try_from(comments).unwrap());
-    assert!(!titles(&jackson.get("/posts?author=me").await).is_empty());
-    let busiest = list
-        .iter()
-        .max_by_key(|post| post["comment_count"].as_i64())
-        .unwrap();
-    let single = jackson.get(&path_of(busiest)).await.json();
-    let times = single["comments"].as_array().unwrap().iter();
-    assert!(
-        times
-            .map(|comment| comment["created_at"].as_str())
-            .is_sorted()
-    );
-}
-
-/// Without an index each of these would read a whole table.
-async fn query_plans_name_their_index(kind: Kind) {
-    let server = Server::start(kind).await;
-    for (name, sql) in handstamp::news::QUERIES {
-        let plan = server.database.plan(sql).await;
-        assert!(
-            !plan.contains("SCAN") && !plan.contains("Seq Scan"),
-            "{name}: {plan}"
-        );
-        assert!(
-            plan.contains("INDEX") || plan.contains("Index"),
-            "{name}: {plan}"
-        );
-        assert!(
-            !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
-            "{name}: {plan}"
-        );
-    }
 }
