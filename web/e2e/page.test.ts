@@ -251,7 +251,7 @@ test("axe finds nothing serious, in light and dark, at 360 pixels", async () => 
   await page.getByRole("article").first().waitFor();
   await check("home");
   await page.getByRole("article").first().getByRole("link").click();
-  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.locator("#comments").waitFor();
   await check("post");
   await page.goto("/login");
   await page.getByRole("button", { name: "Log in" }).click();
