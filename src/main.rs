@@ -20,6 +20,7 @@ async fn main() -> ExitCode {
     let done = match cli.command.unwrap_or_default() {
         Command::Serve(options) => cli::serve(options).await,
         Command::User(command) => cli::user(command).await,
+        Command::Audit(options) => cli::audit(options).await,
         Command::Secret => cli::say(&generate_secret_key()),
         Command::Demo => cli::demo().await,
         Command::Migrate => cli::migrate().await,

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+use std::time::Duration;
+
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use handstamp::config::{SETTINGS, Setting};
 
@@ -20,6 +22,8 @@ pub enum Command {
     /// Make, look at and change accounts
     #[command(subcommand)]
     User(UserCommand),
+    /// Show what happened to accounts and sessions, oldest first
+    Audit(Audit),
     /// Print one fresh SECRET_KEY value, nothing else
     Secret,
     /// Load sample users, posts and comments; run twice, it adds nothing
@@ -59,6 +63,20 @@ pub enum UserCommand {
     SignOut(Name),
     /// Set a password and end every session of its account
     Password(SetPassword),
+}
+
+/// Which events to show.
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Those of this user alone
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Those of the last so long, as 1h or 7d; all that are kept (90 days) when not given
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub since: Option<Duration>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Whose account.
@@ -102,6 +120,7 @@ pub fn command() -> clap::Command {
         .after_help(all.clone())
         .mut_subcommand("serve", |serve| serve.after_help(all))
         .mut_subcommand("demo", |demo| demo.after_help(shared()))
+        .mut_subcommand("audit", |audit| audit.after_help(shared()))
         .mut_subcommand("migrate", |migrate| migrate.after_help(shared()))
         .mut_subcommand("user", |user| {
             user.after_help(shared())
@@ -115,7 +134,7 @@ fn settings_help(is_read: impl Fn(&Setting) -> bool) -> String {
         .filter(|setting| is_read(setting))
         .map(|setting| {
             format!(
-                "  {:<26}{} [default: {}]",
+                "  {:<28}{} [default: {}]",
                 setting.name, setting.about, setting.default
             )
         });

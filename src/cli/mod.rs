@@ -1,6 +1,7 @@
 //! The commands.
 
 mod args;
+mod audit;
 mod demo;
 mod failure;
 mod first_run;
@@ -9,6 +10,7 @@ mod terminal;
 mod user;
 
 pub use args::{Cli, Command, command};
+pub use audit::run as audit;
 pub use demo::demo;
 pub use failure::Failure;
 pub use serve::serve;

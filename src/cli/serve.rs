@@ -6,11 +6,10 @@ use std::{
     time::Duration,
 };
 
-use axum::{ServiceExt, extract::Request};
 use handstamp::{
     Config, app,
     gate::{Gate, keep_purging},
-    http::Health,
+    http::{self, Health},
 };
 use tokio::{
     net::TcpListener,
@@ -57,6 +56,12 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     tracing::info!(database = %config.database_url, "serving");
+    if config.is_production() && config.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
+             LOGIN_FAILURES_PER_ADDRESS and SIGNUPS_PER_ADDRESS count them as one"
+        );
+    }
 
     let (stop, mut stopping) = watch::channel(());
     let purging = tokio::spawn(keep_purging(gate, PURGE_INTERVAL));
@@ -69,20 +74,19 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         }
         stop.send_replace(());
     };
-    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-    let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+    let server = http::serve(listener, app, drained);
     let deadline = async {
         let _ = stopping.changed().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;
     };
-    let outcome = tokio::select! {
-        outcome = server => outcome.map_err(Failure::other),
-        () = deadline => Ok(()),
-    };
+    tokio::select! {
+        () = server => {}
+        () = deadline => {}
+    }
     purging.abort();
     // What is stuck in the database must not keep the process.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, db.close()).await;
-    outcome
+    Ok(())
 }
 
 /// The first line names the address, for programs; the rest is for a newcomer.

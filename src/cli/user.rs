@@ -103,7 +103,8 @@ async fn carry_out(
     }
 }
 
-async fn find(accounts: &Accounts, name: &str) -> Result<Account, Failure> {
+/// The account of this name.
+pub(super) async fn find(accounts: &Accounts, name: &str) -> Result<Account, Failure> {
     let account = accounts.find(name).await?;
     account.ok_or_else(|| Failure::other(format!("there is no user named {name}")))
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::Variables;
+use super::{RateLimit, Variables};
 
 /// Everything that is wrong with the settings, a line each; never a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,12 @@ impl<'a> EnvReader<'a> {
         };
         let default = parse(default).unwrap_or(MAX_DURATION);
         self.read_with(name, default, parse)
+    }
+
+    /// A count in a time such as `10/15m`; none for `unlimited`.
+    pub fn rate_limit(&mut self, name: &str, default: &str) -> Option<RateLimit> {
+        let default = RateLimit::parse(default).unwrap_or_default();
+        self.read_with(name, default, RateLimit::parse)
     }
 
     /// Values separated by commas; every one that cannot be read is a mistake.

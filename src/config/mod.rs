@@ -3,11 +3,13 @@
 mod database_url;
 mod dotenv;
 mod env_reader;
+mod rate_limit;
 mod secret;
 mod settings;
 
 pub use database_url::DatabaseUrl;
 pub use dotenv::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment};
 pub use env_reader::{ConfigError, EnvReader};
+pub use rate_limit::RateLimit;
 pub use secret::{Secret, generate_secret_key};
 pub use settings::{Config, Environment, SETTINGS, Setting};

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, thread::available_parallelism, time::Durat
 use ipnet::IpNet;
 use url::Url;
 
-use super::{ConfigError, DatabaseUrl, EnvReader, Secret, Variables, read_environment};
+use super::{ConfigError, DatabaseUrl, EnvReader, RateLimit, Secret, Variables, read_environment};
 
 /// One setting as `--help` and the README list it.
 #[derive(Debug)]
@@ -72,7 +72,22 @@ pub const SETTINGS: &[Setting] = &[
     shared(
         "PASSWORDLESS_LOGIN",
         "off",
-        "on: an account without a password logs in by its name",
+        "on: who has no password logs in by name",
+    ),
+    setting(
+        "LOGIN_FAILURES_PER_ACCOUNT",
+        "10/15m",
+        "failed log-ins of an account; past it, 429",
+    ),
+    setting(
+        "LOGIN_FAILURES_PER_ADDRESS",
+        "50/15m",
+        "failed log-ins from an address; past it, 429",
+    ),
+    setting(
+        "SIGNUPS_PER_ADDRESS",
+        "20/1h",
+        "sign-ups from an address; past it, 429",
     ),
     setting(
         "PASSWORD_HASHES_AT_ONCE",
@@ -92,12 +107,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "TRUSTED_PROXIES",
         "empty",
-        "addresses or CIDR blocks whose X-Forwarded-For is believed",
+        "addresses or blocks whose X-Forwarded-* are believed",
     ),
     setting(
         "ALLOWED_ORIGINS",
         "empty",
-        "other origins whose pages may call the API with cookies",
+        "other origins whose pages may call the API",
     ),
     setting(
         "WEB_DIR",
@@ -142,6 +157,12 @@ pub struct Config {
     pub sessions_per_user: usize,
     /// `PASSWORDLESS_LOGIN`
     pub passwordless_login: bool,
+    /// `LOGIN_FAILURES_PER_ACCOUNT`; none when they are not counted
+    pub login_failures_per_account: Option<RateLimit>,
+    /// `LOGIN_FAILURES_PER_ADDRESS`; none when they are not counted
+    pub login_failures_per_address: Option<RateLimit>,
+    /// `SIGNUPS_PER_ADDRESS`; none when they are not counted
+    pub signups_per_address: Option<RateLimit>,
     /// `PASSWORD_HASHES_AT_ONCE`
     pub password_hashes_at_once: usize,
     /// `FREE_READS`; none when reading is free
@@ -232,6 +253,9 @@ impl Config {
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
             passwordless_login,
+            login_failures_per_account: env.rate_limit("LOGIN_FAILURES_PER_ACCOUNT", "10/15m"),
+            login_failures_per_address: env.rate_limit("LOGIN_FAILURES_PER_ADDRESS", "50/15m"),
+            signups_per_address: env.rate_limit("SIGNUPS_PER_ADDRESS", "20/1h"),
             password_hashes_at_once: env.count(
                 "PASSWORD_HASHES_AT_ONCE",
                 spare_cores,

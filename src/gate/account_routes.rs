@@ -5,14 +5,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    audit::{self, Action, Event, Reason},
+    credentials::record_failure,
     current_user::CurrentUser,
     request_session::RequestSession,
+    session_layer::GateClient,
     sessions::{self, OwnSession},
+    throttle::forget_failures,
     users,
 };
 use crate::http::{
     Error, FieldErrors, JsonBody, OneId, PathIds, Problem,
-    problem_responses::{Busy, NotFound, NotLoggedIn},
+    problem_responses::{Busy, NotFound, NotLoggedIn, TooManyAttempts},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -76,16 +80,20 @@ pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSes
 )]
 pub(super) async fn end_session(
     session: RequestSession,
+    GateClient(client): GateClient,
     PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
-    if !sessions::delete_own(session.gate().db(), user.id, id).await? {
+    let gate = session.gate();
+    let mut tx = gate.db().begin().await?;
+    if !sessions::delete_own(&mut tx, user.id, id).await? {
         return Err(Error::NotFound);
     }
+    let event = Event::new(Action::EndSessions, user.id, Some(&client));
+    audit::commit(tx, gate.now(), &[event]).await?;
     if id == current {
         session.forget();
     }
-    tracing::info!(user_id = %user.id, "ended a session");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -94,11 +102,15 @@ pub(super) async fn end_session(
     (status = 204, description = "They have ended; this one goes on"),
     NotLoggedIn,
 ))]
-pub(super) async fn end_other_sessions(session: RequestSession) -> Result<StatusCode, Error> {
+pub(super) async fn end_other_sessions(
+    session: RequestSession,
+    GateClient(client): GateClient,
+) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
     let accounts = session.gate().accounts();
-    accounts.end_sessions(user.id, Some(current)).await?;
-    tracing::info!(user_id = %user.id, "ended other sessions");
+    accounts
+        .end_sessions(user.id, Some(current), Some(&client))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -112,26 +124,38 @@ pub(super) async fn end_other_sessions(session: RequestSession) -> Result<Status
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_credentials`: that is not the current password"),
         NotLoggedIn,
+        TooManyAttempts,
         Busy,
     ),
 )]
 pub(super) async fn change_password(
     session: RequestSession,
     CurrentUser(user): CurrentUser,
+    GateClient(client): GateClient,
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<StatusCode, Error> {
     let (_, current) = session.user().await?;
     body.check()?;
     let gate = session.gate();
+    // Who holds a stolen session is no freer to guess than who has none.
+    let mut attempt = gate.throttle().password_change(user.id);
+    attempt.check(gate.db(), gate.now()).await?;
     let account = users::find_by_id(gate.db(), user.id).await?;
     let old_hash = account.and_then(|account| account.password_hash);
+    let permit = gate.passwords().permit().await?;
+    let used = attempt.count(gate.db(), gate.now()).await?;
     let verdict = gate
         .passwords()
-        .verify(body.current_password, old_hash.clone())
+        .verify(permit, body.current_password, old_hash.clone())
         .await?;
     if !verdict.matches {
+        let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
+        let failed = Event::failure(action, reason, Some(user.id), &client);
+        record_failure(gate, failed, used).await?;
         return Err(Error::BadCredentials);
     }
+    // Hashing the new one takes a turn of its own.
+    drop(verdict.permit);
     let accounts = gate.accounts();
     let new_hash = accounts
         .hash_new_password(&user, "new_password", body.new_password)
@@ -141,8 +165,10 @@ pub(super) async fn change_password(
     if !users::change_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
         return Err(Error::BadCredentials);
     }
+    attempt.succeed(&mut tx, gate.now()).await?;
+    forget_failures(&mut tx, &user.username).await?;
     sessions::delete_others(&mut tx, user.id, Some(current)).await?;
-    session.renew(tx).await?;
-    tracing::info!(user_id = %user.id, "changed the password");
+    let event = Event::new(Action::ChangePassword, user.id, Some(&client));
+    session.renew(tx, event).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{
+    audit::{self, Action, AuditEvent, Event},
     email::Email,
     password::Passwords,
     sessions,
+    throttle::forget_failures,
     username::Username,
     users::{self, Account, AccountState, NewAccount, Taken, User},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     db::{Db, Tx},
-    http::{Error, FieldErrors},
+    http::{Client, Error, FieldErrors},
 };
 
 /// The accounts of one database. Cheap to clone.
@@ -104,7 +106,7 @@ impl Accounts {
     pub async fn add(&self, application: Application) -> Result<User, Error> {
         let account = self.check(application).await?;
         let (tx, user) = self.begin_with(&account).await?;
-        tx.commit().await?;
+        self.commit(tx, Action::SignUp, user.id).await?;
         Ok(user)
     }
 
@@ -151,15 +153,47 @@ impl Accounts {
         if state == AccountState::Enabled {
             sessions::delete_others(&mut tx, user.id, None).await?;
         }
-        Ok(tx.commit().await?)
+        let action = match state {
+            AccountState::Enabled => Action::EnableAccount,
+            AccountState::Disabled => Action::DisableAccount,
+        };
+        self.commit(tx, action, user.id).await
     }
 
-    /// Ends every session of a user but `kept`.
-    pub(super) async fn end_sessions(&self, user_id: Uuid, kept: Option<Uuid>) -> sqlx::Result<()> {
+    /// Up to `limit` audit events since `since`, oldest first, from the one after the id
+    /// `after`; those of one user alone if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit_events(
+        &self,
+        user: Option<&User>,
+        since: Timestamp,
+        after: Uuid,
+        limit: i64,
+    ) -> Result<Vec<AuditEvent>, Error> {
+        let user_id = user.map(|user| user.id);
+        Ok(audit::list(&self.db, user_id, since, after, limit).await?)
+    }
+
+    /// Makes what an operator did last.
+    async fn commit(&self, tx: Tx, action: Action, user_id: Uuid) -> Result<(), Error> {
+        let event = Event::new(action, user_id, None);
+        Ok(audit::commit(tx, self.clock.now(), &[event]).await?)
+    }
+
+    /// Ends every session of a user but `kept`; without a client, an operator does.
+    pub(super) async fn end_sessions(
+        &self,
+        user_id: Uuid,
+        kept: Option<Uuid>,
+        client: Option<&Client>,
+    ) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
         users::lock(&mut tx, user_id).await?;
         sessions::delete_others(&mut tx, user_id, kept).await?;
-        tx.commit().await
+        let event = Event::new(Action::EndSessions, user_id, client);
+        audit::commit(tx, self.clock.now(), &[event]).await
     }
 
     /// Ends every session of a user.
@@ -167,7 +201,7 @@ impl Accounts {
     /// # Errors
     /// When the database does not answer.
     pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
-        Ok(self.end_sessions(user.id, None).await?)
+        Ok(self.end_sessions(user.id, None, None).await?)
     }
 
     /// Sets a password, whatever it was, and ends every session of its user.
@@ -178,8 +212,9 @@ impl Accounts {
         let hash = self.hash_new_password(user, "password", password).await?;
         let mut tx = self.db.begin().await?;
         users::set_password(&mut tx, user.id, &hash).await?;
+        forget_failures(&mut tx, &user.username).await?;
         sessions::delete_others(&mut tx, user.id, None).await?;
-        Ok(tx.commit().await?)
+        self.commit(tx, Action::ChangePassword, user.id).await
     }
 
     /// The hash of a user's new password, if it is strong enough; `field` is what the error

@@ -47,6 +47,16 @@ impl SessionCookie {
         self.name
     }
 
+    /// Whether browsers send it over https alone.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// What the key is called that signs.
+    pub fn key_id(&self) -> &str {
+        self.keys.current_id()
+    }
+
     /// The session that a request names.
     pub fn read(&self, headers: &HeaderMap) -> Result<Verified, NoSession> {
         let mut values = self.values(headers);

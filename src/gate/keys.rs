@@ -10,11 +10,14 @@ use crate::config::Secret;
 /// Keeps our keys apart from any other use of the same secret (RFC 5869, 3.2).
 const KEY_PURPOSE: &[u8] = b"handstamp session cookie, HMAC-SHA256";
 const KEY_BYTES: usize = 64;
+/// A second key of the same secret, of which nothing but its name is made.
+const NAME_PURPOSE: &[u8] = b"handstamp key name";
 
 /// The keys that sign and verify session ids.
 #[derive(Clone, Debug)]
 pub(super) struct KeyRing {
     current: Key,
+    current_id: String,
     fallbacks: Vec<Key>,
 }
 
@@ -30,8 +33,14 @@ impl KeyRing {
     pub fn new(current: &Secret, fallbacks: &[Secret]) -> Self {
         Self {
             current: derive(current),
+            current_id: key_id(current),
             fallbacks: fallbacks.iter().map(derive).collect(),
         }
+    }
+
+    /// What the signing key is called; tells nothing of it.
+    pub fn current_id(&self) -> &str {
+        &self.current_id
     }
 
     /// The id with its signature, as it travels in the cookie.
@@ -62,15 +71,25 @@ impl KeyRing {
     }
 }
 
-/// HKDF-SHA256 with its extract step, since a secret may be any text (RFC 5869, 3.3).
+fn key_id(secret: &Secret) -> String {
+    let bytes: [u8; 8] = expand(secret, NAME_PURPOSE);
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
 fn derive(secret: &Secret) -> Key {
-    let mut bytes = [0; KEY_BYTES];
+    let bytes: [u8; KEY_BYTES] = expand(secret, KEY_PURPOSE);
+    Key::from(&bytes)
+}
+
+/// HKDF-SHA256 with its extract step, since a secret may be any text (RFC 5869, 3.3).
+fn expand<const BYTES: usize>(secret: &Secret, purpose: &[u8]) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
     let hkdf = Hkdf::<Sha256>::new(None, secret.expose().as_bytes());
     // HKDF-SHA256 fails above 255 × 32 bytes only.
-    if hkdf.expand(KEY_PURPOSE, &mut bytes).is_err() {
-        unreachable!("{KEY_BYTES} bytes are within what HKDF-SHA256 can give");
+    if hkdf.expand(purpose, &mut bytes).is_err() {
+        unreachable!("{BYTES} bytes are within what HKDF-SHA256 can give");
     }
-    Key::from(&bytes)
+    bytes
 }
 
 #[cfg(test)]

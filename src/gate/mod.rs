@@ -6,10 +6,14 @@
 
 mod account_routes;
 mod accounts;
+mod audit;
 mod cookie;
+mod counted;
+mod credentials;
 mod current_user;
 mod email;
 mod keys;
+mod logged_out;
 mod lookup;
 mod password;
 mod purge;
@@ -20,12 +24,15 @@ mod routes;
 mod session_layer;
 mod sessions;
 mod state;
+mod tallies;
+mod throttle;
 mod timeouts;
 mod username;
 mod users;
 mod visitor;
 
 pub use accounts::{Accounts, Application};
+pub use audit::AuditEvent;
 pub use current_user::CurrentUser;
 pub use email::Email;
 pub use purge::keep_purging;

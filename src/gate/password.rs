@@ -6,7 +6,11 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
 use zxcvbn::{Score, zxcvbn};
 
 use crate::http::Error;
@@ -36,12 +40,18 @@ pub(super) struct Passwords {
     decoy: Arc<str>,
 }
 
+/// The right to compute one hash.
+pub(super) type Permit = OwnedSemaphorePermit;
+
 /// The outcome of checking a password.
 #[derive(Debug)]
 pub(super) struct Verdict {
     pub matches: bool,
     /// A hash at today's cost, when the password matched one at a lower cost.
     pub rehashed: Option<String>,
+    /// The turn, to be kept until it is written down what came of it: so no more outcomes are
+    /// open at once than there are turns.
+    pub permit: Permit,
 }
 
 impl Passwords {
@@ -57,17 +67,34 @@ impl Passwords {
     /// The hash to store for `password`.
     pub async fn hash(&self, password: String) -> Result<String, Error> {
         let argon2 = self.argon2.clone();
-        self.run(move || hash(&argon2, &password))
-            .await?
-            .map_err(Error::internal)
+        let (hashed, _) = run(self.permit().await?, move || hash(&argon2, &password)).await?;
+        hashed.map_err(Error::internal)
+    }
+
+    /// Waits for a turn to hash.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when it does not come soon.
+    pub async fn permit(&self) -> Result<Permit, Error> {
+        match timeout(MAX_WAIT, self.permits.clone().acquire_owned()).await {
+            Ok(permit) => permit.map_err(Error::internal),
+            Err(_) => Err(Error::Busy {
+                retry_after: RETRY_AFTER,
+            }),
+        }
     }
 
     /// Whether `password` is the one behind `stored`; with nothing stored it never is, and
     /// finding out takes as long.
-    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Error> {
+    pub async fn verify(
+        &self,
+        permit: Permit,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<Verdict, Error> {
         let argon2 = self.argon2.clone();
         let decoy = self.decoy.clone();
-        self.run(move || {
+        let (checked, permit) = run(permit, move || {
             let hash = PasswordHash::new(stored.as_deref().unwrap_or(&decoy))?;
             let is_right = argon2.verify_password(password.as_bytes(), &hash).is_ok();
             let matches = is_right && stored.is_some();
@@ -77,10 +104,15 @@ impl Passwords {
             } else {
                 None
             };
-            Ok(Verdict { matches, rehashed })
+            Ok::<_, argon2::password_hash::Error>((matches, rehashed))
         })
-        .await?
-        .map_err(|error: argon2::password_hash::Error| Error::internal(error))
+        .await?;
+        let (matches, rehashed) = checked.map_err(Error::internal)?;
+        Ok(Verdict {
+            matches,
+            rehashed,
+            permit,
+        })
     }
 
     /// Why `password` must not be taken, if so: too short, too long, or easily guessed by
@@ -96,29 +128,21 @@ impl Passwords {
             )));
         }
         let password = password.to_owned();
-        self.run(move || guessable(&password, &inputs)).await
+        let (weakness, _) =
+            run(self.permit().await?, move || guessable(&password, &inputs)).await?;
+        Ok(weakness)
     }
+}
 
-    /// Runs `work` on a blocking thread, no more of it at once than there are permits.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        let busy = Error::Busy {
-            retry_after: RETRY_AFTER,
-        };
-        let permit = match timeout(MAX_WAIT, self.permits.clone().acquire_owned()).await {
-            Ok(permit) => permit.map_err(Error::internal)?,
-            Err(_) => return Err(busy),
-        };
-        // The permit goes along: a client that hangs up frees no core.
-        spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        })
+/// Runs `work` on a blocking thread. The permit goes along: a client that hangs up frees no
+/// core.
+async fn run<T: Send + 'static>(
+    permit: Permit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, Permit), Error> {
+    spawn_blocking(move || (work(), permit))
         .await
         .map_err(Error::internal)
-    }
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> argon2::password_hash::Result<String> {
@@ -176,6 +200,15 @@ fn guessable(password: &str, inputs: &[String]) -> Option<String> {
 mod tests {
     use super::*;
 
+    async fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
+        let permit = passwords.permit().await.unwrap();
+        let stored = stored.map(str::to_owned);
+        passwords
+            .verify(permit, password.to_owned(), stored)
+            .await
+            .unwrap()
+    }
+
     #[tokio::test]
     async fn a_hash_verifies_its_password_only() {
         let passwords = Passwords::new(1).unwrap();
@@ -184,21 +217,18 @@ mod tests {
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
-        let verify = async |text: &str| {
-            let verdict = passwords
-                .verify(text.into(), Some(hash.clone()))
-                .await
-                .unwrap();
+        let outcome = async |text: &str| {
+            let verdict = verify(&passwords, text, Some(&hash)).await;
             (verdict.matches, verdict.rehashed.is_some())
         };
-        assert_eq!(verify("plain tea at dawn ").await, (true, false));
-        assert_eq!(verify("plain tea at dawn").await, (false, false));
+        assert_eq!(outcome("plain tea at dawn ").await, (true, false));
+        assert_eq!(outcome("plain tea at dawn").await, (false, false));
     }
 
     #[tokio::test]
     async fn nothing_matches_an_account_without_a_password() {
         let passwords = Passwords::new(1).unwrap();
-        assert!(!passwords.verify(String::new(), None).await.unwrap().matches);
+        assert!(!verify(&passwords, "", None).await.matches);
         let decoy = PasswordHash::new(&passwords.decoy).unwrap();
         assert!(!is_outdated(&decoy) && decoy.hash.unwrap().len() == 32);
     }
@@ -209,13 +239,10 @@ mod tests {
         let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
         let old = hash(&cheap, "plain tea at dawn").unwrap();
         let passwords = Passwords::new(1).unwrap();
-        let verdict = passwords
-            .verify("plain tea at dawn".into(), Some(old.clone()))
-            .await
-            .unwrap();
+        let verdict = verify(&passwords, "plain tea at dawn", Some(&old)).await;
         let rehashed = PasswordHash::new(&verdict.rehashed.unwrap()).unwrap();
         assert!(verdict.matches && !is_outdated(&rehashed));
-        let verdict = passwords.verify("wrong".into(), Some(old)).await.unwrap();
+        let verdict = verify(&passwords, "wrong", Some(&old)).await;
         assert!(!verdict.matches && verdict.rehashed.is_none());
     }
 

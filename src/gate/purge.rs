@@ -1,13 +1,14 @@
-//! Removes the rows of sessions that are long over.
+//! Removes rows that nobody will ask for any more.
 
 use std::{convert::Infallible, time::Duration};
 
-use super::{sessions, state::Gate};
+use super::{audit, sessions, state::Gate, tallies};
 
 /// Small, so that nobody waits long for the write lock.
 const BATCH: i64 = 500;
 /// A session that is over is still told from one that never was for so long.
 const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
+const KEPT_AUDIT_EVENTS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 impl Gate {
     /// Removes every session that has been over for an hour, a small batch at a time;
@@ -27,9 +28,29 @@ impl Gate {
             tokio::task::yield_now().await;
         }
     }
+
+    /// Removes what has been counted of attempts and says nothing any more, and audit events
+    /// that are 90 days old; how many rows there were.
+    ///
+    /// # Errors
+    /// When the database does not answer; what was removed until then stays removed.
+    pub async fn purge_records(&self) -> sqlx::Result<u64> {
+        let now = self.now();
+        let before = now.before(KEPT_AUDIT_EVENTS);
+        let mut purged = 0;
+        loop {
+            let tallies = tallies::purge(self.db(), now, BATCH).await?;
+            let batch = tallies + audit::purge(self.db(), before, BATCH).await?;
+            purged += batch;
+            if batch == 0 {
+                return Ok(purged);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
-/// Purges expired sessions now and at every `interval`, whatever the database answers.
+/// Purges now and at every `interval`, whatever the database answers.
 pub async fn keep_purging(gate: Gate, interval: Duration) -> Infallible {
     let mut interval = tokio::time::interval(interval);
     loop {
@@ -38,6 +59,9 @@ pub async fn keep_purging(gate: Gate, interval: Duration) -> Infallible {
             Ok(0) => {}
             Ok(purged) => tracing::info!(purged, "removed expired sessions"),
             Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
+        }
+        if let Err(error) = gate.purge_records().await {
+            tracing::warn!(%error, "old records could not be removed");
         }
     }
 }

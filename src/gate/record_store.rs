@@ -54,6 +54,7 @@ impl SessionStore for RecordStore {
                 public_id: Uuid::now_v7(),
                 user_id: None,
                 client: None,
+                key_id: self.gate.cookie().key_id(),
                 now,
                 expires_at,
             };
@@ -106,7 +107,9 @@ impl SessionStore for RecordStore {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        sessions::delete(self.gate.db(), *id).await.map_err(backend)
+        let mut tx = self.gate.db().begin().await.map_err(backend)?;
+        sessions::delete(&mut tx, *id).await.map_err(backend)?;
+        tx.commit().await.map_err(backend)
     }
 }
 

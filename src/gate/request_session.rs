@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, request::Parts},
+    http::{HeaderValue, StatusCode, request::Parts},
 };
 use tower_sessions::{
     Session,
@@ -13,8 +13,10 @@ use tower_sessions::{
 use uuid::Uuid;
 
 use super::{
+    audit::{self, Action, Event},
     cookie::NoSession,
-    lookup::{LoggedOut, Lookup},
+    logged_out::{Circumstances, LoggedOut},
+    lookup::Lookup,
     record::{self, Data, LogInData},
     record_store::RecordStore,
     sessions::{self, LiveSession, NewSession, NotLive},
@@ -38,6 +40,10 @@ struct Inner {
     cookie: Result<(), NoSession>,
     /// Sessions named by one of several cookies: not to be trusted, but to be ended.
     also_named: Vec<Id>,
+    /// Of a request that came without the cookie.
+    circumstances: Circumstances,
+    /// Who sent it, where the cookie is to be signed anew.
+    client: Option<Client>,
     current: Mutex<Current>,
 }
 
@@ -77,15 +83,22 @@ impl Replaced {
 }
 
 impl RequestSession {
-    pub fn new(gate: Gate, headers: &HeaderMap) -> Self {
-        let cookie = gate.cookie().read(headers);
+    pub fn new(gate: Gate, request: &Parts) -> Self {
+        let cookie = gate.cookie().read(&request.headers);
         let also_named = match cookie {
-            Err(NoSession::SentTwice) => gate.cookie().signed_ids(headers),
+            Err(NoSession::SentTwice) => gate.cookie().signed_ids(&request.headers),
             _ => Vec::new(),
         };
-        let set_cookie = match cookie {
-            Ok(verified) if verified.stale => SetCookie::Resign(verified.id),
-            _ => SetCookie::No,
+        let (set_cookie, client) = match cookie {
+            Ok(verified) if verified.stale => {
+                let client = Client::of(request, gate.trusted_proxies());
+                (SetCookie::Resign(verified.id), Some(client))
+            }
+            _ => (SetCookie::No, None),
+        };
+        let circumstances = match cookie {
+            Err(NoSession::NoCookie) => Circumstances::of(request, gate.trusted_proxies()),
+            _ => Circumstances::default(),
         };
         let lookup = Lookup::new(gate.clone(), cookie.map(|verified| verified.id));
         let current = Current::new(&gate, lookup, set_cookie);
@@ -93,6 +106,8 @@ impl RequestSession {
             gate,
             cookie: cookie.map(drop),
             also_named,
+            circumstances,
+            client,
             current: Mutex::new(current),
         }))
     }
@@ -122,7 +137,12 @@ impl RequestSession {
             Ok(LiveSession { user: None, .. }) => LoggedOut::Visitor,
             Err(reason) => reason,
         };
-        Err(reason.into_error(self.gate().cookie().name()))
+        Err(self.not_logged_in(reason))
+    }
+
+    fn not_logged_in(&self, reason: LoggedOut) -> Error {
+        let cookie = self.gate().cookie();
+        reason.into_error(cookie.name(), cookie.is_secure(), &self.0.circumstances)
     }
 
     /// The sessions that a log-in is about to replace. To be asked before the log-in's
@@ -137,12 +157,14 @@ impl RequestSession {
 
     /// Logs `user` in on a session of its own, in the transaction that found them worthy.
     /// The replaced session ends with it; its values go along unless they are another user's.
+    /// `action` is what the log-in was part of.
     pub async fn log_in(
         &self,
         mut tx: Tx,
         user: &User,
         client: &Client,
         replaced: Replaced,
+        action: Action,
     ) -> Result<(), Error> {
         let gate = self.gate();
         let now = gate.now();
@@ -164,6 +186,7 @@ impl RequestSession {
             public_id,
             user_id: Some(user.id),
             client: Some(client),
+            key_id: gate.cookie().key_id(),
             now,
             expires_at,
         };
@@ -171,7 +194,7 @@ impl RequestSession {
             return Err(Error::internal("a fresh session id is taken"));
         }
         sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
-        tx.commit().await?;
+        audit::commit(tx, now, &[Event::new(action, user.id, Some(client))]).await?;
 
         self.keep(record.id);
         Ok(())
@@ -194,11 +217,12 @@ impl RequestSession {
         self.find().await?.map_err(|_| self.unknown_session())
     }
 
-    /// Has the session go on under a new id, in the transaction that calls for it.
+    /// Has the session go on under a new id, in the transaction that calls for it, because of
+    /// `event`.
     ///
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
-    pub async fn renew(&self, mut tx: Tx) -> Result<(), Error> {
+    pub async fn renew(&self, mut tx: Tx, event: Event<'_>) -> Result<(), Error> {
         let old = self
             .current()
             .lookup
@@ -214,15 +238,22 @@ impl RequestSession {
         };
         let bytes = record::encode(&record).map_err(Error::internal)?;
         sessions::change_id(&mut tx, old, record.id, &bytes).await?;
-        tx.commit().await?;
+        audit::commit(tx, self.gate().now(), &[event]).await?;
         self.keep(record.id);
         Ok(())
     }
 
     /// Ends the session: once this returns, no copy of its cookie is good for anything.
-    pub async fn log_out(&self) -> Result<(), Error> {
-        for id in self.named_ids() {
-            sessions::delete(self.gate().db(), id).await?;
+    pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
+        let ids = self.named_ids();
+        if !ids.is_empty() {
+            let mut events = Vec::new();
+            let mut tx = self.gate().db().begin().await?;
+            for id in ids {
+                let user_id = sessions::delete(&mut tx, id).await?;
+                events.extend(user_id.map(|id| Event::new(Action::LogOut, id, Some(client))));
+            }
+            audit::commit(tx, self.gate().now(), &events).await?;
         }
         self.forget();
         Ok(())
@@ -256,7 +287,7 @@ impl RequestSession {
     }
 
     fn unknown_session(&self) -> Error {
-        LoggedOut::Session(NotLive::Unknown).into_error(self.gate().cookie().name())
+        self.not_logged_in(LoggedOut::Session(NotLive::Unknown))
     }
 
     fn current(&self) -> Current {
@@ -293,9 +324,36 @@ impl RequestSession {
         Ok(match set_cookie {
             SetCookie::No => None,
             SetCookie::Keep(id) => Some(cookie.keep(id)),
-            SetCookie::Resign(id) => lookup.found().map(|_| cookie.keep(id)),
+            SetCookie::Resign(id) => match lookup.found() {
+                Some(session) => {
+                    self.note_resigned(session).await;
+                    Some(cookie.keep(id))
+                }
+                None => None,
+            },
             SetCookie::Forget => Some(cookie.forget()),
         })
+    }
+
+    /// Writes down, once, that a session's cookie was signed anew. That it could not be is no
+    /// reason to keep the cookie from its owner.
+    async fn note_resigned(&self, session: &LiveSession) {
+        let key_id = self.gate().cookie().key_id();
+        let Some(user) = &session.user else { return };
+        if session.key_id.as_deref() == Some(key_id) {
+            return;
+        }
+        let noted = async {
+            let mut tx = self.gate().db().begin().await?;
+            if sessions::note_key(&mut tx, session.public_id, key_id).await? {
+                let event = Event::new(Action::ResignCookie, user.id, self.0.client.as_ref());
+                audit::commit(tx, self.gate().now(), &[event]).await?;
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "a cookie signed anew could not be written down");
+        }
     }
 }
 

@@ -8,15 +8,16 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     account_routes,
     accounts::Application,
+    audit::Action,
+    credentials::{self, Accepted},
     request_session::RequestSession,
     session_layer::{GateClient, session_layer},
     state::Gate,
-    username::Username,
-    users::{self, Account, AccountState, User},
+    users::{self, User},
 };
 use crate::http::{
     Error, JsonBody, Problem,
-    problem_responses::{Busy, NotLoggedIn},
+    problem_responses::{Busy, NotLoggedIn, TooManyAttempts},
 };
 
 impl Gate {
@@ -90,6 +91,7 @@ struct Empty {}
         headers(("Set-Cookie", description = "The new session"))),
     (status = 409, body = Problem, content_type = "application/problem+json",
         description = "`username_taken` or `email_taken`"),
+    TooManyAttempts,
     Busy,
 ))]
 async fn sign_up(
@@ -103,11 +105,15 @@ async fn sign_up(
         email: Some(body.email),
         password: Some(body.password),
     };
+    let mut attempt = gate.throttle().sign_up(client.ip);
+    attempt.check(gate.db(), gate.now()).await?;
     let account = gate.accounts().check(application).await?;
     let replaced = session.replaced().await?.cleared();
-    let (tx, user) = gate.accounts().begin_with(&account).await?;
-    session.log_in(tx, &user, &client, replaced).await?;
-    tracing::info!(user_id = %user.id, "signed up");
+    let (mut tx, user) = gate.accounts().begin_with(&account).await?;
+    attempt.count_with(&mut tx, gate.now()).await?;
+    session
+        .log_in(tx, &user, &client, replaced, Action::SignUp)
+        .await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -120,6 +126,7 @@ async fn sign_up(
         headers(("Set-Cookie", description = "The new session"))),
     (status = 400, body = Problem, content_type = "application/problem+json",
         description = "`bad_credentials`"),
+    TooManyAttempts,
     Busy,
 ))]
 async fn log_in(
@@ -128,54 +135,24 @@ async fn log_in(
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<User>, Error> {
     let gate = session.gate();
-    let account = check_credentials(gate, &body.username, body.password).await?;
+    let Accepted {
+        account,
+        attempt,
+        permit,
+    } = credentials::check(gate, &client, &body.username, body.password).await?;
     let replaced = session.replaced().await?;
     let mut tx = gate.db().begin().await?;
     if !users::note_login(&mut tx, &account, gate.now()).await? {
         return Err(Error::BadCredentials);
     }
-    session.log_in(tx, &account.user, &client, replaced).await?;
-    tracing::info!(user_id = %account.user.id, "logged in");
-    Ok(Json(account.user))
-}
-
-/// The account that these credentials open. Whatever is wrong with them, a hash is computed
-/// first, so that the time of the answer tells nothing (ASVS 6.3.8).
-async fn check_credentials(
-    gate: &Gate,
-    username: &str,
-    password: Option<String>,
-) -> Result<Account, Error> {
-    let account = match Username::parse(username) {
-        Ok(username) => users::find(gate.db(), &username).await?,
-        Err(_) => None,
-    };
-    let account = account.filter(|account| account.state() == AccountState::Enabled);
-    let has_password = account
-        .as_ref()
-        .is_some_and(|account| account.password_hash.is_some());
-    if let Some(account) = &account
-        && !has_password
-        && password.is_none()
-        && gate.passwordless_login()
-    {
-        return Ok(account.clone());
+    if let Some(attempt) = attempt {
+        attempt.succeed(&mut tx, gate.now()).await?;
     }
-    let stored = account
-        .as_ref()
-        .and_then(|account| account.password_hash.clone());
-    let verdict = gate
-        .passwords()
-        .verify(password.unwrap_or_default(), stored)
+    session
+        .log_in(tx, &account.user, &client, replaced, Action::LogIn)
         .await?;
-    let Some(mut account) = account.filter(|_| verdict.matches) else {
-        return Err(Error::BadCredentials);
-    };
-    if let (Some(old), Some(new)) = (&account.password_hash, verdict.rehashed) {
-        users::rehash(gate.db(), account.user.id, old, &new).await?;
-        account.password_hash = Some(new);
-    }
-    Ok(account)
+    drop(permit);
+    Ok(Json(account.user))
 }
 
 /// Who is logged in
@@ -195,7 +172,10 @@ async fn check_login(session: RequestSession) -> Result<Json<User>, Error> {
 #[utoipa::path(delete, path = "/logout", tag = "session", responses(
     (status = 200, body = Empty, description = "Nobody is logged in, whoever was"),
 ))]
-async fn log_out(session: RequestSession) -> Result<Json<Empty>, Error> {
-    session.log_out().await?;
+async fn log_out(
+    session: RequestSession,
+    GateClient(client): GateClient,
+) -> Result<Json<Empty>, Error> {
+    session.log_out(&client).await?;
     Ok(Json(Empty {}))
 }

@@ -13,13 +13,14 @@ use crate::http::{Client, Error};
 /// Gives the request its session, and the answer what became of it.
 pub(super) async fn session_layer(
     State(gate): State<Gate>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let session = RequestSession::new(gate, request.headers());
-    request.extensions_mut().insert(session.values());
-    request.extensions_mut().insert(session.clone());
-    let mut response = next.run(request).await;
+    let (mut request, body) = request.into_parts();
+    let session = RequestSession::new(gate, &request);
+    request.extensions.insert(session.values());
+    request.extensions.insert(session.clone());
+    let mut response = next.run(Request::from_parts(request, body)).await;
     match session.finish(response.status()).await {
         Ok(Some(cookie)) => {
             response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -20,6 +20,8 @@ pub(super) struct LiveSession {
     pub public_id: Uuid,
     pub last_seen_at: Timestamp,
     pub created_at: Timestamp,
+    /// The key that signed its cookie last; unknown for one begun by an older version.
+    pub key_id: Option<String>,
     /// Who is logged in; none for a visitor.
     pub user: Option<User>,
 }
@@ -59,6 +61,7 @@ pub(super) struct NewSession<'a> {
     pub public_id: Uuid,
     pub user_id: Option<Uuid>,
     pub client: Option<&'a Client>,
+    pub key_id: &'a str,
     pub now: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -76,14 +79,15 @@ pub(super) async fn find(
         public_id: Uuid,
         session_created_at: Timestamp,
         last_seen_at: Timestamp,
+        key_id: Option<String>,
         user_id: Option<Uuid>,
         username: Option<String>,
         email: Option<String>,
         created_at: Option<Timestamp>,
     }
     let row: Option<Row> = on_reader!(db, conn => sqlx::query_as(
-        "select s.public_id, s.created_at as session_created_at, s.last_seen_at, s.user_id,
-                u.username, u.email, u.created_at
+        "select s.public_id, s.created_at as session_created_at, s.last_seen_at, s.key_id,
+                s.user_id, u.username, u.email, u.created_at
          from sessions s
          left join users u on u.id = s.user_id and u.disabled_at is null
          where s.id = $1",
@@ -112,6 +116,7 @@ pub(super) async fn find(
         public_id: row.public_id,
         last_seen_at: row.last_seen_at,
         created_at: row.session_created_at,
+        key_id: row.key_id,
         user,
     }))
 }
@@ -137,6 +142,18 @@ pub(super) async fn touch(
     .map(drop))
 }
 
+/// Writes down that the session's cookie was signed anew; false when that is known.
+pub(super) async fn note_key(tx: &mut Tx, public_id: Uuid, key_id: &str) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update sessions set key_id = $1 where public_id = $2 and key_id is distinct from $1",
+    )
+    .bind(key_id)
+    .bind(public_id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
 /// Adds a row; false when the id is taken.
 pub(super) async fn insert(
     tx: &mut Tx,
@@ -149,8 +166,9 @@ pub(super) async fn insert(
         .map(|ip| ip.to_string());
     in_tx!(tx, conn => sqlx::query(
         "insert into sessions
-             (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent, ip)
-         values ($1, $2, $3, $4, $5, $6, $6, $7, $8)
+             (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent, ip,
+              key_id)
+         values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)
          on conflict (id) do nothing",
     )
     .bind(session.record.id.to_string())
@@ -161,6 +179,7 @@ pub(super) async fn insert(
     .bind(session.now)
     .bind(session.client.and_then(|client| client.user_agent.as_deref()))
     .bind(ip.as_deref())
+    .bind(session.key_id)
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
@@ -224,18 +243,21 @@ pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Resul
         .map(|(data, _)| data))
 }
 
-/// Ends a session, also one that goes on under another id since this very moment.
-pub(super) async fn delete(db: &Db, id: Id) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query("delete from sessions where id = $1 or previous_id = $1")
-        .bind(id.to_string())
-        .execute(conn)
-        .await
-        .map(drop))
+/// Ends a session, also one that goes on under another id since this very moment; whose it
+/// was, if anybody's.
+pub(super) async fn delete(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Uuid>> {
+    let row: Option<(Option<Uuid>,)> = in_tx!(tx, conn => sqlx::query_as(
+        "delete from sessions where id = $1 or previous_id = $1 returning user_id",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await)?;
+    Ok(row.and_then(|(user_id,)| user_id))
 }
 
 /// Ends one of a user's sessions; false when the user has none of that id.
-pub(super) async fn delete_own(db: &Db, user_id: Uuid, public_id: Uuid) -> sqlx::Result<bool> {
-    on_writer!(db, conn => sqlx::query(
+pub(super) async fn delete_own(tx: &mut Tx, user_id: Uuid, public_id: Uuid) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
         "delete from sessions where user_id = $1 and public_id = $2",
     )
     .bind(user_id)

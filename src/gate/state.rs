@@ -8,7 +8,7 @@ use tower_sessions::SessionStore;
 
 use super::{
     accounts::Accounts, cookie::SessionCookie, keys::KeyRing, password::Passwords,
-    timeouts::Timeouts,
+    throttle::Throttle, timeouts::Timeouts,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -28,6 +28,7 @@ struct Parts {
     cookie: SessionCookie,
     accounts: Accounts,
     timeouts: Timeouts,
+    throttle: Throttle,
     sessions_per_user: i64,
     passwordless_login: bool,
     trusted_proxies: Vec<IpNet>,
@@ -72,6 +73,7 @@ impl Gate {
                 idle: config.session_idle_timeout,
                 absolute: config.session_absolute_timeout,
             },
+            throttle: Throttle::new(config),
             sessions_per_user: i64::try_from(config.sessions_per_user).unwrap_or(i64::MAX),
             passwordless_login: config.passwordless_login,
             trusted_proxies: config.trusted_proxies.clone(),
@@ -107,6 +109,10 @@ impl Gate {
 
     pub(super) fn timeouts(&self) -> Timeouts {
         self.0.timeouts
+    }
+
+    pub(super) fn throttle(&self) -> Throttle {
+        self.0.throttle
     }
 
     pub(super) fn sessions_per_user(&self) -> i64 {

@@ -7,8 +7,10 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use ipnet::IpNet;
+use tower_http::request_id::RequestId;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// As much of a User-Agent as anybody reads.
 const USER_AGENT_CHARS: usize = 256;
 
@@ -19,6 +21,8 @@ pub struct Client {
     pub ip: Option<IpAddr>,
     /// What it calls itself.
     pub user_agent: Option<String>,
+    /// What the log and the answer call its request.
+    pub request_id: Option<String>,
 }
 
 impl Client {
@@ -35,12 +39,30 @@ impl Client {
                     .take(USER_AGENT_CHARS)
                     .collect()
             }),
+            request_id: request
+                .extensions
+                .get::<RequestId>()
+                .and_then(|id| id.header_value().to_str().ok())
+                .map(str::to_owned),
         }
     }
 }
 
+/// Whether the client spoke https, as a trusted proxy tells; we ourselves speak plain http.
+pub fn is_https(request: &Parts, trusted_proxies: &[IpNet]) -> bool {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    let is_trusted = peer.is_some_and(|peer| is_within(peer.ip(), trusted_proxies));
+    let proto = request.headers.get_all(FORWARDED_PROTO).iter().next_back();
+    let proto = proto.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+    is_trusted && proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+}
+
+fn is_within(address: IpAddr, blocks: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    blocks.iter().any(|block| block.contains(&address))
+}
+
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|block| block.contains(address));
     let mut client = peer.to_canonical();
     // Each proxy appends the address it was called from, so the list is read backwards.
     let hops = headers
@@ -49,7 +71,7 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) 
         .rev()
         .filter_map(|value| value.to_str().ok());
     for hop in hops.flat_map(|value| value.rsplit(',')) {
-        if !is_trusted(&client) {
+        if !is_within(client, trusted_proxies) {
             break;
         }
         match parse_hop(hop.trim()) {

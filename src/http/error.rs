@@ -46,6 +46,11 @@ pub enum Error {
     UnsupportedMediaType,
     /// 422: fields that cannot be taken.
     Invalid(FieldErrors),
+    /// 429: too many attempts have failed, or too many accounts been made.
+    TooManyAttempts {
+        /// When the next one may be made.
+        retry_after: Duration,
+    },
     /// 503: more password hashing is waiting than can be done in time.
     Busy {
         /// When to come back.
@@ -85,6 +90,9 @@ impl Error {
             Self::Status(StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType,
             Self::invalid("title", "is required"),
+            Self::TooManyAttempts {
+                retry_after: Duration::from_secs(900),
+            },
             Self::Internal,
             Self::Busy {
                 retry_after: Duration::from_secs(3),
@@ -111,6 +119,7 @@ impl Error {
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Status(status) => *status,
@@ -128,6 +137,7 @@ impl Error {
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
             Self::Invalid(_) => "invalid",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Busy { .. } => "busy",
             Self::Unavailable => "unavailable",
             Self::NotFound | Self::UnsupportedMediaType | Self::Internal | Self::Status(_) => {
@@ -156,6 +166,10 @@ impl Error {
                 "The body must be JSON and say so: Content-Type: application/json.".into()
             }
             Self::Invalid(_) => "Some fields cannot be taken; see `errors`.".into(),
+            Self::TooManyAttempts { retry_after } => format!(
+                "Too many attempts. Try again in {} s.",
+                seconds(*retry_after)
+            ),
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
             Self::Unavailable => "The database does not answer right now. Try again.".into(),
             Self::Internal => "Something went wrong on our side.".into(),
@@ -190,6 +204,11 @@ impl Error {
             },
         }
     }
+}
+
+/// Whole seconds, none too few: who comes back then need not wait again.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs_f64().ceil().max(1.0) as u64
 }
 
 fn title(status: StatusCode) -> &'static str {
@@ -246,15 +265,12 @@ impl IntoResponse for Error {
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let retry_after = match self {
-            Self::Busy { retry_after } => Some(retry_after),
+            Self::Busy { retry_after } | Self::TooManyAttempts { retry_after } => Some(retry_after),
             Self::Unavailable => Some(Duration::from_secs(1)),
             _ => None,
         };
         if let Some(wait) = retry_after {
-            headers.insert(
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs().max(1)),
-            );
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
         }
         response
     }

@@ -9,8 +9,9 @@ mod openapi;
 mod path_id;
 pub mod problem_responses;
 mod query_string;
+mod serve;
 
-pub use client::Client;
+pub use client::{Client, is_https};
 pub use error::{Error, FieldErrors, Problem};
 pub use health::Health;
 pub use json_body::JsonBody;
@@ -18,3 +19,4 @@ pub use layers::{BODY_LIMIT, with_layers};
 pub use openapi::{docs_router, document_common_problems};
 pub use path_id::{OneId, PathIds};
 pub use query_string::QueryString;
+pub use serve::serve;

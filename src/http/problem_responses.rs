@@ -32,6 +32,17 @@ pub struct NotYours(#[allow(dead_code)] Problem);
 )]
 pub struct NotFound(#[allow(dead_code)] Problem);
 
+/// 429 when too many attempts have failed.
+#[derive(IntoResponses)]
+#[response(
+    status = 429,
+    description = "`too_many_attempts`: see the settings `LOGIN_FAILURES_PER_ACCOUNT`, \
+        `LOGIN_FAILURES_PER_ADDRESS` and `SIGNUPS_PER_ADDRESS`",
+    content_type = "application/problem+json",
+    headers(("Retry-After" = i64, description = "Seconds to wait"))
+)]
+pub struct TooManyAttempts(#[allow(dead_code)] Problem);
+
 /// 503 when too many passwords wait to be hashed.
 #[derive(IntoResponses)]
 #[response(

@@ -26,6 +26,7 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
     let mut workplace = Workplace::new(&[("SECRET_KEY", &key), ("PASSWORDLESS_LOGIN", "on")]);
     workplace.set("PASSWORD_HASHES_AT_ONCE", "2");
     workplace.set("SESSIONS_PER_USER", "100000");
+    workplace.set("SIGNUPS_PER_ADDRESS", "unlimited");
     assert!(
         workplace
             .run(&["user", "add", "Ann", "--no-password"])

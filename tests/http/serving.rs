@@ -176,7 +176,7 @@ async fn production_is_for_https_and_logs_in_json_without_secrets() {
         assert!(line["timestamp"].is_string(), "{line}");
     }
     assert!(
-        logs.contains("signed up") && logs.contains("\"status\":201"),
+        logs.contains("\"event\":\"sign_up\"") && logs.contains("\"status\":201"),
         "{logs}"
     );
     let (_, value) = pair.split_once('=').unwrap();

@@ -1,12 +1,13 @@
-use std::net::SocketAddr;
+use std::convert::Infallible;
 
-use axum::{Router, ServiceExt, extract::Request};
+use axum::{Router, extract::Request, response::Response};
 use handstamp::{
     Config, Db, app,
     gate::{Accounts, Gate},
-    http::Health,
+    http::{self, Health},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
+use tower::Service;
 
 use super::{Browser, Database, Kind, MovableClock};
 
@@ -40,22 +41,9 @@ impl Server {
     }
 
     pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
-        let clock = MovableClock::default();
-        let (gate, config) = open(&database, settings, &clock).await;
-        let health = Health::new(gate.db().clone());
-        let app = app::service(&config, &gate, health.clone()).unwrap();
-        let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self {
-            base,
-            clock,
-            database,
-            gate,
-            health,
-            _task: Task(task),
-        }
+        let app =
+            |gate: &Gate, config: &Config, health| app::service(config, gate, health).unwrap();
+        Self::serve(database, settings, app).await
     }
 
     /// A server with `router` of the test's own making around the same gate.
@@ -72,13 +60,26 @@ impl Server {
         settings: &[(&str, &str)],
         router: impl FnOnce(Gate) -> Router,
     ) -> Self {
+        Self::serve(database, settings, |gate, _, _| router(gate.clone())).await
+    }
+
+    /// Whatever `app` makes, served as the binary serves.
+    async fn serve<S>(
+        database: Database,
+        settings: &[(&str, &str)],
+        app: impl FnOnce(&Gate, &Config, Health) -> S,
+    ) -> Self
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+    {
         let clock = MovableClock::default();
-        let (gate, _) = open(&database, settings, &clock).await;
+        let (gate, config) = open(&database, settings, &clock).await;
         let health = Health::new(gate.db().clone());
-        let service = router(gate.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let app = app(&gate, &config, health.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let task = tokio::spawn(http::serve(listener, app, std::future::pending()));
         Self {
             base,
             clock,

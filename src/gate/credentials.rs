@@ -1,0 +1,116 @@
+//! Whether a name and a password open an account.
+
+use super::{
+    audit::{self, Action, Event, Reason},
+    password::Permit,
+    state::Gate,
+    throttle::{Attempt, Used},
+    username::Username,
+    users::{self, Account, AccountState},
+};
+use crate::http::{Client, Error};
+
+/// Credentials that open an account.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub account: Account,
+    /// To be taken back with the log-in; none where nothing was there to be guessed.
+    pub attempt: Option<Attempt>,
+    /// To be kept until that is done.
+    pub permit: Option<Permit>,
+}
+
+/// The account that these credentials open. Whatever is wrong with them, the same work is done
+/// for the answer, so that its time tells nothing (ASVS 6.3.8).
+///
+/// # Errors
+/// [`Error::BadCredentials`] and nothing more of what was wrong;
+/// [`Error::TooManyAttempts`] or [`Error::Busy`] before the password was looked at.
+pub(super) async fn check(
+    gate: &Gate,
+    client: &Client,
+    username: &str,
+    password: Option<String>,
+) -> Result<Accepted, Error> {
+    let mut attempt = gate.throttle().log_in(username, client.ip);
+    attempt.check(gate.db(), gate.now()).await?;
+    let account = match Username::parse(username) {
+        Ok(username) => users::find(gate.db(), &username).await?,
+        Err(_) => None,
+    };
+    let refusal = refusal(account.as_ref());
+    if let (Some(Reason::NoPassword), Some(account)) = (refusal, &account)
+        && password.is_none()
+        && gate.passwordless_login()
+    {
+        return Ok(Accepted {
+            account: account.clone(),
+            attempt: None,
+            permit: None,
+        });
+    }
+
+    // Nobody waits for the database with a count and without a turn to hash.
+    let permit = gate.passwords().permit().await?;
+    let used = attempt.count(gate.db(), gate.now()).await?;
+    let stored = account
+        .as_ref()
+        .filter(|_| refusal.is_none())
+        .and_then(|account| account.password_hash.clone());
+    let password = password.unwrap_or_default();
+    let verdict = gate.passwords().verify(permit, password, stored).await?;
+    let mut account = match account {
+        Some(account) if verdict.matches => account,
+        account => {
+            let reason = refusal.unwrap_or(Reason::WrongPassword);
+            return Err(refuse(gate, client, account, reason, used).await);
+        }
+    };
+    if let (Some(old), Some(new)) = (&account.password_hash, verdict.rehashed) {
+        users::rehash(gate.db(), account.user.id, old, &new).await?;
+        account.password_hash = Some(new);
+    }
+    Ok(Accepted {
+        account,
+        attempt: Some(attempt),
+        permit: Some(verdict.permit),
+    })
+}
+
+/// Why no password opens this account, if so.
+fn refusal(account: Option<&Account>) -> Option<Reason> {
+    match account {
+        None => Some(Reason::UnknownUser),
+        Some(account) if account.state() == AccountState::Disabled => Some(Reason::Disabled),
+        Some(account) if account.password_hash.is_none() => Some(Reason::NoPassword),
+        Some(_) => None,
+    }
+}
+
+/// Writes the failure down; the error that says no more than it must.
+async fn refuse(
+    gate: &Gate,
+    client: &Client,
+    account: Option<Account>,
+    reason: Reason,
+    used: Used,
+) -> Error {
+    let user_id = account.map(|account| account.user.id);
+    let failed = Event::failure(Action::LogIn, reason, user_id, client);
+    match record_failure(gate, failed, used).await {
+        Ok(()) => Error::BadCredentials,
+        Err(error) => error,
+    }
+}
+
+/// Writes down that an attempt failed, and whether it was the last one for now.
+pub(super) async fn record_failure(
+    gate: &Gate,
+    failed: Event<'_>,
+    used: Used,
+) -> Result<(), Error> {
+    let lock_out = (used == Used::Last).then(|| failed.as_lock_out());
+    let events: Vec<Event<'_>> = [Some(failed), lock_out].into_iter().flatten().collect();
+    let tx = gate.db().begin().await?;
+    Ok(audit::commit(tx, gate.now(), &events).await?)
+}
