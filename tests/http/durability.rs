@@ -42,7 +42,11 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
             tokio::spawn(async move { work(&base, &format!("u{round}-{client}"), &told).await })
         });
         let clients: Vec<_> = clients.collect();
-        tokio::time::sleep(Duration::from_millis(150 + round * 7)).await;
+        // However slow the machine, there is something to lose.
+        while told.lock().unwrap().logged_out.len() < (round as usize + 1) * 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50 + round * 7)).await;
         process.kill();
         for client in clients {
             client.abort();
@@ -61,7 +65,7 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
         logged_in,
     } = told;
     assert!(
-        signed_up.len() > 20 && logged_out.len() > 100,
+        signed_up.len() > 20 && logged_out.len() >= 120,
         "{} {}",
         signed_up.len(),
         logged_out.len()

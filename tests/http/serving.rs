@@ -112,12 +112,13 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish() {
     let key = handstamp::config::generate_secret_key();
-    let process = Workplace::new(&[("SECRET_KEY", &key)]).serve();
+    let workplace = Workplace::new(&[("SECRET_KEY", &key)]);
+    let process = workplace.serve();
     let browser = process.browser();
     browser.sign_up("Ann").await;
     let under_way = {
         let browser = browser.clone();
-        tokio::spawn(async move { browser.log_in("Ann").await.status })
+        tokio::spawn(async move { browser.log_in("Ann").await })
     };
     tokio::time::sleep(Duration::from_millis(10)).await;
     let readyz = {
@@ -130,7 +131,8 @@ async fn sigterm_lets_requests_under_way_finish() {
     let status = tokio::task::spawn_blocking(move || process.stop())
         .await
         .unwrap();
-    assert_eq!(under_way.await.unwrap(), 200);
+    let under_way = under_way.await.unwrap();
+    assert_eq!(under_way.status, 200, "{under_way:?}");
     assert_eq!(
         readyz.await.unwrap(),
         "unavailable",
