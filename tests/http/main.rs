@@ -8,6 +8,7 @@ mod helpers;
 mod answers;
 mod clients_that_hang_up;
 mod command_line;
+mod conformance;
 mod database_down;
 mod durability;
 mod embed;

@@ -1,0 +1,40 @@
+//! Claims about sessions that can be put to any server which speaks the notes' dialect:
+//! `POST /login` with a name, `GET /checklogin`, `DELETE /logout`. Each is put to handstamp on
+//! both databases, and to the peers by `benches/conformance`; docs/security.md is the table.
+
+mod answers;
+mod clients;
+mod cookie;
+mod cross_site;
+mod input;
+mod peers;
+mod sessions;
+mod subject;
+mod table;
+mod tampering;
+
+/// Makes of each `async fn name(subject: Subject)` a test for either database, and a row for
+/// the peers.
+macro_rules! rows {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let subject = super::Subject::handstamp($crate::helpers::Kind::Sqlite).await;
+                super::$name(subject).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let subject = super::Subject::handstamp($crate::helpers::Kind::Postgres).await;
+                super::$name(subject).await;
+            })+
+        }
+        pub const ROWS: &[$crate::conformance::subject::Row] = &[
+            $(($crate::conformance::subject::row_name(module_path!(), stringify!($name)),
+               |subject| Box::pin($name(subject)))),+
+        ];
+    };
+}
+use rows;
