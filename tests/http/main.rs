@@ -6,6 +6,7 @@
 mod helpers;
 
 mod answers;
+mod audit;
 mod clients_that_hang_up;
 mod command_line;
 mod conformance;
@@ -23,5 +24,6 @@ mod problems;
 mod serving;
 mod sessions;
 mod tampering;
+mod throttling;
 mod timeouts;
 mod walks;

@@ -1,0 +1,378 @@
+//! Guessing gets slow, and its victim is not the one who pays for it.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, on_both_databases};
+
+on_both_databases!(
+    failures_of_an_account_are_bounded,
+    waits_grow_and_end,
+    parallel_guesses_are_counted_one_by_one,
+    right_passwords_in_parallel_are_not_failures,
+    a_success_clears_the_account,
+    an_attack_leaves_the_owner_in_peace,
+    unknown_names_are_counted_alike,
+    a_restart_and_a_second_server_go_on_counting,
+    failures_of_an_address_are_bounded,
+    nobody_chooses_their_own_address,
+    an_ipv6_network_counts_as_one,
+    sign_ups_of_an_address_are_bounded,
+    parallel_sign_ups_are_counted_one_by_one,
+    a_stolen_session_cannot_guess_the_password,
+    a_new_password_starts_anew,
+    limits_can_be_turned_off,
+    what_is_counted_is_forgotten_in_the_end,
+);
+
+const PROXIED: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+
+async fn guess(browser: &Browser, name: &str) -> Answer {
+    browser.log_in_with(name, "a wrong password").await
+}
+
+/// As a proxy hands on what comes from `address`.
+async fn log_in_from(server: &Server, address: &str, name: &str, password: &str) -> Answer {
+    let browser = server.browser();
+    let body = json!({"username": name, "password": password});
+    let request = browser.request(Method::POST, "/login").json(&body);
+    browser
+        .send(request.header("x-forwarded-for", address))
+        .await
+}
+
+/// How long a 429 says to wait.
+fn wait(answer: &Answer) -> Duration {
+    assert_eq!(answer.code(), "too_many_attempts");
+    assert_eq!(answer.status, 429);
+    let seconds = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("{seconds} s"))
+    );
+    Duration::from_secs(seconds)
+}
+
+async fn failures_of_an_account_are_bounded(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..10 {
+        assert_eq!(guess(&browser, "Ann").await.code(), "bad_credentials");
+    }
+    let right = browser.log_in("ANN").await;
+    assert!((Duration::from_secs(890)..=Duration::from_secs(900)).contains(&wait(&right)));
+    server.browser().sign_up("Ben").await;
+    assert_eq!(browser.log_in("Ben").await.status, 200, "another account");
+}
+
+async fn waits_grow_and_end(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "2/10m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    guess(&browser, "Ann").await;
+    guess(&browser, "Ann").await;
+    for minutes in [10, 20, 40, 40] {
+        let wait = wait(&guess(&browser, "Ann").await);
+        assert_eq!(wait.as_secs().div_ceil(60), minutes);
+        server.clock.advance(wait);
+        assert_eq!(guess(&browser, "Ann").await.status, 400, "one more");
+    }
+    server.clock.advance(wait(&guess(&browser, "Ann").await));
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+}
+
+async fn parallel_guesses_are_counted_one_by_one(kind: Kind) {
+    let settings = [
+        ("PASSWORD_HASHES_AT_ONCE", "4"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "unlimited"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    let owner = server.browser();
+    owner.sign_up("Ann").await;
+    let guesser = server.browser();
+    let guesses = tokio::spawn({
+        let guesser = guesser.clone();
+        async move { join_all((0..500).map(|_| guess(&guesser, "Ann"))).await }
+    });
+    while !guesses.is_finished() {
+        assert_eq!(
+            owner.check().await.status,
+            200,
+            "the owner's session goes on"
+        );
+    }
+    let guesses = guesses.await.unwrap();
+    let of_status = |status: u16| {
+        guesses
+            .iter()
+            .filter(|guess| guess.status == status)
+            .count()
+    };
+    let looked_at = of_status(400);
+    assert_eq!(looked_at + of_status(429) + of_status(503), 500);
+    assert!(
+        (1..=10).contains(&looked_at),
+        "{looked_at} reached a password hash"
+    );
+    wait(&guess(&guesser, "Ann").await);
+}
+
+async fn right_passwords_in_parallel_are_not_failures(kind: Kind) {
+    let settings = [
+        ("PASSWORD_HASHES_AT_ONCE", "2"),
+        ("LOGIN_FAILURES_PER_ACCOUNT", "3/15m"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "3/15m"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    server.browser().sign_up("Ann").await;
+    let browser = server.browser();
+    let answers = join_all((0..12).map(|_| browser.log_in("Ann"))).await;
+    assert!(
+        answers.iter().all(|answer| answer.status == 200),
+        "{answers:?}"
+    );
+}
+
+async fn a_success_clears_the_account(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..3 {
+        for _ in 0..2 {
+            assert_eq!(guess(&browser, "Ann").await.status, 400);
+        }
+        assert_eq!(browser.log_in("Ann").await.status, 200);
+    }
+}
+
+async fn an_attack_leaves_the_owner_in_peace(kind: Kind) {
+    let server = Server::start_with(kind, &[PROXIED]).await;
+    let owner = server.browser();
+    owner.sign_up("Ann").await;
+    let home = "198.51.100.1";
+    assert_eq!(
+        log_in_from(&server, home, "Ann", PASSWORD).await.status,
+        200
+    );
+    for address in 0..30 {
+        let address = format!("203.0.113.{address}");
+        let answer = log_in_from(&server, &address, "Ann", "a wrong password").await;
+        assert!([400, 429].contains(&answer.status.as_u16()));
+    }
+    let elsewhere = log_in_from(&server, "203.0.113.99", "Ann", PASSWORD).await;
+    let wait = wait(&elsewhere);
+    assert_eq!(owner.check().await.status, 200, "nobody is logged out");
+    assert_eq!(
+        log_in_from(&server, home, "Ann", PASSWORD).await.status,
+        200,
+        "nor locked out"
+    );
+    server.clock.advance(wait);
+    assert_eq!(
+        log_in_from(&server, "203.0.113.99", "Ann", PASSWORD)
+            .await
+            .status,
+        200
+    );
+}
+
+async fn unknown_names_are_counted_alike(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for name in ["Ann", "Nobody", "no name at all", ""] {
+        for _ in 0..3 {
+            assert_eq!(guess(&browser, name).await.status, 400, "{name}");
+        }
+        wait(&guess(&browser, name).await);
+    }
+}
+
+async fn a_restart_and_a_second_server_go_on_counting(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "4/15m")]).await;
+    let limit = [("LOGIN_FAILURES_PER_ACCOUNT", "4/15m")];
+    server.browser().sign_up("Ann").await;
+    for _ in 0..2 {
+        guess(&server.browser(), "Ann").await;
+    }
+    let second = Server::start_on(crate::helpers::Database::at(&server.database.url), &limit).await;
+    guess(&second.browser(), "Ann").await;
+    guess(&server.browser(), "Ann").await;
+    wait(&guess(&second.browser(), "Ann").await);
+    drop(second);
+    let server = server.restart_with(&limit).await;
+    wait(&guess(&server.browser(), "Ann").await);
+}
+
+async fn failures_of_an_address_are_bounded(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ADDRESS", "5/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    assert_eq!(browser.log_in("Ann").await.status, 200, "is not counted");
+    for number in 0..5 {
+        assert_eq!(guess(&browser, &format!("user{number}")).await.status, 400);
+    }
+    server.clock.advance(wait(&browser.log_in("Ann").await));
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+    assert_eq!(browser.check().await.status, 200);
+}
+
+async fn nobody_chooses_their_own_address(kind: Kind) {
+    let limit = ("LOGIN_FAILURES_PER_ADDRESS", "3/15m");
+    let server = Server::start_with(kind, &[limit]).await;
+    for number in 0..3 {
+        log_in_from(
+            &server,
+            &format!("203.0.113.{number}"),
+            &format!("user{number}"),
+            "x",
+        )
+        .await;
+    }
+    wait(&log_in_from(&server, "203.0.113.9", "user9", "x").await);
+
+    let server = Server::start_with(kind, &[limit, PROXIED]).await;
+    for number in 0..3 {
+        let forwarded = format!("203.0.113.{number}, 198.51.100.1");
+        log_in_from(&server, &forwarded, &format!("user{number}"), "x").await;
+    }
+    wait(&log_in_from(&server, "203.0.113.9, 198.51.100.1", "user9", "x").await);
+    assert_eq!(
+        log_in_from(&server, "198.51.100.2", "user9", "x")
+            .await
+            .status,
+        400
+    );
+}
+
+async fn an_ipv6_network_counts_as_one(kind: Kind) {
+    let settings = [("LOGIN_FAILURES_PER_ADDRESS", "3/15m"), PROXIED];
+    let server = Server::start_with(kind, &settings).await;
+    for number in 0..3 {
+        let address = format!("2001:db8:1:2:{number}::{number}");
+        log_in_from(&server, &address, &format!("user{number}"), "x").await;
+    }
+    wait(&log_in_from(&server, "2001:db8:1:2:ffff::1", "user9", "x").await);
+    assert_eq!(
+        log_in_from(&server, "2001:db8:1:3::1", "user9", "x")
+            .await
+            .status,
+        400
+    );
+}
+
+async fn sign_up(server: &Server, number: u32) -> Answer {
+    let body = json!({
+        "username": format!("user{number}"),
+        "email": format!("user{number}@example.com"),
+        "password": PASSWORD,
+    });
+    server.browser().post("/signup", body).await
+}
+
+async fn sign_ups_of_an_address_are_bounded(kind: Kind) {
+    let server = Server::start_with(kind, &[("SIGNUPS_PER_ADDRESS", "3/1h")]).await;
+    for number in 0..3 {
+        assert_eq!(sign_up(&server, number).await.status, 201);
+        if number < 2 {
+            let again = sign_up(&server, number).await;
+            assert_eq!(again.code(), "username_taken", "makes no account");
+        }
+    }
+    let wait = wait(&sign_up(&server, 3).await);
+    assert_eq!(server.database.count("users").await, 3);
+    server.clock.advance(wait);
+    assert_eq!(sign_up(&server, 3).await.status, 201);
+}
+
+async fn parallel_sign_ups_are_counted_one_by_one(kind: Kind) {
+    let server = Server::start_with(kind, &[("SIGNUPS_PER_ADDRESS", "3/1h")]).await;
+    let answers = join_all((0..10).map(|number| sign_up(&server, number))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(made, 3, "{answers:?}");
+    assert_eq!(server.database.count("users").await, 3);
+    assert_eq!(server.database.count("sessions").await, 3);
+}
+
+async fn a_stolen_session_cannot_guess_the_password(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let change = |current: &'static str| {
+        let body = json!({"current_password": current, "new_password": "black coffee by noon"});
+        browser.post("/password", body)
+    };
+    for _ in 0..3 {
+        assert_eq!(change("a wrong password").await.code(), "bad_credentials");
+    }
+    let wait = wait(&change(PASSWORD).await);
+    assert_eq!(
+        server.browser().log_in("Ann").await.status,
+        200,
+        "log-in is another matter"
+    );
+    server.clock.advance(wait);
+    assert_eq!(change(PASSWORD).await.status, 204);
+}
+
+async fn a_new_password_starts_anew(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..3 {
+        guess(&browser, "Ann").await;
+    }
+    wait(&browser.log_in("Ann").await);
+    let accounts = server.other_process().await;
+    let ann = accounts.find("ann").await.unwrap().unwrap();
+    let new = "black coffee by noon";
+    accounts
+        .set_password(&ann.user, new.to_owned())
+        .await
+        .unwrap();
+    assert_eq!(browser.log_in_with("Ann", new).await.status, 200);
+}
+
+async fn limits_can_be_turned_off(kind: Kind) {
+    let settings = [
+        ("LOGIN_FAILURES_PER_ACCOUNT", "unlimited"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "unlimited"),
+        ("SIGNUPS_PER_ADDRESS", "unlimited"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    for number in 0..21 {
+        assert_eq!(sign_up(&server, number).await.status, 201);
+    }
+    for _ in 0..51 {
+        assert_eq!(guess(&server.browser(), "user0").await.status, 400);
+    }
+    assert_eq!(server.database.count("throttles").await, 0);
+}
+
+async fn what_is_counted_is_forgotten_in_the_end(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    guess(&browser, "Ann").await;
+    guess(&browser, "Nobody").await;
+    browser.log_in("Ann").await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    server.clock.advance(2 * day);
+    server.gate.purge_records().await.unwrap();
+    assert_eq!(
+        server.database.count("throttles").await,
+        1,
+        "the address that Ann is known at"
+    );
+    assert!(server.database.count("audit_events").await > 0);
+    server.clock.advance(90 * day);
+    server.gate.purge_records().await.unwrap();
+    assert_eq!(server.database.count("throttles").await, 0);
+    assert_eq!(server.database.count("audit_events").await, 0);
+}
