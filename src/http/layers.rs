@@ -52,10 +52,10 @@ pub fn with_layers(router: Router, config: &Config) -> Result<Router, ConfigErro
                 .on_response(log_response),
         )
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(CatchPanicLayer::custom(panic_response))
-        .layer(map_response(error_as_problem))
         .option_layer(config.is_production().then(hsts))
         .layer(map_response(security_headers))
+        .layer(CatchPanicLayer::custom(panic_response))
+        .layer(map_response(error_as_problem))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             REQUEST_TIMEOUT,
@@ -131,7 +131,7 @@ fn csrf(
 
 /// What no answer does: be taken for another type, be framed, or say where it was clicked
 /// (ASVS 3.4.3 to 3.4.8). A page brings a policy of its own.
-async fn security_headers(mut response: Response) -> Response {
+async fn security_headers<B>(mut response: axum::http::Response<B>) -> axum::http::Response<B> {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),

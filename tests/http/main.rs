@@ -13,6 +13,7 @@ mod conformance;
 mod database_down;
 mod durability;
 mod embed;
+mod hardening;
 mod keys;
 mod log_out_wins;
 mod meter;

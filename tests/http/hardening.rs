@@ -1,0 +1,505 @@
+//! Claims of docs/security.md that nothing but this server can be asked.
+
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use futures_util::{StreamExt, stream};
+use handstamp::{Config, gate::AccountState, http::with_layers};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, Workplace, on_both_databases};
+
+on_both_databases!(
+    production_cookies_are_secure_and_host_bound,
+    production_answers_are_for_https_alone,
+    weak_and_published_keys_are_refused,
+    passwordless_log_in_is_refused_in_production,
+    failed_log_ins_are_alike,
+    passwords_are_kept_as_argon2id,
+    passwords_are_long_enough_and_hard_to_guess,
+    deleted_and_disabled_users_are_out_at_once,
+    unknown_fields_change_nothing,
+    allowed_origins_are_exact,
+    ten_thousand_bad_cookies_make_no_row,
+    ids_of_sessions_are_not_shown,
+    reasons_tell_a_developer_what_to_look_at,
+    a_panic_is_answered_and_survived,
+    log_lines_cannot_be_forged,
+    logs_hold_no_secret,
+    nobody_has_an_account_from_the_start,
+);
+
+const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
+
+async fn production_cookies_are_secure_and_host_bound(kind: Kind) {
+    let server = Server::start_with(kind, &[PRODUCTION]).await;
+    let browser = server.browser();
+    let set = browser.sign_up("Ann").await;
+    let set = set.header("set-cookie").unwrap();
+    let (pair, attributes) = set.split_once("; ").unwrap();
+    assert!(pair.starts_with("__Host-session="), "{set}");
+    assert_eq!(
+        attributes,
+        "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2592000"
+    );
+    let request = browser
+        .request(Method::DELETE, "/logout")
+        .header("cookie", pair);
+    let removal = browser.send(request).await;
+    assert_eq!(
+        removal.header("set-cookie"),
+        Some("__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0")
+    );
+}
+
+async fn production_answers_are_for_https_alone(kind: Kind) {
+    let server = Server::start_with(kind, &[PRODUCTION]).await;
+    let browser = server.browser();
+    for path in [
+        "/checklogin",
+        "/",
+        "/openapi.json",
+        "/not-there",
+        "/healthz",
+    ] {
+        let answer = browser.get(path).await;
+        let hsts = answer.header("strict-transport-security");
+        assert_eq!(hsts, Some("max-age=31536000"), "{path}");
+    }
+    let development = Server::start(kind).await;
+    let answer = development.browser().check().await;
+    assert_eq!(answer.header("strict-transport-security"), None);
+}
+
+/// Starts the server where it must refuse to; what it says.
+async fn refusal(kind: Kind, settings: &[(&str, &str)]) -> String {
+    let database = crate::helpers::Database::new(kind).await;
+    let mut workplace = Workplace::new(&[("DATABASE_URL", &database.url), ("PORT", "0")]);
+    for (name, value) in settings {
+        workplace.set(name, value);
+    }
+    let output = workplace.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+async fn weak_and_published_keys_are_refused(kind: Kind) {
+    for key in [
+        "",
+        "short",
+        "blahblahblahblahblahblahblahblahblah",
+        &"ab".repeat(20),
+    ] {
+        let said = refusal(kind, &[PRODUCTION, ("SECRET_KEY", key)]).await;
+        assert!(said.starts_with("SECRET_KEY: "), "{said}");
+        assert!(key.is_empty() || !said.contains(key), "{said}");
+    }
+}
+
+async fn passwordless_log_in_is_refused_in_production(kind: Kind) {
+    let key = handstamp::config::generate_secret_key();
+    let settings = [
+        PRODUCTION,
+        ("SECRET_KEY", &*key),
+        ("PASSWORDLESS_LOGIN", "on"),
+    ];
+    let said = refusal(kind, &settings).await;
+    assert_eq!(said, "PASSWORDLESS_LOGIN: must be off in production\n");
+    let server = Server::start_with(kind, &[PRODUCTION]).await;
+    server.browser().sign_up("Ann").await;
+    server
+        .database
+        .execute("update users set password_hash = null")
+        .await;
+    let answer = server
+        .browser()
+        .post("/login", json!({"username": "Ann"}))
+        .await;
+    assert_eq!(answer.code(), "bad_credentials");
+}
+
+/// Accounts that cannot be logged in to with "a wrong password", each for another reason.
+async fn unlucky_accounts(server: &Server) -> [&'static str; 4] {
+    for name in ["Wrong", "Disabled", "Passwordless"] {
+        server.browser().sign_up(name).await;
+    }
+    let disabled = server
+        .accounts()
+        .find("Disabled")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
+    server
+        .accounts()
+        .set_state(&disabled, AccountState::Disabled)
+        .await
+        .unwrap();
+    let no_password = "update users set password_hash = null where username = 'Passwordless'";
+    server.database.execute(no_password).await;
+    ["Wrong", "Disabled", "Passwordless", "Unknown"]
+}
+
+async fn failed_log_ins_are_alike(kind: Kind) {
+    let server = Server::start(kind).await;
+    let shown = |answer: &Answer| {
+        let mut headers = answer.headers.clone();
+        headers.remove("date");
+        let id = headers.remove("x-request-id");
+        assert!(id.is_some());
+        format!("{} {headers:?} {}", answer.status, answer.text)
+    };
+    let mut answers = Vec::new();
+    for name in unlucky_accounts(&server).await {
+        for _ in 0..11 {
+            answers.push(shown(
+                &server.browser().log_in_with(name, "a wrong password").await,
+            ));
+        }
+    }
+    for others in answers.chunks(11) {
+        assert_eq!(others[..10], answers[..10]);
+        assert!(others[10].contains("too_many_attempts"), "{}", others[10]);
+    }
+}
+
+async fn passwords_are_kept_as_argon2id(kind: Kind) {
+    let server = Server::start(kind).await;
+    server.browser().sign_up("Ann").await;
+    server.browser().sign_up("Ben").await;
+    let hash = async |name: &str| {
+        let sql = format!("select password_hash from users where username = '{name}'");
+        server.database.text(&sql).await.unwrap()
+    };
+    let (ann, ben) = (hash("Ann").await, hash("Ben").await);
+    assert!(ann.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{ann}");
+    assert_ne!(ann, ben, "the same password, another salt");
+}
+
+async fn sign_up_with(server: &Server, number: usize, password: &str) -> Answer {
+    let name = format!("user{number}");
+    let email = format!("{name}@example.com");
+    let body = json!({"username": name, "email": email, "password": password});
+    server.browser().post("/signup", body).await
+}
+
+async fn passwords_are_long_enough_and_hard_to_guess(kind: Kind) {
+    let server = Server::start(kind).await;
+    let too_long = "long and hard to guess ".repeat(12);
+    for (number, weak) in [
+        "",
+        "1234567",
+        "password",
+        "12345678",
+        "user4user4",
+        &too_long,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = sign_up_with(&server, number, weak).await;
+        assert_eq!(answer.status, 422, "{weak}");
+        assert!(answer.json()["errors"]["password"].is_array(), "{answer:?}");
+    }
+    let long = &too_long[..256];
+    for (number, good) in [
+        "plain tea at dawn",
+        "смешно и длинно 42",
+        "   spaces   at   ends   ",
+        long,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(
+            sign_up_with(&server, number, good).await.status,
+            201,
+            "{good}"
+        );
+        let browser = server.browser();
+        let name = format!("user{number}");
+        assert_eq!(browser.log_in_with(&name, good).await.status, 200, "{good}");
+        let other = format!("{good}x");
+        assert_eq!(
+            browser.log_in_with(&name, &other).await.status,
+            400,
+            "{good}"
+        );
+    }
+}
+
+async fn deleted_and_disabled_users_are_out_at_once(kind: Kind) {
+    let server = Server::start(kind).await;
+    let (ann, ben) = (server.browser(), server.browser());
+    ann.sign_up("Ann").await;
+    ben.sign_up("Ben").await;
+    let user = server.accounts().find("Ann").await.unwrap().unwrap().user;
+    server
+        .accounts()
+        .set_state(&user, AccountState::Disabled)
+        .await
+        .unwrap();
+    assert_eq!(ann.check().await.reason(), "user_gone");
+    server
+        .database
+        .execute("delete from users where username = 'Ben'")
+        .await;
+    // Somebody else's doing is heard within a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(ben.check().await.reason(), "user_gone");
+}
+
+async fn unknown_fields_change_nothing(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    let body = json!({
+        "username": "Ann", "email": "ann@example.com", "password": PASSWORD,
+        "id": "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60", "created_at": "2000-01-01T00:00:00Z",
+        "user_id": 1, "role": "admin", "password_hash": "x",
+    });
+    let answer = browser.post("/signup", body).await;
+    assert_eq!(answer.status, 201);
+    assert_ne!(answer.json()["id"], "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60");
+    assert!(answer.json()["created_at"].as_str().unwrap() > "2026");
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+}
+
+async fn allowed_origins_are_exact(kind: Kind) {
+    let server = Server::start_with(kind, &[("ALLOWED_ORIGINS", "https://app.example")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let ask = async |method: Method, origin: &str| {
+        let path = if method == Method::GET {
+            "/checklogin"
+        } else {
+            "/sessions"
+        };
+        browser
+            .send(browser.request(method, path).header("origin", origin))
+            .await
+    };
+    let allowed = ask(Method::GET, "https://app.example").await;
+    assert_eq!(
+        allowed.header("access-control-allow-origin"),
+        Some("https://app.example")
+    );
+    assert_eq!(
+        allowed.header("access-control-allow-credentials"),
+        Some("true")
+    );
+    assert_eq!(ask(Method::DELETE, "https://app.example").await.status, 204);
+    for origin in [
+        "http://app.example",
+        "https://app.example:8443",
+        "https://app.example.evil.example",
+        "https://evil-app.example",
+        "https://www.app.example",
+        "null",
+    ] {
+        let answer = ask(Method::GET, origin).await;
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            None,
+            "{origin}"
+        );
+        assert_eq!(
+            ask(Method::DELETE, origin).await.code(),
+            "cross_site",
+            "{origin}"
+        );
+    }
+}
+
+async fn ten_thousand_bad_cookies_make_no_row(kind: Kind) {
+    let server = Server::start(kind).await;
+    let (live, over) = (server.browser(), server.browser());
+    over.sign_up("Ann").await;
+    let over = over.session().unwrap();
+    server.clock.advance(Duration::from_secs(15 * 24 * 60 * 60));
+    live.sign_up("Ben").await;
+    let before = server.database.count("sessions").await;
+    let bare = server.browser();
+    let cookie = |number: usize| match number % 4 {
+        0 => format!("session={over}"),
+        1 => format!("session={}{number:04}", &over[..over.len() - 4]),
+        2 => format!("session={:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        _ => format!("session={}", "A".repeat(number % 400)),
+    };
+    let requests = stream::iter(0..10_000).map(|number| {
+        let method = if number % 10 == 0 {
+            Method::DELETE
+        } else {
+            Method::GET
+        };
+        let path = ["/logout", "/checklogin", "/posts", "/sessions", "/login"][number % 5];
+        let path = if method == Method::DELETE {
+            "/logout"
+        } else {
+            path
+        };
+        let request = bare.request(method, path).header("cookie", cookie(number));
+        async move { request.send().await.unwrap().status().as_u16() }
+    });
+    let statuses: Vec<u16> = requests.buffer_unordered(16).collect().await;
+    assert!(statuses.iter().all(|status| *status < 500));
+    // Logging out with the cookie of one that is over removes its row, if anything.
+    let after = server.database.count("sessions").await;
+    assert!((before - 1..=before).contains(&after), "{before} {after}");
+    assert_eq!(live.check().await.status, 200);
+}
+
+async fn ids_of_sessions_are_not_shown(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let id = browser.session().unwrap()[44..].to_owned();
+    let stored = server
+        .database
+        .text("select id from sessions")
+        .await
+        .unwrap();
+    assert_eq!(id, stored);
+    for path in ["/sessions", "/checklogin", "/posts"] {
+        assert!(!browser.get(path).await.text.contains(&id), "{path}");
+    }
+    let by_secret = browser.delete(&format!("/sessions/{id}")).await;
+    assert_eq!(by_secret.status, 404);
+}
+
+async fn reasons_tell_a_developer_what_to_look_at(kind: Kind) {
+    let server = Server::start(kind).await;
+    let ask = async |server: &Server, headers: &[(&str, &str)]| {
+        let browser = Browser::new(&server.base);
+        let request = browser.request(Method::GET, "/checklogin");
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        browser.send(request).await.json()["detail"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let detail = ask(&server, &[("host", "localhost:3000")]).await;
+    assert!(
+        detail.contains("this request asked `localhost`"),
+        "{detail}"
+    );
+    let detail = ask(&server, &[("origin", "http://localhost:3000")]).await;
+    assert!(
+        detail.contains("A page of `localhost` asked `127.0.0.1`"),
+        "{detail}"
+    );
+    for host in ["<script>", "a b", "\u{e9}"] {
+        let detail = ask(&server, &[("host", host)]).await;
+        assert!(!detail.contains(host), "{detail}");
+    }
+
+    let settings = [PRODUCTION, ("TRUSTED_PROXIES", "127.0.0.1")];
+    let server = Server::start_with(kind, &settings).await;
+    let plain = ask(&server, &[]).await;
+    assert!(plain.contains("over plain http"), "{plain}");
+    let secure = ask(&server, &[("x-forwarded-proto", "https")]).await;
+    assert!(!secure.contains("over plain http"), "{secure}");
+    let untrusting = Server::start_with(kind, &[PRODUCTION]).await;
+    let forged = ask(&untrusting, &[("x-forwarded-proto", "https")]).await;
+    assert!(forged.contains("over plain http"), "{forged}");
+}
+
+async fn a_panic_is_answered_and_survived(kind: Kind) {
+    let key = (
+        "SECRET_KEY".to_owned(),
+        handstamp::config::generate_secret_key(),
+    );
+    let config = Config::for_server(&[key].into_iter().collect()).unwrap();
+    let server = Server::start_app(kind, &[], |gate| {
+        let panicking = get(async || -> String { panic!("the secret is 42") });
+        let router = gate.protect(Router::new().route("/panic", panicking));
+        with_layers(router.merge(gate.router()), &config).unwrap()
+    })
+    .await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..3 {
+        let answer = browser.get("/panic").await;
+        assert_eq!(answer.code(), "internal_server_error");
+        assert!(!answer.text.contains("42"), "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(browser.check().await.status, 200);
+    }
+}
+
+/// A server in production that logs all it can.
+async fn talkative(kind: Kind) -> (Workplace, crate::helpers::Database, String) {
+    let key = handstamp::config::generate_secret_key();
+    let database = crate::helpers::Database::new(kind).await;
+    let workplace = Workplace::new(&[
+        PRODUCTION,
+        ("SECRET_KEY", &key),
+        ("DATABASE_URL", &database.url),
+        ("RUST_LOG", "debug"),
+        ("PORT", "0"),
+    ]);
+    (workplace, database, key)
+}
+
+async fn log_lines_cannot_be_forged(kind: Kind) {
+    let (workplace, _database, _) = talkative(kind).await;
+    let process = workplace.serve();
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let forged = "Ann\n{\"level\":\"INFO\",\"event\":\"forged\"}\r\n\u{1b}[31m\u{2028}";
+    for name in [forged, "\u{0}", "\u{202e}nnA"] {
+        browser.log_in_with(name, name).await;
+        let body = json!({"username": name, "email": name, "password": name});
+        browser.post("/signup", body).await;
+    }
+    browser.get("/x%0a%7B%22event%22:%22forged%22%7D").await;
+    let request = browser.request(Method::GET, "/checklogin");
+    browser
+        .send(request.header("user-agent", "{\"event\":\"forged\"}"))
+        .await;
+    for line in process.logs().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert!(line["timestamp"].is_string(), "{line}");
+        assert_ne!(line["event"], "forged");
+    }
+}
+
+async fn logs_hold_no_secret(kind: Kind) {
+    let (workplace, _database, key) = talkative(kind).await;
+    let process = workplace.serve();
+    let browser = process.browser();
+    let answer = browser.sign_up("Ann").await;
+    let pair = answer
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    assert_eq!(browser.check_with(pair).await.status, 200);
+    browser.log_in_with("Ann", "another secret of hers").await;
+    browser.log_in_with("typed where the name goes", "x").await;
+    let logs = process.logs();
+    assert!(
+        logs.contains("\"event\":\"sign_up\"") && logs.contains("\"status\":201"),
+        "{logs}"
+    );
+    let (_, value) = pair.split_once('=').unwrap();
+    for secret in [
+        &*key,
+        PASSWORD,
+        "another secret of hers",
+        "typed where the name goes",
+        value,
+        &value[44..],
+        "$argon2id$",
+    ] {
+        assert!(!logs.contains(secret), "{secret}: {logs}");
+    }
+}
+
+async fn nobody_has_an_account_from_the_start(kind: Kind) {
+    let server = Server::start_with(kind, &[PRODUCTION]).await;
+    assert_eq!(server.database.count("users").await, 0);
+}
