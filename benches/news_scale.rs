@@ -5,13 +5,13 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use axum::{ServiceExt, extract::Request};
-use handstamp::{Config, Db, app, gate::Gate, http::Health};
+use handstamp::{
+    Config, Db, app,
+    gate::Gate,
+    http::{self, Health},
+};
 use reqwest::Client;
 use sqlx::{Executor, PgPool, SqlitePool};
 use tokio::net::TcpListener;
@@ -81,10 +81,9 @@ impl Site {
         fill(url, posts).await;
         let gate = Gate::new(&config, db.clone()).unwrap();
         let app = app::service(&config, &gate, Health::new(db)).unwrap();
-        let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        tokio::spawn(http::serve(listener, app, std::future::pending()));
         Self {
             base,
             client: Client::new(),

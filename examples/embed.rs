@@ -1,13 +1,13 @@
 //! handstamp in an axum app of your own: its routes beside two that know who asks.
 //! Run it where a `.env` has a SECRET_KEY: `cargo run --example embed`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, routing::get};
 use handstamp::{
     Config, Db,
     gate::{CurrentUser, Gate, Session, keep_purging},
-    http::{Error, with_layers},
+    http::{Error, serve, with_layers},
 };
 
 /// For those who are logged in; visitors are answered 401 with the reason.
@@ -40,6 +40,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = with_layers(app(&gate), &config)?;
     tokio::spawn(keep_purging(gate, Duration::from_secs(60)));
     let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(axum::serve(listener, service).await?)
+    serve(listener, app, std::future::pending()).await;
+    Ok(())
 }

@@ -25,6 +25,7 @@ pub fn all_rows() -> impl Iterator<Item = &'static Row> {
 
 /// `PEERS` is `NAME=URL NAME=URL`, in the order of the table's columns.
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::print_stdout)]
 #[ignore = "benches/conformance starts the peers and runs it"]
 async fn fill_the_table() {
     let peers = std::env::var("PEERS").expect("PEERS is not set: benches/conformance sets it");
