@@ -25,6 +25,8 @@ pub mod app;
 pub mod clock;
 pub mod config;
 pub mod db;
+#[cfg(test)]
+mod fuzz;
 pub mod gate;
 pub mod http;
 pub mod news;

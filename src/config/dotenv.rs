@@ -64,7 +64,12 @@ fn read_dotenv(path: &Path) -> Variables {
             return variables;
         }
     };
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    parse(&text)
+}
+
+fn parse(text: &[u8]) -> Variables {
+    let mut variables = Variables::default();
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     for item in dotenvy::from_read_iter(text) {
         match item {
             Ok((name, value)) => {
@@ -98,7 +103,13 @@ fn line_number(text: &[u8], line: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{
+        Config,
+        fuzz::{fuzz, spoilt},
+    };
 
     #[test]
     fn a_broken_line_is_named_by_number_and_not_shown() {
@@ -137,5 +148,65 @@ mod tests {
     fn a_missing_file_is_empty() {
         let variables = read_dotenv(Path::new("no/such/file"));
         assert!(variables.values.is_empty() && variables.mistakes.is_empty());
+    }
+
+    const LINES: &[&str] = &[
+        "",
+        "# a comment",
+        "export HOST=localhost",
+        "APP_ENV=production",
+        "PORT=0",
+        "PORT=65536",
+        "SECRET_KEY=hunter2hunter2hunter2hunter2hunter2",
+        "SECRET_KEY_FALLBACKS=hunter2,hunter2hunter2hunter2hunter2hunter2",
+        "DATABASE_URL=sqlite://a.db",
+        "DATABASE_URL=postgres://ann:hunter2@localhost:5432/news?sslmode=disable",
+        "SESSION_IDLE_TIMEOUT=14d",
+        "SESSION_ABSOLUTE_TIMEOUT=18446744073709551615y 1s",
+        "SESSIONS_PER_USER=99999999999999999999",
+        "FREE_READS=unlimited",
+        "TRUSTED_PROXIES=10.0.0.0/8, ::1, nonsense",
+        "ALLOWED_ORIGINS=https://app.example,http://[::1]:3000",
+        "NAME='$PORT ${PORT} \\$PORT'",
+        "NAME=\"a\\nb",
+        "NAME=${PORT",
+    ];
+    const WORDS: &[&str] = &[
+        "=", "\"", "'", "\\", "$", "${", "}", "#", "\n", "\r", " ", "PORT", "\0",
+    ];
+
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_dotenv() {
+        let valid = || {
+            let lines = prop::collection::vec(prop::sample::select(LINES), 0..8);
+            lines.prop_map(|lines| lines.join("\n").into_bytes())
+        };
+        let files = || prop_oneof![1 => valid().boxed(), 3 => spoilt(valid(), WORDS).boxed()];
+        fuzz(".env", files, |text| {
+            let variables = parse(&text);
+            for mistake in &variables.mistakes {
+                let line = mistake
+                    .strip_prefix(".env: line ")
+                    .and_then(|rest| rest.strip_suffix(" is not NAME=value"));
+                let is_known = line.is_some_and(|line| line.parse::<usize>().is_ok())
+                    || *mistake == ".env: a line is not NAME=value"
+                    || *mistake == ".env: is not UTF-8 text";
+                prop_assert!(is_known, "{}", mistake);
+            }
+            // Secrets that stand where they belong are in no error and no log.
+            let holds_secret = |(name, value): (&String, &String)| {
+                value.contains("hunter2")
+                    && !name.starts_with("SECRET_KEY")
+                    && name != "DATABASE_URL"
+            };
+            let is_misplaced = variables.values.iter().any(holds_secret);
+            let shown = match Config::for_server(&variables) {
+                Ok(config) => format!("{config:?} {}", config.database_url),
+                Err(error) => error.to_string(),
+            };
+            prop_assert!(is_misplaced || !shown.contains("hunter2"), "{}", shown);
+            Ok(())
+        });
     }
 }

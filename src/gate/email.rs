@@ -44,7 +44,10 @@ impl FromStr for Email {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fuzz::{fuzz, spoilt};
 
     #[test]
     fn addresses_are_told_from_other_texts() {
@@ -65,5 +68,34 @@ mod tests {
                 .parse::<Email>()
                 .is_err()
         );
+    }
+
+    const WORDS: &[&str] = &[
+        "@", ".", "\"", "(", "[", "]", "<", ">", "xn--", "é", "\0", "\u{345}", "\\",
+    ];
+
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_emails() {
+        let texts = || {
+            let address = || {
+                r#"([a-z.+é]{1,70}|"[ -~]{0,20}")@([a-zé0-9-]{1,65}[.]){1,5}[a-z]{2,5}"#
+                    .prop_map(String::into_bytes)
+            };
+            prop_oneof![address().boxed(), spoilt(address(), WORDS).boxed()]
+        };
+        fuzz("e-mail addresses", texts, |text| {
+            let text = String::from_utf8_lossy(&text);
+            let Ok(email) = text.parse::<Email>() else {
+                return Ok(());
+            };
+            prop_assert_eq!(email.as_typed(), &*text);
+            prop_assert!(text.len() <= MAX_BYTES && !text.contains(char::is_control));
+            let (local, domain) = text.rsplit_once('@').unwrap_or_default();
+            prop_assert!(!local.is_empty() && domain.contains('.'), "{}", text);
+            let folded = email.key().parse::<Email>().map(|email| email.key());
+            prop_assert!(folded.is_err() || folded == Ok(email.key()));
+            Ok(())
+        });
     }
 }

@@ -80,9 +80,11 @@ pub(super) fn merge(loaded: &Data, written: &Data, now: &mut Data) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::fuzz::{fuzz, spoilt};
 
     fn data(values: &[(&str, Value)]) -> Data {
         values
@@ -128,4 +130,44 @@ mod tests {
         );
         assert_eq!(now, log_in);
     }
+
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_session_records() {
+        let record = || {
+            let values = prop::collection::hash_map("[a-z]{0,8}", "[ -~é]{0,20}", 0..6);
+            (any::<i128>(), values, 0..4_000_000_000_i64).prop_map(|(id, values, at)| {
+                let data = values
+                    .into_iter()
+                    .map(|(key, value)| (key, json!({"a": [value, 1.5, null]})));
+                let expiry_date = OffsetDateTime::from_unix_timestamp(at);
+                let expiry_date = expiry_date.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+                encode(&Record {
+                    id: Id(id),
+                    data: data.collect(),
+                    expiry_date,
+                })
+                .unwrap_or_default()
+            })
+        };
+        let bytes = prop::collection::vec(any::<u8>(), 0..200);
+        let rows = || prop_oneof![1 => record().boxed(), 3 => spoilt(record(), WORDS).boxed(), 1 => bytes.clone().boxed()];
+        fuzz("session records", rows, |row| {
+            let Ok(record) = decode(&row) else {
+                return Ok(());
+            };
+            let again = encode(&record).ok().and_then(|bytes| decode(&bytes).ok());
+            let again = again.ok_or_else(|| TestCaseError::fail("cannot be written again"))?;
+            prop_assert_eq!((again.id, &again.data), (record.id, &record.data));
+            let mut now = record.data.clone();
+            merge(&record.data, &Data::new(), &mut now);
+            prop_assert!(
+                now.keys()
+                    .all(|key| ["user_id", "username", "logged_in"].contains(&&**key))
+            );
+            Ok(())
+        });
+    }
+
+    const WORDS: &[&str] = &["\u{7f}", "user_id", "\0\0\0\0"];
 }

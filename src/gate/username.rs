@@ -69,6 +69,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzz::{fuzz, spoilt};
 
     fn key_of(text: &str) -> String {
         Username::key_of(text)
@@ -134,5 +135,40 @@ mod tests {
             }
             prop_assert_eq!(key_of(&text.to_ascii_uppercase()), key_of(&text.to_ascii_lowercase()));
         }
+    }
+
+    const WORDS: &[&str] = &[
+        "\u{345}", "\u{301}", "ǰ", "ß", "İ", "ı", "ﬃ", "\u{200d}", "\u{ac00}", "\0", ".",
+    ];
+
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_usernames() {
+        let texts = || {
+            let name = || "[\\p{L}\\p{N}\\p{M}._-]{1,34}".prop_map(String::into_bytes);
+            let text = any::<String>().prop_map(String::into_bytes);
+            prop_oneof![2 => name().boxed(), 2 => spoilt(name(), WORDS).boxed(), 1 => text.boxed()]
+        };
+        fuzz("usernames", texts, |text| {
+            let text = String::from_utf8_lossy(&text);
+            let Ok(name) = Username::parse(&text) else {
+                return Ok(());
+            };
+            prop_assert_eq!(name.as_typed(), &*text);
+            prop_assert!(
+                !name
+                    .key()
+                    .contains(|char: char| char.is_control() || char.is_whitespace())
+            );
+            prop_assert_eq!(key_of(name.key()), name.key());
+            for form in [
+                text.nfc().collect::<String>(),
+                text.nfd().collect(),
+                text.nfkc().collect(),
+            ] {
+                prop_assert_eq!(key_of(&form), name.key(), "{:?}", form);
+            }
+            Ok(())
+        });
     }
 }

@@ -52,9 +52,8 @@ impl Client {
 pub fn is_https(request: &Parts, trusted_proxies: &[IpNet]) -> bool {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_trusted = peer.is_some_and(|peer| is_within(peer.ip(), trusted_proxies));
-    let proto = request.headers.get_all(FORWARDED_PROTO).iter().next_back();
-    let proto = proto.and_then(|value| value.to_str().ok()?.rsplit(',').next());
-    is_trusted && proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+    let proto = hops(&request.headers, FORWARDED_PROTO).next();
+    is_trusted && proto.is_some_and(|proto| proto.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 fn is_within(address: IpAddr, blocks: &[IpNet]) -> bool {
@@ -64,17 +63,11 @@ fn is_within(address: IpAddr, blocks: &[IpNet]) -> bool {
 
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
-    // Each proxy appends the address it was called from, so the list is read backwards.
-    let hops = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .rev()
-        .filter_map(|value| value.to_str().ok());
-    for hop in hops.flat_map(|value| value.rsplit(',')) {
+    for hop in hops(headers, FORWARDED_FOR) {
         if !is_within(client, trusted_proxies) {
             break;
         }
-        match parse_hop(hop.trim()) {
+        match parse_hop(hop) {
             Some(address) => client = address.to_canonical(),
             None => break,
         }
@@ -82,9 +75,17 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) 
     client
 }
 
+/// What each proxy appended, the last one's first: as bytes, since a client may have begun the
+/// value with what is no text.
+fn hops<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let values = headers.get_all(name).iter().rev();
+    values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
+}
+
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
 /// `[2001:db8::1]:80`.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     hop.parse()
         .ok()
         .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
@@ -97,6 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzz::{fuzz, spoilt};
 
     fn seen(peer: &str, forwarded: &[&str]) -> String {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
@@ -118,6 +120,10 @@ mod tests {
             seen("10.0.0.1", &["203.0.113.66", "198.51.100.1"]),
             "198.51.100.1"
         );
+        // What the proxy appended counts, whatever it was appended to.
+        let forged = [b"203.0.113.66".to_vec(), b"\xff, 198.51.100.1".to_vec()];
+        let peer = "10.0.0.1".parse().unwrap();
+        assert_eq!(read(peer, &forged).to_string(), "198.51.100.1");
     }
 
     #[test]
@@ -140,5 +146,153 @@ mod tests {
         fn no_header_from_an_untrusted_peer_changes_the_address(value in "[ -~]{0,80}") {
             prop_assert_eq!(seen("192.0.2.9", &[&value]), "192.0.2.9");
         }
+    }
+
+    const HOPS: &[&str] = &[
+        "198.51.100.1",
+        "198.51.100.1:80",
+        "203.0.113.66",
+        "10.0.0.2",
+        "10.0.0.2:8080",
+        "::ffff:10.0.0.3",
+        "::ffff:198.51.100.7",
+        "2001:db8::1",
+        "[2001:db8::1]:443",
+        "::1",
+        "[::1]",
+        "unknown",
+        "_hidden",
+        "\"[2001:db8::1]\"",
+        "fe80::1%eth0",
+        "",
+    ];
+    const WORDS: &[&str] = &[
+        ",",
+        ", ",
+        "10.0.0.1",
+        "198.51.100.1",
+        ":",
+        "[",
+        "]",
+        "::",
+        "\t",
+    ];
+
+    fn hop() -> impl Strategy<Value = String> {
+        prop_oneof![
+            3 => prop::sample::select(HOPS).prop_map(str::to_owned),
+            1 => any::<IpAddr>().prop_map(|address| address.to_string()),
+            1 => any::<SocketAddr>().prop_map(|address| address.to_string()),
+        ]
+    }
+
+    /// What anybody may have sent.
+    fn forwarded() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let value =
+            || prop::collection::vec(hop(), 0..4).prop_map(|hops| hops.join(", ").into_bytes());
+        let header = prop_oneof![
+            2 => value().boxed(),
+            2 => spoilt(value(), WORDS).boxed(),
+            1 => prop::collection::vec(any::<u8>(), 0..40).boxed(),
+        ];
+        prop::collection::vec(header, 0..3)
+    }
+
+    fn address() -> impl Strategy<Value = IpAddr> {
+        let known = [
+            "10.0.0.1",
+            "::1",
+            "::ffff:10.1.2.3",
+            "198.51.100.1",
+            "2001:db8::1",
+        ];
+        let known =
+            prop::sample::select(known.map(|text| text.parse::<IpAddr>().unwrap()).to_vec());
+        prop_oneof![known, any::<IpAddr>()]
+    }
+
+    fn is_trusted(address: IpAddr) -> bool {
+        match address.to_canonical() {
+            IpAddr::V4(address) => address.octets()[0] == 10,
+            IpAddr::V6(address) => address.is_loopback(),
+        }
+    }
+
+    fn read(peer: IpAddr, values: &[Vec<u8>]) -> IpAddr {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let values = values
+            .iter()
+            .filter_map(|value| HeaderValue::from_bytes(value).ok());
+        let name = header::HeaderName::from_static(FORWARDED_FOR);
+        let headers = values.map(|value| (name.clone(), value)).collect();
+        client_address(peer, &headers, &trusted)
+    }
+
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_forwarded_address() {
+        fuzz(
+            "forwarded address",
+            || (address(), forwarded()),
+            |(peer, values)| {
+                let seen = read(peer, &values);
+                if !is_trusted(peer) {
+                    prop_assert_eq!(seen, peer.to_canonical());
+                }
+                let hops = values
+                    .iter()
+                    .flat_map(|value| value.split(|byte| *byte == b','));
+                let hops: Vec<_> = hops
+                    .filter_map(|hop| std::str::from_utf8(hop).ok())
+                    .filter_map(|hop| {
+                        let hop = hop.trim();
+                        let with_port = || hop.parse().map(|address: SocketAddr| address.ip());
+                        hop.parse().or_else(|_| with_port()).ok()
+                    })
+                    .map(|address: IpAddr| address.to_canonical())
+                    .collect();
+                prop_assert!(
+                    seen == peer.to_canonical() || hops.contains(&seen),
+                    "{}",
+                    seen
+                );
+                Ok(())
+            },
+        );
+    }
+
+    /// Whatever a client sends, each trusted proxy then adds whom it was called by: to the last
+    /// header or in one of its own.
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_forged_address() {
+        let client = address().prop_filter("a client is no proxy", |client| !is_trusted(*client));
+        let proxies =
+            prop::collection::vec(address().prop_filter("trusted", |a| is_trusted(*a)), 1..4);
+        let chain = (client, proxies, any::<bool>(), forwarded());
+        let strategy = chain.boxed();
+        fuzz(
+            "forged address",
+            || strategy.clone(),
+            |(client, proxies, own_header, mut values)| {
+                let mut path = vec![client];
+                path.extend(&proxies);
+                let peer = path.pop().unwrap_or(client);
+                for hop in path {
+                    match values.last_mut() {
+                        Some(last) if !own_header => last.extend(format!(", {hop}").into_bytes()),
+                        _ => values.push(hop.to_string().into_bytes()),
+                    }
+                }
+                // A proxy refuses what is no header at all, or passes on what is.
+                prop_assume!(
+                    values
+                        .iter()
+                        .all(|value| HeaderValue::from_bytes(value).is_ok())
+                );
+                prop_assert_eq!(read(peer, &values), client.to_canonical());
+                Ok(())
+            },
+        );
     }
 }
