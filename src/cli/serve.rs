@@ -55,13 +55,8 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;
     let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
+    warn_of_shared_address(&config);
     tracing::info!(database = %config.database_url, "serving");
-    if config.is_production() && config.trusted_proxies.is_empty() {
-        tracing::warn!(
-            "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
-             LOGIN_FAILURES_PER_ADDRESS and SIGNUPS_PER_ADDRESS count them as one"
-        );
-    }
 
     let (stop, mut stopping) = watch::channel(());
     let purging = tokio::spawn(keep_purging(gate, PURGE_INTERVAL));
@@ -106,6 +101,16 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
          {curl} {post} '{{{ann}}}' http://{address}/login\n\
          The API, to browse: http://{address}/docs\n"
     ))
+}
+
+/// In production there is a proxy, as somebody has to speak https.
+fn warn_of_shared_address(config: &Config) {
+    if config.is_production() && config.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
+             LOGIN_FAILURES_PER_ADDRESS and SIGNUPS_PER_ADDRESS count them as one"
+        );
+    }
 }
 
 /// To standard error: standard output is for the address.

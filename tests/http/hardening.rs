@@ -43,6 +43,10 @@ async fn production_cookies_are_secure_and_host_bound(kind: Kind) {
         attributes,
         "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2592000"
     );
+    assert_eq!(browser.check_with(pair).await.status, 200);
+    let plain = pair.strip_prefix("__Host-").unwrap();
+    let answer = browser.check_with(plain).await;
+    assert_eq!(answer.reason(), "no_cookie", "the name is part of it");
     let request = browser
         .request(Method::DELETE, "/logout")
         .header("cookie", pair);

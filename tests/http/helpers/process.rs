@@ -3,6 +3,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -126,6 +127,17 @@ impl Process {
     /// What it has logged so far.
     pub fn logs(&self) -> String {
         String::from_utf8(self.logs.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Waits until it has logged `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        for _ in 0..500 {
+            if self.logs().contains(text) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("never logged {text:?}: {}", self.logs());
     }
 
     /// Ends it at once, as a power cut would.
