@@ -77,8 +77,7 @@ async fn a_log_out_ends_one_session_alone(subject: Subject) {
 }
 
 async fn visitors_get_no_cookie(subject: Subject) {
-    for (method, path) in [(Method::GET, "/checklogin"), (Method::DELETE, "/logout")] {
-        let answer = subject.request(method, path).send().await.unwrap();
-        assert_eq!(answer.headers().get("set-cookie"), None, "{path}");
-    }
+    let look = subject.request(Method::GET, "/checklogin");
+    let answer = look.send().await.unwrap();
+    assert_eq!(answer.headers().get("set-cookie"), None);
 }
