@@ -55,7 +55,7 @@ pub fn documented_router(gate: &Gate, web_dir: &Path) -> OpenApiRouter {
 /// The log-in page
 ///
 /// For those who are logged in already, the way to their dashboard.
-#[utoipa::path(get, path = "/login", tag = "pages", responses(
+#[utoipa::path(get, path = "/login", tag = "pages", security((), ("session" = [])), responses(
     (status = 200, body = String, content_type = "text/html", description = "The page"),
     (status = 303, description = "Somebody is logged in",
         headers(("Location", description = "`/dashboard`"))),

@@ -27,11 +27,17 @@ pub(super) struct OwnSessions {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct PasswordChange {
     #[serde(default)]
-    #[schema(required, format = Password, example = "plain tea at dawn")]
+    #[schema(required, format = Password, min_length = 1, example = "plain tea at dawn")]
     current_password: String,
     /// 8 to 256 characters, taken as they are; not easily guessed.
     #[serde(default)]
-    #[schema(required, format = Password, example = "black coffee by noon")]
+    #[schema(
+        required,
+        format = Password,
+        min_length = 8,
+        max_length = 256,
+        example = "black coffee by noon"
+    )]
     new_password: String,
 }
 
@@ -55,7 +61,7 @@ impl PasswordChange {
 /// Where the caller is logged in
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/sessions", tag = "account", responses(
+#[utoipa::path(get, path = "/sessions", tag = "account", security(("session" = [])), responses(
     (status = 200, body = OwnSessions),
     NotLoggedIn,
 ))]
@@ -72,8 +78,10 @@ pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSes
 /// End one of the caller's own sessions
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "account",
     params(OneId),
+    security(("session" = [])),
     responses(
-        (status = 204, description = "It has ended"),
+        (status = 204, description = "It has ended",
+            headers(("Set-Cookie", description = "Removes the cookie, if it was this session's"))),
         NotLoggedIn,
         NotFound,
     ),
@@ -98,7 +106,7 @@ pub(super) async fn end_session(
 }
 
 /// End every other session of the caller
-#[utoipa::path(delete, path = "/sessions", tag = "account", responses(
+#[utoipa::path(delete, path = "/sessions", tag = "account", security(("session" = [])), responses(
     (status = 204, description = "They have ended; this one goes on"),
     NotLoggedIn,
 ))]
@@ -118,6 +126,7 @@ pub(super) async fn end_other_sessions(
 ///
 /// This session goes on under a new id; the caller's others end.
 #[utoipa::path(post, path = "/password", tag = "account", request_body = PasswordChange,
+    security(("session" = [])),
     responses(
         (status = 204, description = "Changed",
             headers(("Set-Cookie", description = "This session's new id"))),

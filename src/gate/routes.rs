@@ -2,7 +2,13 @@
 
 use axum::{Json, Router, http::StatusCode, middleware::from_fn_with_state};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ComponentsBuilder, OpenApi, OpenApiBuilder,
+        security::{ApiKey, ApiKeyValue, SecurityScheme},
+    },
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -28,7 +34,7 @@ impl Gate {
 
     /// The gate's routes with their description.
     pub fn documented_router(&self) -> OpenApiRouter {
-        let routes = OpenApiRouter::new()
+        let routes = OpenApiRouter::with_openapi(self.description())
             .routes(routes!(sign_up))
             .routes(routes!(log_in))
             .routes(routes!(check_login))
@@ -40,6 +46,19 @@ impl Gate {
             .routes(routes!(account_routes::end_session))
             .routes(routes!(account_routes::change_password));
         self.protect_documented(routes)
+    }
+
+    /// The cookie that operations ask for, by its name here.
+    fn description(&self) -> OpenApi {
+        let cookie = ApiKeyValue::with_description(
+            self.cookie().name(),
+            "Set by `POST /signup` and `POST /login`",
+        );
+        let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+        let components = ComponentsBuilder::new().security_scheme("session", scheme);
+        OpenApiBuilder::new()
+            .components(Some(components.build()))
+            .build()
     }
 
     /// As [`Gate::protect`], for routes with a description.
@@ -59,14 +78,26 @@ impl Gate {
 struct SignUp {
     /// 2 to 32 letters, digits, `.`, `_` or `-`; two that differ in case alone are the same.
     #[serde(default)]
-    #[schema(required, example = "Jackson")]
+    #[schema(
+        required,
+        min_length = 2,
+        max_length = 32,
+        pattern = r"^[\p{L}\p{N}\p{M}._-]+$",
+        example = "Jackson"
+    )]
     username: String,
     #[serde(default)]
-    #[schema(required, format = Email, example = "jackson@example.com")]
+    #[schema(required, format = Email, max_length = 254, example = "jackson@example.com")]
     email: String,
     /// 8 to 256 characters, taken as they are; not easily guessed.
     #[serde(default)]
-    #[schema(required, format = Password, example = "plain tea at dawn")]
+    #[schema(
+        required,
+        format = Password,
+        min_length = 8,
+        max_length = 256,
+        example = "plain tea at dawn"
+    )]
     password: String,
 }
 
@@ -158,7 +189,7 @@ async fn log_in(
 /// Who is logged in
 ///
 /// The user is looked up, so that one who was deleted or disabled is out at once.
-#[utoipa::path(get, path = "/checklogin", tag = "session", responses(
+#[utoipa::path(get, path = "/checklogin", tag = "session", security(("session" = [])), responses(
     (status = 200, body = User, description = "Logged in"),
     NotLoggedIn,
 ))]
@@ -169,8 +200,9 @@ async fn check_login(session: RequestSession) -> Result<Json<User>, Error> {
 /// Log out
 ///
 /// From then on no copy of the cookie is good for anything.
-#[utoipa::path(delete, path = "/logout", tag = "session", responses(
-    (status = 200, body = Empty, description = "Nobody is logged in, whoever was"),
+#[utoipa::path(delete, path = "/logout", tag = "session", security((), ("session" = [])), responses(
+    (status = 200, body = Empty, description = "Nobody is logged in, whoever was",
+        headers(("Set-Cookie", description = "Removes the cookie that came along"))),
 ))]
 async fn log_out(
     session: RequestSession,

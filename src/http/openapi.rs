@@ -11,8 +11,8 @@ use axum::{
 };
 use serde_json::json;
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Response as ApiResponse, ResponseBuilder,
-    example::ExampleBuilder, path::Operation,
+    ContentBuilder, Header, HttpMethod, Object, OpenApi, Ref, RefOr, Response as ApiResponse,
+    ResponseBuilder, Type, example::ExampleBuilder, path::Operation,
 };
 use utoipa_swagger_ui::Config;
 
@@ -117,9 +117,21 @@ fn add_problem(operation: &mut Operation, error: &Error) {
         .entry(status)
         .or_insert(response);
     if let RefOr::T(response) = response {
+        if matches!(error, Error::Unavailable) {
+            response
+                .headers
+                .entry("Retry-After".to_owned())
+                .or_insert_with(|| RefOr::T(retry_after()));
+        }
         let text = format!("{}\n\n{description}", response.description);
         response.description = text.trim().to_owned();
     }
+}
+
+fn retry_after() -> Header {
+    let mut header = Header::new(Object::with_type(Type::Integer));
+    header.description = Some("Seconds to wait".to_owned());
+    header
 }
 
 /// Shows what each problem looks like whose code the description names.

@@ -25,6 +25,7 @@ pub(super) struct CommentDraft {
     #[schema(
         required,
         max_length = 4_000,
+        pattern = r"\S",
         example = "Because anybody can edit a cookie."
     )]
     text: String,
@@ -44,6 +45,7 @@ pub(super) struct CommentIds {
 /// Comment on a post
 #[utoipa::path(post, path = "/posts/{id}/comments", tag = "news", request_body = CommentDraft,
     params(OneId),
+    security(("session" = [])),
     responses(
         (status = 201, body = Comment),
         NotLoggedIn,
@@ -75,6 +77,7 @@ pub(super) async fn add_comment(
 /// Delete a comment of one's own
 #[utoipa::path(delete, path = "/posts/{id}/comments/{comment_id}", tag = "news",
     params(CommentIds),
+    security(("session" = [])),
     responses(
         (status = 204, description = "Deleted"),
         NotLoggedIn,

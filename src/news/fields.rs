@@ -21,8 +21,12 @@ pub(super) fn check_title(errors: &mut FieldErrors, title: &str) {
 /// The address, if a browser may be sent there: `javascript:` and its like run in the page
 /// that shows them.
 pub(super) fn check_url(errors: &mut FieldErrors, url: &str) {
-    let parsed = Url::parse(url).ok();
-    if !parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+    // As typed: the parser would take `http:example.com` too, and spaces before it.
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_web = ["http", "https"]
+        .iter()
+        .any(|web| scheme.eq_ignore_ascii_case(web));
+    if !is_web || !Url::parse(url).is_ok_and(|url| url.has_host()) {
         note(errors, "url", "must be an http or https address".to_owned());
     }
     check_text(errors, "url", url, URL_CHARS);
@@ -100,6 +104,9 @@ mod tests {
             "data:text/html,x",
             "ftp://example.com",
             "http://",
+            "http:example.com",
+            "http:\\\\example.com",
+            " http://example.com",
         ] {
             assert!(!is_taken(url), "{url}");
         }

@@ -62,27 +62,40 @@ pub(super) struct PostWithComments {
 pub(super) struct PostDraft {
     /// At most 200 characters.
     #[serde(default)]
-    #[schema(required, max_length = 200, example = "Sessions, signed")]
+    #[schema(
+        required,
+        max_length = 200,
+        pattern = r"\S",
+        example = "Sessions, signed"
+    )]
     title: String,
     /// http or https.
-    #[schema(example = "https://example.com/sessions")]
+    #[schema(
+        max_length = 2_000,
+        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://",
+        example = "https://example.com/sessions"
+    )]
     url: Option<String>,
     /// Plain text, at most 10,000 characters.
     #[schema(max_length = 10_000, example = "Why a cookie needs a signature.")]
     text: Option<String>,
 }
 
-/// A field that is left out stays as it is; null empties `url` or `text`.
+/// A field that is left out stays as it is; null empties `url` or `text` and leaves `title`.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct PostChange {
     #[schema(
         max_length = 200,
-        nullable = false,
+        pattern = r"\S",
         example = "Sessions, signed and sealed"
     )]
     title: Option<String>,
     #[serde(default, deserialize_with = "fields::present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(
+        value_type = Option<String>,
+        max_length = 2_000,
+        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"
+    )]
     url: Option<Option<String>>,
     #[serde(default, deserialize_with = "fields::present")]
     #[schema(value_type = Option<String>, max_length = 10_000)]
@@ -90,7 +103,7 @@ pub(super) struct PostChange {
 }
 
 /// List posts, newest first
-#[utoipa::path(get, path = "/posts", tag = "news", params(ListQuery), responses(
+#[utoipa::path(get, path = "/posts", tag = "news", params(ListQuery), security((), ("session" = [])), responses(
     (status = 200, body = Posts),
     NotLoggedIn,
     (status = 422, body = Problem, content_type = "application/problem+json",
@@ -166,8 +179,10 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
 /// Visitors may open so many different posts; opening one again is free.
 #[utoipa::path(get, path = "/posts/{id}", tag = "news",
     params(OneId),
+    security((), ("session" = [])),
     responses(
-        (status = 200, body = PostWithComments),
+        (status = 200, body = PostWithComments,
+            headers(("Set-Cookie", description = "A visitor's session, on the first post"))),
         (status = 402, body = Problem, content_type = "application/problem+json",
             description = "`free_reads_used`, with `limit`: the visitor has opened as many \
                 different posts as are free"),
@@ -198,7 +213,7 @@ pub(super) async fn show_post(
 }
 
 /// Write a post
-#[utoipa::path(post, path = "/posts", tag = "news", request_body = PostDraft, responses(
+#[utoipa::path(post, path = "/posts", tag = "news", request_body = PostDraft, security(("session" = [])), responses(
     (status = 201, body = Post),
     NotLoggedIn,
 ))]
@@ -232,6 +247,7 @@ pub(super) async fn add_post(
 /// Change a post of one's own
 #[utoipa::path(patch, path = "/posts/{id}", tag = "news", request_body = PostChange,
     params(OneId),
+    security(("session" = [])),
     responses(
         (status = 200, body = Post),
         NotLoggedIn,
@@ -258,6 +274,7 @@ pub(super) async fn change_post(
 /// Its comments and votes go with it.
 #[utoipa::path(delete, path = "/posts/{id}", tag = "news",
     params(OneId),
+    security(("session" = [])),
     responses(
         (status = 204, description = "Deleted"),
         NotLoggedIn,

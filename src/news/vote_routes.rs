@@ -19,7 +19,7 @@ use crate::{
 /// Vote for a post
 ///
 /// A user's vote counts once, however often it is sent.
-#[utoipa::path(put, path = "/posts/{id}/vote", tag = "news", params(OneId),
+#[utoipa::path(put, path = "/posts/{id}/vote", tag = "news", params(OneId), security(("session" = [])),
     responses((status = 200, body = Post), NotLoggedIn, NotFound))]
 pub(super) async fn vote(
     State(news): State<News>,
@@ -31,7 +31,7 @@ pub(super) async fn vote(
 }
 
 /// Take a vote back
-#[utoipa::path(delete, path = "/posts/{id}/vote", tag = "news", params(OneId),
+#[utoipa::path(delete, path = "/posts/{id}/vote", tag = "news", params(OneId), security(("session" = [])),
     responses((status = 200, body = Post), NotLoggedIn, NotFound))]
 pub(super) async fn take_vote_back(
     State(news): State<News>,

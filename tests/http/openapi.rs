@@ -1,6 +1,6 @@
 //! The description is of this server, and its page needs nothing from outside.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::helpers::{Kind, Server, on_both_databases};
 
@@ -44,6 +44,11 @@ async fn every_route_is_described(kind: Kind) {
             "put /posts/{id}/vote",
         ]
     );
+    let cookie = &openapi["components"]["securitySchemes"]["session"];
+    assert_eq!(
+        (&cookie["type"], &cookie["in"], &cookie["name"]),
+        (&json!("apiKey"), &json!("cookie"), &json!("session"))
+    );
     let text = openapi.to_string();
     for schema in [
         "User",
@@ -76,6 +81,20 @@ fn check_operation(path: &str, method: &str, operation: &Value) {
     if operation["requestBody"].is_object() {
         for status in ["400", "408", "413", "415", "422"] {
             has(status);
+        }
+    }
+    if responses.contains_key("401") {
+        let security = operation["security"].as_array().unwrap();
+        assert!(
+            security.contains(&json!({"session": []})),
+            "{method} {path}"
+        );
+    }
+    for status in ["429", "503"] {
+        if let Some(response) = responses.get(status) {
+            let headers = response["headers"].as_object().unwrap();
+            let names: Vec<_> = headers.keys().collect();
+            assert_eq!(names, ["Retry-After"], "{method} {path}");
         }
     }
     for (status, response) in responses {
