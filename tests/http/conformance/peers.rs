@@ -37,7 +37,16 @@ async fn fill_the_table() {
             let outcome = AssertUnwindSafe(put(Subject::peer(base)))
                 .catch_unwind()
                 .await;
-            println!("{name} {module}::{row}: {}", outcome.is_ok());
+            let why = outcome.as_ref().err().map(|panic| {
+                let text = panic.downcast_ref::<String>().cloned();
+                text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                    .unwrap_or_default()
+                    .replace('\n', " ")
+            });
+            println!(
+                "{name} {module}::{row}: {}",
+                why.as_deref().unwrap_or("holds")
+            );
             column.push(((*module, *row), outcome.is_ok()));
         }
         columns.push(column);

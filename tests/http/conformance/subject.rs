@@ -94,6 +94,8 @@ impl Subject {
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(60))
+            // A server that closes a connection just as it is used again has done no wrong.
+            .pool_max_idle_per_host(0)
             .build();
         Self {
             base: base.to_owned(),
