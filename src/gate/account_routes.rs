@@ -151,11 +151,11 @@ pub(super) async fn change_password(
     attempt.check(gate.db(), gate.now()).await?;
     let account = users::find_by_id(gate.db(), user.id).await?;
     let old_hash = account.and_then(|account| account.password_hash);
-    let permit = gate.passwords().permit().await?;
+    let turn = gate.passwords().turn().await?;
     let used = attempt.count(gate.db(), gate.now()).await?;
     let verdict = gate
         .passwords()
-        .verify(permit, body.current_password, old_hash.clone())
+        .verify(turn, body.current_password, old_hash.clone())
         .await?;
     if !verdict.matches {
         let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
@@ -164,7 +164,7 @@ pub(super) async fn change_password(
         return Err(Error::BadCredentials);
     }
     // Hashing the new one takes a turn of its own.
-    drop(verdict.permit);
+    drop(verdict.turn);
     let accounts = gate.accounts();
     let new_hash = accounts
         .hash_new_password(&user, "new_password", body.new_password)

@@ -2,7 +2,7 @@
 
 use super::{
     audit::{self, Action, Event, Reason},
-    password::Permit,
+    password::Turn,
     state::Gate,
     throttle::{Attempt, Used},
     username::Username,
@@ -17,7 +17,7 @@ pub(super) struct Accepted {
     /// To be taken back with the log-in; none where nothing was there to be guessed.
     pub attempt: Option<Attempt>,
     /// To be kept until that is done.
-    pub permit: Option<Permit>,
+    pub turn: Option<Turn>,
 }
 
 /// The account that these credentials open. Whatever is wrong with them, the same work is done
@@ -46,19 +46,19 @@ pub(super) async fn check(
         return Ok(Accepted {
             account: account.clone(),
             attempt: None,
-            permit: None,
+            turn: None,
         });
     }
 
-    // Nobody waits for the database with a count and without a turn to hash.
-    let permit = gate.passwords().permit().await?;
+    // Counted once its turn has come: what is counted and not yet known to fail is little.
+    let turn = gate.passwords().turn().await?;
     let used = attempt.count(gate.db(), gate.now()).await?;
     let stored = account
         .as_ref()
         .filter(|_| refusal.is_none())
         .and_then(|account| account.password_hash.clone());
     let password = password.unwrap_or_default();
-    let verdict = gate.passwords().verify(permit, password, stored).await?;
+    let verdict = gate.passwords().verify(turn, password, stored).await?;
     let mut account = match account {
         Some(account) if verdict.matches => account,
         account => {
@@ -73,7 +73,7 @@ pub(super) async fn check(
     Ok(Accepted {
         account,
         attempt: Some(attempt),
-        permit: Some(verdict.permit),
+        turn: Some(verdict.turn),
     })
 }
 

@@ -34,14 +34,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(3);
 /// Hashes and checks passwords off the async threads.
 #[derive(Clone, Debug)]
 pub(super) struct Passwords {
+    /// One more than there are permits, so that no core waits for the database between one
+    /// attempt and the next.
+    turns: Arc<Semaphore>,
     permits: Arc<Semaphore>,
     argon2: Argon2<'static>,
     /// Stands in for the hash of an account that has none: the same work, never a match.
     decoy: Arc<str>,
 }
 
-/// The right to compute one hash.
-pub(super) type Permit = OwnedSemaphorePermit;
+/// The right to attempt something with a password, until it is done or has failed.
+pub(super) type Turn = OwnedSemaphorePermit;
 
 /// The outcome of checking a password.
 #[derive(Debug)]
@@ -49,16 +52,18 @@ pub(super) struct Verdict {
     pub matches: bool,
     /// A hash at today's cost, when the password matched one at a lower cost.
     pub rehashed: Option<String>,
-    /// The turn, to be kept until it is written down what came of it: so no more outcomes are
-    /// open at once than there are turns.
-    pub permit: Permit,
+    /// To be kept until it is written down what came of it: so no more outcomes are open at
+    /// once than there are turns.
+    pub turn: Turn,
 }
 
 impl Passwords {
     pub fn new(hashes_at_once: usize) -> Result<Self, argon2::Error> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
+        let hashes_at_once = hashes_at_once.clamp(1, Semaphore::MAX_PERMITS - 1);
         Ok(Self {
-            permits: Arc::new(Semaphore::new(hashes_at_once.min(Semaphore::MAX_PERMITS))),
+            turns: Arc::new(Semaphore::new(hashes_at_once + 1)),
+            permits: Arc::new(Semaphore::new(hashes_at_once)),
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             decoy: decoy().into(),
         })
@@ -67,17 +72,18 @@ impl Passwords {
     /// The hash to store for `password`.
     pub async fn hash(&self, password: String) -> Result<String, Error> {
         let argon2 = self.argon2.clone();
-        let (hashed, _) = run(self.permit().await?, move || hash(&argon2, &password)).await?;
+        let _turn = self.turn().await?;
+        let hashed = self.run(move || hash(&argon2, &password)).await?;
         hashed.map_err(Error::internal)
     }
 
-    /// Waits for a turn to hash.
+    /// Waits for a turn.
     ///
     /// # Errors
     /// [`Error::Busy`] when it does not come soon.
-    pub async fn permit(&self) -> Result<Permit, Error> {
-        match timeout(MAX_WAIT, self.permits.clone().acquire_owned()).await {
-            Ok(permit) => permit.map_err(Error::internal),
+    pub async fn turn(&self) -> Result<Turn, Error> {
+        match timeout(MAX_WAIT, self.turns.clone().acquire_owned()).await {
+            Ok(turn) => turn.map_err(Error::internal),
             Err(_) => Err(Error::Busy {
                 retry_after: RETRY_AFTER,
             }),
@@ -88,13 +94,13 @@ impl Passwords {
     /// finding out takes as long.
     pub async fn verify(
         &self,
-        permit: Permit,
+        turn: Turn,
         password: String,
         stored: Option<String>,
     ) -> Result<Verdict, Error> {
         let argon2 = self.argon2.clone();
         let decoy = self.decoy.clone();
-        let (checked, permit) = run(permit, move || {
+        let checked = self.run(move || {
             let hash = PasswordHash::new(stored.as_deref().unwrap_or(&decoy))?;
             let is_right = argon2.verify_password(password.as_bytes(), &hash).is_ok();
             let matches = is_right && stored.is_some();
@@ -105,13 +111,13 @@ impl Passwords {
                 None
             };
             Ok::<_, argon2::password_hash::Error>((matches, rehashed))
-        })
-        .await?;
+        });
+        let checked = checked.await?;
         let (matches, rehashed) = checked.map_err(Error::internal)?;
         Ok(Verdict {
             matches,
             rehashed,
-            permit,
+            turn,
         })
     }
 
@@ -128,21 +134,26 @@ impl Passwords {
             )));
         }
         let password = password.to_owned();
-        let (weakness, _) =
-            run(self.permit().await?, move || guessable(&password, &inputs)).await?;
-        Ok(weakness)
+        let _turn = self.turn().await?;
+        self.run(move || guessable(&password, &inputs)).await
     }
-}
 
-/// Runs `work` on a blocking thread. The permit goes along: a client that hangs up frees no
-/// core.
-async fn run<T: Send + 'static>(
-    permit: Permit,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<(T, Permit), Error> {
-    spawn_blocking(move || (work(), permit))
+    /// Runs `work` on a blocking thread, no more of it at once than there are permits. The
+    /// permit goes along: a client that hangs up frees no core.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(Error::internal)?;
+        spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        })
         .await
         .map_err(Error::internal)
+    }
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> argon2::password_hash::Result<String> {
@@ -201,10 +212,10 @@ mod tests {
     use super::*;
 
     async fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
-        let permit = passwords.permit().await.unwrap();
+        let turn = passwords.turn().await.unwrap();
         let stored = stored.map(str::to_owned);
         passwords
-            .verify(permit, password.to_owned(), stored)
+            .verify(turn, password.to_owned(), stored)
             .await
             .unwrap()
     }

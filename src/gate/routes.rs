@@ -169,7 +169,7 @@ async fn log_in(
     let Accepted {
         account,
         attempt,
-        permit,
+        turn,
     } = credentials::check(gate, &client, &body.username, body.password).await?;
     let replaced = session.replaced().await?;
     let mut tx = gate.db().begin().await?;
@@ -182,7 +182,7 @@ async fn log_in(
     session
         .log_in(tx, &account.user, &client, replaced, Action::LogIn)
         .await?;
-    drop(permit);
+    drop(turn);
     Ok(Json(account.user))
 }
 
