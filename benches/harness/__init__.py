@@ -1,0 +1,1 @@
+"""handstamp beside its peers: what `scripts/bench` runs."""

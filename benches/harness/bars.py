@@ -1,0 +1,154 @@
+"""What must hold of handstamp alone: in a log-in storm, with a million sessions, at rest."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from . import handstamp_rows, load, seeds
+from .load import Load
+from .machine import FOLDER, HANDSTAMP, ROUNDS, SECONDS, SERVER_CORE, WARM_UP_SECONDS
+from .peers import HANDSTAMP_PEER
+
+STORM_CLIENTS = 64
+HASH_MIB = 19
+FEW, MANY = 1_000, 1_000_000
+COLD_SESSIONS = 200_000
+EXPIRED = 100_000
+STARTS = 15
+
+
+def medians(rounds):
+    return {field: statistics.median(one[field] for one in rounds) for field in rounds[0]}
+
+
+def storm():
+    """64 clients log in with passwords without pause; hot /checklogin beside them."""
+    rounds = []
+    for number in range(ROUNDS):
+        with HANDSTAMP_PEER.start(seeds.copy(HANDSTAMP_PEER)) as server:
+            rounds.append(one_storm(server))
+        print(f"  {number + 1}/{ROUNDS} {rounds[-1]}", file=sys.stderr)
+    return medians(rounds)
+
+
+def one_storm(server):
+    data = seeds.RUNS / HANDSTAMP_PEER.name
+    hot = Load("/checklogin", "cookie", data / "hot")
+    log_ins = Load("/login", "body", data / "passwords", STORM_CLIENTS, refusals=True)
+    hashes_at_once = 1
+    idle = load.warmed_up_run(server, hot)
+    # The storm alone, then with the others beside it.
+    seconds = max(SECONDS, 3)
+    alone = load.finish(load.start(server, log_ins, seconds), log_ins)
+    storm = load.start(server, log_ins, seconds + 2)
+    time.sleep(WARM_UP_SECONDS)
+    during = load.run(server, hot, seconds)
+    beside = load.finish(storm, log_ins)
+    hashes = hashes_per_second(seconds)
+    most = server.memory("VmHWM")
+    return {
+        "idle_rate": idle["rate"],
+        "rate_ratio": during["rate"] / idle["rate"],
+        "idle_p99": idle["p99"],
+        "p99": during["p99"],
+        "p99_ratio": during["p99"] / idle["p99"],
+        "idle_memory": idle["memory"],
+        "memory": most,
+        "memory_allowed": idle["memory"] + hashes_at_once * HASH_MIB + 32,
+        "hashes": hashes,
+        "log_ins": alone["rate"],
+        "log_in_ratio": alone["rate"] / hashes,
+        "log_ins_beside": beside["rate"],
+        "refused_beside": beside["refused"] / beside["seconds"],
+    }
+
+
+def hashes_per_second(seconds):
+    """What the server's core can do with nothing else on it."""
+    done = subprocess.run(
+        [FOLDER / "rust" / "release" / "peer-argon2", str(seconds)],
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
+    )
+    return float(done.stdout)
+
+
+def scale():
+    """A thousand users and sessions beside a million."""
+    folders = {
+        count: seeds.made(f"handstamp-{count}", lambda folder, count=count: fill(folder, count), count)
+        for count in [FEW, MANY]
+    }
+    rounds = {count: [] for count in folders}
+    for number in range(ROUNDS):
+        for count, data in folders.items():
+            rounds[count].append(one_size(data, count))
+            print(f"  {number + 1}/{ROUNDS} {count:>9} {rounds[count][-1]}", file=sys.stderr)
+    few, many = (medians(rounds[count]) for count in [FEW, MANY])
+    purges = []
+    for number in range(ROUNDS):
+        purges.append(one_purge(folders[MANY]))
+        print(f"  {number + 1}/{ROUNDS} {purges[-1]}", file=sys.stderr)
+    return {"few": few, "many": many, "purge": medians(purges)}
+
+
+def fill(folder, count):
+    seeds.make(HANDSTAMP_PEER, folder, count)
+    cold = (folder / "cookies").read_text().splitlines()[:COLD_SESSIONS]
+    seeds.write_lines(folder / "cold", cold)
+
+
+def one_size(data, count):
+    handstamp_rows.used_at_this_moment(data)
+    # No cache to speak of: a thousand sessions would all be in it.
+    with HANDSTAMP_PEER.start(data, {"SESSION_CACHE_ENTRIES": "1"}) as server:
+        ready = server.seconds_to_ready
+        cold = load.warmed_up_run(server, Load("/checklogin", "cookie", data / "cold"))
+    with HANDSTAMP_PEER.start(data) as server:
+        hot = load.warmed_up_run(server, Load("/checklogin", "cookie", data / "hot"))
+        if count == MANY:
+            # Every session of the cold ones in turn, for as much as the cache takes.
+            load.run(server, Load("/checklogin", "cookie", data / "cold"))
+        return {
+            "cold": cold["rate"],
+            "hot": hot["rate"],
+            "ready": statistics.median([ready, server.seconds_to_ready]),
+            "memory": max(cold["memory"], server.memory("VmHWM")),
+        }
+
+
+def one_purge(data):
+    """A server that starts with expired rows purges them at once, with its clients there."""
+    handstamp_rows.used_at_this_moment(data)
+    hot = Load("/checklogin", "cookie", data / "hot")
+    cold = Load("/checklogin", "cookie", data / "cold")
+    result = {}
+    for name, wanted in [("hot", hot), ("cold", cold)]:
+        handstamp_rows.add_expired(data, EXPIRED)
+        with HANDSTAMP_PEER.start(data) as server:
+            before = handstamp_rows.count_expired(data)
+            purging = load.run(server, wanted, WARM_UP_SECONDS)
+            while handstamp_rows.count_expired(data):
+                time.sleep(0.1)
+            load.run(server, wanted, WARM_UP_SECONDS)
+            quiet = load.run(server, wanted, WARM_UP_SECONDS)
+        result[f"{name}_left_at_start"] = before
+        result[f"{name}_p99"] = purging["p99"]
+        result[f"{name}_quiet_p99"] = quiet["p99"]
+        result[f"{name}_p99_ratio"] = purging["p99"] / quiet["p99"]
+    return result
+
+
+def rest():
+    """Started on an existing database, and nobody there."""
+    data = seeds.copy(HANDSTAMP_PEER)
+    starts = []
+    for _ in range(STARTS):
+        with HANDSTAMP_PEER.start(data) as server:
+            time.sleep(0.2)
+            starts.append({"ready": server.seconds_to_ready, "memory": server.memory()})
+    return medians(starts) | {"binary": HANDSTAMP.stat().st_size / 2**20}

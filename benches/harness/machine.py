@@ -1,0 +1,52 @@
+"""Where the run takes place: folders, cores, versions, and how long each round is."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = ROOT / "benches" / "peers"
+FOLDER = Path(os.environ["BENCH_FOLDER"]).resolve()
+HANDSTAMP = FOLDER / "handstamp" / "release" / "handstamp"
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+SECONDS = int(os.environ.get("BENCH_SECONDS", 3))
+WARM_UP_SECONDS = 1
+SESSIONS = int(os.environ.get("BENCH_SESSIONS", 200_000))
+
+CORES = sorted(os.sched_getaffinity(0))
+if len(CORES) < 2:
+    sys.exit("scripts/bench needs two cores: one for the server, one for the load.")
+SERVER_CORE, LOAD_CORE = CORES[0], CORES[1]
+
+
+def output(*command):
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout.strip()
+
+
+def cpu_model():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def describe():
+    """What the page says of the machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    wrk = subprocess.run(["wrk", "--version"], capture_output=True, text=True).stdout
+    return [
+        ("Processor", f"{cpu_model()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory"),
+        ("System", f"{system}, Linux {platform.release()}"),
+        ("Rust", output("rustc", "--version").split()[1]),
+        ("Node", output("node", "--version").lstrip("v")),
+        ("Python", platform.python_version()),
+        ("wrk", wrk.split()[1].removeprefix("debian/")),
+        ("handstamp", "commit " + output("git", "rev-parse", "--short", "HEAD")),
+        ("Rounds", f"{ROUNDS} of {SECONDS} s each, after {WARM_UP_SECONDS} s of warming up"),
+    ]

@@ -1,0 +1,153 @@
+"""handstamp beside its peers: rounds in turn, medians."""
+
+import statistics
+import sys
+from dataclasses import dataclass
+from typing import Callable
+
+from . import handstamp_rows, load, rows, seeds
+from .load import Load
+from .machine import ROUNDS
+from .peers import ALL, AXUM, BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, WITH_SESSIONS, Peer
+
+FIELDS = ["rate", "cpu", "p50", "p99", "memory"]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    peer: Peer
+    load_of: Callable
+    title: str = ""
+    environment: tuple = ()
+    prepare: Callable = lambda data: None
+
+
+def compare(entrants):
+    """Every entrant once a round, each time a fresh server on fresh data; the medians."""
+    results = {entrant: [] for entrant in entrants}
+    for number in range(ROUNDS):
+        for entrant in entrants:
+            result = one_round(entrant)
+            results[entrant].append(result)
+            title = entrant.title or entrant.peer.title
+            print(f"  {number + 1}/{ROUNDS} {title:32} {result['rate']:>9.0f}/s", file=sys.stderr)
+    rows = []
+    for entrant, rounds in results.items():
+        row = {field: statistics.median(one[field] for one in rounds) for field in FIELDS}
+        row["peer"] = entrant.peer.name
+        row["title"] = entrant.title or entrant.peer.title
+        row["source"] = entrant.peer.source
+        rows.append(row)
+    yardstick = next((row["rate"] for row in rows if row["peer"] == AXUM.name), None)
+    for row in rows:
+        row["ratio"] = row["rate"] / yardstick if yardstick else None
+    return rows
+
+
+def one_round(entrant):
+    data = seeds.copy(entrant.peer)
+    entrant.prepare(data)
+    with entrant.peer.start(data, dict(entrant.environment)) as server:
+        wanted = entrant.load_of(data)
+        check(server, wanted, entrant.peer)
+        return load.warmed_up_run(server, wanted)
+
+
+def check(server, wanted, peer):
+    """That what is measured is the right answer: a user's, not just any."""
+    [line] = wanted.lines.read_text().splitlines()[:1]
+    if wanted.kind == "cookie":
+        status, _, text = server.ask("GET", wanted.path, {"Cookie": line})
+    else:
+        status, _, text = server.ask("POST", wanted.path, seeds.JSON, line)
+    expected = '"logged_in":true' if wanted.path.startswith("/posts") else '"user'
+    if status != 200 or expected not in text:
+        raise RuntimeError(f"{peer.name} {wanted.path} answered {status}: {text[:200]}")
+
+
+def hot():
+    """The same 64 sessions over and over."""
+    return compare(
+        [Entrant(peer, lambda data, peer=peer: hot_load(peer, data)) for peer in ALL]
+    )
+
+
+def hot_load(peer, data):
+    return Load(peer.check_login, "cookie", data / "hot")
+
+
+def cold():
+    """Each request another of as many sessions as there are, and a server just started."""
+    entrants = [
+        Entrant(peer, lambda data, peer=peer: cold_load(peer, data))
+        for peer in ALL
+        if peer is not HANDSTAMP_PEER
+    ]
+    ours = [
+        Entrant(
+            HANDSTAMP_PEER,
+            lambda data: cold_load(HANDSTAMP_PEER, data),
+            prepare=handstamp_rows.used_at_this_moment,
+        ),
+        Entrant(
+            HANDSTAMP_PEER,
+            lambda data: cold_load(HANDSTAMP_PEER, data),
+            title="handstamp, each use written down",
+            prepare=handstamp_rows.used_an_hour_ago,
+        ),
+    ]
+    return compare(entrants[:1] + ours + entrants[1:])
+
+
+def cold_load(peer, data):
+    return Load(peer.check_login, "cookie", data / "cookies", once=peer is not AXUM)
+
+
+def login():
+    """By name alone, each time another user."""
+    entrants = [
+        Entrant(
+            peer,
+            lambda data: Load("/login", "body", data / "names"),
+            environment=tuple(DEVELOPMENT.items()) if peer is HANDSTAMP_PEER else (),
+        )
+        for peer in WITH_SESSIONS
+        if peer is not BETTER_AUTH
+    ]
+    yardstick = Entrant(AXUM, lambda data: hot_load(AXUM, data))
+    return compare([yardstick, *entrants])
+
+
+def password():
+    """With a password, 64 users in turn."""
+    return compare([
+        Entrant(HANDSTAMP_PEER, lambda data: Load("/login", "body", data / "passwords", 16)),
+        Entrant(
+            BETTER_AUTH,
+            lambda data: Load("/api/auth/sign-in/email", "body", data / "passwords", 16),
+        ),
+    ])
+
+
+def news():
+    """The front page and one post of the sample news, for readers who are logged in."""
+    return compare([
+        Entrant(AXUM, lambda data: hot_load(AXUM, data)),
+        Entrant(
+            HANDSTAMP_PEER,
+            lambda data: Load("/posts", "cookie", data / "hot"),
+            title="handstamp, `GET /posts`",
+        ),
+        Entrant(
+            HANDSTAMP_PEER,
+            lambda data: Load(f"/posts/{newest_post(data)}", "cookie", data / "hot"),
+            title="handstamp, `GET /posts/{id}`",
+        ),
+    ])
+
+
+def newest_post(data):
+    database = rows.connect(data / "handstamp.db")
+    [id] = database.execute("select id from posts order by id desc limit 1").fetchone()
+    database.close()
+    return handstamp_rows.uuid_text(id)

@@ -1,0 +1,199 @@
+"""The tables of docs/performance.md."""
+
+import re
+
+from . import chart, machine
+from .bars import EXPIRED, MANY
+
+
+def number(value):
+    """Three digits that mean something."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def duration(seconds):
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    if seconds >= 0.001:
+        return f"{number(seconds * 1e3)} ms"
+    return f"{seconds * 1e6:.0f} µs"
+
+
+def table(headings, rows):
+    align = "| --- |" + " ---: |" * (len(headings) - 1)
+    lines = [headings, *rows]
+    text = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([text[0], align, *text[1:]])
+
+
+def comparison(rows):
+    headings = ["", "requests/s", "ratio", "CPU/request", "p50", "p99", "memory"]
+    return table(headings, [
+        [
+            f"[{row['title']}](../{row['source']})" if "`" not in row["title"] else row["title"],
+            number(row["rate"]),
+            f"{row['ratio']:.3f}" if row["ratio"] is not None else "",
+            duration(row["cpu"]),
+            duration(row["p50"]),
+            duration(row["p99"]),
+            f"{row['memory']:.0f} MiB",
+        ]
+        for row in rows
+    ])
+
+
+def bars(name, results):
+    """Each bar: what is asked, what was measured, and whether it holds."""
+    rows = BARS[name](results)
+    return table(["", "asked", "measured", ""], [
+        [what, asked, measured, "holds" if holds else "**missed**"]
+        for what, asked, measured, holds in rows
+    ])
+
+
+def at_least(what, ratio, bar):
+    return (what, f"at least {bar}", f"{ratio:.2f}", ratio >= bar)
+
+
+def at_most(what, value, bar, show=lambda value: f"{value:.2f}"):
+    return (what, f"at most {show(bar)}", show(value), value <= bar)
+
+
+def mib(value):
+    return f"{value:.1f} MiB"
+
+
+def hot_bars(results):
+    rows = {row["peer"]: row for row in results["hot"]}
+    ours = rows.pop("handstamp")
+    yardstick = rows.pop("axum")
+    fastest = max(rows.values(), key=lambda row: row["rate"])
+    return [
+        at_least("hot, of bare axum", ours["rate"] / yardstick["rate"], 0.70),
+        at_least(f"hot, of the fastest peer ({fastest['title']})", ours["rate"] / fastest["rate"], 2.5),
+    ]
+
+
+def cold_bars(results):
+    rows = {row["peer"]: row for row in reversed(results["cold"])}
+    ours = results["cold"][1]["rate"]
+    return [
+        at_least("cold, of Fastify", ours / rows["fastify"]["rate"], 1.0),
+        at_least("cold, of axum, tower-sessions, sqlx", ours / rows["tower-sessions"]["rate"], 1.4),
+    ]
+
+
+def storm_bars(results):
+    storm = results["storm"]
+    return [
+        at_least("hot throughput in the storm, of idle", storm["rate_ratio"], 0.4),
+        at_most("its p99, of idle", storm["p99_ratio"], 10),
+        at_most("the most memory in the storm", storm["memory"], storm["memory_allowed"], mib),
+        at_least("log-ins a second, of what the hashes alone could do", storm["log_in_ratio"], 0.85),
+    ]
+
+
+def scale_bars(results):
+    few, many, purge = (results["scale"][part] for part in ["few", "many", "purge"])
+    return [
+        at_least("hot with a million, of a thousand", many["hot"] / few["hot"], 0.85),
+        at_least("cold with a million, of a thousand", many["cold"] / few["cold"], 0.85),
+        at_most(f"p99 hot while {EXPIRED:,} rows are purged, of quiet", purge["hot_p99_ratio"], 3),
+        at_most(f"p99 cold while {EXPIRED:,} rows are purged, of quiet", purge["cold_p99_ratio"], 3),
+        at_most("start-up with a million, of a thousand", many["ready"] / few["ready"], 2),
+        at_most("memory with a million", many["memory"], 200, mib),
+    ]
+
+
+def rest_bars(results):
+    rest = results["rest"]
+    return [
+        at_most("memory after start", rest["memory"], 20, mib),
+        at_most("ready after", rest["ready"], 0.1, duration),
+        at_most("release binary", rest["binary"], 25, mib),
+    ]
+
+
+BARS = {
+    "hot": hot_bars,
+    "cold": cold_bars,
+    "storm": storm_bars,
+    "scale": scale_bars,
+    "rest": rest_bars,
+}
+
+
+def storm_table(storm):
+    return table(["", "idle", "in the storm"], [
+        ["hot `/checklogin`", f"{number(storm['idle_rate'])}/s", f"{number(storm['rate_ratio'] * storm['idle_rate'])}/s"],
+        ["its p99", duration(storm["idle_p99"]), duration(storm["p99"])],
+        ["memory", mib(storm["idle_memory"]), f"{mib(storm['memory'])} at most"],
+        ["password hashes alone, one core", f"{number(storm['hashes'])}/s", ""],
+        ["log-ins, nothing beside them", "", f"{number(storm['log_ins'])}/s"],
+        ["log-ins beside hot `/checklogin`", "", f"{number(storm['log_ins_beside'])}/s"],
+        ["log-ins told to come back (`503`) beside it", "", f"{number(storm['refused_beside'])}/s"],
+    ])
+
+
+def scale_table(scale):
+    few, many, purge = scale["few"], scale["many"], scale["purge"]
+    show = {
+        "hot": lambda value: f"{number(value)}/s",
+        "cold": lambda value: f"{number(value)}/s",
+        "ready": duration,
+        "memory": mib,
+    }
+    titles = {
+        "hot": "hot",
+        "cold": "cold, no cache",
+        "ready": "ready after",
+        "memory": "the most memory",
+    }
+    sizes = table(
+        ["", "1,000 sessions", f"{MANY:,} sessions"],
+        [[titles[key], show[key](few[key]), show[key](many[key])] for key in show],
+    )
+    purges = table(
+        ["p99", "quiet", f"while {EXPIRED:,} are purged", "left when the load began"],
+        [
+            [
+                kind,
+                duration(purge[f"{kind}_quiet_p99"]),
+                duration(purge[f"{kind}_p99"]),
+                number(purge[f"{kind}_left_at_start"]),
+            ]
+            for kind in ["hot", "cold"]
+        ],
+    )
+    return f"{sizes}\n\n{purges}"
+
+
+def section(name, results):
+    """One measure as it stands on the page."""
+    if name in {"storm", "scale"}:
+        text = {"storm": storm_table, "scale": scale_table}[name](results[name])
+    elif name == "rest":
+        text = ""
+    else:
+        text = comparison(results[name])
+    if name in BARS:
+        text = f"{text}\n\n{bars(name, results)}".strip()
+    return text
+
+
+def write(results, docs, minutes):
+    """Puts every section between its marks in the page, and the chart beside it."""
+    page = docs / "performance.md"
+    text = page.read_text()
+    facts = [*machine.describe(), ("Time", f"{minutes:.0f} minutes, builds not counted")]
+    sections = {name: section(name, results) for name in results}
+    sections["machine"] = "\n".join(f"- {name}: {value}" for name, value in facts)
+    for name, content in sections.items():
+        marks = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = marks.subn(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+        if found != 1:
+            raise RuntimeError(f"docs/performance.md has no place for {name}")
+    page.write_text(text)
+    (docs / "images" / "performance.svg").write_text(chart.draw(results))
