@@ -22,6 +22,7 @@ class Load:
     kind: str
     lines: Path
     connections: int = CONNECTIONS
+    seconds: int = SECONDS
     # Whether a line that is sent a second time would spoil the measure.
     once: bool = False
     # Whether an answer above 399 may come (a log-in that has to wait too long).
@@ -51,24 +52,27 @@ def finish(wrk, load):
             break
     else:
         raise RuntimeError(f"wrk failed: {text}")
-    if result["broken"] or (result["refused"] and not load.refusals) or not result["requests"]:
+    if result["broken"] or (result["refused"] and not load.refusals):
         raise RuntimeError(f"not every answer was right at {load.path}: {result}")
     result["rate"] = (result["requests"] - result["refused"]) / result["seconds"]
     return result
 
 
-def run(server, load, seconds=SECONDS, first=0):
+def run(server, load, seconds, first=0):
     """One round, with what it cost the server."""
     cpu = server.cpu_seconds()
     result = finish(start(server, load, seconds, first), load)
-    result["cpu"] = (server.cpu_seconds() - cpu) / result["requests"]
+    # A warm-up may be over before a slow log-in is.
+    result["cpu"] = (server.cpu_seconds() - cpu) / max(result["requests"], 1)
     result["memory"] = server.memory()
     return result
 
 
 def warmed_up_run(server, load):
     run(server, load, WARM_UP_SECONDS)
-    result = run(server, load, first=WARM_UP_LINES)
+    result = run(server, load, load.seconds, WARM_UP_LINES)
+    if not result["requests"]:
+        raise RuntimeError(f"no answer in {load.seconds} s at {load.path}")
     if load.once and result["requests"] > SESSIONS - WARM_UP_LINES:
         raise RuntimeError("more requests than sessions: set BENCH_SESSIONS higher")
     return result

@@ -7,7 +7,7 @@ from typing import Callable
 
 from . import handstamp_rows, load, rows, seeds
 from .load import Load
-from .machine import ROUNDS
+from .machine import ROUNDS, SECONDS
 from .peers import ALL, AXUM, BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, WITH_SESSIONS, Peer
 
 FIELDS = ["rate", "cpu", "p50", "p99", "memory"]
@@ -120,13 +120,16 @@ def login():
 
 def password():
     """With a password, 64 users in turn."""
+    paths = {HANDSTAMP_PEER: "/login", BETTER_AUTH: "/api/auth/sign-in/email"}
     return compare([
-        Entrant(HANDSTAMP_PEER, lambda data: Load("/login", "body", data / "passwords", 16)),
-        Entrant(
-            BETTER_AUTH,
-            lambda data: Load("/api/auth/sign-in/email", "body", data / "passwords", 16),
-        ),
+        Entrant(peer, lambda data, path=path: password_load(path, data))
+        for peer, path in paths.items()
     ])
+
+
+def password_load(path, data):
+    """Few at once, and for long enough: each takes its time."""
+    return Load(path, "body", data / "passwords", connections=4, seconds=max(SECONDS, 3))
 
 
 def news():
