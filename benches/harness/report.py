@@ -156,13 +156,13 @@ def scale_table(scale):
         [[titles[key], show[key](few[key]), show[key](many[key])] for key in show],
     )
     purges = table(
-        ["p99", "quiet", f"while {EXPIRED:,} are purged", "left when the load began"],
+        ["p99", "quiet", f"while {EXPIRED:,} are purged", "purged in that second"],
         [
             [
                 kind,
                 duration(purge[f"{kind}_quiet_p99"]),
                 duration(purge[f"{kind}_p99"]),
-                number(purge[f"{kind}_left_at_start"]),
+                number(purge[f"{kind}_purged"]),
             ]
             for kind in ["hot", "cold"]
         ],
