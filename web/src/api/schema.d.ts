@@ -381,11 +381,11 @@ export interface components {
             /** @description Whether the one who asks has voted for it. */
             voted: boolean;
         };
-        /** @description A field that is left out stays as it is; null empties `url` or `text`. */
+        /** @description A field that is left out stays as it is; null empties `url` or `text` and leaves `title`. */
         PostChange: {
             text?: string | null;
             /** @example Sessions, signed and sealed */
-            title?: string;
+            title?: string | null;
             url?: string | null;
         };
         PostDraft: {
@@ -550,6 +550,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -587,6 +589,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -634,6 +638,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -773,6 +779,8 @@ export interface operations {
             /** @description Nobody is logged in, whoever was */
             200: {
                 headers: {
+                    /** @description Removes the cookie that came along */
+                    "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -800,6 +808,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -988,6 +998,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1092,6 +1104,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1114,6 +1128,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description A visitor's session, on the first post */
+                    "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1150,6 +1166,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1220,6 +1238,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1340,6 +1360,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1456,6 +1478,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1528,6 +1552,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1595,6 +1621,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1662,6 +1690,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1703,6 +1733,8 @@ export interface operations {
              */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1749,6 +1781,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1803,6 +1837,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1826,6 +1862,8 @@ export interface operations {
             /** @description It has ended */
             204: {
                 headers: {
+                    /** @description Removes the cookie, if it was this session's */
+                    "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1869,6 +1907,8 @@ export interface operations {
             /** @description `unavailable`: The database does not answer right now. Try again. */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
