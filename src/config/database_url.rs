@@ -43,13 +43,21 @@ impl FromStr for DatabaseUrl {
                 .parse()
                 .map(Self::Sqlite)
                 .map_err(|_| "must be sqlite://FILE, without unknown parameters".into()),
-            "postgres" | "postgresql" => url
-                .parse()
-                .map(Self::Postgres)
-                .map_err(|_| "must be postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()),
+            "postgres" | "postgresql" => match url.parse::<PgConnectOptions>() {
+                Ok(server) if !is_misread(&server) => Ok(Self::Postgres(server)),
+                _ => Err("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()),
+            },
             _ => Err("must start with sqlite:// or postgres://".into()),
         }
     }
+}
+
+/// Whether user and password were taken for a part of the database's name, which is shown: one
+/// slash too few, or too many, is enough.
+fn is_misread(server: &PgConnectOptions) -> bool {
+    server
+        .get_database()
+        .is_some_and(|name| name.contains([':', '@', '/']))
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -90,6 +98,9 @@ mod tests {
         for broken in [
             "mysql://ann:hunter2@db/news",
             "postgres://ann:hunter2@:x/news",
+            "postgres:/ann:hunter2@db/news",
+            "postgres:ann:hunter2@db/news",
+            "postgres:///ann:hunter2@db/news",
         ] {
             let reason = broken.parse::<DatabaseUrl>().unwrap_err();
             assert!(!reason.contains("hunter2"), "{reason}");

@@ -134,6 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_left_open_shows_no_other_line() {
+        for name in ["PORT", "DATABASE_URL"] {
+            let text = format!("{name}=\"sqlite://a.db\nSECRET_KEY=hunter2\"");
+            let error = Config::for_server(&parse(text.as_bytes())).unwrap_err();
+            let mistake = format!("{name}: must be one line; is a quote left open?");
+            assert!(error.0.contains(&mistake), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_byte_order_mark_is_no_mistake() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "\u{FEFF}PORT=1\n").unwrap();
@@ -195,12 +206,15 @@ mod tests {
                 prop_assert!(is_known, "{}", mistake);
             }
             // Secrets that stand where they belong are in no error and no log.
-            let holds_secret = |(name, value): (&String, &String)| {
-                value.contains("hunter2")
-                    && !name.starts_with("SECRET_KEY")
-                    && name != "DATABASE_URL"
+            let is_misplaced = |(name, value): (&String, &String)| {
+                let in_place = match &**name {
+                    "SECRET_KEY" | "SECRET_KEY_FALLBACKS" => value.matches("hunter2").count(),
+                    "DATABASE_URL" => value.matches(":hunter2@").count(),
+                    _ => 0,
+                };
+                value.matches("hunter2").count() > in_place && !value.contains('\n')
             };
-            let is_misplaced = variables.values.iter().any(holds_secret);
+            let is_misplaced = variables.values.iter().any(is_misplaced);
             let shown = match Config::for_server(&variables) {
                 Ok(config) => format!("{config:?} {}", config.database_url),
                 Err(error) => error.to_string(),

@@ -19,6 +19,12 @@ impl std::error::Error for ConfigError {}
 /// A ten-year session is a mistake in the unit, and keeps every sum far from overflow.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
+/// A quote left open in `.env` makes the lines after it part of a value, and one of them may
+/// hold a secret: neither a log nor an error shows such a value.
+fn is_one_line(text: &str) -> bool {
+    !text.contains(char::is_control)
+}
+
 /// Reads settings one by one.
 #[derive(Debug)]
 pub struct EnvReader<'a> {
@@ -27,18 +33,23 @@ pub struct EnvReader<'a> {
 }
 
 impl<'a> EnvReader<'a> {
-    /// A reader of these variables.
-    pub fn new(variables: &'a Variables) -> Self {
-        let mistakes = variables.mistakes.clone();
-        Self {
+    /// A reader of those of the variables that `names` lists.
+    pub fn new(variables: &'a Variables, names: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut reader = Self {
             variables,
-            mistakes,
+            mistakes: variables.mistakes.clone(),
+        };
+        for name in names {
+            if variables.get(name).is_some_and(|text| !is_one_line(text)) {
+                reader.mistake(name, "must be one line; is a quote left open?");
+            }
         }
+        reader
     }
 
     /// The text set for `name`; a variable set to nothing counts as not set.
     pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.variables.get(name)
+        self.variables.get(name).filter(|text| is_one_line(text))
     }
 
     /// Notes a mistake in `name`.

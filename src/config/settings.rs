@@ -191,8 +191,8 @@ impl Config {
     /// # Errors
     /// Every mistake at once, each by the name of its setting.
     pub fn for_server(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = EnvReader::new(variables);
-        if reader.text("SECRET_KEY").is_none() {
+        let mut reader = EnvReader::new(variables, names());
+        if variables.get("SECRET_KEY").is_none() {
             reader.mistake(
                 "SECRET_KEY",
                 "is not set; `handstamp secret` prints a fresh one to keep in .env",
@@ -211,7 +211,7 @@ impl Config {
                 .iter()
                 .any(|setting| setting.name == name && setting.serve_only)
         };
-        Self::read_from(EnvReader::new(&variables.without(is_serve_only)))
+        Self::read_from(EnvReader::new(&variables.without(is_serve_only), names()))
     }
 
     fn read_from(mut env: EnvReader<'_>) -> Result<Self, ConfigError> {
@@ -275,6 +275,10 @@ impl Config {
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
     }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
 }
 
 /// A number of posts, or `unlimited`.
