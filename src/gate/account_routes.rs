@@ -56,12 +56,10 @@ impl PasswordChange {
     NotLoggedIn,
 ))]
 pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
-    let (user, current) = session.user().await?;
+    let (current, user_id) = session.logged_in().await?;
     let gate = session.gate();
-    let mut sessions = sessions::list_own(gate.db(), user.id, gate.timeouts(), gate.now()).await?;
-    for own in &mut sessions {
-        own.current = own.id == current;
-    }
+    let (db, timeouts, now) = (gate.db(), gate.timeouts(), gate.now());
+    let sessions = sessions::list_own(db, user_id, &current, timeouts, now).await?;
     Ok(Json(OwnSessions { sessions }))
 }
 
@@ -79,7 +77,7 @@ pub(super) async fn end_session(
     PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
-    if !sessions::delete_own(session.gate().db(), user.id, id).await? {
+    if !session.gate().end_own_session(user.id, id).await? {
         return Err(Error::NotFound);
     }
     if id == current {
@@ -142,7 +140,7 @@ pub(super) async fn change_password(
         return Err(Error::BadCredentials);
     }
     sessions::delete_others(&mut tx, user.id, Some(current)).await?;
-    session.renew(tx).await?;
+    session.renew(tx, user.id).await?;
     tracing::info!(user_id = %user.id, "changed the password");
     Ok(StatusCode::NO_CONTENT)
 }

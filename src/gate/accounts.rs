@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     email::Email,
     password::Passwords,
+    revocations::Revocations,
     sessions,
     username::Username,
     users::{self, Account, AccountState, NewAccount, Taken, User},
@@ -23,6 +24,7 @@ pub struct Accounts {
     db: Db,
     clock: Clock,
     passwords: Passwords,
+    revocations: Revocations,
 }
 
 /// What somebody typed to get an account.
@@ -47,11 +49,17 @@ impl Accounts {
             db,
             clock,
             passwords,
+            revocations: Revocations::default(),
         })
     }
 
     pub(super) fn passwords(&self) -> &Passwords {
         &self.passwords
+    }
+
+    /// What the changes made here take back of what is in memory.
+    pub(super) fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Checks every field and hashes the password.
@@ -151,7 +159,7 @@ impl Accounts {
         if state == AccountState::Enabled {
             sessions::delete_others(&mut tx, user.id, None).await?;
         }
-        Ok(tx.commit().await?)
+        Ok(self.revocations.commit(tx, vec![user.id.into()]).await?)
     }
 
     /// Ends every session of a user but `kept`.
@@ -159,7 +167,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         users::lock(&mut tx, user_id).await?;
         sessions::delete_others(&mut tx, user_id, kept).await?;
-        tx.commit().await
+        self.revocations.commit(tx, vec![user_id.into()]).await
     }
 
     /// Ends every session of a user.
@@ -179,7 +187,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         users::set_password(&mut tx, user.id, &hash).await?;
         sessions::delete_others(&mut tx, user.id, None).await?;
-        Ok(tx.commit().await?)
+        Ok(self.revocations.commit(tx, vec![user.id.into()]).await?)
     }
 
     /// The hash of a user's new password, if it is strong enough; `field` is what the error

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
+    body::Bytes,
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, request::Parts},
 };
@@ -14,10 +15,13 @@ use uuid::Uuid;
 
 use super::{
     cookie::NoSession,
-    lookup::{LoggedOut, Lookup},
+    keys::Verified,
+    live_session::LiveSession,
+    lookup::{Found, LoggedOut, Lookup},
     record::{self, Data, LogInData},
     record_store::RecordStore,
-    sessions::{self, LiveSession, NewSession, NotLive},
+    revocations::Revocable,
+    sessions::{self, NewSession, NotLive},
     state::Gate,
     users::User,
 };
@@ -34,8 +38,8 @@ pub(super) struct RequestSession(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     gate: Gate,
-    /// As it came; the session may be another by the end of the request.
-    cookie: Result<(), NoSession>,
+    /// Whether the browser keeps anything under the name, be it no session.
+    has_cookie: bool,
     /// Sessions named by one of several cookies: not to be trusted, but to be ended.
     also_named: Vec<Id>,
     current: Mutex<Current>,
@@ -43,9 +47,9 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 struct Current {
-    lookup: Arc<Lookup>,
-    /// The handle for values of the handlers' own.
-    session: Session,
+    lookup: Lookup,
+    /// The handle for values of the handlers' own, once somebody wants it.
+    values: Option<Session>,
     set_cookie: SetCookie,
 }
 
@@ -78,28 +82,46 @@ impl Replaced {
 
 impl RequestSession {
     pub fn new(gate: Gate, headers: &HeaderMap) -> Self {
-        let cookie = gate.cookie().read(headers);
-        let also_named = match cookie {
+        let sent = gate.cookie().value(headers);
+        let also_named = match sent {
             Err(NoSession::SentTwice) => gate.cookie().signed_ids(headers),
             _ => Vec::new(),
         };
-        let set_cookie = match cookie {
-            Ok(verified) if verified.stale => SetCookie::Resign(verified.id),
-            _ => SetCookie::No,
+        let (lookup, set_cookie) = match sent {
+            Ok(value) => Self::look_up(&gate, value),
+            Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
         };
-        let lookup = Lookup::new(gate.clone(), cookie.map(|verified| verified.id));
-        let current = Current::new(&gate, lookup, set_cookie);
         Self(Arc::new(Inner {
-            gate,
-            cookie: cookie.map(drop),
+            has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
             also_named,
-            current: Mutex::new(current),
+            current: Mutex::new(Current::new(lookup, set_cookie)),
+            gate,
         }))
+    }
+
+    /// A cookie that is in memory was verified before it came there.
+    fn look_up(gate: &Gate, value: &[u8]) -> (Lookup, SetCookie) {
+        if let Some(known) = gate.cache().get(value, gate.now()) {
+            return (Lookup::Known(known), SetCookie::No);
+        }
+        match gate.cookie().verify(value) {
+            Some(Verified { id, stale: false }) => {
+                (Lookup::ask(id, Some(value.into())), SetCookie::No)
+            }
+            Some(Verified { id, stale: true }) => (Lookup::ask(id, None), SetCookie::Resign(id)),
+            None => (Lookup::Nothing(NoSession::BadSignature), SetCookie::No),
+        }
     }
 
     /// The handle for values of the handlers' own.
     pub fn values(&self) -> Session {
-        self.current().session
+        let mut current = self.lock();
+        let Current { lookup, values, .. } = &mut *current;
+        let handle = || {
+            let store = RecordStore::new(self.gate().clone(), lookup.clone());
+            Session::new(lookup.id(), Arc::new(store), None)
+        };
+        values.get_or_insert_with(handle).clone()
     }
 
     pub fn gate(&self) -> &Gate {
@@ -107,19 +129,34 @@ impl RequestSession {
     }
 
     /// The session, or why there is none.
-    pub async fn find(&self) -> Result<Result<LiveSession, LoggedOut>, Error> {
-        Ok(self.current().lookup.find().await?.clone())
+    pub async fn find(&self) -> Result<Found, Error> {
+        Ok(self.lookup().find(self.gate()).await?)
     }
 
-    /// Who is logged in and on which session, or the 401 that says why nobody is.
+    /// The session that somebody is logged in on and the id of their user, or the 401 that
+    /// says why nobody is.
+    pub async fn logged_in(&self) -> Result<(Arc<LiveSession>, Uuid), Error> {
+        self.tell(|session, user| (session.clone(), user.id)).await
+    }
+
+    /// Who is logged in and on which session, or the 401.
     pub async fn user(&self) -> Result<(User, Uuid), Error> {
+        self.tell(|session, user| (user.clone(), session.public_id))
+            .await
+    }
+
+    /// Who is logged in, as JSON, or the 401.
+    pub async fn user_json(&self) -> Result<Bytes, Error> {
+        let json = self.tell(|session, user| session.user_json(user)).await?;
+        json.map_err(Error::internal)
+    }
+
+    async fn tell<T>(&self, of: impl FnOnce(&Arc<LiveSession>, &User) -> T) -> Result<T, Error> {
         let reason = match self.find().await? {
-            Ok(LiveSession {
-                user: Some(user),
-                public_id,
-                ..
-            }) => return Ok((user, public_id)),
-            Ok(LiveSession { user: None, .. }) => LoggedOut::Visitor,
+            Ok(session) => match &session.user {
+                Some(user) => return Ok(of(&session, user)),
+                None => LoggedOut::Visitor,
+            },
             Err(reason) => reason,
         };
         Err(reason.into_error(self.gate().cookie().name()))
@@ -146,6 +183,7 @@ impl RequestSession {
     ) -> Result<(), Error> {
         let gate = self.gate();
         let now = gate.now();
+        let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
         let mut data = Data::new();
         for old in replaced.ids {
             let taken = sessions::take_data(&mut tx, old, user.id).await?;
@@ -170,40 +208,37 @@ impl RequestSession {
         if !sessions::insert(&mut tx, session, &bytes).await? {
             return Err(Error::internal("a fresh session id is taken"));
         }
-        sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
-        tx.commit().await?;
+        let oldest =
+            sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
+        ended.extend(oldest.into_iter().map(Revocable::from));
+        gate.revocations().commit(tx, ended).await?;
 
         self.keep(record.id);
         Ok(())
     }
 
     /// Begins a visitor's session, which logs nobody in, where there is none.
-    pub async fn begin(&self) -> Result<LiveSession, Error> {
-        let session = self.current().session;
+    pub async fn begin(&self) -> Result<Arc<LiveSession>, Error> {
+        let session = self.values();
         session.save().await?;
         let id = session
             .id()
             .ok_or_else(|| Error::internal("a saved session has no id"))?;
-        let lookup = Arc::new(Lookup::new(self.gate().clone(), Ok(id)));
-        let set_cookie = SetCookie::Keep(id);
         *self.lock() = Current {
-            lookup,
-            session,
-            set_cookie,
+            lookup: Lookup::ask(id, None),
+            values: Some(session),
+            set_cookie: SetCookie::Keep(id),
         };
         self.find().await?.map_err(|_| self.unknown_session())
     }
 
-    /// Has the session go on under a new id, in the transaction that calls for it.
+    /// Has the session go on under a new id, in the transaction that calls for it and that
+    /// has ended `user_id`'s others.
     ///
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
-    pub async fn renew(&self, mut tx: Tx) -> Result<(), Error> {
-        let old = self
-            .current()
-            .lookup
-            .id()
-            .ok_or_else(|| self.unknown_session())?;
+    pub async fn renew(&self, mut tx: Tx, user_id: Uuid) -> Result<(), Error> {
+        let old = self.lookup().id().ok_or_else(|| self.unknown_session())?;
         let Some(bytes) = sessions::lock_data(&mut tx, old).await? else {
             return Err(self.unknown_session());
         };
@@ -214,7 +249,8 @@ impl RequestSession {
         };
         let bytes = record::encode(&record).map_err(Error::internal)?;
         sessions::change_id(&mut tx, old, record.id, &bytes).await?;
-        tx.commit().await?;
+        let ended = vec![user_id.into(), old.into()];
+        self.gate().revocations().commit(tx, ended).await?;
         self.keep(record.id);
         Ok(())
     }
@@ -222,7 +258,7 @@ impl RequestSession {
     /// Ends the session: once this returns, no copy of its cookie is good for anything.
     pub async fn log_out(&self) -> Result<(), Error> {
         for id in self.named_ids() {
-            sessions::delete(self.gate().db(), id).await?;
+            self.gate().end_session(id).await?;
         }
         self.forget();
         Ok(())
@@ -231,36 +267,29 @@ impl RequestSession {
     /// Every session that the request's cookies name.
     fn named_ids(&self) -> Vec<Id> {
         let also_named = self.0.also_named.iter().copied();
-        self.current()
-            .lookup
-            .id()
-            .into_iter()
-            .chain(also_named)
-            .collect()
+        self.lookup().id().into_iter().chain(also_named).collect()
     }
 
     /// The request's session is `id` from here on.
     fn keep(&self, id: Id) {
-        let lookup = Lookup::new(self.gate().clone(), Ok(id));
-        *self.lock() = Current::new(self.gate(), lookup, SetCookie::Keep(id));
+        *self.lock() = Current::new(Lookup::ask(id, None), SetCookie::Keep(id));
     }
 
     /// Has the browser forget its cookie.
     pub fn forget(&self) {
-        let set_cookie = match self.0.cookie {
-            Err(NoSession::NoCookie) => SetCookie::No,
-            _ => SetCookie::Forget,
+        let set_cookie = match self.0.has_cookie {
+            true => SetCookie::Forget,
+            false => SetCookie::No,
         };
-        let lookup = Lookup::new(self.gate().clone(), Err(NoSession::NoCookie));
-        *self.lock() = Current::new(self.gate(), lookup, set_cookie);
+        *self.lock() = Current::new(Lookup::Nothing(NoSession::NoCookie), set_cookie);
     }
 
     fn unknown_session(&self) -> Error {
         LoggedOut::Session(NotLive::Unknown).into_error(self.gate().cookie().name())
     }
 
-    fn current(&self) -> Current {
-        self.lock().clone()
+    fn lookup(&self) -> Lookup {
+        self.lock().lookup.clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
@@ -274,39 +303,36 @@ impl RequestSession {
     pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
         let Current {
             lookup,
-            session,
+            values,
             set_cookie,
-        } = self.current();
+        } = self.lock().clone();
         let cookie = self.gate().cookie();
-        let is_saved = session.is_modified() && !status.is_server_error();
-        if is_saved && session.is_empty().await {
-            // A handler has flushed it.
-            return Ok(lookup.id().map(|_| cookie.forget()));
-        }
-        if is_saved {
-            session.save().await?;
+        let written = values.filter(|values| values.is_modified() && !status.is_server_error());
+        if let Some(values) = written {
+            if values.is_empty().await {
+                // A handler has flushed it.
+                return Ok(lookup.id().map(|_| cookie.forget()));
+            }
+            values.save().await?;
             // A visitor's first value, or one whose session had ended, makes a new session.
-            if let Some(new) = session.id().filter(|id| Some(*id) != lookup.id()) {
+            if let Some(new) = values.id().filter(|id| Some(*id) != lookup.id()) {
                 return Ok(Some(cookie.keep(new)));
             }
         }
         Ok(match set_cookie {
             SetCookie::No => None,
             SetCookie::Keep(id) => Some(cookie.keep(id)),
-            SetCookie::Resign(id) => lookup.found().map(|_| cookie.keep(id)),
+            SetCookie::Resign(id) => lookup.has_found().then(|| cookie.keep(id)),
             SetCookie::Forget => Some(cookie.forget()),
         })
     }
 }
 
 impl Current {
-    fn new(gate: &Gate, lookup: Lookup, set_cookie: SetCookie) -> Self {
-        let lookup = Arc::new(lookup);
-        let store = Arc::new(RecordStore::new(gate.clone(), lookup.clone()));
-        let session = Session::new(lookup.id(), store, None);
+    fn new(lookup: Lookup, set_cookie: SetCookie) -> Self {
         Self {
             lookup,
-            session,
+            values: None,
             set_cookie,
         }
     }

@@ -1,6 +1,11 @@
 //! Signing up, logging in, asking who is logged in, logging out; and the gate's route table.
 
-use axum::{Json, Router, http::StatusCode, middleware::from_fn_with_state};
+use axum::{
+    Json, Router,
+    http::{HeaderValue, StatusCode, header},
+    middleware::from_fn_with_state,
+    response::IntoResponse,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -185,8 +190,10 @@ async fn check_credentials(
     (status = 200, body = User, description = "Logged in"),
     NotLoggedIn,
 ))]
-async fn check_login(session: RequestSession) -> Result<Json<User>, Error> {
-    session.user().await.map(|(user, _)| Json(user))
+async fn check_login(session: RequestSession) -> Result<impl IntoResponse, Error> {
+    let json = HeaderValue::from_static("application/json");
+    let user = session.user_json().await?;
+    Ok(([(header::CONTENT_TYPE, json)], user))
 }
 
 /// Log out

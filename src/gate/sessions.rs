@@ -6,23 +6,12 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{timeouts::Timeouts, users::User};
+use super::{live_session::LiveSession, timeouts::Timeouts, users::User};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},
     http::Client,
 };
-
-/// A session that is not over.
-#[derive(Clone, Debug)]
-pub(super) struct LiveSession {
-    /// Names the session where its secret id must not be shown.
-    pub public_id: Uuid,
-    pub last_seen_at: Timestamp,
-    pub created_at: Timestamp,
-    /// Who is logged in; none for a visitor.
-    pub user: Option<User>,
-}
 
 /// Why a session id stands for no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +53,14 @@ pub(super) struct NewSession<'a> {
 }
 
 /// The session `id` with its user, in one query; checked against `timeouts` as they are
-/// today, not as they were when the row was written.
+/// today, not as they were when the row was written. `last_use` is one that may not be in
+/// the row yet.
 pub(super) async fn find(
     db: &Db,
     id: Id,
     timeouts: Timeouts,
     now: Timestamp,
+    last_use: Option<Timestamp>,
 ) -> sqlx::Result<Result<LiveSession, NotLive>> {
     #[derive(FromRow)]
     struct Row {
@@ -95,7 +86,8 @@ pub(super) async fn find(
     let Some(row) = row else {
         return Ok(Err(NotLive::Unknown));
     };
-    if now >= timeouts.expires_at(row.session_created_at, row.last_seen_at) {
+    let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
+    if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
         return Ok(Err(NotLive::Expired));
     }
     let user = match (row.user_id, row.username, row.created_at) {
@@ -108,23 +100,25 @@ pub(super) async fn find(
         }),
         (Some(_), ..) => return Ok(Err(NotLive::UserGone)),
     };
-    Ok(Ok(LiveSession {
-        public_id: row.public_id,
-        last_seen_at: row.last_seen_at,
-        created_at: row.session_created_at,
+    Ok(Ok(LiveSession::new(
+        id,
+        row.public_id,
+        row.session_created_at,
+        last_seen_at,
         user,
-    }))
+    )))
 }
 
-/// Writes down that a session was used, unless somebody has done so since `due`.
+/// Writes down that a session was used, unless somebody has done so since `due`; false when
+/// they have, or it has ended.
 pub(super) async fn touch(
-    db: &Db,
+    tx: &mut Tx,
     id: Id,
     now: Timestamp,
     expires_at: Timestamp,
     due: Timestamp,
-) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query(
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
         "update sessions set last_seen_at = $1, expiry_date = $2
          where id = $3 and last_seen_at <= $4",
     )
@@ -134,7 +128,7 @@ pub(super) async fn touch(
     .bind(due)
     .execute(conn)
     .await
-    .map(drop))
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Adds a row; false when the id is taken.
@@ -224,13 +218,15 @@ pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Resul
         .map(|(data, _)| data))
 }
 
-/// Ends a session, also one that goes on under another id since this very moment.
-pub(super) async fn delete(db: &Db, id: Id) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query("delete from sessions where id = $1 or previous_id = $1")
-        .bind(id.to_string())
-        .execute(conn)
-        .await
-        .map(drop))
+/// Ends a session, also one that goes on under another id since this very moment; what has
+/// ended.
+pub(super) async fn delete(db: &Db, id: Id) -> sqlx::Result<Vec<Uuid>> {
+    on_writer!(db, conn => sqlx::query_scalar(
+        "delete from sessions where id = $1 or previous_id = $1 returning public_id",
+    )
+    .bind(id.to_string())
+    .fetch_all(conn)
+    .await)
 }
 
 /// Ends one of a user's sessions; false when the user has none of that id.
@@ -261,30 +257,33 @@ pub(super) async fn delete_others(
     .map(drop))
 }
 
-/// Ends the oldest sessions of a user, and those that are over, until `kept` are left.
+/// Ends the oldest sessions of a user, and those that are over, until `kept` are left; what
+/// has ended.
 pub(super) async fn delete_oldest(
     tx: &mut Tx,
     user_id: Uuid,
     kept: i64,
     now: Timestamp,
-) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query(
+) -> sqlx::Result<Vec<Uuid>> {
+    in_tx!(tx, conn => sqlx::query_scalar(
         "delete from sessions where user_id = $1 and public_id not in
              (select public_id from sessions where user_id = $1 and expiry_date > $2
-              order by public_id desc limit $3)",
+              order by public_id desc limit $3)
+         returning public_id",
     )
     .bind(user_id)
     .bind(now)
     .bind(kept)
-    .execute(conn)
-    .await
-    .map(drop))
+    .fetch_all(conn)
+    .await)
 }
 
-/// A user's sessions that are not over, newest first.
+/// A user's sessions that are not over, newest first; `current` is in use right now, which
+/// may not be in its row yet.
 pub(super) async fn list_own(
     db: &Db,
     user_id: Uuid,
+    current: &LiveSession,
     timeouts: Timeouts,
     now: Timestamp,
 ) -> sqlx::Result<Vec<OwnSession>> {
@@ -295,6 +294,12 @@ pub(super) async fn list_own(
     .bind(user_id)
     .fetch_all(conn)
     .await)?;
+    for own in &mut sessions {
+        own.current = own.id == current.public_id;
+        if own.current {
+            own.last_seen_at = own.last_seen_at.max(current.last_use());
+        }
+    }
     sessions.retain(|session| now < timeouts.expires_at(session.created_at, session.last_seen_at));
     Ok(sessions)
 }

@@ -8,7 +8,7 @@ use tower_sessions::SessionStore;
 
 use super::{
     accounts::Accounts, cookie::SessionCookie, keys::KeyRing, password::Passwords,
-    timeouts::Timeouts,
+    revocations::Revocations, session_cache::SessionCache, timeouts::Timeouts,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -27,6 +27,7 @@ struct Parts {
     session_reader: Arc<dyn SessionStore>,
     cookie: SessionCookie,
     accounts: Accounts,
+    cache: SessionCache,
     timeouts: Timeouts,
     sessions_per_user: i64,
     passwordless_login: bool,
@@ -61,17 +62,26 @@ impl Gate {
         let secret_key = config.secret_key.as_ref().ok_or(GateError::NoSecretKey)?;
         let keys = KeyRing::new(secret_key, &config.secret_key_fallbacks);
         let max_age: Duration = config.session_absolute_timeout;
+        let timeouts = Timeouts {
+            idle: config.session_idle_timeout,
+            absolute: config.session_absolute_timeout,
+        };
+        let accounts = Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
+            .map_err(GateError::Parameter)?;
+        let cache = SessionCache::new(
+            db.clone(),
+            timeouts,
+            accounts.revocations().clone(),
+            config.session_cache_entries,
+        );
         Ok(Self(Arc::new(Parts {
-            accounts: Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
-                .map_err(GateError::Parameter)?,
+            accounts,
+            cache,
             session_reader: db.session_reader().map_err(GateError::Parameter)?,
             db,
             clock,
             cookie: SessionCookie::new(keys, max_age, config.is_production()),
-            timeouts: Timeouts {
-                idle: config.session_idle_timeout,
-                absolute: config.session_absolute_timeout,
-            },
+            timeouts,
             sessions_per_user: i64::try_from(config.sessions_per_user).unwrap_or(i64::MAX),
             passwordless_login: config.passwordless_login,
             trusted_proxies: config.trusted_proxies.clone(),
@@ -90,6 +100,14 @@ impl Gate {
 
     pub(super) fn session_reader(&self) -> &dyn SessionStore {
         &*self.0.session_reader
+    }
+
+    pub(super) fn cache(&self) -> &SessionCache {
+        &self.0.cache
+    }
+
+    pub(super) fn revocations(&self) -> &Revocations {
+        self.0.accounts.revocations()
     }
 
     pub(super) fn cookie(&self) -> &SessionCookie {
