@@ -26,6 +26,8 @@ use crate::config::DatabaseUrl;
 /// How long a request waits for a free connection before it is told that the database
 /// does not answer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection unused for so long may be dead.
+const TESTED_AFTER: Duration = Duration::from_secs(1);
 /// How long a SQLite statement waits while another process writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_TRIES: u32 = 10;
@@ -69,6 +71,8 @@ impl Db {
                     SqlitePoolOptions::new()
                         .max_connections(1)
                         .acquire_timeout(ACQUIRE_TIMEOUT)
+                        // A file does not go away.
+                        .test_before_acquire(false)
                         .after_connect(move |_, _| {
                             writers.fetch_add(1, Ordering::SeqCst);
                             Box::pin(async { Ok(()) })
@@ -80,6 +84,7 @@ impl Db {
                 let read = SqlitePoolOptions::new()
                     .max_connections(SQLITE_READERS)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
+                    .test_before_acquire(false)
                     .connect_with(file.pragma("query_only", "on"))
                     .await?;
                 Pools::Sqlite {
@@ -99,6 +104,16 @@ impl Db {
                 PgPoolOptions::new()
                     .max_connections(POSTGRES_CONNECTIONS)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
+                    // A round trip each time, where most connections were in use a moment ago.
+                    .test_before_acquire(false)
+                    .before_acquire(|conn, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > TESTED_AFTER {
+                                conn.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .connect_with(server.clone())
                     .await?
             }),

@@ -2,8 +2,7 @@
 
 use axum::{
     Json, Router,
-    http::{HeaderValue, StatusCode, header},
-    middleware::from_fn_with_state,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use super::{
     account_routes,
     accounts::Application,
     request_session::RequestSession,
-    session_layer::{GateClient, session_layer},
+    session_layer::{GateClient, SessionLayer},
     state::Gate,
     username::Username,
     users::{self, Account, AccountState, User},
@@ -23,6 +22,9 @@ use crate::http::{
     Error, JsonBody, Problem,
     problem_responses::{Busy, NotLoggedIn},
 };
+
+/// As many as an answer has, about.
+const HEADERS: usize = 12;
 
 impl Gate {
     /// The gate's routes, to be merged into any app.
@@ -43,18 +45,23 @@ impl Gate {
             ))
             .routes(routes!(account_routes::end_session))
             .routes(routes!(account_routes::change_password));
-        self.protect_documented(routes)
+        routes.layer(self.session_layer(false))
     }
 
     /// As [`Gate::protect`], for routes with a description.
     pub fn protect_documented(&self, router: OpenApiRouter) -> OpenApiRouter {
-        router.layer(from_fn_with_state(self.clone(), session_layer))
+        router.layer(self.session_layer(true))
+    }
+
+    fn session_layer(&self, with_values: bool) -> SessionLayer {
+        let gate = self.clone();
+        SessionLayer { gate, with_values }
     }
 
     /// Puts a session around `router`, whose handlers can then take
     /// [`CurrentUser`](super::CurrentUser) and [`Session`](super::Session).
     pub fn protect<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
-        router.layer(from_fn_with_state(self.clone(), session_layer))
+        router.layer(self.session_layer(true))
     }
 }
 
@@ -191,9 +198,12 @@ async fn check_credentials(
     NotLoggedIn,
 ))]
 async fn check_login(session: RequestSession) -> Result<impl IntoResponse, Error> {
-    let json = HeaderValue::from_static("application/json");
     let user = session.user_json().await?;
-    Ok(([(header::CONTENT_TYPE, json)], user))
+    // With room for those of the layers, as a map that grows is made anew.
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    Ok((headers, user))
 }
 
 /// Log out

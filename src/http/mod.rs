@@ -1,5 +1,6 @@
 //! HTTP as this project speaks it: one error type, the extractors, the layers.
 
+mod around;
 mod client;
 mod error;
 mod health;

@@ -11,6 +11,7 @@ mod command_line;
 mod database_down;
 mod durability;
 mod embed;
+mod freshness;
 mod keys;
 mod log_out_wins;
 mod meter;
