@@ -35,6 +35,7 @@ const SQLITE_PAUSE: Duration = Duration::from_millis(100);
 const SQLITE_READERS: u32 = 4;
 /// Small, so that nobody waits long for the write lock.
 const SQLITE_BATCH: usize = 200;
+const POSTGRES_SMALL_QUERIES: usize = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// The database, open. Cheap to clone.
@@ -163,6 +164,15 @@ impl Db {
         match self.pools() {
             Pools::Sqlite { .. } => SQLITE_BATCH,
             Pools::Postgres(_) => 1,
+        }
+    }
+
+    /// How many small queries are best under way at a time when others can wait and share one:
+    /// on SQLite each is two changes of thread, on PostgreSQL a round trip to wait for.
+    pub(crate) fn small_queries_at_once(&self) -> usize {
+        match self.pools() {
+            Pools::Sqlite { .. } => 1,
+            Pools::Postgres(_) => POSTGRES_SMALL_QUERIES,
         }
     }
 

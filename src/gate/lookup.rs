@@ -95,8 +95,9 @@ impl Lookup {
 async fn find(gate: &Gate, id: Id, cookie: Option<&[u8]>) -> sqlx::Result<Found> {
     let cache = gate.cache();
     let (stamp, last_use) = cache.begin_read(id);
+    let row = gate.session_reader().read(id).await?;
     let now = gate.now();
-    let session = match sessions::find(gate.db(), id, gate.timeouts(), now, last_use).await? {
+    let session = match sessions::live(id, row, gate.timeouts(), now, last_use) {
         Ok(session) => Arc::new(session),
         Err(reason) => return Ok(Err(LoggedOut::Session(reason))),
     };

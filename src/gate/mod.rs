@@ -22,6 +22,7 @@ mod revocations;
 mod routes;
 mod session_cache;
 mod session_layer;
+mod session_reader;
 mod sessions;
 mod state;
 mod timeouts;

@@ -103,7 +103,7 @@ impl SessionStore for RecordStore {
         {
             return Ok(None);
         }
-        let record = self.gate.session_reader().load(id).await?;
+        let record = self.gate.record_reader().load(id).await?;
         if let Some(record) = &record {
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
             *loaded = Some(record.data.clone());

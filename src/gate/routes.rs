@@ -2,8 +2,9 @@
 
 use axum::{
     Json, Router,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::IntoResponse,
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -197,13 +198,15 @@ async fn check_credentials(
     (status = 200, body = User, description = "Logged in"),
     NotLoggedIn,
 ))]
-async fn check_login(session: RequestSession) -> Result<impl IntoResponse, Error> {
+async fn check_login(session: RequestSession) -> Result<Response, Error> {
     let user = session.user_json().await?;
-    // With room for those of the layers, as a map that grows is made anew.
-    let mut headers = HeaderMap::with_capacity(HEADERS);
+    let mut answer = Response::new(Body::from(user));
+    let headers = answer.headers_mut();
+    // With room for those of the layers: a map that grows is made anew.
+    headers.reserve(HEADERS);
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);
-    Ok((headers, user))
+    Ok(answer)
 }
 
 /// Log out

@@ -6,7 +6,9 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{live_session::LiveSession, timeouts::Timeouts, users::User};
+use super::{
+    live_session::LiveSession, session_reader::SessionRow, timeouts::Timeouts, users::User,
+};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},
@@ -52,43 +54,19 @@ pub(super) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The session `id` with its user, in one query; checked against `timeouts` as they are
-/// today, not as they were when the row was written. `last_use` is one that may not be in
-/// the row yet.
-pub(super) async fn find(
-    db: &Db,
+/// The session of a row that was read; checked against `timeouts` as they are today, not as
+/// they were when the row was written. `last_use` is one that may not be in the row yet.
+pub(super) fn live(
     id: Id,
+    row: Option<SessionRow>,
     timeouts: Timeouts,
     now: Timestamp,
     last_use: Option<Timestamp>,
-) -> sqlx::Result<Result<LiveSession, NotLive>> {
-    #[derive(FromRow)]
-    struct Row {
-        public_id: Uuid,
-        session_created_at: Timestamp,
-        last_seen_at: Timestamp,
-        user_id: Option<Uuid>,
-        username: Option<String>,
-        email: Option<String>,
-        created_at: Option<Timestamp>,
-    }
-    let row: Option<Row> = on_reader!(db, conn => sqlx::query_as(
-        "select s.public_id, s.created_at as session_created_at, s.last_seen_at, s.user_id,
-                u.username, u.email, u.created_at
-         from sessions s
-         left join users u on u.id = s.user_id and u.disabled_at is null
-         where s.id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await)?;
-
-    let Some(row) = row else {
-        return Ok(Err(NotLive::Unknown));
-    };
+) -> Result<LiveSession, NotLive> {
+    let row = row.ok_or(NotLive::Unknown)?;
     let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
     if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
-        return Ok(Err(NotLive::Expired));
+        return Err(NotLive::Expired);
     }
     let user = match (row.user_id, row.username, row.created_at) {
         (None, ..) => None,
@@ -98,15 +76,16 @@ pub(super) async fn find(
             email: row.email,
             created_at,
         }),
-        (Some(_), ..) => return Ok(Err(NotLive::UserGone)),
+        (Some(_), ..) => return Err(NotLive::UserGone),
     };
-    Ok(Ok(LiveSession::new(
+    let created_at = row.session_created_at;
+    Ok(LiveSession::new(
         id,
         row.public_id,
-        row.session_created_at,
+        created_at,
         last_seen_at,
         user,
-    )))
+    ))
 }
 
 /// Writes down that a session was used, unless somebody has done so since `due`; false when

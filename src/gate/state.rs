@@ -8,7 +8,8 @@ use tower_sessions::SessionStore;
 
 use super::{
     accounts::Accounts, cookie::SessionCookie, keys::KeyRing, password::Passwords,
-    revocations::Revocations, session_cache::SessionCache, timeouts::Timeouts,
+    revocations::Revocations, session_cache::SessionCache, session_reader::SessionReader,
+    timeouts::Timeouts,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -24,7 +25,8 @@ pub struct Gate(Arc<Parts>);
 struct Parts {
     db: Db,
     clock: Clock,
-    session_reader: Arc<dyn SessionStore>,
+    record_reader: Arc<dyn SessionStore>,
+    session_reader: SessionReader,
     cookie: SessionCookie,
     accounts: Accounts,
     cache: SessionCache,
@@ -77,7 +79,8 @@ impl Gate {
         Ok(Self(Arc::new(Parts {
             accounts,
             cache,
-            session_reader: db.session_reader().map_err(GateError::Parameter)?,
+            record_reader: db.record_reader().map_err(GateError::Parameter)?,
+            session_reader: SessionReader::new(db.clone()),
             db,
             clock,
             cookie: SessionCookie::new(keys, max_age, config.is_production()),
@@ -98,8 +101,12 @@ impl Gate {
         self.0.clock.now()
     }
 
-    pub(super) fn session_reader(&self) -> &dyn SessionStore {
-        &*self.0.session_reader
+    pub(super) fn record_reader(&self) -> &dyn SessionStore {
+        &*self.0.record_reader
+    }
+
+    pub(super) fn session_reader(&self) -> &SessionReader {
+        &self.0.session_reader
     }
 
     pub(super) fn cache(&self) -> &SessionCache {

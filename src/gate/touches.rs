@@ -44,6 +44,14 @@ impl Waiting {
     fn lock(&self) -> MutexGuard<'_, HashMap<Id, Timestamp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Unless a later use waits by now.
+    fn remove(&self, touch: &Touch) {
+        let mut waiting = self.lock();
+        if waiting.get(&touch.session.id) == Some(&touch.at) {
+            waiting.remove(&touch.session.id);
+        }
+    }
 }
 
 impl Touches {
@@ -61,11 +69,11 @@ impl Touches {
 
     /// Has a use written down soon.
     pub fn push(&self, touch: Touch) {
-        let id = touch.session.id;
-        self.waiting.lock().insert(id, touch.at);
+        self.waiting.lock().insert(touch.session.id, touch.at);
         if let Err(error) = self.queue.try_send(touch) {
-            self.waiting.lock().remove(&id);
-            error.into_inner().undo();
+            let touch = error.into_inner();
+            self.waiting.remove(&touch);
+            touch.undo();
         }
     }
 
@@ -93,10 +101,7 @@ async fn write_all(
                 batch.iter().for_each(Touch::undo);
             }
         }
-        let mut waiting = waiting.lock();
-        for touch in batch.drain(..) {
-            waiting.remove(&touch.session.id);
-        }
+        batch.drain(..).for_each(|touch| waiting.remove(&touch));
     }
 }
 

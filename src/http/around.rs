@@ -13,7 +13,8 @@ use std::{
 };
 
 use axum::{
-    extract::Request,
+    body::HttpBody,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -24,6 +25,9 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::{Error, Problem};
+
+/// The largest body anybody may send, in bytes.
+pub const BODY_LIMIT: usize = 64 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer than any honest request takes, the wait for a password hash included.
@@ -58,7 +62,7 @@ pub(super) fn current_request_id() -> Option<String> {
     id.ok()?.ok()
 }
 
-/// Gives each request an id and a span, bounds its time, catches its panic, and sees to what
+/// Gives each request an id and a span, bounds its body and its time, catches its panic, and sees to what
 /// every answer has in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AroundLayer {
@@ -103,6 +107,9 @@ where
         // A client does not choose what our logs call its request.
         request.headers_mut().remove(REQUEST_ID);
         request.extensions_mut().insert(RequestId::new(id.clone()));
+        if !request.body().is_end_stream() {
+            DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
+        }
         let span = request_span(&request, &id);
         let (hsts, of_task) = (self.hsts, id.clone());
         let answer = span.in_scope(|| self.inner.call(request));

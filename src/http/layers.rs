@@ -2,7 +2,6 @@
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,9 +13,6 @@ use tower_http::{
 
 use super::{Error, around::AroundLayer};
 use crate::config::Config;
-
-/// The largest body anybody may send, in bytes.
-pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// Puts every layer around `router`.
 ///
@@ -30,7 +26,6 @@ pub fn with_layers(router: Router, config: &Config) -> Result<Router, ConfigErro
     let layers = ServiceBuilder::new()
         .layer(AroundLayer { hsts })
         .option_layer((!allowed_origins.is_empty()).then(|| cors(allowed_origins)))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(csrf(allowed_origins)?);
     Ok(router
         .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))

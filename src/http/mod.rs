@@ -11,11 +11,12 @@ mod path_id;
 pub mod problem_responses;
 mod query_string;
 
+pub use around::BODY_LIMIT;
 pub use client::Client;
 pub use error::{Error, FieldErrors, Problem};
 pub use health::Health;
 pub use json_body::JsonBody;
-pub use layers::{BODY_LIMIT, with_layers};
+pub use layers::with_layers;
 pub use openapi::{docs_router, document_common_problems};
 pub use path_id::{OneId, PathIds};
 pub use query_string::QueryString;
