@@ -3,64 +3,87 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339};
 use utoipa::{PartialSchema, ToSchema, openapi};
 
 /// A moment in UTC, to the microsecond: what both databases can keep.
 /// Serializes as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(OffsetDateTime);
+pub struct Timestamp {
+    /// Since 1970. Every request compares moments; a plain number makes that cheap.
+    micros: i64,
+}
 
 impl Timestamp {
     /// This moment, so much later; the end of time where that would be past it.
     pub fn after(self, duration: Duration) -> Self {
-        let duration = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
-        Self(self.0.saturating_add(duration))
+        Self::from_unix_micros(self.micros.saturating_add(micros(duration)))
     }
 
     /// This moment, so much earlier.
     pub fn before(self, duration: Duration) -> Self {
-        let duration = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
-        Self(self.0.saturating_sub(duration))
+        Self::from_unix_micros(self.micros.saturating_sub(micros(duration)))
     }
 
     /// The whole seconds since 1970, and the nanoseconds past them.
     pub fn unix(self) -> (u64, u32) {
-        (
-            u64::try_from(self.0.unix_timestamp()).unwrap_or_default(),
-            self.0.nanosecond(),
-        )
+        let since = self.since(Self { micros: 0 });
+        (since.as_secs(), since.subsec_nanos())
     }
 
     /// How long ago `earlier` was; zero if it is yet to come.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::try_from(self.0 - earlier.0).unwrap_or(Duration::ZERO)
+        let micros = self.micros.saturating_sub(earlier.micros);
+        Duration::from_micros(u64::try_from(micros).unwrap_or_default())
     }
+
+    /// The microseconds since 1970.
+    pub fn unix_micros(self) -> i64 {
+        self.micros
+    }
+
+    /// So many microseconds after 1970.
+    pub fn from_unix_micros(micros: i64) -> Self {
+        Self { micros }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl From<OffsetDateTime> for Timestamp {
     fn from(moment: OffsetDateTime) -> Self {
-        let utc = moment.to_offset(time::UtcOffset::UTC);
-        let whole = utc.replace_microsecond(utc.microsecond());
-        Self(whole.unwrap_or(utc))
+        // Years up to 9999 fit thirty times over.
+        let seconds = moment.unix_timestamp().saturating_mul(1_000_000);
+        Self::from_unix_micros(seconds.saturating_add(moment.microsecond().into()))
     }
 }
 
 impl From<Timestamp> for OffsetDateTime {
     fn from(timestamp: Timestamp) -> Self {
-        timestamp.0
+        let nanos = i128::from(timestamp.micros) * 1_000;
+        let end = match timestamp.micros {
+            ..0 => PrimitiveDateTime::MIN,
+            0.. => PrimitiveDateTime::MAX,
+        };
+        OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(end.assume_utc())
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.format(&Rfc3339).map_err(|_| fmt::Error)?)
+        f.write_str(
+            &OffsetDateTime::from(*self)
+                .format(&Rfc3339)
+                .map_err(|_| fmt::Error)?,
+        )
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        time::serde::rfc3339::serialize(&self.0, serializer)
+        time::serde::rfc3339::serialize(&OffsetDateTime::from(*self), serializer)
     }
 }
 
@@ -102,5 +125,29 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn to_the_microsecond_before_and_after_1970() {
+        for moment in [
+            datetime!(2026-01-31 12:00:00.123456 UTC),
+            datetime!(1969-12-31 23:59:59.999999 UTC),
+            datetime!(9999-12-31 23:59:59.999999 UTC),
+            datetime!(-9999-01-01 00:00 UTC),
+        ] {
+            assert_eq!(OffsetDateTime::from(Timestamp::from(moment)), moment);
+        }
+        let finer = datetime!(2026-01-31 14:00:00.123456789 +2);
+        let kept = datetime!(2026-01-31 12:00:00.123456 UTC);
+        assert_eq!(OffsetDateTime::from(Timestamp::from(finer)), kept);
+        let end = Timestamp::from(kept).after(Duration::MAX);
+        assert_eq!(OffsetDateTime::from(end).year(), 9999);
     }
 }

@@ -11,6 +11,10 @@ use clap::FromArgMatches;
 use cli::{Cli, Command};
 use handstamp::config::generate_secret_key;
 
+/// A request is a few dozen small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = match Cli::from_arg_matches(&cli::command().get_matches()) {

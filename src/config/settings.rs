@@ -95,6 +95,11 @@ pub const SETTINGS: &[Setting] = &[
         "more log-ins at a time wait up to 3 s",
     ),
     setting(
+        "SESSION_CACHE_ENTRIES",
+        "100000",
+        "sessions kept in memory at most; 0 keeps none",
+    ),
+    setting(
         "FREE_READS",
         "3",
         "posts a visitor may open; unlimited turns the meter off",
@@ -121,6 +126,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// About six gigabytes of sessions.
+const MAX_CACHE_ENTRIES: usize = 10_000_000;
 /// Twenty gigabytes of hashing.
 const MAX_HASHES_AT_ONCE: usize = 1_024;
 const MAX_SESSIONS_PER_USER: usize = 1_000_000;
@@ -165,6 +172,8 @@ pub struct Config {
     pub signups_per_address: Option<RateLimit>,
     /// `PASSWORD_HASHES_AT_ONCE`
     pub password_hashes_at_once: usize,
+    /// `SESSION_CACHE_ENTRIES`
+    pub session_cache_entries: usize,
     /// `FREE_READS`; none when reading is free
     pub free_reads: Option<u32>,
     /// `FREE_READS_WINDOW`
@@ -261,6 +270,11 @@ impl Config {
                 spare_cores,
                 MAX_HASHES_AT_ONCE,
             ),
+            session_cache_entries: env.read_with(
+                "SESSION_CACHE_ENTRIES",
+                100_000,
+                session_cache_entries,
+            ),
             free_reads: env.read_with("FREE_READS", Some(3), free_reads),
             free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
             trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
@@ -279,6 +293,15 @@ impl Config {
 
 fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.name)
+}
+
+fn session_cache_entries(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(entries) if entries <= MAX_CACHE_ENTRIES => Ok(entries),
+        _ => Err(format!(
+            "must be a whole number from 0 to {MAX_CACHE_ENTRIES} (it is {text:?})"
+        )),
+    }
 }
 
 /// A number of posts, or `unlimited`.

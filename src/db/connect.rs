@@ -1,31 +1,41 @@
 //! Opens the database and brings its tables up to date.
 
-use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     Connection, PgConnection, PgPool, SqlitePool,
-    migrate::Migrator,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use tokio::time::timeout;
 
+use super::migrations::{self, MigrateError};
 use crate::config::DatabaseUrl;
-
-static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// A migration that could not be applied.
-pub type MigrateError = sqlx::migrate::MigrateError;
 
 /// How long a request waits for a free connection before it is told that the database
 /// does not answer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection unused for so long may be dead.
+const TESTED_AFTER: Duration = Duration::from_secs(1);
 /// How long a SQLite statement waits while another process writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_TRIES: u32 = 10;
 const SQLITE_PAUSE: Duration = Duration::from_millis(100);
 const SQLITE_READERS: u32 = 4;
+/// Small, so that nobody waits long for the write lock.
+const SQLITE_BATCH: usize = 200;
+const POSTGRES_SMALL_QUERIES: usize = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// The database, open. Cheap to clone.
@@ -38,7 +48,12 @@ pub struct Db {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite {
+        read: SqlitePool,
+        write: SqlitePool,
+        /// How many connections for writing there have been.
+        writers: Arc<AtomicU64>,
+    },
     Postgres(PgPool),
 }
 
@@ -51,10 +66,18 @@ impl Db {
                 // One connection does every write and every checkpoint: SQLite before
                 // 3.51.3 can lose data when two do so at the same instant.
                 let file = sqlite_options(file.clone());
+                let writers = Arc::new(AtomicU64::new(0));
                 let write = patiently(async || {
+                    let writers = writers.clone();
                     SqlitePoolOptions::new()
                         .max_connections(1)
                         .acquire_timeout(ACQUIRE_TIMEOUT)
+                        // A file does not go away.
+                        .test_before_acquire(false)
+                        .after_connect(move |_, _| {
+                            writers.fetch_add(1, Ordering::SeqCst);
+                            Box::pin(async { Ok(()) })
+                        })
                         .connect_with(file.clone())
                         .await
                 })
@@ -62,9 +85,14 @@ impl Db {
                 let read = SqlitePoolOptions::new()
                     .max_connections(SQLITE_READERS)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
+                    .test_before_acquire(false)
                     .connect_with(file.pragma("query_only", "on"))
                     .await?;
-                Pools::Sqlite { read, write }
+                Pools::Sqlite {
+                    read,
+                    write,
+                    writers,
+                }
             }
             DatabaseUrl::Postgres(server) => Pools::Postgres({
                 // The pool would try until its time is up, and not say why.
@@ -77,6 +105,16 @@ impl Db {
                 PgPoolOptions::new()
                     .max_connections(POSTGRES_CONNECTIONS)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
+                    // A round trip each time, where most connections were in use a moment ago.
+                    .test_before_acquire(false)
+                    .before_acquire(|conn, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > TESTED_AFTER {
+                                conn.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .connect_with(server.clone())
                     .await?
             }),
@@ -95,8 +133,10 @@ impl Db {
     /// Applies the migrations that this database has not seen.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         match self.pools() {
-            Pools::Sqlite { write, .. } => patiently(async || MIGRATIONS.run(write).await).await,
-            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
+            Pools::Sqlite { write, .. } => {
+                patiently(async || migrations::PORTABLE.run(write).await).await
+            }
+            Pools::Postgres(pool) => migrations::postgres().await?.run(pool).await,
         }
     }
 
@@ -109,11 +149,30 @@ impl Db {
     /// Closes every connection, once it is idle.
     pub async fn close(&self) {
         match self.pools() {
-            Pools::Sqlite { read, write } => {
+            Pools::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
             Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// How many rows a transaction of ours may well write that wants none of them in particular.
+    /// On SQLite there is one lock, which is best used; on PostgreSQL a transaction that locks
+    /// many rows can get into a deadlock with one that does the same in another order.
+    pub(crate) fn batch_size(&self) -> usize {
+        match self.pools() {
+            Pools::Sqlite { .. } => SQLITE_BATCH,
+            Pools::Postgres(_) => 1,
+        }
+    }
+
+    /// How many small queries are best under way at a time when others can wait and share one:
+    /// on SQLite each is two changes of thread, on PostgreSQL a round trip to wait for.
+    pub(crate) fn small_queries_at_once(&self) -> usize {
+        match self.pools() {
+            Pools::Sqlite { .. } => 1,
+            Pools::Postgres(_) => POSTGRES_SMALL_QUERIES,
         }
     }
 

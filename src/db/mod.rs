@@ -1,12 +1,18 @@
 //! The database: SQLite or PostgreSQL, and nothing outside this folder knows which.
 
+mod changes;
 mod connect;
+mod migrations;
+mod postgres_changes;
 mod record_stores;
+mod sqlite_changes;
 mod statement;
 mod timestamp;
 
-pub use connect::{Db, MigrateError};
+pub use connect::Db;
+pub use migrations::MigrateError;
 pub use statement::Tx;
 
+pub(crate) use changes::Changes;
 pub(crate) use connect::Pools;
 pub(crate) use statement::{in_tx, on_reader, on_writer};

@@ -9,7 +9,7 @@ use super::{Db, Pools};
 
 impl Db {
     /// The upstream store that reads session records.
-    pub(crate) fn session_reader(&self) -> Result<Arc<dyn SessionStore>, String> {
+    pub(crate) fn record_reader(&self) -> Result<Arc<dyn SessionStore>, String> {
         Ok(match self.pools() {
             Pools::Sqlite { read, .. } => {
                 Arc::new(SqliteStore::new(read.clone()).with_table_name("sessions")?)

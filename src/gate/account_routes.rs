@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    audit::{self, Action, Event, Reason},
+    audit::{Action, Event, Reason},
     credentials::record_failure,
     current_user::CurrentUser,
     request_session::RequestSession,
@@ -66,12 +66,10 @@ impl PasswordChange {
     NotLoggedIn,
 ))]
 pub(super) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
-    let (user, current) = session.user().await?;
+    let (current, user_id) = session.logged_in().await?;
     let gate = session.gate();
-    let mut sessions = sessions::list_own(gate.db(), user.id, gate.timeouts(), gate.now()).await?;
-    for own in &mut sessions {
-        own.current = own.id == current;
-    }
+    let (db, timeouts, now) = (gate.db(), gate.timeouts(), gate.now());
+    let sessions = sessions::list_own(db, user_id, &current, timeouts, now).await?;
     Ok(Json(OwnSessions { sessions }))
 }
 
@@ -93,12 +91,9 @@ pub(super) async fn end_session(
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
     let gate = session.gate();
-    let mut tx = gate.db().begin().await?;
-    if !sessions::delete_own(&mut tx, user.id, id).await? {
+    if !gate.end_own_session(user.id, id, &client).await? {
         return Err(Error::NotFound);
     }
-    let event = Event::new(Action::EndSessions, user.id, Some(&client));
-    audit::commit(tx, gate.now(), &[event]).await?;
     if id == current {
         session.forget();
     }
@@ -178,6 +173,6 @@ pub(super) async fn change_password(
     forget_failures(&mut tx, &user.username).await?;
     sessions::delete_others(&mut tx, user.id, Some(current)).await?;
     let event = Event::new(Action::ChangePassword, user.id, Some(&client));
-    session.renew(tx, event).await?;
+    session.renew(tx, user.id, event).await?;
     Ok(StatusCode::NO_CONTENT)
 }

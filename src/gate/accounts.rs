@@ -8,6 +8,7 @@ use super::{
     audit::{self, Action, AuditEvent, Event},
     email::Email,
     password::Passwords,
+    revocations::{Revocable, Revocations},
     sessions,
     throttle::forget_failures,
     username::Username,
@@ -25,6 +26,7 @@ pub struct Accounts {
     db: Db,
     clock: Clock,
     passwords: Passwords,
+    revocations: Revocations,
 }
 
 /// What somebody typed to get an account.
@@ -49,11 +51,17 @@ impl Accounts {
             db,
             clock,
             passwords,
+            revocations: Revocations::default(),
         })
     }
 
     pub(super) fn passwords(&self) -> &Passwords {
         &self.passwords
+    }
+
+    /// What the changes made here take back of what is in memory.
+    pub(super) fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Checks every field and hashes the password.
@@ -106,7 +114,8 @@ impl Accounts {
     pub async fn add(&self, application: Application) -> Result<User, Error> {
         let account = self.check(application).await?;
         let (tx, user) = self.begin_with(&account).await?;
-        self.commit(tx, Action::SignUp, user.id).await?;
+        let event = Event::new(Action::SignUp, user.id, None);
+        self.commit(tx, &[event], Vec::new()).await?;
         Ok(user)
     }
 
@@ -157,7 +166,7 @@ impl Accounts {
             AccountState::Enabled => Action::EnableAccount,
             AccountState::Disabled => Action::DisableAccount,
         };
-        self.commit(tx, action, user.id).await
+        self.commit_ending_all(tx, user.id, action, None).await
     }
 
     /// Up to `limit` audit events since `since`, oldest first, from the one after the id
@@ -176,10 +185,30 @@ impl Accounts {
         Ok(audit::list(&self.db, user_id, since, after, limit).await?)
     }
 
-    /// Makes what an operator did last.
-    async fn commit(&self, tx: Tx, action: Action, user_id: Uuid) -> Result<(), Error> {
-        let event = Event::new(action, user_id, None);
-        Ok(audit::commit(tx, self.clock.now(), &[event]).await?)
+    /// Makes a transaction last, with the events that it is about, and has nobody believe
+    /// what is in memory of what `ended` with it.
+    pub(super) async fn commit(
+        &self,
+        mut tx: Tx,
+        events: &[Event<'_>],
+        ended: Vec<Revocable>,
+    ) -> sqlx::Result<()> {
+        audit::insert(&mut tx, self.clock.now(), events).await?;
+        self.revocations.commit(tx, ended).await?;
+        events.iter().for_each(Event::log);
+        Ok(())
+    }
+
+    /// Makes the end of every session of a user last.
+    async fn commit_ending_all(
+        &self,
+        tx: Tx,
+        user_id: Uuid,
+        action: Action,
+        client: Option<&Client>,
+    ) -> Result<(), Error> {
+        let event = Event::new(action, user_id, client);
+        Ok(self.commit(tx, &[event], vec![user_id.into()]).await?)
     }
 
     /// Ends every session of a user but `kept`; without a client, an operator does.
@@ -188,12 +217,12 @@ impl Accounts {
         user_id: Uuid,
         kept: Option<Uuid>,
         client: Option<&Client>,
-    ) -> sqlx::Result<()> {
+    ) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         users::lock(&mut tx, user_id).await?;
         sessions::delete_others(&mut tx, user_id, kept).await?;
-        let event = Event::new(Action::EndSessions, user_id, client);
-        audit::commit(tx, self.clock.now(), &[event]).await
+        self.commit_ending_all(tx, user_id, Action::EndSessions, client)
+            .await
     }
 
     /// Ends every session of a user.
@@ -201,7 +230,7 @@ impl Accounts {
     /// # Errors
     /// When the database does not answer.
     pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
-        Ok(self.end_sessions(user.id, None, None).await?)
+        self.end_sessions(user.id, None, None).await
     }
 
     /// Sets a password, whatever it was, and ends every session of its user.
@@ -214,7 +243,8 @@ impl Accounts {
         users::set_password(&mut tx, user.id, &hash).await?;
         forget_failures(&mut tx, &user.username).await?;
         sessions::delete_others(&mut tx, user.id, None).await?;
-        self.commit(tx, Action::ChangePassword, user.id).await
+        self.commit_ending_all(tx, user.id, Action::ChangePassword, None)
+            .await
     }
 
     /// The hash of a user's new password, if it is strong enough; `field` is what the error

@@ -126,8 +126,8 @@ impl<'a> Event<'a> {
         self.client.and_then(|client| client.request_id.as_deref())
     }
 
-    /// One line, whatever is in it: fields are escaped.
-    fn log(&self) {
+    /// One line, whatever is in it: fields are escaped. For when it has been committed.
+    pub fn log(&self) {
         tracing::info!(
             target: "handstamp::audit",
             event = self.action.as_str(),
@@ -141,33 +141,27 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Writes events down with what happened, and makes it all last.
-pub(super) async fn commit(mut tx: Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Result<()> {
+/// Writes events down with what happened.
+pub(super) async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Result<()> {
     for event in events {
-        insert(&mut tx, now, event).await?;
+        in_tx!(tx, conn => sqlx::query(
+            "insert into audit_events
+                 (id, happened_at, event, outcome, reason, user_id, ip, request_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(Uuid::now_v7())
+        .bind(now)
+        .bind(event.action.as_str())
+        .bind(event.outcome())
+        .bind(event.failure.map(Reason::as_str))
+        .bind(event.user_id)
+        .bind(event.ip())
+        .bind(event.request_id())
+        .execute(conn)
+        .await
+        .map(drop))?;
     }
-    tx.commit().await?;
-    events.iter().for_each(Event::log);
     Ok(())
-}
-
-async fn insert(tx: &mut Tx, now: Timestamp, event: &Event<'_>) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query(
-        "insert into audit_events
-             (id, happened_at, event, outcome, reason, user_id, ip, request_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(Uuid::now_v7())
-    .bind(now)
-    .bind(event.action.as_str())
-    .bind(event.outcome())
-    .bind(event.failure.map(Reason::as_str))
-    .bind(event.user_id)
-    .bind(event.ip())
-    .bind(event.request_id())
-    .execute(conn)
-    .await
-    .map(drop))
 }
 
 /// An event as it was written down.

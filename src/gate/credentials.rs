@@ -1,7 +1,7 @@
 //! Whether a name and a password open an account.
 
 use super::{
-    audit::{self, Action, Event, Reason},
+    audit::{Action, Event, Reason},
     password::Turn,
     state::Gate,
     throttle::{Attempt, Used},
@@ -112,5 +112,5 @@ pub(super) async fn record_failure(
     let lock_out = (used == Used::Last).then(|| failed.as_lock_out());
     let events: Vec<Event<'_>> = [Some(failed), lock_out].into_iter().flatten().collect();
     let tx = gate.db().begin().await?;
-    Ok(audit::commit(tx, gate.now(), &events).await?)
+    Ok(gate.accounts().commit(tx, &events, Vec::new()).await?)
 }

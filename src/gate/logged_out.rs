@@ -1,6 +1,6 @@
 //! Why nobody is logged in, in words that tell a developer what to look at.
 
-use axum::http::{HeaderMap, Uri, header, request::Parts, uri::Authority};
+use axum::http::{Extensions, HeaderMap, Uri, header, uri::Authority};
 use ipnet::IpNet;
 
 use super::{cookie::NoSession, sessions::NotLive};
@@ -19,7 +19,7 @@ pub(super) enum LoggedOut {
 }
 
 /// What there is to say of a request that came without the cookie.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Circumstances {
     is_https: bool,
     /// The host that it asked for.
@@ -29,11 +29,11 @@ pub(super) struct Circumstances {
 }
 
 impl Circumstances {
-    pub fn of(request: &Parts, trusted_proxies: &[IpNet]) -> Self {
-        let host = host(&request.headers);
-        let page_host = page_host(&request.headers).filter(|page| Some(page) != host.as_ref());
+    pub fn of(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: &[IpNet]) -> Self {
+        let host = host(headers);
+        let page_host = page_host(headers).filter(|page| Some(page) != host.as_ref());
         Self {
-            is_https: is_https(request, trusted_proxies),
+            is_https: is_https(headers, extensions, trusted_proxies),
             host,
             page_host,
         }
@@ -88,7 +88,7 @@ impl LoggedOut {
         self,
         cookie_name: &str,
         is_secure: bool,
-        circumstances: &Circumstances,
+        circumstances: Option<&Circumstances>,
     ) -> Error {
         let (reason, detail) = match self {
             Self::Cookie(NoSession::NoCookie) => (
@@ -96,7 +96,7 @@ impl LoggedOut {
                 format!(
                     "No `{cookie_name}` cookie came with the request. Log in first; then send it: \
                      `credentials: \"include\"` in fetch, `-b` and `-c` in curl.{}",
-                    circumstances.advice(is_secure)
+                    circumstances.map_or_else(String::new, |them| them.advice(is_secure))
                 ),
             ),
             Self::Cookie(NoSession::BadSignature) => (

@@ -1,73 +1,97 @@
 //! What a request's cookie stands for, looked up once and only when somebody asks.
 
+use std::sync::Arc;
+
 use tokio::sync::OnceCell;
 use tower_sessions::session::Id;
 
 use super::{
-    cookie::NoSession,
-    logged_out::LoggedOut,
-    sessions::{self, LiveSession},
-    state::Gate,
+    cookie::NoSession, live_session::LiveSession, logged_out::LoggedOut, session_cache::Known,
+    sessions, state::Gate,
 };
 
-/// The session of one request.
+/// The session, or why there is none.
+pub(super) type Found = Result<Arc<LiveSession>, LoggedOut>;
+
+/// The session of one request. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) enum Lookup {
+    /// No cookie names one.
+    Nothing(NoSession),
+    /// It was in memory.
+    Known(Known),
+    /// The database is to say.
+    Asked(Arc<Asked>),
+}
+
+/// A session that the database is asked for.
 #[derive(Debug)]
-pub(super) struct Lookup {
-    gate: Gate,
-    cookie: Result<Id, NoSession>,
-    found: OnceCell<Result<LiveSession, LoggedOut>>,
+pub(super) struct Asked {
+    id: Id,
+    /// Where it is to be kept in memory.
+    cookie: Option<Box<[u8]>>,
+    found: OnceCell<Found>,
 }
 
 impl Lookup {
-    pub fn new(gate: Gate, cookie: Result<Id, NoSession>) -> Self {
-        Self {
-            gate,
+    /// Of a session whose id is known to be right; to be kept in memory under `cookie`.
+    pub fn ask(id: Id, cookie: Option<Box<[u8]>>) -> Self {
+        Self::Asked(Arc::new(Asked {
+            id,
             cookie,
             found: OnceCell::new(),
-        }
+        }))
     }
 
     /// The id that the cookie names, whatever it stands for.
     pub fn id(&self) -> Option<Id> {
-        self.cookie.ok()
+        match self {
+            Self::Nothing(_) => None,
+            Self::Known(known) => Some(known.session.id),
+            Self::Asked(asked) => Some(asked.id),
+        }
     }
 
-    /// The session, if it was looked up and is not over.
+    /// The session, if it was looked up and there is one.
     pub fn found(&self) -> Option<&LiveSession> {
-        self.found.get().and_then(|found| found.as_ref().ok())
+        match self {
+            Self::Nothing(_) => None,
+            Self::Known(known) => Some(&known.session),
+            Self::Asked(asked) => asked.found.get()?.as_deref().ok(),
+        }
     }
 
     /// The session, or why there is none. A database error is neither.
-    pub async fn find(&self) -> sqlx::Result<&Result<LiveSession, LoggedOut>> {
-        self.found
-            .get_or_try_init(async || {
-                let id = match self.cookie {
-                    Ok(id) => id,
-                    Err(reason) => return Ok(Err(LoggedOut::Cookie(reason))),
-                };
-                let now = self.gate.now();
-                let timeouts = self.gate.timeouts();
-                let found = sessions::find(self.gate.db(), id, timeouts, now).await?;
-                if let Ok(session) = &found {
-                    self.touch(id, session).await;
-                }
-                Ok(found.map_err(LoggedOut::Session))
-            })
-            .await
-    }
-
-    /// Slides the idle timeout. That it could not be written down is no reason to turn
-    /// away somebody who is logged in.
-    async fn touch(&self, id: Id, session: &LiveSession) {
-        let now = self.gate.now();
-        let timeouts = self.gate.timeouts();
-        let due = timeouts.touch_due(now);
-        if session.last_seen_at <= due {
-            let expires_at = timeouts.expires_at(session.created_at, now);
-            let touched = sessions::touch(self.gate.db(), id, now, expires_at, due).await;
-            if let Err(error) = touched {
-                tracing::warn!(%error, "the use of a session could not be written down");
+    pub async fn find(&self, gate: &Gate) -> sqlx::Result<Found> {
+        match self {
+            Self::Nothing(reason) => Ok(Err(LoggedOut::Cookie(*reason))),
+            Self::Known(known) if gate.cache().still_counts(known) => {
+                gate.cache().note_use(&known.session, gate.now());
+                Ok(Ok(known.session.clone()))
+            }
+            Self::Known(known) => find(gate, known.session.id, None).await,
+            Self::Asked(asked) => {
+                let Asked { id, cookie, found } = &**asked;
+                let found = found.get_or_try_init(|| find(gate, *id, cookie.as_deref()));
+                found.await.cloned()
             }
         }
     }
+}
+
+async fn find(gate: &Gate, id: Id, cookie: Option<&[u8]>) -> sqlx::Result<Found> {
+    let cache = gate.cache();
+    let (stamp, last_use) = cache.begin_read(id);
+    let row = gate.session_reader().read(id).await?;
+    let now = gate.now();
+    let session = match sessions::live(id, row, gate.timeouts(), now, last_use) {
+        Ok(session) => Arc::new(session),
+        Err(reason) => return Ok(Err(LoggedOut::Session(reason))),
+    };
+    cache.note_use(&session, now);
+    if let Some(cookie) = cookie {
+        let session = session.clone();
+        cache.put(cookie.into(), Known { session, stamp });
+    }
+    Ok(Ok(session))
 }

@@ -1,6 +1,6 @@
 //! The store behind the [`Session`](super::Session) of one request.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tower_sessions::{
@@ -22,13 +22,13 @@ use super::{
 #[derive(Debug)]
 pub(super) struct RecordStore {
     gate: Gate,
-    lookup: Arc<Lookup>,
+    lookup: Lookup,
     /// The values as this request found them, once it has looked.
     loaded: Mutex<Option<Data>>,
 }
 
 impl RecordStore {
-    pub fn new(gate: Gate, lookup: Arc<Lookup>) -> Self {
+    pub fn new(gate: Gate, lookup: Lookup) -> Self {
         Self {
             gate,
             lookup,
@@ -95,10 +95,16 @@ impl SessionStore for RecordStore {
 
     /// The values of a session that is not over.
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        if self.lookup.find().await.map_err(backend)?.is_err() {
+        if self
+            .lookup
+            .find(&self.gate)
+            .await
+            .map_err(backend)?
+            .is_err()
+        {
             return Ok(None);
         }
-        let record = self.gate.session_reader().load(id).await?;
+        let record = self.gate.record_reader().load(id).await?;
         if let Some(record) = &record {
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
             *loaded = Some(record.data.clone());
@@ -107,9 +113,7 @@ impl SessionStore for RecordStore {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        let mut tx = self.gate.db().begin().await.map_err(backend)?;
-        sessions::delete(&mut tx, *id).await.map_err(backend)?;
-        tx.commit().await.map_err(backend)
+        self.gate.end_sessions(&[*id], None).await.map_err(backend)
     }
 }
 

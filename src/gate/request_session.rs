@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
-    extract::FromRequestParts,
+    body::Bytes,
+    extract::{FromRequestParts, Request},
     http::{HeaderValue, StatusCode, request::Parts},
 };
 use tower_sessions::{
@@ -13,13 +14,16 @@ use tower_sessions::{
 use uuid::Uuid;
 
 use super::{
-    audit::{self, Action, Event},
+    audit::{Action, Event},
     cookie::NoSession,
+    keys::Verified,
+    live_session::LiveSession,
     logged_out::{Circumstances, LoggedOut},
-    lookup::Lookup,
+    lookup::{Found, Lookup},
     record::{self, Data, LogInData},
     record_store::RecordStore,
-    sessions::{self, LiveSession, NewSession, NotLive},
+    revocations::Revocable,
+    sessions::{self, NewSession, NotLive},
     state::Gate,
     users::User,
 };
@@ -36,12 +40,12 @@ pub(super) struct RequestSession(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     gate: Gate,
-    /// As it came; the session may be another by the end of the request.
-    cookie: Result<(), NoSession>,
+    /// Whether the browser keeps anything under the name, be it no session.
+    has_cookie: bool,
     /// Sessions named by one of several cookies: not to be trusted, but to be ended.
     also_named: Vec<Id>,
     /// Of a request that came without the cookie.
-    circumstances: Circumstances,
+    circumstances: Option<Circumstances>,
     /// Who sent it, where the cookie is to be signed anew.
     client: Option<Client>,
     current: Mutex<Current>,
@@ -49,9 +53,9 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 struct Current {
-    lookup: Arc<Lookup>,
-    /// The handle for values of the handlers' own.
-    session: Session,
+    lookup: Lookup,
+    /// The handle for values of the handlers' own, once somebody wants it.
+    values: Option<Session>,
     set_cookie: SetCookie,
 }
 
@@ -83,38 +87,55 @@ impl Replaced {
 }
 
 impl RequestSession {
-    pub fn new(gate: Gate, request: &Parts) -> Self {
-        let cookie = gate.cookie().read(&request.headers);
-        let also_named = match cookie {
-            Err(NoSession::SentTwice) => gate.cookie().signed_ids(&request.headers),
+    pub fn new(gate: Gate, request: &Request) -> Self {
+        let headers = request.headers();
+        let sent = gate.cookie().value(headers);
+        let also_named = match sent {
+            Err(NoSession::SentTwice) => gate.cookie().signed_ids(headers),
             _ => Vec::new(),
         };
-        let (set_cookie, client) = match cookie {
-            Ok(verified) if verified.stale => {
-                let client = Client::of(request, gate.trusted_proxies());
-                (SetCookie::Resign(verified.id), Some(client))
-            }
-            _ => (SetCookie::No, None),
+        let proxies = gate.trusted_proxies();
+        let circumstances = matches!(sent, Err(NoSession::NoCookie))
+            .then(|| Circumstances::of(headers, request.extensions(), proxies));
+        let (lookup, set_cookie) = match sent {
+            Ok(value) => Self::look_up(&gate, value),
+            Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
         };
-        let circumstances = match cookie {
-            Err(NoSession::NoCookie) => Circumstances::of(request, gate.trusted_proxies()),
-            _ => Circumstances::default(),
-        };
-        let lookup = Lookup::new(gate.clone(), cookie.map(|verified| verified.id));
-        let current = Current::new(&gate, lookup, set_cookie);
+        let client = matches!(set_cookie, SetCookie::Resign(_))
+            .then(|| Client::of(headers, request.extensions(), proxies));
         Self(Arc::new(Inner {
-            gate,
-            cookie: cookie.map(drop),
+            has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
             also_named,
             circumstances,
             client,
-            current: Mutex::new(current),
+            current: Mutex::new(Current::new(lookup, set_cookie)),
+            gate,
         }))
+    }
+
+    /// A cookie that is in memory was verified before it came there.
+    fn look_up(gate: &Gate, value: &[u8]) -> (Lookup, SetCookie) {
+        if let Some(known) = gate.cache().get(value, gate.now()) {
+            return (Lookup::Known(known), SetCookie::No);
+        }
+        match gate.cookie().verify(value) {
+            Some(Verified { id, stale: false }) => {
+                (Lookup::ask(id, Some(value.into())), SetCookie::No)
+            }
+            Some(Verified { id, stale: true }) => (Lookup::ask(id, None), SetCookie::Resign(id)),
+            None => (Lookup::Nothing(NoSession::BadSignature), SetCookie::No),
+        }
     }
 
     /// The handle for values of the handlers' own.
     pub fn values(&self) -> Session {
-        self.current().session
+        let mut current = self.lock();
+        let Current { lookup, values, .. } = &mut *current;
+        let handle = || {
+            let store = RecordStore::new(self.gate().clone(), lookup.clone());
+            Session::new(lookup.id(), Arc::new(store), None)
+        };
+        values.get_or_insert_with(handle).clone()
     }
 
     pub fn gate(&self) -> &Gate {
@@ -122,19 +143,34 @@ impl RequestSession {
     }
 
     /// The session, or why there is none.
-    pub async fn find(&self) -> Result<Result<LiveSession, LoggedOut>, Error> {
-        Ok(self.current().lookup.find().await?.clone())
+    pub async fn find(&self) -> Result<Found, Error> {
+        Ok(self.lookup().find(self.gate()).await?)
     }
 
-    /// Who is logged in and on which session, or the 401 that says why nobody is.
+    /// The session that somebody is logged in on and the id of their user, or the 401 that
+    /// says why nobody is.
+    pub async fn logged_in(&self) -> Result<(Arc<LiveSession>, Uuid), Error> {
+        self.tell(|session, user| (session.clone(), user.id)).await
+    }
+
+    /// Who is logged in and on which session, or the 401.
     pub async fn user(&self) -> Result<(User, Uuid), Error> {
+        self.tell(|session, user| (user.clone(), session.public_id))
+            .await
+    }
+
+    /// Who is logged in, as JSON, or the 401.
+    pub async fn user_json(&self) -> Result<Bytes, Error> {
+        let json = self.tell(|session, user| session.user_json(user)).await?;
+        json.map_err(Error::internal)
+    }
+
+    async fn tell<T>(&self, of: impl FnOnce(&Arc<LiveSession>, &User) -> T) -> Result<T, Error> {
         let reason = match self.find().await? {
-            Ok(LiveSession {
-                user: Some(user),
-                public_id,
-                ..
-            }) => return Ok((user, public_id)),
-            Ok(LiveSession { user: None, .. }) => LoggedOut::Visitor,
+            Ok(session) => match &session.user {
+                Some(user) => return Ok(of(&session, user)),
+                None => LoggedOut::Visitor,
+            },
             Err(reason) => reason,
         };
         Err(self.not_logged_in(reason))
@@ -142,7 +178,8 @@ impl RequestSession {
 
     fn not_logged_in(&self, reason: LoggedOut) -> Error {
         let cookie = self.gate().cookie();
-        reason.into_error(cookie.name(), cookie.is_secure(), &self.0.circumstances)
+        let circumstances = self.0.circumstances.as_ref();
+        reason.into_error(cookie.name(), cookie.is_secure(), circumstances)
     }
 
     /// The sessions that a log-in is about to replace. To be asked before the log-in's
@@ -168,6 +205,7 @@ impl RequestSession {
     ) -> Result<(), Error> {
         let gate = self.gate();
         let now = gate.now();
+        let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
         let mut data = Data::new();
         for old in replaced.ids {
             let taken = sessions::take_data(&mut tx, old, user.id).await?;
@@ -193,41 +231,38 @@ impl RequestSession {
         if !sessions::insert(&mut tx, session, &bytes).await? {
             return Err(Error::internal("a fresh session id is taken"));
         }
-        sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
-        audit::commit(tx, now, &[Event::new(action, user.id, Some(client))]).await?;
+        let oldest =
+            sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
+        ended.extend(oldest.into_iter().map(Revocable::from));
+        let event = Event::new(action, user.id, Some(client));
+        gate.accounts().commit(tx, &[event], ended).await?;
 
         self.keep(record.id);
         Ok(())
     }
 
     /// Begins a visitor's session, which logs nobody in, where there is none.
-    pub async fn begin(&self) -> Result<LiveSession, Error> {
-        let session = self.current().session;
+    pub async fn begin(&self) -> Result<Arc<LiveSession>, Error> {
+        let session = self.values();
         session.save().await?;
         let id = session
             .id()
             .ok_or_else(|| Error::internal("a saved session has no id"))?;
-        let lookup = Arc::new(Lookup::new(self.gate().clone(), Ok(id)));
-        let set_cookie = SetCookie::Keep(id);
         *self.lock() = Current {
-            lookup,
-            session,
-            set_cookie,
+            lookup: Lookup::ask(id, None),
+            values: Some(session),
+            set_cookie: SetCookie::Keep(id),
         };
         self.find().await?.map_err(|_| self.unknown_session())
     }
 
-    /// Has the session go on under a new id, in the transaction that calls for it, because of
-    /// `event`.
+    /// Has the session go on under a new id, in the transaction that calls for it and that
+    /// has ended `user_id`'s others, because of `event`.
     ///
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
-    pub async fn renew(&self, mut tx: Tx, event: Event<'_>) -> Result<(), Error> {
-        let old = self
-            .current()
-            .lookup
-            .id()
-            .ok_or_else(|| self.unknown_session())?;
+    pub async fn renew(&self, mut tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
+        let old = self.lookup().id().ok_or_else(|| self.unknown_session())?;
         let Some(bytes) = sessions::lock_data(&mut tx, old).await? else {
             return Err(self.unknown_session());
         };
@@ -238,7 +273,9 @@ impl RequestSession {
         };
         let bytes = record::encode(&record).map_err(Error::internal)?;
         sessions::change_id(&mut tx, old, record.id, &bytes).await?;
-        audit::commit(tx, self.gate().now(), &[event]).await?;
+        let ended = vec![user_id.into(), old.into()];
+        let accounts = self.gate().accounts();
+        accounts.commit(tx, &[event], ended).await?;
         self.keep(record.id);
         Ok(())
     }
@@ -246,15 +283,7 @@ impl RequestSession {
     /// Ends the session: once this returns, no copy of its cookie is good for anything.
     pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
         let ids = self.named_ids();
-        if !ids.is_empty() {
-            let mut events = Vec::new();
-            let mut tx = self.gate().db().begin().await?;
-            for id in ids {
-                let user_id = sessions::delete(&mut tx, id).await?;
-                events.extend(user_id.map(|id| Event::new(Action::LogOut, id, Some(client))));
-            }
-            audit::commit(tx, self.gate().now(), &events).await?;
-        }
+        self.gate().end_sessions(&ids, Some(client)).await?;
         self.forget();
         Ok(())
     }
@@ -262,36 +291,29 @@ impl RequestSession {
     /// Every session that the request's cookies name.
     fn named_ids(&self) -> Vec<Id> {
         let also_named = self.0.also_named.iter().copied();
-        self.current()
-            .lookup
-            .id()
-            .into_iter()
-            .chain(also_named)
-            .collect()
+        self.lookup().id().into_iter().chain(also_named).collect()
     }
 
     /// The request's session is `id` from here on.
     fn keep(&self, id: Id) {
-        let lookup = Lookup::new(self.gate().clone(), Ok(id));
-        *self.lock() = Current::new(self.gate(), lookup, SetCookie::Keep(id));
+        *self.lock() = Current::new(Lookup::ask(id, None), SetCookie::Keep(id));
     }
 
     /// Has the browser forget its cookie.
     pub fn forget(&self) {
-        let set_cookie = match self.0.cookie {
-            Err(NoSession::NoCookie) => SetCookie::No,
-            _ => SetCookie::Forget,
+        let set_cookie = match self.0.has_cookie {
+            true => SetCookie::Forget,
+            false => SetCookie::No,
         };
-        let lookup = Lookup::new(self.gate().clone(), Err(NoSession::NoCookie));
-        *self.lock() = Current::new(self.gate(), lookup, set_cookie);
+        *self.lock() = Current::new(Lookup::Nothing(NoSession::NoCookie), set_cookie);
     }
 
     fn unknown_session(&self) -> Error {
         self.not_logged_in(LoggedOut::Session(NotLive::Unknown))
     }
 
-    fn current(&self) -> Current {
-        self.lock().clone()
+    fn lookup(&self) -> Lookup {
+        self.lock().lookup.clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
@@ -305,19 +327,19 @@ impl RequestSession {
     pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
         let Current {
             lookup,
-            session,
+            values,
             set_cookie,
-        } = self.current();
+        } = self.lock().clone();
         let cookie = self.gate().cookie();
-        let is_saved = session.is_modified() && !status.is_server_error();
-        if is_saved && session.is_empty().await {
-            // A handler has flushed it.
-            return Ok(lookup.id().map(|_| cookie.forget()));
-        }
-        if is_saved {
-            session.save().await?;
+        let written = values.filter(|values| values.is_modified() && !status.is_server_error());
+        if let Some(values) = written {
+            if values.is_empty().await {
+                // A handler has flushed it.
+                return Ok(lookup.id().map(|_| cookie.forget()));
+            }
+            values.save().await?;
             // A visitor's first value, or one whose session had ended, makes a new session.
-            if let Some(new) = session.id().filter(|id| Some(*id) != lookup.id()) {
+            if let Some(new) = values.id().filter(|id| Some(*id) != lookup.id()) {
                 return Ok(Some(cookie.keep(new)));
             }
         }
@@ -338,16 +360,17 @@ impl RequestSession {
     /// Writes down, once, that a session's cookie was signed anew. That it could not be is no
     /// reason to keep the cookie from its owner.
     async fn note_resigned(&self, session: &LiveSession) {
-        let key_id = self.gate().cookie().key_id();
+        let gate = self.gate();
+        let key_id = gate.cookie().key_id();
         let Some(user) = &session.user else { return };
         if session.key_id.as_deref() == Some(key_id) {
             return;
         }
         let noted = async {
-            let mut tx = self.gate().db().begin().await?;
+            let mut tx = gate.db().begin().await?;
             if sessions::note_key(&mut tx, session.public_id, key_id).await? {
                 let event = Event::new(Action::ResignCookie, user.id, self.0.client.as_ref());
-                audit::commit(tx, self.gate().now(), &[event]).await?;
+                gate.accounts().commit(tx, &[event], Vec::new()).await?;
             }
             Ok::<_, sqlx::Error>(())
         };
@@ -358,13 +381,10 @@ impl RequestSession {
 }
 
 impl Current {
-    fn new(gate: &Gate, lookup: Lookup, set_cookie: SetCookie) -> Self {
-        let lookup = Arc::new(lookup);
-        let store = Arc::new(RecordStore::new(gate.clone(), lookup.clone()));
-        let session = Session::new(lookup.id(), store, None);
+    fn new(lookup: Lookup, set_cookie: SetCookie) -> Self {
         Self {
             lookup,
-            session,
+            values: None,
             set_cookie,
         }
     }

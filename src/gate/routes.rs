@@ -1,6 +1,11 @@
 //! Signing up, logging in, asking who is logged in, logging out; and the gate's route table.
 
-use axum::{Json, Router, http::StatusCode, middleware::from_fn_with_state};
+use axum::{
+    Json, Router,
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{
     ToSchema,
@@ -17,7 +22,7 @@ use super::{
     audit::Action,
     credentials::{self, Accepted},
     request_session::RequestSession,
-    session_layer::{GateClient, session_layer},
+    session_layer::{GateClient, SessionLayer},
     state::Gate,
     users::{self, User},
 };
@@ -25,6 +30,9 @@ use crate::http::{
     Error, JsonBody, Problem,
     problem_responses::{Busy, NotLoggedIn, TooManyAttempts},
 };
+
+/// As many as an answer has, about.
+const HEADERS: usize = 12;
 
 impl Gate {
     /// The gate's routes, to be merged into any app.
@@ -45,7 +53,7 @@ impl Gate {
             ))
             .routes(routes!(account_routes::end_session))
             .routes(routes!(account_routes::change_password));
-        self.protect_documented(routes)
+        routes.layer(self.session_layer(false))
     }
 
     /// The cookie that operations ask for, by its name here.
@@ -63,13 +71,18 @@ impl Gate {
 
     /// As [`Gate::protect`], for routes with a description.
     pub fn protect_documented(&self, router: OpenApiRouter) -> OpenApiRouter {
-        router.layer(from_fn_with_state(self.clone(), session_layer))
+        router.layer(self.session_layer(true))
+    }
+
+    fn session_layer(&self, with_values: bool) -> SessionLayer {
+        let gate = self.clone();
+        SessionLayer { gate, with_values }
     }
 
     /// Puts a session around `router`, whose handlers can then take
     /// [`CurrentUser`](super::CurrentUser) and [`Session`](super::Session).
     pub fn protect<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
-        router.layer(from_fn_with_state(self.clone(), session_layer))
+        router.layer(self.session_layer(true))
     }
 }
 
@@ -193,8 +206,15 @@ async fn log_in(
     (status = 200, body = User, description = "Logged in"),
     NotLoggedIn,
 ))]
-async fn check_login(session: RequestSession) -> Result<Json<User>, Error> {
-    session.user().await.map(|(user, _)| Json(user))
+async fn check_login(session: RequestSession) -> Result<Response, Error> {
+    let user = session.user_json().await?;
+    let mut answer = Response::new(Body::from(user));
+    let headers = answer.headers_mut();
+    // With room for those of the layers: a map that grows is made anew.
+    headers.reserve(HEADERS);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    Ok(answer)
 }
 
 /// Log out

@@ -1,39 +1,84 @@
 //! Around every route behind the gate.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request},
     http::{HeaderValue, header, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
+use tower::{Layer, Service};
 
 use super::{request_session::RequestSession, state::Gate};
 use crate::http::{Client, Error};
 
-/// Gives the request its session, and the answer what became of it.
-pub(super) async fn session_layer(
-    State(gate): State<Gate>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let (mut request, body) = request.into_parts();
-    let session = RequestSession::new(gate, &request);
-    request.extensions.insert(session.values());
-    request.extensions.insert(session.clone());
-    let mut response = next.run(Request::from_parts(request, body)).await;
-    match session.finish(response.status()).await {
-        Ok(Some(cookie)) => {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Gives the request its session, and the answer what became of it. A service of its own,
+/// where `from_fn` would box and clone more than the rest of a request costs.
+#[derive(Clone, Debug)]
+pub(super) struct SessionLayer {
+    pub gate: Gate,
+    /// Whether handlers may take a [`Session`](super::Session) to keep values in.
+    pub with_values: bool,
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = WithSession<S>;
+
+    fn layer(&self, inner: S) -> WithSession<S> {
+        WithSession {
+            inner,
+            layer: self.clone(),
         }
-        Ok(None) => {}
-        Err(error) => response = error.into_response(),
     }
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert(no_store);
-    response
+}
+
+/// What [`SessionLayer`] makes.
+#[derive(Clone, Debug)]
+pub(super) struct WithSession<S> {
+    inner: S,
+    layer: SessionLayer,
+}
+
+impl<S> Service<Request> for WithSession<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let session = RequestSession::new(self.layer.gate.clone(), &request);
+        if self.layer.with_values {
+            request.extensions_mut().insert(session.values());
+        }
+        request.extensions_mut().insert(session.clone());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let Ok(mut answer) = answer.await;
+            match session.finish(answer.status()).await {
+                Ok(Some(cookie)) => {
+                    answer.headers_mut().append(header::SET_COOKIE, cookie);
+                }
+                Ok(None) => {}
+                Err(error) => answer = error.into_response(),
+            }
+            let headers = answer.headers_mut();
+            headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+            Ok(answer)
+        })
+    }
 }
 
 /// The client of a request behind the gate.
@@ -45,6 +90,7 @@ impl<S: Sync> FromRequestParts<S> for GateClient {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let session = RequestSession::from_request_parts(parts, state).await?;
-        Ok(Self(Client::of(parts, session.gate().trusted_proxies())))
+        let proxies = session.gate().trusted_proxies();
+        Ok(Self(Client::of(&parts.headers, &parts.extensions, proxies)))
     }
 }

@@ -6,25 +6,14 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{timeouts::Timeouts, users::User};
+use super::{
+    live_session::LiveSession, session_reader::SessionRow, timeouts::Timeouts, users::User,
+};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},
     http::Client,
 };
-
-/// A session that is not over.
-#[derive(Clone, Debug)]
-pub(super) struct LiveSession {
-    /// Names the session where its secret id must not be shown.
-    pub public_id: Uuid,
-    pub last_seen_at: Timestamp,
-    pub created_at: Timestamp,
-    /// The key that signed its cookie last; unknown for one begun by an older version.
-    pub key_id: Option<String>,
-    /// Who is logged in; none for a visitor.
-    pub user: Option<User>,
-}
 
 /// Why a session id stands for no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,41 +55,19 @@ pub(super) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The session `id` with its user, in one query; checked against `timeouts` as they are
-/// today, not as they were when the row was written.
-pub(super) async fn find(
-    db: &Db,
+/// The session of a row that was read; checked against `timeouts` as they are today, not as
+/// they were when the row was written. `last_use` is one that may not be in the row yet.
+pub(super) fn live(
     id: Id,
+    row: Option<SessionRow>,
     timeouts: Timeouts,
     now: Timestamp,
-) -> sqlx::Result<Result<LiveSession, NotLive>> {
-    #[derive(FromRow)]
-    struct Row {
-        public_id: Uuid,
-        session_created_at: Timestamp,
-        last_seen_at: Timestamp,
-        key_id: Option<String>,
-        user_id: Option<Uuid>,
-        username: Option<String>,
-        email: Option<String>,
-        created_at: Option<Timestamp>,
-    }
-    let row: Option<Row> = on_reader!(db, conn => sqlx::query_as(
-        "select s.public_id, s.created_at as session_created_at, s.last_seen_at, s.key_id,
-                s.user_id, u.username, u.email, u.created_at
-         from sessions s
-         left join users u on u.id = s.user_id and u.disabled_at is null
-         where s.id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await)?;
-
-    let Some(row) = row else {
-        return Ok(Err(NotLive::Unknown));
-    };
-    if now >= timeouts.expires_at(row.session_created_at, row.last_seen_at) {
-        return Ok(Err(NotLive::Expired));
+    last_use: Option<Timestamp>,
+) -> Result<LiveSession, NotLive> {
+    let row = row.ok_or(NotLive::Unknown)?;
+    let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
+    if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
+        return Err(NotLive::Expired);
     }
     let user = match (row.user_id, row.username, row.created_at) {
         (None, ..) => None,
@@ -110,26 +77,29 @@ pub(super) async fn find(
             email: row.email,
             created_at,
         }),
-        (Some(_), ..) => return Ok(Err(NotLive::UserGone)),
+        (Some(_), ..) => return Err(NotLive::UserGone),
     };
-    Ok(Ok(LiveSession {
-        public_id: row.public_id,
-        last_seen_at: row.last_seen_at,
-        created_at: row.session_created_at,
-        key_id: row.key_id,
+    let created_at = row.session_created_at;
+    Ok(LiveSession::new(
+        id,
+        row.public_id,
+        created_at,
+        last_seen_at,
+        row.key_id,
         user,
-    }))
+    ))
 }
 
-/// Writes down that a session was used, unless somebody has done so since `due`.
+/// Writes down that a session was used, unless somebody has done so since `due`; false when
+/// they have, or it has ended.
 pub(super) async fn touch(
-    db: &Db,
+    tx: &mut Tx,
     id: Id,
     now: Timestamp,
     expires_at: Timestamp,
     due: Timestamp,
-) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query(
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
         "update sessions set last_seen_at = $1, expiry_date = $2
          where id = $3 and last_seen_at <= $4",
     )
@@ -139,7 +109,7 @@ pub(super) async fn touch(
     .bind(due)
     .execute(conn)
     .await
-    .map(drop))
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Writes down that the session's cookie was signed anew; false when that is known.
@@ -243,16 +213,15 @@ pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Resul
         .map(|(data, _)| data))
 }
 
-/// Ends a session, also one that goes on under another id since this very moment; whose it
-/// was, if anybody's.
-pub(super) async fn delete(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Uuid>> {
-    let row: Option<(Option<Uuid>,)> = in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where id = $1 or previous_id = $1 returning user_id",
+/// Ends a session, also one that goes on under another id since this very moment; what has
+/// ended, and whose it was.
+pub(super) async fn delete(tx: &mut Tx, id: Id) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "delete from sessions where id = $1 or previous_id = $1 returning public_id, user_id",
     )
     .bind(id.to_string())
-    .fetch_optional(conn)
-    .await)?;
-    Ok(row.and_then(|(user_id,)| user_id))
+    .fetch_all(conn)
+    .await)
 }
 
 /// Ends one of a user's sessions; false when the user has none of that id.
@@ -283,30 +252,33 @@ pub(super) async fn delete_others(
     .map(drop))
 }
 
-/// Ends the oldest sessions of a user, and those that are over, until `kept` are left.
+/// Ends the oldest sessions of a user, and those that are over, until `kept` are left; what
+/// has ended.
 pub(super) async fn delete_oldest(
     tx: &mut Tx,
     user_id: Uuid,
     kept: i64,
     now: Timestamp,
-) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query(
+) -> sqlx::Result<Vec<Uuid>> {
+    in_tx!(tx, conn => sqlx::query_scalar(
         "delete from sessions where user_id = $1 and public_id not in
              (select public_id from sessions where user_id = $1 and expiry_date > $2
-              order by public_id desc limit $3)",
+              order by public_id desc limit $3)
+         returning public_id",
     )
     .bind(user_id)
     .bind(now)
     .bind(kept)
-    .execute(conn)
-    .await
-    .map(drop))
+    .fetch_all(conn)
+    .await)
 }
 
-/// A user's sessions that are not over, newest first.
+/// A user's sessions that are not over, newest first; `current` is in use right now, which
+/// may not be in its row yet.
 pub(super) async fn list_own(
     db: &Db,
     user_id: Uuid,
+    current: &LiveSession,
     timeouts: Timeouts,
     now: Timestamp,
 ) -> sqlx::Result<Vec<OwnSession>> {
@@ -317,6 +289,12 @@ pub(super) async fn list_own(
     .bind(user_id)
     .fetch_all(conn)
     .await)?;
+    for own in &mut sessions {
+        own.current = own.id == current.public_id;
+        if own.current {
+            own.last_seen_at = own.last_seen_at.max(current.last_use());
+        }
+    }
     sessions.retain(|session| now < timeouts.expires_at(session.created_at, session.last_seen_at));
     Ok(sessions)
 }

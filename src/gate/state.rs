@@ -8,7 +8,8 @@ use tower_sessions::SessionStore;
 
 use super::{
     accounts::Accounts, cookie::SessionCookie, keys::KeyRing, password::Passwords,
-    throttle::Throttle, timeouts::Timeouts,
+    session_cache::SessionCache, session_reader::SessionReader, throttle::Throttle,
+    timeouts::Timeouts,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -24,9 +25,11 @@ pub struct Gate(Arc<Parts>);
 struct Parts {
     db: Db,
     clock: Clock,
-    session_reader: Arc<dyn SessionStore>,
+    record_reader: Arc<dyn SessionStore>,
+    session_reader: SessionReader,
     cookie: SessionCookie,
     accounts: Accounts,
+    cache: SessionCache,
     timeouts: Timeouts,
     throttle: Throttle,
     sessions_per_user: i64,
@@ -62,17 +65,27 @@ impl Gate {
         let secret_key = config.secret_key.as_ref().ok_or(GateError::NoSecretKey)?;
         let keys = KeyRing::new(secret_key, &config.secret_key_fallbacks);
         let max_age: Duration = config.session_absolute_timeout;
+        let timeouts = Timeouts {
+            idle: config.session_idle_timeout,
+            absolute: config.session_absolute_timeout,
+        };
+        let accounts = Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
+            .map_err(GateError::Parameter)?;
+        let cache = SessionCache::new(
+            db.clone(),
+            timeouts,
+            accounts.revocations().clone(),
+            config.session_cache_entries,
+        );
         Ok(Self(Arc::new(Parts {
-            accounts: Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
-                .map_err(GateError::Parameter)?,
-            session_reader: db.session_reader().map_err(GateError::Parameter)?,
+            accounts,
+            cache,
+            record_reader: db.record_reader().map_err(GateError::Parameter)?,
+            session_reader: SessionReader::new(db.clone()),
             db,
             clock,
             cookie: SessionCookie::new(keys, max_age, config.is_production()),
-            timeouts: Timeouts {
-                idle: config.session_idle_timeout,
-                absolute: config.session_absolute_timeout,
-            },
+            timeouts,
             throttle: Throttle::new(config),
             sessions_per_user: i64::try_from(config.sessions_per_user).unwrap_or(i64::MAX),
             passwordless_login: config.passwordless_login,
@@ -90,8 +103,16 @@ impl Gate {
         self.0.clock.now()
     }
 
-    pub(super) fn session_reader(&self) -> &dyn SessionStore {
-        &*self.0.session_reader
+    pub(super) fn record_reader(&self) -> &dyn SessionStore {
+        &*self.0.record_reader
+    }
+
+    pub(super) fn session_reader(&self) -> &SessionReader {
+        &self.0.session_reader
+    }
+
+    pub(super) fn cache(&self) -> &SessionCache {
+        &self.0.cache
     }
 
     pub(super) fn cookie(&self) -> &SessionCookie {

@@ -24,7 +24,8 @@ impl Visitor {
     /// # Errors
     /// When the database does not answer.
     pub async fn optional_user(&self) -> Result<Option<User>, Error> {
-        Ok(self.0.find().await?.ok().and_then(|session| session.user))
+        let session = self.0.find().await?.ok();
+        Ok(session.and_then(|session| session.user.clone()))
     }
 
     /// What the session is called, if there is one.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::ConnectInfo,
-    http::{HeaderMap, header, request::Parts},
+    http::{Extensions, HeaderMap, header},
 };
 use ipnet::IpNet;
 use tower_http::request_id::RequestId;
@@ -26,21 +26,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client that sent `request`, believing `X-Forwarded-For` as far as every proxy
+    /// The client of a request, believing `X-Forwarded-For` as far as every proxy
     /// that added to it is trusted.
-    pub fn of(request: &Parts, trusted_proxies: &[IpNet]) -> Self {
-        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-        let user_agent = request.headers.get(header::USER_AGENT);
+    pub fn of(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: &[IpNet]) -> Self {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+        let user_agent = headers.get(header::USER_AGENT);
         Self {
-            ip: peer.map(|peer| client_address(peer.ip(), &request.headers, trusted_proxies)),
+            ip: peer.map(|peer| client_address(peer.ip(), headers, trusted_proxies)),
             user_agent: user_agent.map(|agent| {
                 String::from_utf8_lossy(agent.as_bytes())
                     .chars()
                     .take(USER_AGENT_CHARS)
                     .collect()
             }),
-            request_id: request
-                .extensions
+            request_id: extensions
                 .get::<RequestId>()
                 .and_then(|id| id.header_value().to_str().ok())
                 .map(str::to_owned),
@@ -49,10 +48,10 @@ impl Client {
 }
 
 /// Whether the client spoke https, as a trusted proxy tells; we ourselves speak plain http.
-pub fn is_https(request: &Parts, trusted_proxies: &[IpNet]) -> bool {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+pub fn is_https(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: &[IpNet]) -> bool {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
     let is_trusted = peer.is_some_and(|peer| is_within(peer.ip(), trusted_proxies));
-    let proto = hops(&request.headers, FORWARDED_PROTO).next();
+    let proto = hops(headers, FORWARDED_PROTO).next();
     is_trusted && proto.is_some_and(|proto| proto.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 

@@ -10,6 +10,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::request_id::current_request_id;
+
 /// What is wrong with each field of a body.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
@@ -104,7 +106,7 @@ impl Error {
 
     /// Logs a fault of ours and hides it from the client.
     pub fn internal(error: impl fmt::Display) -> Self {
-        tracing::error!(%error, "internal error");
+        tracing::error!(%error, request_id = current_request_id(), "internal error");
         Self::Internal
     }
 
@@ -288,7 +290,8 @@ impl From<sqlx::Error> for Error {
             | E::RowNotFound
             | E::TypeNotFound { .. } => Self::internal(error),
             _ => {
-                tracing::error!(%error, "the database does not answer");
+                let request_id = current_request_id();
+                tracing::error!(%error, request_id, "the database does not answer");
                 Self::Unavailable
             }
         }
@@ -300,7 +303,8 @@ impl From<tower_sessions::session::Error> for Error {
         use tower_sessions::{session::Error as E, session_store::Error as Store};
         match error {
             E::Store(Store::Backend(error)) => {
-                tracing::error!(%error, "the session store does not answer");
+                let request_id = current_request_id();
+                tracing::error!(%error, request_id, "the session store does not answer");
                 Self::Unavailable
             }
             other => Self::internal(other),

@@ -1,5 +1,6 @@
 //! HTTP as this project speaks it: one error type, the extractors, the layers.
 
+mod around;
 mod client;
 mod error;
 mod health;
@@ -9,13 +10,15 @@ mod openapi;
 mod path_id;
 pub mod problem_responses;
 mod query_string;
+mod request_id;
 mod serve;
 
+pub use around::BODY_LIMIT;
 pub use client::{Client, is_https};
 pub use error::{Error, FieldErrors, Problem};
 pub use health::Health;
 pub use json_body::JsonBody;
-pub use layers::{BODY_LIMIT, with_layers};
+pub use layers::with_layers;
 pub use openapi::{docs_router, document_common_problems};
 pub use path_id::{OneId, PathIds};
 pub use query_string::QueryString;

@@ -110,7 +110,8 @@ async fn a_silent_or_lost_postgres_is_no_log_out() {
 
     for broken in [Line::Silent, Line::Cut] {
         line.send_replace(broken);
-        let answer = browser.check().await;
+        // What is in memory answers for a moment more.
+        let answer = browser.check_until(503).await;
         assert_eq!(
             (answer.status.as_u16(), answer.code().as_str()),
             (503, "unavailable")

@@ -141,21 +141,21 @@ async fn other_processes_are_heard(kind: Kind) {
     let ann = accounts.find("ANN").await.unwrap().unwrap();
 
     accounts.sign_out(&ann.user).await.unwrap();
-    assert_eq!(browser.check().await.reason(), "unknown_session");
+    assert_eq!(browser.check_until(401).await.reason(), "unknown_session");
 
     browser.log_in("Ann").await;
     accounts
         .set_state(&ann.user, AccountState::Disabled)
         .await
         .unwrap();
-    assert_eq!(browser.check().await.reason(), "user_gone");
+    assert_eq!(browser.check_until(401).await.reason(), "user_gone");
     assert_eq!(browser.log_in("Ann").await.code(), "bad_credentials");
     accounts
         .set_state(&ann.user, AccountState::Enabled)
         .await
         .unwrap();
     assert_eq!(
-        browser.check().await.reason(),
+        browser.check_until(401).await.reason(),
         "unknown_session",
         "enabling brings none back"
     );
@@ -166,7 +166,7 @@ async fn other_processes_are_heard(kind: Kind) {
         .set_password(&ann.user, "black coffee by noon".into())
         .await
         .unwrap();
-    assert_eq!(browser.check().await.reason(), "unknown_session");
+    assert_eq!(browser.check_until(401).await.reason(), "unknown_session");
     assert_eq!(browser.log_in("Ann").await.code(), "bad_credentials");
     assert_eq!(
         browser
@@ -177,7 +177,7 @@ async fn other_processes_are_heard(kind: Kind) {
     );
 
     server.database.execute("delete from users").await;
-    assert_eq!(browser.check().await.reason(), "user_gone");
+    assert_eq!(browser.check_until(401).await.reason(), "user_gone");
 }
 
 async fn two_writers_keep_both_values(kind: Kind) {

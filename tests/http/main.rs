@@ -13,6 +13,7 @@ mod conformance;
 mod database_down;
 mod durability;
 mod embed;
+mod freshness;
 mod hardening;
 mod keys;
 mod log_out_wins;

@@ -109,6 +109,7 @@ async fn what_somebody_wrote_outlives_their_account(kind: Kind) {
         (&json!("Ann"), &json!("Ann"))
     );
     assert_eq!(titles(&visitor.get("/posts?author=ann").await), ["t"]);
+    ann.check_until(401).await;
     assert_eq!(
         patch(&ann, &path, json!({"title": "x"})).await.reason(),
         "user_gone"

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Method, StatusCode,
@@ -141,6 +141,18 @@ impl Browser {
 
     pub async fn check(&self) -> Answer {
         self.get("/checklogin").await
+    }
+
+    /// Asks until the answer has this status: what another process did is heard a little later.
+    pub async fn check_until(&self, status: u16) -> Answer {
+        for _ in 0..500 {
+            let answer = self.check().await;
+            if answer.status == status {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("never {status}");
     }
 
     pub async fn log_out(&self) -> Answer {

@@ -1,0 +1,197 @@
+//! Reads sessions from the database, those that are asked for at the same time in one query.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::FromRow;
+use tokio::{runtime::Handle, sync::oneshot};
+use tower_sessions::session::Id;
+use uuid::Uuid;
+
+use crate::{
+    clock::Timestamp,
+    db::{Db, on_reader},
+};
+
+/// Rows in one query. The text has to name as many parameters.
+const MOST: usize = 16;
+
+/// A session with its user.
+#[derive(Clone, Debug, FromRow)]
+pub(super) struct SessionRow {
+    id: String,
+    pub public_id: Uuid,
+    pub session_created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub key_id: Option<String>,
+    /// None for a visitor.
+    pub user_id: Option<Uuid>,
+    /// What follows is none, too, for a user who was deleted or disabled.
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub created_at: Option<Timestamp>,
+}
+
+macro_rules! select_where_id {
+    ($condition:literal) => {
+        concat!(
+            "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
+                    s.key_id, s.user_id, u.username, u.email, u.created_at
+             from sessions s
+             left join users u on u.id = s.user_id and u.disabled_at is null
+             where s.id ",
+            $condition
+        )
+    };
+}
+
+const ONE: &str = select_where_id!("= $1");
+const SEVERAL: &str =
+    select_where_id!("in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+
+/// Who comes while as many queries are under way as the database likes waits for one to end,
+/// and shares the next: a query costs several times what a row of it does. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct SessionReader(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    db: Db,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    under_way: usize,
+    waiting: Vec<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    id: Id,
+    answer: oneshot::Sender<sqlx::Result<Option<SessionRow>>>,
+}
+
+/// The right to have a query under way. Whoever gives it up, by hanging up too, sees to those
+/// who wait.
+struct Turn(SessionReader);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.under_way -= 1;
+        if queue.waiting.is_empty() {
+            return;
+        }
+        match Handle::try_current() {
+            Ok(runtime) => {
+                queue.under_way += 1;
+                runtime.spawn(read_waiting(Self(self.0.clone())));
+            }
+            // The runtime is gone, and they with it.
+            Err(_) => queue.waiting.clear(),
+        }
+    }
+}
+
+impl SessionReader {
+    pub fn new(db: Db) -> Self {
+        let queue = Mutex::default();
+        Self(Arc::new(Parts { db, queue }))
+    }
+
+    /// The row of the session `id`, as it is at this moment or a later one.
+    pub async fn read(&self, id: Id) -> sqlx::Result<Option<SessionRow>> {
+        let answer = {
+            let mut queue = self.lock();
+            if queue.under_way < self.0.db.small_queries_at_once() {
+                queue.under_way += 1;
+                None
+            } else {
+                let (answer, answered) = oneshot::channel();
+                queue.waiting.push(Asked { id, answer });
+                Some(answered)
+            }
+        };
+        match answer {
+            Some(answered) => answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
+            None => {
+                let _turn = Turn(self.clone());
+                read_one(&self.0.db, id).await
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads for all who wait, until nobody does.
+async fn read_waiting(turn: Turn) {
+    let reader = &turn.0;
+    loop {
+        let mut asked = {
+            let mut queue = reader.lock();
+            let count = queue.waiting.len().min(MOST);
+            queue.waiting.drain(..count).collect::<Vec<_>>()
+        };
+        // Who has hung up needs no answer.
+        asked.retain(|asked| !asked.answer.is_closed());
+        match &*asked {
+            [] if reader.lock().waiting.is_empty() => return,
+            [] => {}
+            [one] => {
+                let row = read_one(&reader.0.db, one.id).await;
+                answer(asked, |_| clone_result(&row));
+            }
+            several => {
+                let ids: Vec<String> = several.iter().map(|asked| asked.id.to_string()).collect();
+                let rows = read_several(&reader.0.db, &ids).await;
+                answer(asked, |id| match &rows {
+                    Ok(rows) => Ok(rows.iter().find(|row| row.id == id.to_string()).cloned()),
+                    Err(error) => Err(clone_error(error)),
+                });
+            }
+        }
+    }
+}
+
+fn answer(asked: Vec<Asked>, row: impl Fn(Id) -> sqlx::Result<Option<SessionRow>>) {
+    for Asked { id, answer } in asked {
+        // Who has hung up meanwhile does not hear it.
+        let _ = answer.send(row(id));
+    }
+}
+
+fn clone_result(row: &sqlx::Result<Option<SessionRow>>) -> sqlx::Result<Option<SessionRow>> {
+    row.as_ref().cloned().map_err(clone_error)
+}
+
+/// The same for everybody who waited: whether the database is away or a row is not as it must
+/// be, and the words.
+fn clone_error(error: &sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            sqlx::Error::Decode(error.to_string().into())
+        }
+        _ => sqlx::Error::Protocol(error.to_string()),
+    }
+}
+
+async fn read_one(db: &Db, id: Id) -> sqlx::Result<Option<SessionRow>> {
+    on_reader!(db, conn => sqlx::query_as(ONE)
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await)
+}
+
+/// Names the first ids again where there are fewer than parameters.
+async fn read_several(db: &Db, ids: &[String]) -> sqlx::Result<Vec<SessionRow>> {
+    on_reader!(db, conn => {
+        let mut query = sqlx::query_as(SEVERAL);
+        for id in ids.iter().cycle().take(MOST) {
+            query = query.bind(id);
+        }
+        query.fetch_all(conn).await
+    })
+}

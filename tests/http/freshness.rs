@@ -1,0 +1,501 @@
+//! What is kept in memory does not outlive what it stands for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use handstamp::{
+    Db,
+    db::Tx,
+    gate::{AccountState, Application},
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::helpers::{Answer, Browser, Database, Kind, PASSWORD, Server, on_both_databases};
+
+on_both_databases!(
+    who_is_in_memory_needs_no_database,
+    no_more_are_kept_than_there_is_room_for,
+    what_this_process_ends_is_over_at_once,
+    what_the_command_line_ends_is_over_soon,
+    what_another_server_ends_is_over_soon,
+    what_plain_sql_changes_is_seen_soon,
+    a_thousand_revocations_under_load,
+    nobody_is_logged_out_by_a_broken_table,
+);
+
+async fn add_ann(server: &Server) {
+    let ann = Application {
+        username: "Ann".into(),
+        email: None,
+        password: None,
+    };
+    server.accounts().add(ann).await.unwrap();
+}
+
+/// A new session of Ann's, as a `Cookie` header.
+async fn log_in(browser: &Browser) -> String {
+    let request = browser
+        .request(Method::POST, "/login")
+        .header("cookie", "none=1")
+        .json(&json!({"username": "Ann"}));
+    let answer = browser.send(request).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    format!("session={}", answer.set_session().unwrap())
+}
+
+async fn ask(browser: &Browser, method: Method, path: &str, cookie: &str) -> Answer {
+    browser
+        .send(browser.request(method, path).header("cookie", cookie))
+        .await
+}
+
+async fn check(browser: &Browser, cookie: &str) -> Answer {
+    ask(browser, Method::GET, "/checklogin", cookie).await
+}
+
+/// Asks until the session is in memory, so that what comes next is not read from the table.
+async fn warm_up(browser: &Browser, cookie: &str) {
+    for _ in 0..5 {
+        assert_eq!(check(browser, cookie).await.status, 200);
+        // The first look at what others change is about to be taken.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Asks until nobody is logged in, and why.
+async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
+    for _ in 0..500 {
+        let answer = check(browser, cookie).await;
+        if answer.status != 200 {
+            return answer.reason();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("still logged in after ten seconds");
+}
+
+/// Changes the database behind the back of the server that it belongs to.
+async fn change_unheard(server: &Server, sql: &str) {
+    match server.gate.db().begin().await.unwrap() {
+        // By the connection whose own writes nobody is told of.
+        Tx::Sqlite(mut tx) => {
+            sqlx::query(sql).execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        Tx::Postgres(mut tx) => {
+            let silence = "set local session_replication_role = replica";
+            sqlx::query(silence).execute(&mut *tx).await.unwrap();
+            sqlx::query(sql).execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
+}
+
+async fn who_is_in_memory_needs_no_database(kind: Kind) {
+    for (entries, expected) in [("10", 200), ("0", 401)] {
+        let settings = [
+            ("SESSION_CACHE_ENTRIES", entries),
+            ("PASSWORDLESS_LOGIN", "on"),
+        ];
+        let server = Server::start_with(kind, &settings).await;
+        add_ann(&server).await;
+        let browser = server.browser();
+        let cookie = log_in(&browser).await;
+        warm_up(&browser, &cookie).await;
+        let user = check(&browser, &cookie).await.json();
+        assert_eq!(user["username"], "Ann");
+        change_unheard(&server, "delete from sessions").await;
+        let answer = check(&browser, &cookie).await;
+        assert_eq!(answer.status, expected, "with room for {entries}");
+        if expected == 200 {
+            assert_eq!(answer.json(), user);
+        }
+    }
+}
+
+async fn no_more_are_kept_than_there_is_room_for(kind: Kind) {
+    const ROOM: usize = 10;
+    let settings = [
+        ("SESSION_CACHE_ENTRIES", "10"),
+        ("SESSIONS_PER_USER", "100"),
+        ("PASSWORDLESS_LOGIN", "on"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    let mut cookies = Vec::new();
+    for _ in 0..4 * ROOM {
+        cookies.push(log_in(&browser).await);
+    }
+    for _ in 0..3 {
+        for cookie in &cookies {
+            warm_up(&browser, cookie).await;
+        }
+    }
+    change_unheard(&server, "delete from sessions").await;
+    let mut kept = 0;
+    for cookie in &cookies {
+        kept += usize::from(check(&browser, cookie).await.status == 200);
+    }
+    assert!((1..=ROOM).contains(&kept), "{kept} are kept");
+}
+
+async fn what_this_process_ends_is_over_at_once(kind: Kind) {
+    let settings = [("SESSIONS_PER_USER", "2"), ("PASSWORDLESS_LOGIN", "on")];
+    let server = Server::start_with(kind, &settings).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    let ann = server.accounts().find("Ann").await.unwrap().unwrap().user;
+    let reason = async |cookie: &str| check(&browser, cookie).await.reason();
+    let two = async || {
+        let cookies = [log_in(&browser).await, log_in(&browser).await];
+        for cookie in &cookies {
+            warm_up(&browser, cookie).await;
+        }
+        cookies
+    };
+
+    let [one, other] = two().await;
+    ask(&browser, Method::DELETE, "/logout", &one).await;
+    assert_eq!(reason(&one).await, "unknown_session");
+    assert_eq!(check(&browser, &other).await.status, 200);
+
+    let [one, other] = two().await;
+    ask(&browser, Method::DELETE, "/sessions", &other).await;
+    assert_eq!(reason(&one).await, "unknown_session");
+    assert_eq!(check(&browser, &other).await.status, 200);
+
+    let [one, other] = two().await;
+    let listed = ask(&browser, Method::GET, "/sessions", &one).await.json();
+    let id = listed["sessions"][0]["id"].as_str().unwrap().to_owned();
+    ask(&browser, Method::DELETE, &format!("/sessions/{id}"), &one).await;
+    assert_eq!(reason(&other).await, "unknown_session");
+    assert_eq!(check(&browser, &one).await.status, 200);
+
+    // One log-in too many, and one that takes the place of another.
+    let [one, other] = two().await;
+    log_in(&browser).await;
+    assert_eq!(reason(&one).await, "unknown_session");
+    let again = browser
+        .request(Method::POST, "/login")
+        .header("cookie", &other)
+        .json(&json!({"username": "Ann"}));
+    assert_eq!(browser.send(again).await.status, 200);
+    assert_eq!(reason(&other).await, "unknown_session");
+
+    let [one, other] = two().await;
+    server.accounts().sign_out(&ann).await.unwrap();
+    assert_eq!(reason(&one).await, "unknown_session");
+    assert_eq!(reason(&other).await, "unknown_session");
+
+    let [one, _] = two().await;
+    let set_state = async |state| server.accounts().set_state(&ann, state).await.unwrap();
+    set_state(AccountState::Disabled).await;
+    assert_eq!(reason(&one).await, "user_gone");
+    set_state(AccountState::Enabled).await;
+    assert_eq!(reason(&one).await, "unknown_session");
+
+    let [one, _] = two().await;
+    let password = PASSWORD.to_owned();
+    server
+        .accounts()
+        .set_password(&ann, password)
+        .await
+        .unwrap();
+    assert_eq!(reason(&one).await, "unknown_session");
+
+    let [one, other] = [server.browser(), server.browser()];
+    let mut cookies = Vec::new();
+    for browser in [&one, &other] {
+        assert_eq!(browser.log_in("Ann").await.status, 200);
+        let cookie = format!("session={}", browser.session().unwrap());
+        warm_up(browser, &cookie).await;
+        cookies.push(cookie);
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
+    assert_eq!(one.post("/password", change).await.status, 204);
+    for cookie in cookies {
+        assert_eq!(reason(&cookie).await, "unknown_session");
+    }
+    assert_eq!(one.check().await.status, 200, "under its new id");
+}
+
+async fn what_the_command_line_ends_is_over_soon(kind: Kind) {
+    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    let accounts = server.other_process().await;
+    let ann = accounts.find("Ann").await.unwrap().unwrap().user;
+    let warm = async || {
+        let cookie = log_in(&browser).await;
+        warm_up(&browser, &cookie).await;
+        cookie
+    };
+
+    let cookie = warm().await;
+    accounts.sign_out(&ann).await.unwrap();
+    assert_eq!(
+        reason_of_the_end(&browser, &cookie).await,
+        "unknown_session"
+    );
+
+    let cookie = warm().await;
+    let disabled = AccountState::Disabled;
+    accounts.set_state(&ann, disabled).await.unwrap();
+    assert_eq!(reason_of_the_end(&browser, &cookie).await, "user_gone");
+    accounts
+        .set_state(&ann, AccountState::Enabled)
+        .await
+        .unwrap();
+
+    let cookie = warm().await;
+    accounts
+        .set_password(&ann, PASSWORD.to_owned())
+        .await
+        .unwrap();
+    assert_eq!(
+        reason_of_the_end(&browser, &cookie).await,
+        "unknown_session"
+    );
+}
+
+async fn what_another_server_ends_is_over_soon(kind: Kind) {
+    let settings = [("PASSWORDLESS_LOGIN", "on")];
+    let server = Server::start_with(kind, &settings).await;
+    let other = Server::start_on(Database::at(&server.database.url), &settings).await;
+    add_ann(&server).await;
+    let (here, there) = (server.browser(), other.browser());
+    for round in 0..10 {
+        let cookie = log_in(&here).await;
+        warm_up(&here, &cookie).await;
+        warm_up(&there, &cookie).await;
+        let (ends, hears) = match round % 2 {
+            0 => (&here, &there),
+            _ => (&there, &here),
+        };
+        ask(ends, Method::DELETE, "/logout", &cookie).await;
+        assert_eq!(check(ends, &cookie).await.reason(), "unknown_session");
+        assert_eq!(reason_of_the_end(hears, &cookie).await, "unknown_session");
+    }
+}
+
+async fn what_plain_sql_changes_is_seen_soon(kind: Kind) {
+    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    let mut ways = vec![
+        ("delete from sessions", "unknown_session"),
+        ("update sessions set id = 'another'", "unknown_session"),
+        (
+            "update sessions set created_at = '2020-01-01T00:00:00.000000Z'",
+            "expired",
+        ),
+        (
+            "update sessions set last_seen_at = '2020-01-01T00:00:00.000000Z'",
+            "expired",
+        ),
+        ("update sessions set user_id = null", "unknown_session"),
+        ("update users set disabled_at = created_at", "user_gone"),
+        ("delete from users", "user_gone"),
+    ];
+    if kind == Kind::Postgres {
+        ways.insert(0, ("truncate sessions cascade", "unknown_session"));
+    }
+    for (sql, reason) in ways {
+        let cookie = log_in(&browser).await;
+        warm_up(&browser, &cookie).await;
+        server.database.execute(sql).await;
+        assert_eq!(reason_of_the_end(&browser, &cookie).await, reason, "{sql}");
+        let enable = "update users set disabled_at = null";
+        server.database.execute(enable).await;
+        server.database.execute("delete from sessions").await;
+    }
+
+    // What the user is called, too.
+    add_ann(&server).await;
+    let cookie = log_in(&browser).await;
+    warm_up(&browser, &cookie).await;
+    server
+        .database
+        .execute("update users set username = 'ANN', email = 'a@example.com'")
+        .await;
+    let mut tries = 0;
+    while check(&browser, &cookie).await.json()["email"] != "a@example.com" {
+        tries += 1;
+        assert!(tries < 500, "still the old address");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn a_thousand_revocations_under_load(kind: Kind) {
+    const WORKERS: usize = 8;
+    const ROUNDS: usize = 125;
+    let settings = [("SESSIONS_PER_USER", "1000"), ("PASSWORDLESS_LOGIN", "on")];
+    let server = Server::start_with(kind, &settings).await;
+    add_ann(&server).await;
+    let base = server.base.clone();
+    let browser = server.browser();
+    let lasting = log_in(&browser).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let load = (0..4).map(|_| {
+        let (done, lasting) = (done.clone(), lasting.clone());
+        let browser = Browser::new(&base);
+        tokio::spawn(async move {
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(check(&browser, &lasting).await.status, 200);
+            }
+        })
+    });
+    let load: Vec<_> = load.collect();
+    let let_in = Arc::new(AtomicUsize::new(0));
+    let workers = (0..WORKERS).map(|worker| {
+        let (base, lasting, let_in) = (base.clone(), lasting.clone(), let_in.clone());
+        tokio::spawn(async move {
+            let browser = Browser::new(&base);
+            for round in 0..ROUNDS {
+                let cookie = log_in(&browser).await;
+                let own = ask(&browser, Method::GET, "/sessions", &cookie)
+                    .await
+                    .json();
+                let sessions = own["sessions"].as_array().unwrap();
+                let current = sessions.iter().find(|own| own["current"] == true).unwrap();
+                let path = format!("/sessions/{}", current["id"].as_str().unwrap());
+                // Some are on their way into memory while they end.
+                let readers = (0..round % 4).map(|_| {
+                    let (browser, cookie) = (browser.clone(), cookie.clone());
+                    tokio::spawn(async move { check(&browser, &cookie).await.status })
+                });
+                let readers: Vec<_> = readers.collect();
+                let answer = match worker % 2 {
+                    0 => ask(&browser, Method::DELETE, "/logout", &cookie).await,
+                    _ => ask(&browser, Method::DELETE, &path, &lasting).await,
+                };
+                assert!(answer.status.is_success(), "{answer:?}");
+                let after = (0..3).map(|_| check(&browser, &cookie));
+                for answer in join_all(after).await {
+                    if answer.status != 401 {
+                        let_in.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                for reader in readers {
+                    let status = reader.await.unwrap();
+                    assert!(status == 200 || status == 401, "{status}");
+                }
+                if check(&browser, &cookie).await.status != 401 {
+                    let_in.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    for load in load {
+        load.await.unwrap();
+    }
+    assert_eq!(let_in.load(Ordering::Relaxed), 0);
+}
+
+async fn nobody_is_logged_out_by_a_broken_table(kind: Kind) {
+    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    let cookie = log_in(&browser).await;
+    warm_up(&browser, &cookie).await;
+    let until = async |status: u16| {
+        for _ in 0..500 {
+            let now = check(&browser, &cookie).await.status.as_u16();
+            assert!([200, 503].contains(&now), "{now}");
+            if now == status {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("never {status}");
+    };
+    server
+        .database
+        .execute("alter table sessions rename to away")
+        .await;
+    until(503).await;
+    server
+        .database
+        .execute("alter table away rename to sessions")
+        .await;
+    until(200).await;
+}
+
+/// Whether or not notifications arrive, and in whatever order transactions commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_notification_is_made_up_for() {
+    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    server
+        .database
+        .execute(
+            "create or replace function revoke_sessions(whose uuid[]) returns void
+             language sql as 'insert into revocations (whose) select unnest(whose)'",
+        )
+        .await;
+    let [first, second] = [log_in(&browser).await, log_in(&browser).await];
+    for cookie in [&first, &second] {
+        warm_up(&browser, cookie).await;
+    }
+    let delete = |cookie: &str| {
+        let id = &cookie[cookie.len() - 22..];
+        format!("delete from sessions where id = '{id}'")
+    };
+    let db = Db::connect(&server.database.url.parse().unwrap())
+        .await
+        .unwrap();
+    let Tx::Postgres(mut slow) = db.begin().await.unwrap() else {
+        panic!("this is PostgreSQL");
+    };
+    sqlx::query(&delete(&first))
+        .execute(&mut *slow)
+        .await
+        .unwrap();
+    server.database.execute(&delete(&second)).await;
+    let reason = reason_of_the_end(&browser, &second).await;
+    assert_eq!(reason, "unknown_session");
+    warm_up(&browser, &first).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    warm_up(&browser, &first).await;
+    slow.commit().await.unwrap();
+    let reason = reason_of_the_end(&browser, &first).await;
+    assert_eq!(reason, "unknown_session");
+}
+
+/// Nobody listens while the connection for it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_listener_is_replaced() {
+    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    for _ in 0..3 {
+        let cookie = log_in(&browser).await;
+        warm_up(&browser, &cookie).await;
+        server
+            .database
+            .execute(
+                "with listening as (
+                     select pid from pg_stat_activity
+                     where datname = current_database() and query like '%revocations%'
+                         and pid <> pg_backend_pid()
+                 ), ended as (select pg_terminate_backend(pid) from listening)
+                 delete from sessions where (select count(*) from ended) > 0",
+            )
+            .await;
+        let reason = reason_of_the_end(&browser, &cookie).await;
+        assert_eq!(reason, "unknown_session");
+    }
+}
