@@ -71,7 +71,8 @@ impl Db {
     /// On SQLite it takes the write lock at once: a transaction that reads first and
     /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins
     /// on a task of its own: sqlx 0.8 leaves the transaction open for good when a client
-    /// hangs up while it waits for this.
+    /// hangs up while it waits for this, and what others then write on the connection is
+    /// never committed.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         Ok(match self.pools() {
             Pools::Sqlite { write, .. } => {
@@ -79,7 +80,11 @@ impl Db {
                 let begun = tokio::spawn(async move { write.begin_with("begin immediate").await });
                 Tx::Sqlite(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
             }
-            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                let begun = tokio::spawn(async move { pool.begin().await });
+                Tx::Postgres(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
+            }
         })
     }
 }
