@@ -11,7 +11,8 @@ use super::{
     request_session::RequestSession,
     session_layer::GateClient,
     sessions::{self, OwnSession},
-    throttle::forget_failures,
+    throttle::forget_log_ins,
+    to_the_end::to_the_end,
     users,
 };
 use crate::http::{
@@ -110,10 +111,12 @@ pub(super) async fn end_other_sessions(
     GateClient(client): GateClient,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
-    let accounts = session.gate().accounts();
-    accounts
-        .end_sessions(user.id, Some(current), Some(&client))
-        .await?;
+    to_the_end(async move {
+        let accounts = session.gate().accounts();
+        let kept = Some(current);
+        accounts.end_sessions(user.id, kept, Some(&client)).await
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,45 +137,51 @@ pub(super) async fn end_other_sessions(
 )]
 pub(super) async fn change_password(
     session: RequestSession,
-    CurrentUser(user): CurrentUser,
+    _: CurrentUser,
     GateClient(client): GateClient,
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<StatusCode, Error> {
-    let (_, current) = session.user().await?;
     body.check()?;
-    let gate = session.gate();
-    // Who holds a stolen session is no freer to guess than who has none.
-    let mut attempt = gate.throttle().password_change(user.id);
-    attempt.check(gate.db(), gate.now()).await?;
-    let account = users::find_by_id(gate.db(), user.id).await?;
-    let old_hash = account.and_then(|account| account.password_hash);
-    let turn = gate.passwords().turn().await?;
-    let used = attempt.count(gate.db(), gate.now()).await?;
-    let verdict = gate
-        .passwords()
-        .verify(turn, body.current_password, old_hash.clone())
-        .await?;
-    if !verdict.matches {
-        let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
-        let failed = Event::failure(action, reason, Some(user.id), &client);
-        record_failure(gate, failed, used).await?;
-        return Err(Error::BadCredentials);
-    }
-    // Hashing the new one takes a turn of its own.
-    drop(verdict.turn);
-    let accounts = gate.accounts();
-    let new_hash = accounts
-        .hash_new_password(&user, "new_password", body.new_password)
-        .await?;
+    to_the_end(async move {
+        let (user, current) = session.user().await?;
+        let gate = session.gate();
+        let accounts = gate.accounts();
+        accounts
+            .check_new_password(&user, "new_password", &body.new_password)
+            .await?;
+        // Who holds a stolen session is no freer to guess than who has none.
+        let mut attempt = gate.throttle().password_change(current);
+        attempt.check(gate.db(), gate.now()).await?;
+        let account = users::find_by_id(gate.db(), user.id).await?;
+        let old_hash = account.and_then(|account| account.password_hash);
+        let turn = gate.passwords().turn().await?;
+        let used = attempt.count(gate.db(), gate.now()).await?;
+        let verdict = gate
+            .passwords()
+            .verify(turn, body.current_password, old_hash.clone())
+            .await?;
+        if !verdict.matches {
+            let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
+            let failed = Event::failure(action, reason, Some(user.id), &client);
+            record_failure(gate, failed, used).await?;
+            return Err(Error::BadCredentials);
+        }
+        let hashed = gate.passwords().hash(verdict.turn, body.new_password).await;
+        let (new_hash, _turn) = hashed?;
 
-    let mut tx = gate.db().begin().await?;
-    if !users::change_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
-        return Err(Error::BadCredentials);
-    }
-    attempt.succeed(&mut tx, gate.now()).await?;
-    forget_failures(&mut tx, &user.username).await?;
-    sessions::delete_others(&mut tx, user.id, Some(current)).await?;
-    let event = Event::new(Action::ChangePassword, user.id, Some(&client));
-    session.renew(tx, user.id, event).await?;
-    Ok(StatusCode::NO_CONTENT)
+        let now = gate.now();
+        let mut tx = gate.db().begin().await?;
+        if !users::change_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
+            return Err(Error::BadCredentials);
+        }
+        attempt.succeed(&mut tx, now).await?;
+        forget_log_ins(&mut tx, &user.username).await?;
+        let at_home = gate.throttle().log_in(&user.username, client.ip);
+        at_home.welcome(&mut tx, now).await?;
+        sessions::delete_others(&mut tx, user.id, Some(current)).await?;
+        let event = Event::new(Action::ChangePassword, user.id, Some(&client));
+        session.renew(tx, user.id, event).await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }

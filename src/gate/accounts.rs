@@ -1,7 +1,5 @@
 //! What sign-up and an operator do to accounts.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     password::Passwords,
     revocations::{Revocable, Revocations},
     sessions,
-    throttle::forget_failures,
+    throttle::forget_log_ins,
     username::Username,
     users::{self, Account, AccountState, NewAccount, Taken, User},
 };
@@ -84,9 +82,12 @@ impl Accounts {
             None => None,
         };
         if let Some(password) = &application.password {
-            let inputs = [Some(application.username), application.email]
-                .into_iter()
-                .flatten();
+            // What is neither may be as long as the body.
+            let inputs = [
+                username.as_ref().map(|name| name.as_typed().to_owned()),
+                email.as_ref().map(|email| email.as_typed().to_owned()),
+            ];
+            let inputs = inputs.into_iter().flatten();
             if let Some(what) = self.passwords.weakness(password, inputs.collect()).await? {
                 note(&mut errors, "password", what);
             }
@@ -97,7 +98,7 @@ impl Accounts {
         };
         self.refuse_taken(&username, email.as_ref()).await?;
         let password_hash = match application.password {
-            Some(password) => Some(self.passwords.hash(password).await?),
+            Some(password) => Some(self.hash(password).await?),
             None => None,
         };
         Ok(NewAccount {
@@ -220,7 +221,10 @@ impl Accounts {
     ) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         users::lock(&mut tx, user_id).await?;
-        sessions::delete_others(&mut tx, user_id, kept).await?;
+        let ended = sessions::delete_others(&mut tx, user_id, kept).await?;
+        if ended == 0 && client.is_some() {
+            return Ok(());
+        }
         self.commit_ending_all(tx, user_id, Action::EndSessions, client)
             .await
     }
@@ -238,33 +242,35 @@ impl Accounts {
     /// # Errors
     /// [`Error::Invalid`] when the password is too easily guessed.
     pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
-        let hash = self.hash_new_password(user, "password", password).await?;
+        self.check_new_password(user, "password", &password).await?;
+        let hash = self.hash(password).await?;
         let mut tx = self.db.begin().await?;
         users::set_password(&mut tx, user.id, &hash).await?;
-        forget_failures(&mut tx, &user.username).await?;
+        forget_log_ins(&mut tx, &user.username).await?;
         sessions::delete_others(&mut tx, user.id, None).await?;
         self.commit_ending_all(tx, user.id, Action::ChangePassword, None)
             .await
     }
 
-    /// The hash of a user's new password, if it is strong enough; `field` is what the error
-    /// calls it.
-    pub(super) async fn hash_new_password(
+    /// Refuses a password that is too easily guessed by who knows its user; `field` is what
+    /// the error calls it.
+    pub(super) async fn check_new_password(
         &self,
         user: &User,
         field: &str,
-        password: String,
-    ) -> Result<String, Error> {
-        let inputs = [Some(user.username.clone()), user.email.clone()]
-            .into_iter()
-            .flatten();
-        if let Some(what) = self.passwords.weakness(&password, inputs.collect()).await? {
-            return Err(Error::Invalid(BTreeMap::from([(
-                field.to_owned(),
-                vec![what],
-            )])));
+        password: &str,
+    ) -> Result<(), Error> {
+        let inputs = [Some(user.username.clone()), user.email.clone()];
+        let inputs = inputs.into_iter().flatten().collect();
+        match self.passwords.weakness(password, inputs).await? {
+            None => Ok(()),
+            Some(what) => Err(Error::invalid(field, what)),
         }
-        self.passwords.hash(password).await
+    }
+
+    async fn hash(&self, password: String) -> Result<String, Error> {
+        let turn = self.passwords.turn().await?;
+        Ok(self.passwords.hash(turn, password).await?.0)
     }
 }
 

@@ -51,7 +51,10 @@ pub(super) enum Reason {
     WrongPassword,
     NoPassword,
     Disabled,
-    TooManyAttempts,
+    /// `LOGIN_FAILURES_PER_ACCOUNT` is reached.
+    AccountLimit,
+    /// `LOGIN_FAILURES_PER_ADDRESS` or `SIGNUPS_PER_ADDRESS` is reached.
+    AddressLimit,
 }
 
 impl Reason {
@@ -61,7 +64,8 @@ impl Reason {
             Self::WrongPassword => "wrong_password",
             Self::NoPassword => "no_password",
             Self::Disabled => "disabled",
-            Self::TooManyAttempts => "too_many_attempts",
+            Self::AccountLimit => "account_limit",
+            Self::AddressLimit => "address_limit",
         }
     }
 }
@@ -102,10 +106,10 @@ impl<'a> Event<'a> {
     }
 
     /// That this failure was the last attempt for now.
-    pub fn as_lock_out(self) -> Self {
+    pub fn as_lock_out(self, limit: Reason) -> Self {
         Self {
             action: Action::LockOut,
-            failure: Some(Reason::TooManyAttempts),
+            failure: Some(limit),
             ..self
         }
     }

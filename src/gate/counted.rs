@@ -14,8 +14,11 @@ pub(super) enum Scope {
     /// A client address: its count begins anew when the window is over.
     Address,
     /// An account, whoever tries: past the limit one attempt after a window's wait, and each
-    /// further wait is longer; a window without any forgets them all.
+    /// further wait is longer; a window without any forgets them all. Addresses that have not
+    /// failed at it lately wait half as long, so that whoever keeps trying is not always first.
     Account,
+    /// That an address has failed at an account lately.
+    FailedAddress,
     /// An account from an address that it has logged in from: counted as an account is, but
     /// apart from what others do.
     KnownAddress,
@@ -29,6 +32,17 @@ pub(super) struct Counted {
     pub scope: Scope,
 }
 
+/// Who makes the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// The account has logged in from it.
+    Known,
+    /// It has failed at the account lately.
+    Failed,
+    /// Neither, or it is not known where the attempt comes from.
+    New,
+}
+
 /// How long an attempt has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait(pub Duration);
@@ -39,28 +53,34 @@ impl Counted {
     }
 
     /// The tally after one more attempt.
-    pub fn next(&self, tally: Tally, now: Timestamp) -> Result<Tally, Wait> {
+    pub fn next(&self, tally: Tally, by: Address, now: Timestamp) -> Result<Tally, Wait> {
         let RateLimit { count, window } = self.limit;
         let current = if now < tally.window_from.after(window) {
             tally
         } else {
             Tally::new(now, tally.expires_at)
         };
-        if let Some(until) = current.blocked_until.filter(|until| now < *until) {
-            return Err(Wait(until.since(now)));
+        if let Some(until) = current.blocked_until {
+            let until = match (self.scope, by) {
+                (Scope::Account, Address::New) => until.before(self.wait(current.count) / 2),
+                _ => until,
+            };
+            if now < until {
+                return Err(Wait(until.since(now)));
+            }
         }
         let made = current.count + 1;
-        // How many more than the last free one; none before it.
-        let past = u32::try_from(made - i64::from(count)).ok();
-        let (window_from, blocked_until) = match (self.scope, past) {
-            (Scope::Address, None) => (current.window_from, None),
-            (Scope::Address, Some(_)) => {
+        let is_past = made >= i64::from(count);
+        let (window_from, blocked_until) = match (self.scope, is_past) {
+            (Scope::FailedAddress, _) => (now, None),
+            (Scope::Address, false) => (current.window_from, None),
+            (Scope::Address, true) => {
                 let end = current.window_from.after(window);
                 (current.window_from, Some(end))
             }
-            (Scope::Account | Scope::KnownAddress, None) => (now, None),
-            (Scope::Account | Scope::KnownAddress, Some(past)) => {
-                let end = now.after(window * (1 << past.min(MAX_DOUBLINGS)));
+            (Scope::Account | Scope::KnownAddress, false) => (now, None),
+            (Scope::Account | Scope::KnownAddress, true) => {
+                let end = now.after(self.wait(made));
                 (end, Some(end))
             }
         };
@@ -69,8 +89,21 @@ impl Counted {
             window_from,
             blocked_until,
             // That an address is known is remembered for longer than any count.
-            expires_at: tally.expires_at.max(window_from.after(window)),
+            expires_at: tally.expires_at.max(match self.scope {
+                Scope::FailedAddress => now.after(2 * self.longest_wait()),
+                _ => window_from.after(window),
+            }),
         })
+    }
+
+    /// How long to wait after so many attempts, past the limit.
+    fn wait(&self, made: i64) -> Duration {
+        let past = u32::try_from(made - i64::from(self.limit.count)).unwrap_or(0);
+        self.limit.window * (1 << past.min(MAX_DOUBLINGS))
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.limit.window * (1 << MAX_DOUBLINGS)
     }
 
     /// The tally without an attempt that was counted but has not failed.
@@ -114,7 +147,11 @@ mod tests {
     /// The tally after so many attempts at `now`.
     fn after(counted: &Counted, attempts: u32, now: Timestamp) -> Tally {
         (0..attempts).fold(Tally::new(now, now), |tally, _| {
-            counted.next(tally, now).unwrap()
+            let unblocked = Tally {
+                blocked_until: None,
+                ..tally
+            };
+            counted.next(unblocked, Address::Failed, now).unwrap()
         })
     }
 
@@ -123,9 +160,12 @@ mod tests {
         let address = counted(Scope::Address);
         let tally = after(&address, 3, start());
         let later = start().after(4 * MINUTE);
-        assert_eq!(address.next(tally, later), Err(Wait(6 * MINUTE)));
+        assert_eq!(
+            address.next(tally, Address::New, later),
+            Err(Wait(6 * MINUTE))
+        );
         let over = start().after(10 * MINUTE);
-        assert_eq!(address.next(tally, over).unwrap().count, 1);
+        assert_eq!(address.next(tally, Address::New, over).unwrap().count, 1);
     }
 
     #[test]
@@ -134,12 +174,32 @@ mod tests {
         let mut tally = after(&account, 3, start());
         let mut now = start();
         for minutes in [10, 20, 40, 40] {
-            assert_eq!(account.next(tally, now), Err(Wait(minutes * MINUTE)));
+            assert_eq!(
+                account.next(tally, Address::Failed, now),
+                Err(Wait(minutes * MINUTE))
+            );
             now = now.after(minutes * MINUTE);
-            tally = account.next(tally, now).unwrap();
+            tally = account.next(tally, Address::Failed, now).unwrap();
         }
         let quiet = tally.blocked_until.unwrap().after(10 * MINUTE);
-        assert_eq!(account.next(tally, quiet).unwrap().count, 1);
+        assert_eq!(
+            account.next(tally, Address::Failed, quiet).unwrap().count,
+            1
+        );
+    }
+
+    #[test]
+    fn who_has_not_failed_comes_before_who_keeps_trying() {
+        let account = counted(Scope::Account);
+        let tally = after(&account, 4, start());
+        let half = start().after(10 * MINUTE);
+        let (stranger, attacker) = (Address::New, Address::Failed);
+        assert_eq!(
+            account.next(tally, stranger, start()),
+            Err(Wait(10 * MINUTE))
+        );
+        assert!(account.next(tally, stranger, half).is_ok());
+        assert_eq!(account.next(tally, attacker, half), Err(Wait(10 * MINUTE)));
     }
 
     #[test]
@@ -148,7 +208,7 @@ mod tests {
         let full = after(&address, 3, start());
         let less = address.less_one(full);
         assert_eq!(less.count, 2);
-        assert_eq!(address.next(less, start()).unwrap().count, 3);
+        assert_eq!(address.next(less, Address::New, start()).unwrap().count, 3);
     }
 
     proptest! {
@@ -161,7 +221,7 @@ mod tests {
             let mut made = Vec::new();
             for pause in pauses {
                 now = now.after(Duration::from_secs(pause));
-                if let Ok(next) = account.next(tally, now) {
+                if let Ok(next) = account.next(tally, Address::Failed, now) {
                     tally = next;
                     made.push(now);
                 }

@@ -6,7 +6,7 @@ use super::{
     state::Gate,
     throttle::{Attempt, Used},
     username::Username,
-    users::{self, Account, AccountState},
+    users::{self, Account, AccountState, User},
 };
 use crate::http::{Client, Error};
 
@@ -14,9 +14,9 @@ use crate::http::{Client, Error};
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub account: Account,
-    /// To be taken back with the log-in; none where nothing was there to be guessed.
-    pub attempt: Option<Attempt>,
-    /// To be kept until that is done.
+    pub attempt: Attempt,
+    /// Of an attempt that was counted and is to be taken back with the log-in, to be kept until
+    /// that is done; none where nothing was there to be guessed.
     pub turn: Option<Turn>,
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn check(
     {
         return Ok(Accepted {
             account: account.clone(),
-            attempt: None,
+            attempt,
             turn: None,
         });
     }
@@ -72,7 +72,7 @@ pub(super) async fn check(
     }
     Ok(Accepted {
         account,
-        attempt: Some(attempt),
+        attempt,
         turn: Some(verdict.turn),
     })
 }
@@ -109,8 +109,24 @@ pub(super) async fn record_failure(
     failed: Event<'_>,
     used: Used,
 ) -> Result<(), Error> {
-    let lock_out = (used == Used::Last).then(|| failed.as_lock_out());
+    let lock_out = match used {
+        Used::Some => None,
+        Used::LastOfAccount => Some(failed.as_lock_out(Reason::AccountLimit)),
+        Used::LastOfAddress => Some(failed.as_lock_out(Reason::AddressLimit)),
+    };
     let events: Vec<Event<'_>> = [Some(failed), lock_out].into_iter().flatten().collect();
     let tx = gate.db().begin().await?;
     Ok(gate.accounts().commit(tx, &events, Vec::new()).await?)
+}
+
+/// Writes down that no more accounts can be made where this one was, for now.
+pub(super) async fn record_lock_out(
+    gate: &Gate,
+    user: &User,
+    client: &Client,
+) -> Result<(), Error> {
+    let made = Event::new(Action::SignUp, user.id, Some(client));
+    let tx = gate.db().begin().await?;
+    let lock_out = made.as_lock_out(Reason::AddressLimit);
+    Ok(gate.accounts().commit(tx, &[lock_out], Vec::new()).await?)
 }

@@ -6,6 +6,7 @@
 
 mod account_routes;
 mod accounts;
+mod argon2_memory;
 mod audit;
 mod cookie;
 mod counted;
@@ -32,6 +33,7 @@ mod state;
 mod tallies;
 mod throttle;
 mod timeouts;
+mod to_the_end;
 mod touches;
 mod username;
 mod users;

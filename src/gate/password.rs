@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
+use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
@@ -13,6 +10,7 @@ use tokio::{
 };
 use zxcvbn::{Score, zxcvbn};
 
+use super::argon2_memory::Argon2Memory;
 use crate::http::Error;
 
 /// RFC 9106 and OWASP: 19 MiB, two passes, one lane; the crate's default today, spelled out
@@ -38,7 +36,8 @@ pub(super) struct Passwords {
     /// attempt and the next.
     turns: Arc<Semaphore>,
     permits: Arc<Semaphore>,
-    argon2: Argon2<'static>,
+    memory: Argon2Memory,
+    params: Params,
     /// Stands in for the hash of an account that has none: the same work, never a match.
     decoy: Arc<str>,
 }
@@ -64,17 +63,17 @@ impl Passwords {
         Ok(Self {
             turns: Arc::new(Semaphore::new(hashes_at_once + 1)),
             permits: Arc::new(Semaphore::new(hashes_at_once)),
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            memory: Argon2Memory::default(),
+            params,
             decoy: decoy().into(),
         })
     }
 
-    /// The hash to store for `password`.
-    pub async fn hash(&self, password: String) -> Result<String, Error> {
-        let argon2 = self.argon2.clone();
-        let _turn = self.turn().await?;
-        let hashed = self.run(move || hash(&argon2, &password)).await?;
-        hashed.map_err(Error::internal)
+    /// The hash to store for `password`; and the turn, for more.
+    pub async fn hash(&self, turn: Turn, password: String) -> Result<(String, Turn), Error> {
+        let (memory, params) = (self.memory.clone(), self.params.clone());
+        let hashed = self.run(move || memory.hash(&password, &params)).await?;
+        Ok((hashed.map_err(Error::internal)?, turn))
     }
 
     /// Waits for a turn.
@@ -98,15 +97,15 @@ impl Passwords {
         password: String,
         stored: Option<String>,
     ) -> Result<Verdict, Error> {
-        let argon2 = self.argon2.clone();
+        let (memory, params) = (self.memory.clone(), self.params.clone());
         let decoy = self.decoy.clone();
         let checked = self.run(move || {
             let hash = PasswordHash::new(stored.as_deref().unwrap_or(&decoy))?;
-            let is_right = argon2.verify_password(password.as_bytes(), &hash).is_ok();
+            let is_right = memory.verify(&password, &hash).unwrap_or(false);
             let matches = is_right && stored.is_some();
             let outdated = matches && is_outdated(&hash);
             let rehashed = if outdated {
-                Some(self::hash(&argon2, &password)?)
+                Some(memory.hash(&password, &params)?)
             } else {
                 None
             };
@@ -154,12 +153,6 @@ impl Passwords {
         .await
         .map_err(Error::internal)
     }
-}
-
-fn hash(argon2: &Argon2<'_>, password: &str) -> argon2::password_hash::Result<String> {
-    argon2
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
 }
 
 fn is_outdated(hash: &PasswordHash) -> bool {
@@ -211,6 +204,11 @@ fn guessable(password: &str, inputs: &[String]) -> Option<String> {
 mod tests {
     use super::*;
 
+    async fn hash_of(passwords: &Passwords, password: &str) -> String {
+        let turn = passwords.turn().await.unwrap();
+        passwords.hash(turn, password.to_owned()).await.unwrap().0
+    }
+
     async fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
         let turn = passwords.turn().await.unwrap();
         let stored = stored.map(str::to_owned);
@@ -223,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_verifies_its_password_only() {
         let passwords = Passwords::new(1).unwrap();
-        let hash = passwords.hash("plain tea at dawn ".into()).await.unwrap();
+        let hash = hash_of(&passwords, "plain tea at dawn ").await;
         assert!(
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
@@ -247,9 +245,8 @@ mod tests {
     #[tokio::test]
     async fn a_cheaper_hash_is_made_anew_when_its_password_comes() {
         let cheap = Params::new(8 * 1024, 1, 1, None).unwrap();
-        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
-        let old = hash(&cheap, "plain tea at dawn").unwrap();
         let passwords = Passwords::new(1).unwrap();
+        let old = passwords.memory.hash("plain tea at dawn", &cheap).unwrap();
         let verdict = verify(&passwords, "plain tea at dawn", Some(&old)).await;
         let rehashed = PasswordHash::new(&verdict.rehashed.unwrap()).unwrap();
         assert!(verdict.matches && !is_outdated(&rehashed));

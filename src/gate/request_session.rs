@@ -207,10 +207,16 @@ impl RequestSession {
         let now = gate.now();
         let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
         let mut data = Data::new();
+        let mut events = vec![Event::new(action, user.id, Some(client))];
         for old in replaced.ids {
-            let taken = sessions::take_data(&mut tx, old, user.id).await?;
-            if let Some(bytes) = taken.filter(|_| replaced.keep_values) {
-                data = record::decode(&bytes).map_err(Error::internal)?.data;
+            match sessions::take(&mut tx, old).await? {
+                Some((_, Some(owner))) if owner != user.id => {
+                    events.push(Event::new(Action::LogOut, owner, Some(client)));
+                }
+                Some((bytes, _)) if replaced.keep_values => {
+                    data = record::decode(&bytes).map_err(Error::internal)?.data;
+                }
+                _ => {}
             }
         }
         data.extend(LogInData::of(user).into_values());
@@ -233,9 +239,11 @@ impl RequestSession {
         }
         let oldest =
             sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
+        if !oldest.is_empty() {
+            events.push(Event::new(Action::EndSessions, user.id, Some(client)));
+        }
         ended.extend(oldest.into_iter().map(Revocable::from));
-        let event = Event::new(action, user.id, Some(client));
-        gate.accounts().commit(tx, &[event], ended).await?;
+        gate.accounts().commit(tx, &events, ended).await?;
 
         self.keep(record.id);
         Ok(())
@@ -288,10 +296,14 @@ impl RequestSession {
         Ok(())
     }
 
-    /// Every session that the request's cookies name.
+    /// Every session that the request's cookies name, in an order that keeps two requests from
+    /// waiting for each other.
     fn named_ids(&self) -> Vec<Id> {
         let also_named = self.0.also_named.iter().copied();
-        self.lookup().id().into_iter().chain(also_named).collect()
+        let mut ids: Vec<Id> = self.lookup().id().into_iter().chain(also_named).collect();
+        ids.sort_unstable_by_key(|id| id.0);
+        ids.dedup();
+        ids
     }
 
     /// The request's session is `id` from here on.

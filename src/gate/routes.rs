@@ -20,10 +20,12 @@ use super::{
     account_routes,
     accounts::Application,
     audit::Action,
-    credentials::{self, Accepted},
+    credentials::{self, Accepted, record_lock_out},
     request_session::RequestSession,
     session_layer::{GateClient, SessionLayer},
     state::Gate,
+    throttle::Used,
+    to_the_end::to_the_end,
     users::{self, User},
 };
 use crate::http::{
@@ -143,22 +145,30 @@ async fn sign_up(
     GateClient(client): GateClient,
     JsonBody(body): JsonBody<SignUp>,
 ) -> Result<(StatusCode, Json<User>), Error> {
-    let gate = session.gate();
-    let application = Application {
-        username: body.username,
-        email: Some(body.email),
-        password: Some(body.password),
-    };
-    let mut attempt = gate.throttle().sign_up(client.ip);
-    attempt.check(gate.db(), gate.now()).await?;
-    let account = gate.accounts().check(application).await?;
-    let replaced = session.replaced().await?.cleared();
-    let (mut tx, user) = gate.accounts().begin_with(&account).await?;
-    attempt.count_with(&mut tx, gate.now()).await?;
-    session
-        .log_in(tx, &user, &client, replaced, Action::SignUp)
-        .await?;
-    Ok((StatusCode::CREATED, Json(user)))
+    to_the_end(async move {
+        let gate = session.gate();
+        let application = Application {
+            username: body.username,
+            email: Some(body.email),
+            password: Some(body.password),
+        };
+        let mut attempt = gate.throttle().sign_up(client.ip);
+        attempt.check(gate.db(), gate.now()).await?;
+        let account = gate.accounts().check(application).await?;
+        let replaced = session.replaced().await?.cleared();
+        let (mut tx, user) = gate.accounts().begin_with(&account).await?;
+        let used = attempt.count_with(&mut tx, gate.now()).await?;
+        let at_home = gate.throttle().log_in(&user.username, client.ip);
+        at_home.welcome(&mut tx, gate.now()).await?;
+        session
+            .log_in(tx, &user, &client, replaced, Action::SignUp)
+            .await?;
+        if used != Used::Some {
+            record_lock_out(gate, &user, &client).await?;
+        }
+        Ok((StatusCode::CREATED, Json(user)))
+    })
+    .await
 }
 
 /// Log in
@@ -178,25 +188,29 @@ async fn log_in(
     GateClient(client): GateClient,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<User>, Error> {
-    let gate = session.gate();
-    let Accepted {
-        account,
-        attempt,
-        turn,
-    } = credentials::check(gate, &client, &body.username, body.password).await?;
-    let replaced = session.replaced().await?;
-    let mut tx = gate.db().begin().await?;
-    if !users::note_login(&mut tx, &account, gate.now()).await? {
-        return Err(Error::BadCredentials);
-    }
-    if let Some(attempt) = attempt {
-        attempt.succeed(&mut tx, gate.now()).await?;
-    }
-    session
-        .log_in(tx, &account.user, &client, replaced, Action::LogIn)
-        .await?;
-    drop(turn);
-    Ok(Json(account.user))
+    to_the_end(async move {
+        let gate = session.gate();
+        let Accepted {
+            account,
+            attempt,
+            turn,
+        } = credentials::check(gate, &client, &body.username, body.password).await?;
+        let replaced = session.replaced().await?;
+        let mut tx = gate.db().begin().await?;
+        if !users::note_login(&mut tx, &account, gate.now()).await? {
+            return Err(Error::BadCredentials);
+        }
+        match turn {
+            Some(_) => attempt.succeed(&mut tx, gate.now()).await?,
+            None => attempt.welcome(&mut tx, gate.now()).await?,
+        }
+        session
+            .log_in(tx, &account.user, &client, replaced, Action::LogIn)
+            .await?;
+        drop(turn);
+        Ok(Json(account.user))
+    })
+    .await
 }
 
 /// Who is logged in
@@ -228,6 +242,6 @@ async fn log_out(
     session: RequestSession,
     GateClient(client): GateClient,
 ) -> Result<Json<Empty>, Error> {
-    session.log_out(&client).await?;
+    to_the_end(async move { session.log_out(&client).await }).await?;
     Ok(Json(Empty {}))
 }

@@ -199,18 +199,14 @@ pub(super) async fn change_id(tx: &mut Tx, old: Id, new: Id, data: &[u8]) -> sql
     .map(drop))
 }
 
-/// Takes a session's record out of the table, if it is a visitor's or that of `user_id`;
-/// anybody else's is just deleted.
-pub(super) async fn take_data(tx: &mut Tx, id: Id, user_id: Uuid) -> sqlx::Result<Option<Vec<u8>>> {
-    let row: Option<(Vec<u8>, Option<Uuid>)> = in_tx!(tx, conn => sqlx::query_as(
+/// Takes a session out of the table: its record, and whose it was.
+pub(super) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<(Vec<u8>, Option<Uuid>)>> {
+    in_tx!(tx, conn => sqlx::query_as(
         "delete from sessions where id = $1 returning data, user_id",
     )
     .bind(id.to_string())
     .fetch_optional(conn)
-    .await)?;
-    Ok(row
-        .filter(|(_, owner)| owner.is_none_or(|owner| owner == user_id))
-        .map(|(data, _)| data))
+    .await)
 }
 
 /// Ends a session, also one that goes on under another id since this very moment; what has
@@ -236,12 +232,12 @@ pub(super) async fn delete_own(tx: &mut Tx, user_id: Uuid, public_id: Uuid) -> s
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Ends every session of a user but `kept`.
+/// Ends every session of a user but `kept`; how many there were.
 pub(super) async fn delete_others(
     tx: &mut Tx,
     user_id: Uuid,
     kept: Option<Uuid>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<u64> {
     in_tx!(tx, conn => sqlx::query(
         "delete from sessions where user_id = $1 and public_id is distinct from $2",
     )
@@ -249,7 +245,7 @@ pub(super) async fn delete_others(
     .bind(kept)
     .execute(conn)
     .await
-    .map(drop))
+    .map(|done| done.rows_affected()))
 }
 
 /// Ends the oldest sessions of a user, and those that are over, until `kept` are left; what

@@ -98,11 +98,22 @@ pub(super) async fn delete(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
         .map(drop))
 }
 
+/// Forgets what was counted under `key`, and under it at any address.
+pub(super) async fn delete_all(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1 or key like $2")
+        .bind(key)
+        .bind(format!("{key} %"))
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
 /// Removes up to `limit` rows that say nothing any more; how many there were.
 pub(super) async fn purge(db: &Db, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
     on_writer!(db, conn => sqlx::query(
         "delete from throttles where key in
-             (select key from throttles where expires_at < $1 order by expires_at limit $2)",
+             (select key from throttles where expires_at < $1 order by expires_at limit $2)
+         and expires_at < $1",
     )
     .bind(now)
     .bind(limit)

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    counted::{Counted, Scope, Wait},
+    counted::{Address, Counted, Scope, Wait},
     tallies::{self, Tally},
     username::Username,
 };
@@ -36,7 +36,7 @@ pub(super) struct Throttle {
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     counts: Vec<Counted>,
-    is_address_known: bool,
+    by: Address,
 }
 
 /// What an attempt has used up.
@@ -44,8 +44,10 @@ pub(super) struct Attempt {
 pub(super) enum Used {
     /// There may be another.
     Some,
-    /// It was the last for now, unless it succeeds.
-    Last,
+    /// It was the last of its account for now, unless it succeeds.
+    LastOfAccount,
+    /// It was the last of its address for now, unless it succeeds.
+    LastOfAddress,
 }
 
 impl Throttle {
@@ -66,18 +68,20 @@ impl Throttle {
         }
         if let Some(limit) = self.per_account {
             let account = account_key(name);
-            if let Some(ip) = ip {
-                let key = format!("{account} from {}", network(ip));
-                counts.push(Counted::new(key, limit, Scope::KnownAddress));
+            if let Some(ip) = ip.map(network) {
+                let known = format!("{account} known at {ip}");
+                counts.push(Counted::new(known, limit, Scope::KnownAddress));
+                let failed = format!("{account} failed at {ip}");
+                counts.push(Counted::new(failed, limit, Scope::FailedAddress));
             }
             counts.push(Counted::new(account, limit, Scope::Account));
         }
         Attempt::new(counts)
     }
 
-    /// Somebody who is logged in has to show that they know the password.
-    pub fn password_change(&self, user_id: Uuid) -> Attempt {
-        let key = format!("password of {user_id}");
+    /// Somebody has to show on a session that they know its user's password.
+    pub fn password_change(&self, session_id: Uuid) -> Attempt {
+        let key = format!("password on {session_id}");
         let counted = |limit| Counted::new(key, limit, Scope::Account);
         Attempt::new(self.per_account.map(counted).into_iter().collect())
     }
@@ -96,7 +100,7 @@ impl Attempt {
     fn new(counts: Vec<Counted>) -> Self {
         Self {
             counts,
-            is_address_known: false,
+            by: Address::New,
         }
     }
 
@@ -111,17 +115,26 @@ impl Attempt {
             let tally = tallies.iter().find(|(key, _)| *key == counted.key);
             tally.map(|(_, tally)| *tally)
         };
-        self.is_address_known = self.counts.iter().any(|counted| {
-            let is_kept = |tally: Tally| now < tally.expires_at;
-            counted.scope == Scope::KnownAddress && tally_of(counted).is_some_and(is_kept)
-        });
+        let is_kept = |scope| {
+            self.counts.iter().any(|counted| {
+                let is_kept = |tally: Tally| now < tally.expires_at;
+                counted.scope == scope && tally_of(counted).is_some_and(is_kept)
+            })
+        };
+        self.by = if is_kept(Scope::KnownAddress) {
+            Address::Known
+        } else if is_kept(Scope::FailedAddress) {
+            Address::Failed
+        } else {
+            Address::New
+        };
         for counted in self
             .counts
             .iter()
             .filter(|counted| self.is_decided_by(counted))
         {
             if let Some(tally) = tally_of(counted) {
-                counted.next(tally, now)?;
+                counted.next(tally, self.by, now)?;
             }
         }
         Ok(())
@@ -148,14 +161,22 @@ impl Attempt {
         let mut used = Used::Some;
         for counted in &self.counts {
             let is_decisive = self.is_decided_by(counted);
-            if !is_decisive && counted.scope == Scope::KnownAddress {
+            let is_counted = match counted.scope {
+                Scope::Address | Scope::Account => true,
+                Scope::KnownAddress => self.by == Address::Known,
+                Scope::FailedAddress => self.by != Address::Known,
+            };
+            if !is_counted {
                 continue;
             }
             let tally = tallies::lock(tx, &counted.key, now).await?;
-            match counted.next(tally, now) {
+            match counted.next(tally, self.by, now) {
                 Ok(next) => {
                     if is_decisive && next.blocked_until.is_some() {
-                        used = Used::Last;
+                        used = match counted.scope {
+                            Scope::Address => Used::LastOfAddress,
+                            _ => Used::LastOfAccount,
+                        };
                     }
                     tallies::put(tx, &counted.key, next).await?;
                 }
@@ -171,17 +192,26 @@ impl Attempt {
     /// address known to it from now on.
     pub async fn succeed(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         for counted in &self.counts {
+            if counted.scope == Scope::Address {
+                let tally = tallies::lock(tx, &counted.key, now).await?;
+                tallies::put(tx, &counted.key, counted.less_one(tally)).await?;
+            }
+        }
+        self.welcome(tx, now).await
+    }
+
+    /// Clears the account's count and has the address known to it: somebody has logged in
+    /// without an attempt that was counted.
+    pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        for counted in &self.counts {
             let key = &counted.key;
             match counted.scope {
-                Scope::Address => {
-                    let tally = tallies::lock(tx, key, now).await?;
-                    tallies::put(tx, key, counted.less_one(tally)).await?;
-                }
+                Scope::Address => {}
                 Scope::KnownAddress => {
                     let known = Tally::new(now, now.after(KNOWN_ADDRESS));
                     tallies::put(tx, key, known).await?;
                 }
-                Scope::Account => tallies::delete(tx, key).await?,
+                Scope::Account | Scope::FailedAddress => tallies::delete(tx, key).await?,
             }
         }
         Ok(())
@@ -191,8 +221,9 @@ impl Attempt {
     fn is_decided_by(&self, counted: &Counted) -> bool {
         match counted.scope {
             Scope::Address => true,
-            Scope::Account => !self.is_address_known,
-            Scope::KnownAddress => self.is_address_known,
+            Scope::Account => self.by != Address::Known,
+            Scope::KnownAddress => self.by == Address::Known,
+            Scope::FailedAddress => false,
         }
     }
 }
@@ -203,9 +234,10 @@ impl From<Wait> for Error {
     }
 }
 
-/// Forgets the failed log-ins of an account, as its password is another from now on.
-pub(super) async fn forget_failures(tx: &mut Tx, username: &str) -> sqlx::Result<()> {
-    tallies::delete(tx, &account_key(username)).await
+/// Forgets what was counted of an account's log-ins and where it is known, as its password is
+/// another from now on.
+pub(super) async fn forget_log_ins(tx: &mut Tx, username: &str) -> sqlx::Result<()> {
+    tallies::delete_all(tx, &account_key(username)).await
 }
 
 /// What a name's attempts are counted under. A digest: what is typed as a name may be a

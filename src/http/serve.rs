@@ -28,12 +28,15 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// One more waits in the kernel's queue until another is closed.
 const MAX_CONNECTIONS: u64 = 10_000;
+/// Fewer than a page or two of browsers open.
+const FEW_CONNECTIONS: u64 = 500;
 /// Files that are not connections: databases, logs, the page.
 const OTHER_FILES: u64 = 256;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Serves `app` until `stop` is ready, then finishes the requests under way. The address of
-/// the client is in each request's [`ConnectInfo`].
+/// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
+/// process may have open as far as the system lets it.
 pub async fn serve<S>(listener: TcpListener, app: S, stop: impl Future<Output = ()>)
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -117,6 +120,12 @@ where
 fn connection_limit() -> usize {
     let files = rlimit::increase_nofile_limit(MAX_CONNECTIONS + OTHER_FILES);
     let files = files.unwrap_or(OTHER_FILES * 2);
-    let connections = files.saturating_sub(OTHER_FILES).clamp(1, MAX_CONNECTIONS);
+    let connections = (files - OTHER_FILES.min(files / 2)).clamp(1, MAX_CONNECTIONS);
+    if connections < FEW_CONNECTIONS {
+        tracing::warn!(
+            connections,
+            "the limit of open files allows but few connections"
+        );
+    }
     usize::try_from(connections).unwrap_or(usize::MAX)
 }

@@ -79,7 +79,7 @@ async fn everything_that_matters_is_written_down(kind: Kind) {
             "resign_cookie success",
             "log_in failure wrong_password",
             "log_in failure wrong_password",
-            "lock_out failure too_many_attempts",
+            "lock_out failure account_limit",
         ]
     );
     let own = server
@@ -121,8 +121,8 @@ async fn what_an_operator_does_is_written_down(kind: Kind) {
 async fn failures_say_why_to_the_operator_alone(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
-    browser.sign_up("Ann").await;
-    browser.sign_up("Ben").await;
+    server.browser().sign_up("Ann").await;
+    server.browser().sign_up("Ben").await;
     let ben = server.accounts().find("Ben").await.unwrap().unwrap().user;
     server
         .accounts()
@@ -183,8 +183,8 @@ async fn events_name_address_and_request(kind: Kind) {
 async fn the_command_shows_them(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
-    browser.sign_up("Ann").await;
-    browser.sign_up("Ben").await;
+    server.browser().sign_up("Ann").await;
+    server.browser().sign_up("Ben").await;
     browser.log_in_with("Ann", "a wrong password").await;
     browser.log_in_with("nobody", "x\nforged line").await;
     let workplace = Workplace::new(&[("DATABASE_URL", &server.database.url)]);

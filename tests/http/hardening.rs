@@ -325,7 +325,8 @@ async fn ten_thousand_bad_cookies_make_no_row(kind: Kind) {
     let before = server.database.count("sessions").await;
     let bare = server.browser();
     let cookie = |number: usize| match number % 4 {
-        0 => format!("session={over}"),
+        // To log out with it would rightly remove its row.
+        0 if number % 10 != 0 => format!("session={over}"),
         1 => format!("session={}{number:04}", &over[..over.len() - 4]),
         2 => format!("session={:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         _ => format!("session={}", "A".repeat(number % 400)),
@@ -347,9 +348,7 @@ async fn ten_thousand_bad_cookies_make_no_row(kind: Kind) {
     });
     let statuses: Vec<u16> = requests.buffer_unordered(16).collect().await;
     assert!(statuses.iter().all(|status| *status < 500));
-    // Logging out with the cookie of one that is over removes its row, if anything.
-    let after = server.database.count("sessions").await;
-    assert!((before - 1..=before).contains(&after), "{before} {after}");
+    assert_eq!(server.database.count("sessions").await, before);
     assert_eq!(live.check().await.status, 200);
 }
 

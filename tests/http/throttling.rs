@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use handstamp::gate::Application;
 use reqwest::Method;
 use serde_json::json;
 
@@ -23,6 +24,9 @@ on_both_databases!(
     sign_ups_of_an_address_are_bounded,
     parallel_sign_ups_are_counted_one_by_one,
     a_stolen_session_cannot_guess_the_password,
+    trying_a_weak_new_password_is_no_guess,
+    the_owner_comes_before_who_keeps_trying,
+    hanging_up_changes_nothing,
     a_new_password_starts_anew,
     limits_can_be_turned_off,
     what_is_counted_is_forgotten_in_the_end,
@@ -319,6 +323,71 @@ async fn a_stolen_session_cannot_guess_the_password(kind: Kind) {
     );
     server.clock.advance(wait);
     assert_eq!(change(PASSWORD).await.status, 204);
+}
+
+async fn trying_a_weak_new_password_is_no_guess(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..4 {
+        let body = json!({"current_password": PASSWORD, "new_password": "password"});
+        assert_eq!(browser.post("/password", body).await.status, 422);
+    }
+    let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
+    assert_eq!(browser.post("/password", body).await.status, 204);
+}
+
+/// Whoever keeps trying from one address is not always first when the wait is over.
+async fn the_owner_comes_before_who_keeps_trying(kind: Kind) {
+    let settings = [PROXIED, ("LOGIN_FAILURES_PER_ACCOUNT", "3/10m")];
+    let server = Server::start_with(kind, &settings).await;
+    let new = Application {
+        username: "Ann".to_owned(),
+        email: None,
+        password: Some(PASSWORD.to_owned()),
+    };
+    server.accounts().add(new).await.unwrap();
+    let (attacker, owner) = ("203.0.113.1", "198.51.100.1");
+    let mut waited = Duration::ZERO;
+    // Each minute the attacker tries first.
+    loop {
+        while log_in_from(&server, attacker, "Ann", "a wrong password")
+            .await
+            .status
+            == 400
+        {}
+        if log_in_from(&server, owner, "Ann", PASSWORD).await.status == 200 {
+            break;
+        }
+        waited += Duration::from_secs(60);
+        assert!(waited < Duration::from_secs(600), "locked out");
+        server.clock.advance(Duration::from_secs(60));
+    }
+}
+
+/// Neither a guess nor a right password is half counted when its client does not wait.
+async fn hanging_up_changes_nothing(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let hang_up = async |password: &str| {
+        let log_in = browser.log_in_with("Ann", password);
+        // Long enough to be counted, too short to be answered.
+        let _ = tokio::time::timeout(Duration::from_millis(8), log_in).await;
+    };
+    for _ in 0..10 {
+        hang_up(PASSWORD).await;
+    }
+    assert_eq!(server.browser().log_in("Ann").await.status, 200);
+    let failures = "audit_events where event = 'log_in' and outcome = 'failure'";
+    while server.database.count(failures).await < 3 {
+        hang_up("a wrong password").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    wait(&server.browser().log_in("Ann").await);
+    assert_eq!(server.database.count(failures).await, 3);
+    let lock_outs = "audit_events where event = 'lock_out'";
+    assert_eq!(server.database.count(lock_outs).await, 1);
 }
 
 async fn a_new_password_starts_anew(kind: Kind) {

@@ -154,7 +154,7 @@ impl Subject {
     }
 }
 
-pub async fn read(mut stream: TcpStream, within: Duration) -> Reply {
+async fn read(mut stream: TcpStream, within: Duration) -> Reply {
     let until = Instant::now() + within;
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];

@@ -17,7 +17,12 @@ pub type Column = Vec<((&'static str, &'static str), bool)>;
 fn rows(text: &str) -> Vec<Vec<&str>> {
     let lines = text
         .lines()
-        .filter(|line| line.starts_with("| ") && line.contains("::"));
+        .filter(|line| line.starts_with("| "))
+        .filter(|line| {
+            !["| claim", "| ---"]
+                .iter()
+                .any(|head| line.starts_with(head))
+        });
     lines
         .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
         .collect()
