@@ -82,7 +82,9 @@ def hashes_per_second(seconds):
 def scale():
     """A thousand users and sessions beside a million."""
     folders = {
-        count: seeds.made(f"handstamp-{count}", lambda folder, count=count: fill(folder, count), count)
+        count: seeds.made(
+            f"handstamp-{count}", lambda folder, count=count: fill(folder, count), count
+        )
         for count in [FEW, MANY]
     }
     rounds = {count: [] for count in folders}

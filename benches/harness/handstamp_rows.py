@@ -5,7 +5,17 @@ import hmac
 import os
 from datetime import datetime, timedelta, timezone
 
-from .rows import TEMPLATE, connect, fill, hmac_base64, random_id, record, same, template_row, username
+from .rows import (
+    TEMPLATE,
+    connect,
+    fill,
+    hmac_base64,
+    random_id,
+    record,
+    same,
+    template_row,
+    username,
+)
 
 FIRST_USER = 0x019A9C3E_7B1C_7D52_9C3F_000000000000
 FIRST_PUBLIC_ID = 0x019A9C3E_7B1C_7D53_9C3F_000000000000

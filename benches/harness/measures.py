@@ -67,9 +67,7 @@ def check(server, wanted, peer):
 
 def hot():
     """The same 64 sessions over and over."""
-    return compare(
-        [Entrant(peer, lambda data, peer=peer: hot_load(peer, data)) for peer in ALL]
-    )
+    return compare([Entrant(peer, lambda data, peer=peer: hot_load(peer, data)) for peer in ALL])
 
 
 def hot_load(peer, data):
@@ -92,7 +90,7 @@ def cold():
         Entrant(
             HANDSTAMP_PEER,
             lambda data: cold_load(HANDSTAMP_PEER, data),
-            title="handstamp, each use written down",
+            title="handstamp, last use written",
             prepare=handstamp_rows.used_an_hour_ago,
         ),
     ]
@@ -121,10 +119,12 @@ def login():
 def password():
     """With a password, 64 users in turn."""
     paths = {HANDSTAMP_PEER: "/login", BETTER_AUTH: "/api/auth/sign-in/email"}
-    return compare([
-        Entrant(peer, lambda data, path=path: password_load(path, data))
-        for peer, path in paths.items()
-    ])
+    return compare(
+        [
+            Entrant(peer, lambda data, path=path: password_load(path, data))
+            for peer, path in paths.items()
+        ]
+    )
 
 
 def password_load(path, data):
@@ -134,19 +134,21 @@ def password_load(path, data):
 
 def news():
     """The front page and one post of the sample news, for readers who are logged in."""
-    return compare([
-        Entrant(AXUM, lambda data: hot_load(AXUM, data)),
-        Entrant(
-            HANDSTAMP_PEER,
-            lambda data: Load("/posts", "cookie", data / "hot"),
-            title="handstamp, `GET /posts`",
-        ),
-        Entrant(
-            HANDSTAMP_PEER,
-            lambda data: Load(f"/posts/{newest_post(data)}", "cookie", data / "hot"),
-            title="handstamp, `GET /posts/{id}`",
-        ),
-    ])
+    return compare(
+        [
+            Entrant(AXUM, lambda data: hot_load(AXUM, data)),
+            Entrant(
+                HANDSTAMP_PEER,
+                lambda data: Load("/posts", "cookie", data / "hot"),
+                title="handstamp, `GET /posts`",
+            ),
+            Entrant(
+                HANDSTAMP_PEER,
+                lambda data: Load(f"/posts/{newest_post(data)}", "cookie", data / "hot"),
+                title="handstamp, `GET /posts/{id}`",
+            ),
+        ]
+    )
 
 
 def newest_post(data):

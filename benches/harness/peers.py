@@ -29,7 +29,11 @@ class Peer:
         port = free_port()
         secret = (data / "secret").read_text()
         if self is not HANDSTAMP_PEER:
-            environment = {"DATA_DIR": str(data), "SECRET_KEY": secret, "INSTALLED": "1"} | environment
+            environment = {
+                "DATA_DIR": str(data),
+                "SECRET_KEY": secret,
+                "INSTALLED": "1",
+            } | environment
             command = [PEERS / "start", self.name, port, FOLDER]
             return Server(command, port, environment, data, self.check_login)
         return Server([HANDSTAMP], port, self.environment(data) | environment, data, "/readyz")

@@ -30,27 +30,37 @@ def table(headings, rows):
 
 def comparison(rows):
     headings = ["", "requests/s", "ratio", "CPU/request", "p50", "p99", "memory"]
-    return table(headings, [
+    return table(
+        headings,
         [
-            f"[{row['title']}](../{row['source']})" if "`" not in row["title"] else row["title"],
-            number(row["rate"]),
-            f"{row['ratio']:.3f}" if row["ratio"] is not None else "",
-            duration(row["cpu"]),
-            duration(row["p50"]),
-            duration(row["p99"]),
-            f"{row['memory']:.0f} MiB",
-        ]
-        for row in rows
-    ])
+            [
+                (
+                    f"[{row['title']}](../{row['source']})"
+                    if "`" not in row["title"]
+                    else row["title"]
+                ),
+                number(row["rate"]),
+                f"{row['ratio']:.3f}" if row["ratio"] is not None else "",
+                duration(row["cpu"]),
+                duration(row["p50"]),
+                duration(row["p99"]),
+                f"{row['memory']:.0f} MiB",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def bars(name, results):
     """Each bar: what is asked, what was measured, and whether it holds."""
     rows = BARS[name](results)
-    return table(["", "asked", "measured", ""], [
-        [what, asked, measured, "holds" if holds else "**missed**"]
-        for what, asked, measured, holds in rows
-    ])
+    return table(
+        ["", "asked", "measured", ""],
+        [
+            [what, asked, measured, "holds" if holds else "**missed**"]
+            for what, asked, measured, holds in rows
+        ],
+    )
 
 
 def at_least(what, ratio, bar):
@@ -72,7 +82,9 @@ def hot_bars(results):
     fastest = max(rows.values(), key=lambda row: row["rate"])
     return [
         at_least("hot, of bare axum", ours["rate"] / yardstick["rate"], 0.70),
-        at_least(f"hot, of the fastest peer ({fastest['title']})", ours["rate"] / fastest["rate"], 2.5),
+        at_least(
+            f"hot, of the fastest peer ({fastest['title']})", ours["rate"] / fastest["rate"], 2.5
+        ),
     ]
 
 
@@ -91,7 +103,9 @@ def storm_bars(results):
         at_least("hot throughput in the storm, of idle", storm["rate_ratio"], 0.4),
         at_most("its p99, of idle", storm["p99_ratio"], 10),
         at_most("the most memory in the storm", storm["memory"], storm["memory_allowed"], mib),
-        at_least("log-ins a second, of what the hashes alone could do", storm["log_in_ratio"], 0.85),
+        at_least(
+            "log-ins a second, of what the hashes alone could do", storm["log_in_ratio"], 0.85
+        ),
     ]
 
 
@@ -101,7 +115,9 @@ def scale_bars(results):
         at_least("hot with a million, of a thousand", many["hot"] / few["hot"], 0.85),
         at_least("cold with a million, of a thousand", many["cold"] / few["cold"], 0.85),
         at_most(f"p99 hot while {EXPIRED:,} rows are purged, of quiet", purge["hot_p99_ratio"], 3),
-        at_most(f"p99 cold while {EXPIRED:,} rows are purged, of quiet", purge["cold_p99_ratio"], 3),
+        at_most(
+            f"p99 cold while {EXPIRED:,} rows are purged, of quiet", purge["cold_p99_ratio"], 3
+        ),
         at_most("start-up with a million, of a thousand", many["ready"] / few["ready"], 2),
         at_most("memory with a million", many["memory"], 200, mib),
     ]
@@ -126,15 +142,26 @@ BARS = {
 
 
 def storm_table(storm):
-    return table(["", "idle", "in the storm"], [
-        ["hot `/checklogin`", f"{number(storm['idle_rate'])}/s", f"{number(storm['rate_ratio'] * storm['idle_rate'])}/s"],
-        ["its p99", duration(storm["idle_p99"]), duration(storm["p99"])],
-        ["memory", mib(storm["idle_memory"]), f"{mib(storm['memory'])} at most"],
-        ["password hashes alone, one core", f"{number(storm['hashes'])}/s", ""],
-        ["log-ins, nothing beside them", "", f"{number(storm['log_ins'])}/s"],
-        ["log-ins beside hot `/checklogin`", "", f"{number(storm['log_ins_beside'])}/s"],
-        ["log-ins told to come back (`503`) beside it", "", f"{number(storm['refused_beside'])}/s"],
-    ])
+    return table(
+        ["", "idle", "in the storm"],
+        [
+            [
+                "hot `/checklogin`",
+                f"{number(storm['idle_rate'])}/s",
+                f"{number(storm['rate_ratio'] * storm['idle_rate'])}/s",
+            ],
+            ["its p99", duration(storm["idle_p99"]), duration(storm["p99"])],
+            ["memory", mib(storm["idle_memory"]), f"{mib(storm['memory'])} at most"],
+            ["password hashes alone, one core", f"{number(storm['hashes'])}/s", ""],
+            ["log-ins, nothing beside them", "", f"{number(storm['log_ins'])}/s"],
+            ["log-ins beside hot `/checklogin`", "", f"{number(storm['log_ins_beside'])}/s"],
+            [
+                "log-ins told to come back (`503`) beside it",
+                "",
+                f"{number(storm['refused_beside'])}/s",
+            ],
+        ],
+    )
 
 
 def scale_table(scale):

@@ -33,7 +33,9 @@ def copy_users(file, count):
     database = connect(file)
     statement = "insert into users (username, created_at) values (?, '2026-01-01T00:00:00Z')"
     fill(database, statement, ([username(number)] for number in range(count)))
-    database.execute("insert into users (username, created_at) values (?, '2026-01-01T00:00:00Z')", [TEMPLATE])
+    database.execute(
+        "insert into users (username, created_at) values (?, '2026-01-01T00:00:00Z')", [TEMPLATE]
+    )
     database.close()
 
 

@@ -37,8 +37,7 @@ def close_connection(exception):
 def init_db():
     with app.app_context():
         db = get_db()
-        db.executescript(
-            """
+        db.executescript("""
             create table if not exists users (
                 id integer primary key,
                 username text not null unique,
@@ -46,8 +45,7 @@ def init_db():
             );
             insert or ignore into users (username, created_at)
             values ('Jackson', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'));
-            """
-        )
+            """)
         db.commit()
 
 
