@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-const KEY: &str = "a key of the bench, which is long enough";
-const OLD_KEY: &str = "an older key of it, as long as the other";
+const KEY: &str = "a key of the bench that is long enough";
+const OLD_KEY: &str = "an older key of it as long as the other";
 
 criterion_group!(pieces, check_login);
 criterion_main!(pieces);
