@@ -13,6 +13,7 @@ from .rows import (
     random_id,
     record,
     same,
+    settle,
     template_row,
     username,
 )
@@ -69,8 +70,7 @@ def copy(data, cookie, count):
         }
 
     fill(database, statement, (row_of(number, new) for number, new in enumerate(ids)))
-    database.execute("pragma wal_checkpoint(truncate)")
-    database.close()
+    settle(database, data / "handstamp.db")
     return [signed(random_id(new)) for new in ids]
 
 
@@ -91,8 +91,7 @@ def used_an_hour_ago(data):
 def set_last_use(data, moment):
     database = connect(data / "handstamp.db")
     database.execute("update sessions set last_seen_at = ?", [moment])
-    database.execute("pragma wal_checkpoint(truncate)")
-    database.close()
+    settle(database, data / "handstamp.db")
 
 
 def add_users_with_password(data, count):
@@ -108,8 +107,7 @@ def add_users_with_password(data, count):
            values (?, ?, ?, ?, ?)""",
         ([os.urandom(16), name, name, hash, now()] for name in names),
     )
-    database.execute("pragma wal_checkpoint(truncate)")
-    database.close()
+    settle(database, data / "handstamp.db")
     return names
 
 
@@ -120,8 +118,7 @@ def add_expired(data, count):
     row |= {"expiry_date": hours_ago(2), "last_seen_at": hours_ago(400)}
     ids = (random_id(os.urandom(16)) for _ in range(count))
     fill(database, statement, (row | {"id": id, "public_id": os.urandom(16)} for id in ids))
-    database.execute("pragma wal_checkpoint(truncate)")
-    database.close()
+    settle(database, data / "handstamp.db")
 
 
 def count_expired(data):
@@ -131,3 +128,9 @@ def count_expired(data):
     ).fetchone()
     database.close()
     return count
+
+
+def remove_expired(data):
+    database = connect(data / "handstamp.db")
+    database.execute("delete from sessions where expiry_date < ?", [hours_ago(1)])
+    settle(database, data / "handstamp.db")

@@ -23,12 +23,23 @@ LONGEST_SECONDS = 600
 JSON = {"Content-Type": "application/json"}
 
 
-def copy(peer, seed=None):
-    """A copy of a peer's data for one round; the one before is thrown away."""
+def copy(peer):
+    """A peer's data for one round; that of the one before is thrown away."""
     folder = RUNS / peer.name
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(seed or of(peer), folder)
+    leave_out = shutil.ignore_patterns("*-shm", "*-wal")
+    shutil.copytree(of(peer), folder, ignore=leave_out, copy_function=copy_file)
     return folder
+
+
+def copy_file(source, target):
+    """Databases, on the disk; the lists are read only."""
+    if not source.endswith(".db"):
+        os.symlink(source, target)
+        return
+    shutil.copyfile(source, target)
+    with open(target, "rb") as copied:
+        os.fsync(copied.fileno())
 
 
 def of(peer):
@@ -48,6 +59,9 @@ def made(name, make_in, *what):
     folder.mkdir(parents=True)
     (folder / "secret").write_text(secret())
     make_in(folder)
+    # Whatever a server left in its write-ahead log goes into the file itself.
+    for file in folder.glob("*.db"):
+        rows.settle(rows.connect(file), file)
     stamp_file.write_text(stamp)
     return folder
 
