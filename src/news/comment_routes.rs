@@ -25,7 +25,7 @@ pub(super) struct CommentDraft {
     #[schema(
         required,
         max_length = 4_000,
-        pattern = r"\S",
+        pattern = r"[^\s\u0085]",
         example = "Because anybody can edit a cookie."
     )]
     text: String,

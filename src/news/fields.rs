@@ -12,7 +12,7 @@ const COMMENT_TEXT_CHARS: usize = 4_000;
 
 /// The title, if it can be one.
 pub(super) fn check_title(errors: &mut FieldErrors, title: &str) {
-    if title.trim().is_empty() {
+    if is_blank(title) {
         note(errors, "title", "is required".to_owned());
     }
     check_text(errors, "title", title, TITLE_CHARS);
@@ -39,11 +39,18 @@ pub(super) fn check_post_text(errors: &mut FieldErrors, text: &str) {
 /// A comment says something.
 pub(super) fn check_comment(text: &str) -> Result<(), Error> {
     let mut errors = FieldErrors::new();
-    if text.trim().is_empty() {
+    if is_blank(text) {
         note(&mut errors, "text", "is required".to_owned());
     }
     check_text(&mut errors, "text", text, COMMENT_TEXT_CHARS);
     into_result(errors)
+}
+
+/// Whether nobody would see anything: `[^\s\u0085]` in the description, where a byte order mark
+/// is a space and NEL is not.
+fn is_blank(text: &str) -> bool {
+    text.chars()
+        .all(|char| char.is_whitespace() || char == '\u{FEFF}')
 }
 
 /// All that was found wrong.
@@ -79,6 +86,14 @@ pub(super) fn present<'de, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_would_see_is_nothing() {
+        for text in ["", " \n\t", "\u{85}", "\u{A0}\u{3000}", "\u{FEFF}"] {
+            assert!(check_comment(text).is_err(), "{text:?}");
+        }
+        assert!(check_comment(" .").is_ok());
+    }
 
     #[test]
     fn only_web_addresses_are_taken() {

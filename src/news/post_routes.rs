@@ -65,7 +65,7 @@ pub(super) struct PostDraft {
     #[schema(
         required,
         max_length = 200,
-        pattern = r"\S",
+        pattern = r"[^\s\u0085]",
         example = "Sessions, signed"
     )]
     title: String,
@@ -86,7 +86,7 @@ pub(super) struct PostDraft {
 pub(super) struct PostChange {
     #[schema(
         max_length = 200,
-        pattern = r"\S",
+        pattern = r"[^\s\u0085]",
         example = "Sessions, signed and sealed"
     )]
     title: Option<String>,
