@@ -23,6 +23,7 @@ mod purge;
 mod record;
 mod record_store;
 mod request_session;
+mod resigning;
 mod revocations;
 mod routes;
 mod session_cache;

@@ -360,35 +360,15 @@ impl RequestSession {
             SetCookie::Keep(id) => Some(cookie.keep(id)),
             SetCookie::Resign(id) => match lookup.found() {
                 Some(session) => {
-                    self.note_resigned(session).await;
+                    self.gate()
+                        .note_resigned(session, self.0.client.as_ref())
+                        .await;
                     Some(cookie.keep(id))
                 }
                 None => None,
             },
             SetCookie::Forget => Some(cookie.forget()),
         })
-    }
-
-    /// Writes down, once, that a session's cookie was signed anew. That it could not be is no
-    /// reason to keep the cookie from its owner.
-    async fn note_resigned(&self, session: &LiveSession) {
-        let gate = self.gate();
-        let key_id = gate.cookie().key_id();
-        let Some(user) = &session.user else { return };
-        if session.key_id.as_deref() == Some(key_id) {
-            return;
-        }
-        let noted = async {
-            let mut tx = gate.db().begin().await?;
-            if sessions::note_key(&mut tx, session.public_id, key_id).await? {
-                let event = Event::new(Action::ResignCookie, user.id, self.0.client.as_ref());
-                gate.accounts().commit(tx, &[event], Vec::new()).await?;
-            }
-            Ok::<_, sqlx::Error>(())
-        };
-        if let Err(error) = noted.await {
-            tracing::warn!(%error, "a cookie signed anew could not be written down");
-        }
     }
 }
 

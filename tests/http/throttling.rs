@@ -130,8 +130,8 @@ async fn parallel_guesses_are_counted_one_by_one(kind: Kind) {
 async fn right_passwords_in_parallel_are_not_failures(kind: Kind) {
     let settings = [
         ("PASSWORD_HASHES_AT_ONCE", "2"),
-        ("LOGIN_FAILURES_PER_ACCOUNT", "3/15m"),
-        ("LOGIN_FAILURES_PER_ADDRESS", "3/15m"),
+        ("LOGIN_FAILURES_PER_ACCOUNT", "4/15m"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "4/15m"),
     ];
     let server = Server::start_with(kind, &settings).await;
     server.browser().sign_up("Ann").await;
