@@ -44,12 +44,12 @@ impl Gate {
         client: &Client,
     ) -> sqlx::Result<bool> {
         let mut tx = self.db().begin().await?;
-        if !sessions::delete_own(&mut tx, user_id, public_id).await? {
-            return Ok(false);
-        }
+        let is_ended = sessions::delete_own(&mut tx, user_id, public_id).await?;
         let event = Event::new(Action::EndSessions, user_id, Some(client));
+        let events = if is_ended { &[event][..] } else { &[] };
+        // Another server may have ended it just now.
         let ended = vec![public_id.into()];
-        self.accounts().commit(tx, &[event], ended).await?;
-        Ok(true)
+        self.accounts().commit(tx, events, ended).await?;
+        Ok(is_ended)
     }
 }

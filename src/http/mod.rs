@@ -3,6 +3,7 @@
 mod around;
 mod client;
 mod error;
+mod head_timer;
 mod health;
 mod json_body;
 mod layers;

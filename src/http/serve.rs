@@ -8,16 +8,15 @@ use axum::{
     response::Response,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_io_timeout::TimeoutStream;
 use tower::{Service, ServiceExt};
+
+use super::head_timer::HeadTimer;
 
 /// From the first moment of waiting for a request's head to its last byte; so a connection
 /// that is kept open unused is closed after as long. axum's own `serve` sets none.
@@ -61,7 +60,7 @@ where
         let app = app.clone();
         let service = service_fn(move |request| answer(app.clone(), peer, request));
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(HeadTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(with_write_timeout(stream), service);
