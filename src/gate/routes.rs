@@ -163,8 +163,14 @@ async fn sign_up(
         session
             .log_in(tx, &user, &client, replaced, Action::SignUp)
             .await?;
-        if used != Used::Some {
-            record_lock_out(gate, &user, &client).await?;
+        // The account is made, whatever becomes of the event.
+        if used != Used::Some
+            && let Err(error) = record_lock_out(gate, &user, &client).await
+        {
+            tracing::warn!(
+                detail = error.problem().detail,
+                "a lock-out could not be written down"
+            );
         }
         Ok((StatusCode::CREATED, Json(user)))
     })

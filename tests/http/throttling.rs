@@ -369,19 +369,21 @@ async fn the_owner_comes_before_who_keeps_trying(kind: Kind) {
 async fn hanging_up_changes_nothing(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
     let browser = server.browser();
-    browser.sign_up("Ann").await;
-    let hang_up = async |password: &str| {
-        let log_in = browser.log_in_with("Ann", password);
+    // Each with an account: a right password that comes late would clear the guesses.
+    server.browser().sign_up("Ann").await;
+    server.browser().sign_up("Ben").await;
+    let hang_up = async |name: &str, password: &str| {
+        let log_in = browser.log_in_with(name, password);
         // Long enough to be counted, too short to be answered.
         let _ = tokio::time::timeout(Duration::from_millis(8), log_in).await;
     };
     for _ in 0..10 {
-        hang_up(PASSWORD).await;
+        hang_up("Ben", PASSWORD).await;
     }
-    assert_eq!(server.browser().log_in("Ann").await.status, 200);
+    assert_eq!(server.browser().log_in("Ben").await.status, 200);
     let failures = "audit_events where event = 'log_in' and outcome = 'failure'";
     while server.database.count(failures).await < 3 {
-        hang_up("a wrong password").await;
+        hang_up("Ann", "a wrong password").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     wait(&server.browser().log_in("Ann").await);
