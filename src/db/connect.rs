@@ -33,6 +33,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_TRIES: u32 = 10;
 const SQLITE_PAUSE: Duration = Duration::from_millis(100);
 const SQLITE_READERS: u32 = 4;
+const SQLITE_SMALL_QUERIES: u32 = 1;
 /// Small, so that nobody waits long for the write lock.
 const SQLITE_BATCH: usize = 200;
 const POSTGRES_SMALL_QUERIES: usize = 4;
@@ -50,6 +51,9 @@ pub struct Db {
 pub(crate) enum Pools {
     Sqlite {
         read: SqlitePool,
+        /// For small queries, so that none of them waits for a long one, and what they all
+        /// read stays in the memory of one connection.
+        read_small: SqlitePool,
         write: SqlitePool,
         /// How many connections for writing there have been.
         writers: Arc<AtomicU64>,
@@ -82,14 +86,18 @@ impl Db {
                         .await
                 })
                 .await?;
-                let read = SqlitePoolOptions::new()
-                    .max_connections(SQLITE_READERS)
-                    .acquire_timeout(ACQUIRE_TIMEOUT)
-                    .test_before_acquire(false)
-                    .connect_with(file.pragma("query_only", "on"))
-                    .await?;
+                let read_only = file.pragma("query_only", "on");
+                let readers = async |connections| {
+                    SqlitePoolOptions::new()
+                        .max_connections(connections)
+                        .acquire_timeout(ACQUIRE_TIMEOUT)
+                        .test_before_acquire(false)
+                        .connect_with(read_only.clone())
+                        .await
+                };
                 Pools::Sqlite {
-                    read,
+                    read: readers(SQLITE_READERS).await?,
+                    read_small: readers(SQLITE_SMALL_QUERIES).await?,
                     write,
                     writers,
                 }
@@ -149,8 +157,14 @@ impl Db {
     /// Closes every connection, once it is idle.
     pub async fn close(&self) {
         match self.pools() {
-            Pools::Sqlite { read, write, .. } => {
+            Pools::Sqlite {
+                read,
+                read_small,
+                write,
+                ..
+            } => {
                 read.close().await;
+                read_small.close().await;
                 write.close().await;
             }
             Pools::Postgres(pool) => pool.close().await,
@@ -171,7 +185,7 @@ impl Db {
     /// on SQLite each is two changes of thread, on PostgreSQL a round trip to wait for.
     pub(crate) fn small_queries_at_once(&self) -> usize {
         match self.pools() {
-            Pools::Sqlite { .. } => 1,
+            Pools::Sqlite { .. } => SQLITE_SMALL_QUERIES as usize,
             Pools::Postgres(_) => POSTGRES_SMALL_QUERIES,
         }
     }

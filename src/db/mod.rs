@@ -15,4 +15,4 @@ pub use statement::Tx;
 
 pub(crate) use changes::Changes;
 pub(crate) use connect::Pools;
-pub(crate) use statement::{in_tx, on_reader, on_writer};
+pub(crate) use statement::{in_tx, on_reader, on_small_reader, on_writer};

@@ -18,6 +18,19 @@ macro_rules! on_reader {
     };
 }
 
+/// Runs a small query, no more of them at once than
+/// [`small_queries_at_once`](super::Db::small_queries_at_once).
+macro_rules! on_small_reader {
+    ($db:expr, $conn:ident => $statement:expr) => {
+        match $db.pools() {
+            $crate::db::Pools::Sqlite {
+                read_small: $conn, ..
+            } => $statement,
+            $crate::db::Pools::Postgres($conn) => $statement,
+        }
+    };
+}
+
 /// Runs one statement that writes.
 macro_rules! on_writer {
     ($db:expr, $conn:ident => $statement:expr) => {
@@ -44,7 +57,7 @@ macro_rules! in_tx {
     };
 }
 
-pub(crate) use {in_tx, on_reader, on_writer};
+pub(crate) use {in_tx, on_reader, on_small_reader, on_writer};
 
 /// A transaction that writes; rolled back unless committed.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    db::{Db, on_reader},
+    db::{Db, on_small_reader},
 };
 
 /// Rows in one query. The text has to name as many parameters.
@@ -179,7 +179,7 @@ fn clone_error(error: &sqlx::Error) -> sqlx::Error {
 }
 
 async fn read_one(db: &Db, id: Id) -> sqlx::Result<Option<SessionRow>> {
-    on_reader!(db, conn => sqlx::query_as(ONE)
+    on_small_reader!(db, conn => sqlx::query_as(ONE)
         .bind(id.to_string())
         .fetch_optional(conn)
         .await)
@@ -187,7 +187,7 @@ async fn read_one(db: &Db, id: Id) -> sqlx::Result<Option<SessionRow>> {
 
 /// Names the first ids again where there are fewer than parameters.
 async fn read_several(db: &Db, ids: &[String]) -> sqlx::Result<Vec<SessionRow>> {
-    on_reader!(db, conn => {
+    on_small_reader!(db, conn => {
         let mut query = sqlx::query_as(SEVERAL);
         for id in ids.iter().cycle().take(MOST) {
             query = query.bind(id);
