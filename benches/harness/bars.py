@@ -40,15 +40,18 @@ def one_storm(server):
     hot = Load("/checklogin", "cookie", data / "hot")
     log_ins = Load("/login", "body", data / "passwords", STORM_CLIENTS, refusals=True)
     hashes_at_once = 1
+    seconds = max(SECONDS, 3)
+    # First, as the server works off the log-ins of those who hung up.
+    hashes = hashes_per_second(seconds)
     idle = load.warmed_up_run(server, hot)
     # The storm alone, then with the others beside it.
-    seconds = max(SECONDS, 3)
     alone = load.finish(load.start(server, log_ins, seconds), log_ins)
     storm = load.start(server, log_ins, seconds + 2)
     time.sleep(WARM_UP_SECONDS)
+    before = handstamp_rows.count_log_ins(data)
     during = load.run(server, hot, seconds)
-    beside = load.finish(storm, log_ins)
-    hashes = hashes_per_second(seconds)
+    beside = handstamp_rows.count_log_ins(data) - before
+    refused = load.finish(storm, log_ins)
     most = server.memory("VmHWM")
     return {
         "idle_rate": idle["rate"],
@@ -62,8 +65,8 @@ def one_storm(server):
         "hashes": hashes,
         "log_ins": alone["rate"],
         "log_in_ratio": alone["rate"] / hashes,
-        "log_ins_beside": beside["rate"],
-        "refused_beside": beside["refused"] / beside["seconds"],
+        "log_ins_beside": beside / during["seconds"],
+        "refused": refused["refused"] / refused["seconds"],
     }
 
 

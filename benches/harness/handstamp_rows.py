@@ -111,6 +111,16 @@ def add_users_with_password(data, count):
     return names
 
 
+def count_log_ins(data):
+    """Those that were let in, so far."""
+    database = connect(data / "handstamp.db")
+    [count] = database.execute(
+        "select count(*) from audit_events where event = 'log_in' and outcome = 'success'"
+    ).fetchone()
+    database.close()
+    return count
+
+
 def add_expired(data, count):
     """Sessions that were over two hours ago: the next purge takes them."""
     database = connect(data / "handstamp.db")

@@ -156,9 +156,9 @@ def storm_table(storm):
             ["log-ins, nothing beside them", "", f"{number(storm['log_ins'])}/s"],
             ["log-ins beside hot `/checklogin`", "", f"{number(storm['log_ins_beside'])}/s"],
             [
-                "log-ins told to come back (`503`) beside it",
+                "log-ins told to come back (`503`)",
                 "",
-                f"{number(storm['refused_beside'])}/s",
+                f"{number(storm['refused'])}/s",
             ],
         ],
     )

@@ -18,6 +18,7 @@ mod keys;
 mod live_session;
 mod logged_out;
 mod lookup;
+mod low_priority;
 mod password;
 mod purge;
 mod record;

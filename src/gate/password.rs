@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
     time::timeout,
 };
 use zxcvbn::{Score, zxcvbn};
 
-use super::argon2_memory::Argon2Memory;
+use super::{argon2_memory::Argon2Memory, low_priority::at_low_priority};
 use crate::http::Error;
 
 /// RFC 9106 and OWASP: 19 MiB, two passes, one lane; the crate's default today, spelled out
@@ -137,21 +136,20 @@ impl Passwords {
         self.run(move || guessable(&password, &inputs)).await
     }
 
-    /// Runs `work` on a blocking thread, no more of it at once than there are permits. The
-    /// permit goes along: a client that hangs up frees no core.
+    /// Runs `work`, no more of it at once than there are permits. Those who are logged in
+    /// come first. The permit goes along: a client that hangs up frees no core.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(Error::internal)?;
-        spawn_blocking(move || {
+        at_low_priority(move || {
             let done = work();
             drop(permit);
             done
         })
         .await
-        .map_err(Error::internal)
     }
 }
 

@@ -1,0 +1,41 @@
+//! Work that takes long, on threads that give way.
+
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::http::Error;
+
+/// With ten, a thread gets a tenth of a core that others want, too, and all of one that nobody
+/// wants.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Runs `work` on a thread of its own, which costs nothing beside a password hash. Nothing
+/// bounds how many there are.
+///
+/// # Errors
+/// [`Error::Internal`] when there can be no more threads, or `work` panics.
+pub(super) async fn at_low_priority<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let (done, answer) = oneshot::channel();
+    let thread = thread::Builder::new().name("low-priority".into());
+    let started = thread.spawn(move || {
+        give_way();
+        // Who asked may have hung up.
+        let _ = done.send(work());
+    });
+    started.map_err(Error::internal)?;
+    answer.await.map_err(Error::internal)
+}
+
+/// On Linux a thread has a niceness of its own; elsewhere the whole process would give way.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // At everybody's priority it works as well.
+    let _ = rustix::process::nice(NICENESS);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
