@@ -1,23 +1,16 @@
 //! The whole app: every route and every layer, in one place.
 
-use axum::Router;
 use tower::Layer;
-use tower_http::{
-    csrf::ConfigError,
-    normalize_path::{NormalizePath, NormalizePathLayer},
-};
+use tower_http::{csrf::ConfigError, normalize_path::NormalizePathLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     config::Config,
     gate::Gate,
-    http::{Health, Problem, docs_router, document_common_problems, with_layers},
+    http::{Health, HttpService, Problem, docs_router, document_common_problems, within_layers},
     pages,
 };
-
-/// What [`service`] makes: a router under which `/login/` is `/login`.
-pub type App = NormalizePath<Router>;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,11 +31,15 @@ pub type App = NormalizePath<Router>;
 )]
 struct Description;
 
-/// The app, ready to be served.
+/// The app, ready to be served; under it `/login/` is `/login`.
 ///
 /// # Errors
 /// When one of `ALLOWED_ORIGINS` cannot be an origin.
-pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, ConfigError> {
+pub fn service(
+    config: &Config,
+    gate: &Gate,
+    health: Health,
+) -> Result<impl HttpService + use<>, ConfigError> {
     let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(gate.documented_router())
         .merge(health.router())
@@ -51,6 +48,6 @@ pub fn service(config: &Config, gate: &Gate, health: Health) -> Result<App, Conf
         .split_for_parts();
     document_common_problems(&mut openapi);
     let router = api.merge(docs_router(openapi));
-    let router = with_layers(router, config)?;
-    Ok(NormalizePathLayer::trim_trailing_slash().layer(router))
+    let app = within_layers(router, config)?;
+    Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
 }

@@ -1,6 +1,10 @@
 //! Time, passed in: production reads the system clock, tests move their own.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339};
@@ -60,6 +64,16 @@ impl From<OffsetDateTime> for Timestamp {
     }
 }
 
+impl From<SystemTime> for Timestamp {
+    fn from(moment: SystemTime) -> Self {
+        let start = Self::from_unix_micros(0);
+        match moment.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => start.after(since),
+            Err(error) => start.before(error.duration()),
+        }
+    }
+}
+
 impl From<Timestamp> for OffsetDateTime {
     fn from(timestamp: Timestamp) -> Self {
         let nanos = i128::from(timestamp.micros) * 1_000;
@@ -103,22 +117,22 @@ impl ToSchema for Timestamp {}
 
 /// Where the time comes from.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self::from_fn(OffsetDateTime::now_utc)
+        Self(Arc::new(|| SystemTime::now().into()))
     }
 
     /// A clock of your own: the hands are what `now` returns.
     pub fn from_fn(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self(Arc::new(move || now().into()))
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from((self.0)())
+        (self.0)()
     }
 }
 

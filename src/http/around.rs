@@ -21,12 +21,11 @@ use axum::{
 };
 use tokio::time::timeout;
 use tower::{Layer, Service};
-use tower_http::request_id::RequestId;
 use tracing::{Instrument, Span};
 
 use super::{
     Error, Problem,
-    request_id::{REQUEST_ID, as_request, new_request_id},
+    request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id},
 };
 
 /// The largest body anybody may send, in bytes.
@@ -105,13 +104,12 @@ where
         let id = new_request_id();
         // A client does not choose what our logs call its request.
         request.headers_mut().remove(REQUEST_ID);
-        request.extensions_mut().insert(RequestId::new(id.clone()));
         if !request.body().is_end_stream() {
             DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
         }
         let span = request_span(&request, &id);
         let (hsts, of_task) = (self.hsts, id.clone());
-        let answer = span.in_scope(|| self.inner.call(request));
+        let answer = span.in_scope(|| at_once_as_request(id.clone(), || self.inner.call(request)));
         let answer = async move {
             let answer = timeout(REQUEST_TIMEOUT, catch_panic(answer)).await;
             let answer = answer.unwrap_or_else(|_| {

@@ -7,7 +7,8 @@ use axum::{
     http::{Extensions, HeaderMap, header},
 };
 use ipnet::IpNet;
-use tower_http::request_id::RequestId;
+
+use super::request_id::current_request_id;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -39,10 +40,7 @@ impl Client {
                     .take(USER_AGENT_CHARS)
                     .collect()
             }),
-            request_id: extensions
-                .get::<RequestId>()
-                .and_then(|id| id.header_value().to_str().ok())
-                .map(str::to_owned),
+            request_id: current_request_id(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What the log and the answer call a request.
 
+use std::cell::RefCell;
+
 use axum::http::{HeaderName, HeaderValue};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use uuid::Uuid;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -10,9 +13,15 @@ tokio::task_local! {
     static REQUEST: HeaderValue;
 }
 
+thread_local! {
+    /// Ids are to differ, not to be secret: a generator for secrets takes longer.
+    static RANDOM: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
+}
+
 /// A random one.
 pub(super) fn new_request_id() -> HeaderValue {
-    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+    let bytes = RANDOM.with_borrow_mut(|random| random.random());
+    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
     let mut text = Uuid::encode_buffer();
     let id = HeaderValue::from_str(id.hyphenated().encode_lower(&mut text));
     // Hexadecimal digits and hyphens.
@@ -27,7 +36,12 @@ pub(super) fn as_request<T>(
     REQUEST.scope(id, work)
 }
 
-/// The id of the request under way, for a line in the logs.
+/// Does what is done at once as that of the request `id`.
+pub(super) fn at_once_as_request<T>(id: HeaderValue, work: impl FnOnce() -> T) -> T {
+    REQUEST.sync_scope(id, work)
+}
+
+/// The id of the request under way.
 pub(super) fn current_request_id() -> Option<String> {
     let id = REQUEST.try_with(|id| id.to_str().map(str::to_owned));
     id.ok()?.ok()

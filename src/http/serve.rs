@@ -2,11 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    extract::{ConnectInfo, Request},
-    response::Response,
-};
+use axum::{body::Body, extract::ConnectInfo, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
@@ -14,9 +10,9 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_io_timeout::TimeoutStream;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
-use super::head_timer::HeadTimer;
+use super::{HttpService, head_timer::HeadTimer};
 
 /// From the first moment of waiting for a request's head to its last byte; so a connection
 /// that is kept open unused is closed after as long. axum's own `serve` sets none.
@@ -36,11 +32,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// Serves `app` until `stop` is ready, then finishes the requests under way. The address of
 /// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
 /// process may have open as far as the system lets it.
-pub async fn serve<S>(listener: TcpListener, app: S, stop: impl Future<Output = ()>)
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(connection_limit()));
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -102,14 +94,11 @@ fn with_write_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStr
     TokioIo::new(Box::pin(stream))
 }
 
-async fn answer<S>(
-    app: S,
+async fn answer(
+    app: impl HttpService,
     peer: SocketAddr,
     mut request: hyper::Request<Incoming>,
-) -> Result<Response, Infallible>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-{
+) -> Result<Response, Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
     app.oneshot(request.map(Body::new)).await
 }

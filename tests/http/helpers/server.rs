@@ -1,13 +1,10 @@
-use std::convert::Infallible;
-
-use axum::{Router, extract::Request, response::Response};
+use axum::Router;
 use handstamp::{
     Config, Db, app,
     gate::{Accounts, Gate},
-    http::{self, Health},
+    http::{self, Health, HttpService},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tower::Service;
 
 use super::{Browser, Database, Kind, MovableClock};
 
@@ -64,15 +61,11 @@ impl Server {
     }
 
     /// Whatever `app` makes, served as the binary serves.
-    async fn serve<S>(
+    async fn serve<S: HttpService>(
         database: Database,
         settings: &[(&str, &str)],
         app: impl FnOnce(&Gate, &Config, Health) -> S,
-    ) -> Self
-    where
-        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-        S::Future: Send,
-    {
+    ) -> Self {
         let clock = MovableClock::default();
         let (gate, config) = open(&database, settings, &clock).await;
         let health = Health::new(gate.db().clone());
