@@ -337,11 +337,28 @@ impl RequestSession {
 
     /// Saves the values that handlers wrote, and says which cookie the browser is to have.
     pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
+        let current = {
+            let current = self.lock();
+            let values = current.values.as_ref();
+            if current.set_cookie == SetCookie::No && !values.is_some_and(Session::is_modified) {
+                return Ok(None);
+            }
+            current.clone()
+        };
+        // Boxed, as it is seldom done and would be a part of each request's future.
+        Box::pin(self.carry_out(current, status)).await
+    }
+
+    async fn carry_out(
+        &self,
+        current: Current,
+        status: StatusCode,
+    ) -> Result<Option<HeaderValue>, Error> {
         let Current {
             lookup,
             values,
             set_cookie,
-        } = self.lock().clone();
+        } = current;
         let cookie = self.gate().cookie();
         let written = values.filter(|values| values.is_modified() && !status.is_server_error());
         if let Some(values) = written {

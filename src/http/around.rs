@@ -109,7 +109,8 @@ where
         }
         let span = request_span(&request, &id);
         let (hsts, of_task) = (self.hsts, id.clone());
-        let answer = span.in_scope(|| at_once_as_request(id.clone(), || self.inner.call(request)));
+        let answer =
+            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))));
         let answer = async move {
             let answer = timeout(REQUEST_TIMEOUT, catch_panic(answer)).await;
             let answer = answer.unwrap_or_else(|_| {
