@@ -1,30 +1,96 @@
 //! What the pieces of `GET /checklogin` take, one by one: `cargo bench --bench pieces`.
 //!
-//! The requests go into the gate's router itself, with no socket and no layers around, and
-//! each gets one piece further than the one before it: no cookie (the router and its answer), a
-//! forged one (read, and its signature checked by every key), a session seen before (looked up
-//! where it is kept in memory), and one that was not (looked up in the database).
+//! First the key ring and the cookie alone. Then requests go into the gate's router itself, with
+//! no socket and no layers around, and each gets one piece further than the one before it: no
+//! cookie (the router and its answer), a forged one (read, and its signature checked by every
+//! key), a session seen before (looked up where it is kept in memory), and one that was not
+//! (looked up in the database).
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    http::{Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use handstamp::{Config, Db, gate::Gate};
+use handstamp::{
+    Config, Db,
+    config::Secret,
+    gate::{
+        Gate,
+        pieces::{KeyRing, SessionCookie},
+    },
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
+use tower_sessions::session::Id;
 
 const KEY: &str = "a key of the bench that is long enough";
 const OLD_KEY: &str = "an older key of it as long as the other";
 
-criterion_group!(pieces, check_login);
+criterion_group!(pieces, key_ring, cookie, check_login);
 criterion_main!(pieces);
+
+/// Signing an id, and telling whose signature is under one.
+fn key_ring(criterion: &mut Criterion) {
+    let [old, new] = [OLD_KEY, KEY].map(|key| Secret::signing_key(key).unwrap());
+    let before = KeyRing::new(&old, &[]);
+    let rotated = KeyRing::new(&new, &[old]);
+    let id = Id::default();
+    let (stale, fresh) = (before.sign(id), rotated.sign(id));
+    let forged = format!("{}x", &fresh[..fresh.len() - 1]);
+    assert!(
+        rotated
+            .verify(&stale)
+            .is_some_and(|verified| verified.stale)
+    );
+    assert!(
+        rotated
+            .verify(&fresh)
+            .is_some_and(|verified| !verified.stale)
+    );
+    assert!(rotated.verify(&forged).is_none());
+
+    let mut group = criterion.benchmark_group("key ring");
+    group.bench_function("sign", |bencher| {
+        bencher.iter(|| rotated.sign(black_box(id)));
+    });
+    for (name, signed) in [
+        ("verify, signed by the current key", &fresh),
+        ("verify, signed by a fallback", &stale),
+        ("verify, forged", &forged),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| rotated.verify(black_box(signed)));
+        });
+    }
+    group.finish();
+}
+
+/// Finding the session's cookie among others, and writing one.
+fn cookie(criterion: &mut Criterion) {
+    let keys = KeyRing::new(&Secret::signing_key(KEY).unwrap(), &[]);
+    let id = Id::default();
+    let signed = keys.sign(id);
+    let cookie = SessionCookie::new(keys, Duration::from_secs(60), true);
+    let sent = format!("theme=dark; {}={signed}; lang=en", cookie.name());
+    let sent = HeaderValue::from_str(&sent).unwrap();
+    let headers: HeaderMap = [(header::COOKIE, sent)].into_iter().collect();
+    assert_eq!(cookie.value(&headers).unwrap(), signed.as_bytes());
+
+    let mut group = criterion.benchmark_group("cookie");
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| cookie.value(black_box(&headers)).is_ok());
+    });
+    group.bench_function("write", |bencher| {
+        bencher.iter(|| cookie.keep(black_box(id)));
+    });
+    group.finish();
+}
 
 fn check_login(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();

@@ -10,7 +10,7 @@ use super::keys::{KeyRing, Verified};
 
 /// How the session cookie looks, and who signs it.
 #[derive(Clone, Debug)]
-pub(super) struct SessionCookie {
+pub struct SessionCookie {
     name: &'static str,
     secure: bool,
     max_age: Duration,
@@ -19,8 +19,10 @@ pub(super) struct SessionCookie {
 
 /// Why a request names no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoSession {
+pub enum NoSession {
+    /// There is no cookie of the name.
     NoCookie,
+    /// No key of ours signed it.
     BadSignature,
     /// Two cookies of the name: one is somebody else's, and nothing tells which.
     SentTwice,
@@ -43,6 +45,7 @@ impl SessionCookie {
         }
     }
 
+    /// The cookie's name.
     pub fn name(&self) -> &'static str {
         self.name
     }

@@ -15,7 +15,7 @@ const NAME_PURPOSE: &[u8] = b"handstamp key name";
 
 /// The keys that sign and verify session ids.
 #[derive(Clone, Debug)]
-pub(super) struct KeyRing {
+pub struct KeyRing {
     current: Key,
     current_id: String,
     fallbacks: Vec<Key>,
@@ -23,13 +23,15 @@ pub(super) struct KeyRing {
 
 /// A session id whose signature is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verified {
+pub struct Verified {
+    /// The id.
     pub id: Id,
     /// Signed by a fallback key: to be signed again by the current one.
     pub stale: bool,
 }
 
 impl KeyRing {
+    /// `current` signs; it and the `fallbacks` verify.
     pub fn new(current: &Secret, fallbacks: &[Secret]) -> Self {
         Self {
             current: derive(current),

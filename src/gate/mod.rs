@@ -51,3 +51,12 @@ pub use tower_sessions::Session;
 pub use username::Username;
 pub use users::{Account, AccountState, NewAccount, User};
 pub use visitor::Visitor;
+
+/// What `benches/pieces.rs` measures one by one; for nobody else, and not to be relied on.
+#[doc(hidden)]
+pub mod pieces {
+    pub use super::{
+        cookie::{NoSession, SessionCookie},
+        keys::{KeyRing, Verified},
+    };
+}
