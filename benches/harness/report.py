@@ -183,7 +183,7 @@ def scale_table(scale):
         [[titles[key], show[key](few[key]), show[key](many[key])] for key in show],
     )
     purges = table(
-        ["p99", "quiet", f"while {EXPIRED:,} are purged", "purged meanwhile"],
+        ["p99", "quiet", f"while {EXPIRED:,} wait to be purged", "purged meanwhile"],
         [
             [
                 kind,

@@ -39,3 +39,25 @@ fn give_way() {
 
 #[cfg(not(target_os = "linux"))]
 fn give_way() {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_work_gives_way_and_nobody_else_does() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let before = niceness();
+        let during = at_low_priority(niceness).await.unwrap();
+        assert_eq!(during, (before + NICENESS).min(19));
+        assert_eq!(niceness(), before);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let done = at_low_priority(|| assert_eq!(1, 2, "by the test")).await;
+        assert!(matches!(done, Err(Error::Internal)), "{done:?}");
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use handstamp::gate::keep_purging;
+
 use crate::helpers::{Kind, Server, on_both_databases};
 
 on_both_databases!(
@@ -9,6 +11,7 @@ on_both_databases!(
     a_use_is_written_down_once_a_minute,
     a_shorter_timeout_holds_for_sessions_already_there,
     expired_rows_are_removed_and_live_ones_stay,
+    the_server_removes_expired_rows_by_itself,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -100,10 +103,33 @@ async fn expired_rows_are_removed_and_live_ones_stay(kind: Kind) {
 
     // More than a batch, and found by the index.
     server.database.execute("delete from sessions").await;
+    add_expired(kind, &server, 1200).await;
+    assert_eq!(server.gate.purge_expired_sessions().await.unwrap(), 1200);
+    assert_eq!(server.database.count("sessions").await, 0);
+}
+
+async fn the_server_removes_expired_rows_by_itself(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    // Several of its batches.
+    add_expired(kind, &server, 35).await;
+    let purging = tokio::spawn(keep_purging(server.gate.clone(), MINUTE));
+    let removed = async {
+        while server.database.count("sessions").await > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(MINUTE, removed).await.unwrap();
+    purging.abort();
+    assert_eq!(browser.check().await.status, 200);
+}
+
+async fn add_expired(kind: Kind, server: &Server, count: u32) {
     let row = "(id, data, expiry_date, public_id, created_at, last_seen_at)";
     let many = match kind {
         Kind::Sqlite => format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1200)
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})
              insert into sessions {row}
              select 'old' || i, x'00', '2020-01-01T00:00:00.000000Z', randomblob(16), '2020', '2020'
              from n"
@@ -111,10 +137,8 @@ async fn expired_rows_are_removed_and_live_ones_stay(kind: Kind) {
         Kind::Postgres => format!(
             "insert into sessions {row}
              select 'old' || i, '\\x00', '2020-01-01Z', gen_random_uuid(), '2020-01-01Z', '2020-01-01Z'
-             from generate_series(1, 1200) i"
+             from generate_series(1, {count}) i"
         ),
     };
     server.database.execute(&many).await;
-    assert_eq!(server.gate.purge_expired_sessions().await.unwrap(), 1200);
-    assert_eq!(server.database.count("sessions").await, 0);
 }
