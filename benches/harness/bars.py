@@ -10,6 +10,7 @@ from . import handstamp_rows, load, seeds
 from .load import Load
 from .machine import FOLDER, HANDSTAMP, ROUNDS, SECONDS, SERVER_CORE, WARM_UP_SECONDS
 from .peers import HANDSTAMP_PEER
+from .rounds import medians, ratio
 
 STORM_CLIENTS = 64
 HASH_MIB = 19
@@ -19,10 +20,6 @@ EXPIRED = 100_000
 # To speak of: a thousand sessions would all be in it.
 NO_CACHE = {"SESSION_CACHE_ENTRIES": "1"}
 STARTS = 15
-
-
-def medians(rounds):
-    return {field: statistics.median(one[field] for one in rounds) for field in rounds[0]}
 
 
 def storm():
@@ -100,7 +97,11 @@ def scale():
     for number in range(ROUNDS):
         purges.append(one_purge(folders[MANY]))
         print(f"  {number + 1}/{ROUNDS} {purges[-1]}", file=sys.stderr)
-    return {"few": few, "many": many, "purge": medians(purges)}
+    ratios = {
+        field: ratio(*([one[field] for one in rounds[count]] for count in [MANY, FEW]))
+        for field in ["hot", "cold", "ready"]
+    }
+    return {"few": few, "many": many, "ratios": ratios, "purge": medians(purges)}
 
 
 def fill(folder, count):

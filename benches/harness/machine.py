@@ -48,5 +48,5 @@ def describe():
         ("Python", platform.python_version()),
         ("wrk", wrk.split()[1].removeprefix("debian/")),
         ("handstamp", "commit " + output("git", "rev-parse", "--short", "HEAD")),
-        ("Rounds", f"{ROUNDS} of {SECONDS} s each, after {WARM_UP_SECONDS} s of warming up"),
+        ("Rounds", f"{ROUNDS} (hot: {2 * ROUNDS}) of {SECONDS} s each, after {WARM_UP_SECONDS} s of warming up"),
     ]

@@ -1,6 +1,5 @@
 """handstamp beside its peers: rounds in turn, medians."""
 
-import statistics
 import sys
 from dataclasses import dataclass
 from typing import Callable
@@ -9,8 +8,7 @@ from . import handstamp_rows, load, rows, seeds
 from .load import Load
 from .machine import ROUNDS, SECONDS
 from .peers import ALL, AXUM, BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, WITH_SESSIONS, Peer
-
-FIELDS = ["rate", "cpu", "p50", "p99", "memory"]
+from .rounds import medians, ratio
 
 
 @dataclass(frozen=True)
@@ -22,26 +20,29 @@ class Entrant:
     prepare: Callable = lambda data: None
 
 
-def compare(entrants):
+def compare(entrants, rounds=ROUNDS):
     """Every entrant once a round, each time a fresh server on fresh data; the medians."""
     results = {entrant: [] for entrant in entrants}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for entrant in entrants:
             result = one_round_or_another(entrant)
             results[entrant].append(result)
             title = entrant.title or entrant.peer.title
-            print(f"  {number + 1}/{ROUNDS} {title:32} {result['rate']:>9.0f}/s", file=sys.stderr)
-    rows = []
-    for entrant, rounds in results.items():
-        row = {field: statistics.median(one[field] for one in rounds) for field in FIELDS}
-        row["peer"] = entrant.peer.name
-        row["title"] = entrant.title or entrant.peer.title
-        row["source"] = entrant.peer.source
-        rows.append(row)
-    yardstick = next((row["rate"] for row in rows if row["peer"] == AXUM.name), None)
+            print(f"  {number + 1}/{rounds} {title:32} {result['rate']:>9.0f}/s", file=sys.stderr)
+    rows = [row_of(entrant, results[entrant]) for entrant in entrants]
+    yardstick = next((row["rates"] for row in rows if row["peer"] == AXUM.name), None)
     for row in rows:
-        row["ratio"] = row["rate"] / yardstick if yardstick else None
+        row["ratio"] = ratio(row["rates"], yardstick) if yardstick else None
     return rows
+
+
+def row_of(entrant, rounds):
+    return medians(rounds) | {
+        "rates": [one["rate"] for one in rounds],
+        "peer": entrant.peer.name,
+        "title": entrant.title or entrant.peer.title,
+        "source": entrant.peer.source,
+    }
 
 
 def one_round_or_another(entrant):
@@ -75,8 +76,9 @@ def check(server, wanted, peer):
 
 
 def hot():
-    """The same 64 sessions over and over."""
-    return compare([Entrant(peer, lambda data, peer=peer: hot_load(peer, data)) for peer in ALL])
+    """The same 64 sessions over and over; more rounds, as the fastest differ by little."""
+    entrants = [Entrant(peer, lambda data, peer=peer: hot_load(peer, data)) for peer in ALL]
+    return compare(entrants, rounds=2 * ROUNDS)
 
 
 def hot_load(peer, data):

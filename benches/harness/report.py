@@ -4,6 +4,7 @@ import re
 
 from . import chart, machine
 from .bars import EXPIRED, MANY
+from .rounds import ratio
 
 
 def number(value):
@@ -63,8 +64,8 @@ def bars(name, results):
     )
 
 
-def at_least(what, ratio, bar):
-    return (what, f"at least {bar}", f"{ratio:.2f}", ratio >= bar)
+def at_least(what, value, bar):
+    return (what, f"at least {bar}", f"{value:.2f}", value >= bar)
 
 
 def at_most(what, value, bar, show=lambda value: f"{value:.2f}"):
@@ -81,19 +82,23 @@ def hot_bars(results):
     yardstick = rows.pop("axum")
     fastest = max(rows.values(), key=lambda row: row["rate"])
     return [
-        at_least("hot, of bare axum", ours["rate"] / yardstick["rate"], 0.70),
+        at_least("hot, of bare axum", ratio(ours["rates"], yardstick["rates"]), 0.70),
         at_least(
-            f"hot, of the fastest peer ({fastest['title']})", ours["rate"] / fastest["rate"], 2.5
+            f"hot, of the fastest peer ({fastest['title']})",
+            ratio(ours["rates"], fastest["rates"]),
+            2.5,
         ),
     ]
 
 
 def cold_bars(results):
     rows = {row["peer"]: row for row in reversed(results["cold"])}
-    ours = results["cold"][1]["rate"]
+    ours = results["cold"][1]["rates"]
     return [
-        at_least("cold, of Fastify", ours / rows["fastify"]["rate"], 1.0),
-        at_least("cold, of axum, tower-sessions, sqlx", ours / rows["tower-sessions"]["rate"], 1.4),
+        at_least("cold, of Fastify", ratio(ours, rows["fastify"]["rates"]), 1.0),
+        at_least(
+            "cold, of axum, tower-sessions, sqlx", ratio(ours, rows["tower-sessions"]["rates"]), 1.4
+        ),
     ]
 
 
@@ -110,15 +115,15 @@ def storm_bars(results):
 
 
 def scale_bars(results):
-    few, many, purge = (results["scale"][part] for part in ["few", "many", "purge"])
+    many, ratios, purge = (results["scale"][part] for part in ["many", "ratios", "purge"])
     return [
-        at_least("hot with a million, of a thousand", many["hot"] / few["hot"], 0.85),
-        at_least("cold with a million, of a thousand", many["cold"] / few["cold"], 0.85),
+        at_least("hot with a million, of a thousand", ratios["hot"], 0.85),
+        at_least("cold with a million, of a thousand", ratios["cold"], 0.85),
         at_most(f"p99 hot while {EXPIRED:,} rows are purged, of quiet", purge["hot_p99_ratio"], 3),
         at_most(
             f"p99 cold while {EXPIRED:,} rows are purged, of quiet", purge["cold_p99_ratio"], 3
         ),
-        at_most("start-up with a million, of a thousand", many["ready"] / few["ready"], 2),
+        at_most("start-up with a million, of a thousand", ratios["ready"], 2),
         at_most("memory with a million", many["memory"], 200, mib),
     ]
 

@@ -6,10 +6,10 @@ use tokio::sync::oneshot;
 
 use crate::http::Error;
 
-/// With ten, a thread gets a tenth of a core that others want, too, and all of one that nobody
-/// wants.
+/// With fifteen, a thread gets a thirtieth of a core that others would take whole, and all of
+/// one that nobody wants.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 15;
 
 /// Runs `work` on a thread of its own, which costs nothing beside a password hash. Nothing
 /// bounds how many there are.
