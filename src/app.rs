@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     config::Config,
     gate::Gate,
-    http::{Health, HttpService, Problem, docs_router, document_common_problems, within_layers},
+    http::{Health, HttpService, Problem, docs_router, document_common_problems, with_layers},
     pages,
 };
 
@@ -48,6 +48,6 @@ pub fn service(
         .split_for_parts();
     document_common_problems(&mut openapi);
     let router = api.merge(docs_router(openapi));
-    let app = within_layers(router, config)?;
+    let app = with_layers(router, config)?;
     Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
 }

@@ -5,9 +5,9 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use handstamp::{Config, Db, gate::{CurrentUser, Gate}, http::with_layers};
+//! use handstamp::{Config, Db, gate::{CurrentUser, Gate}, http::{HttpService, with_layers}};
 //!
-//! # async fn app() -> Result<Router, Box<dyn std::error::Error>> {
+//! # async fn app() -> Result<impl HttpService, Box<dyn std::error::Error>> {
 //! let config = Config::from_env()?;
 //! let db = Db::connect(&config.database_url).await?;
 //! db.migrate().await?;

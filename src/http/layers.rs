@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tower::{Layer, ServiceBuilder};
+use tower::ServiceBuilder;
 use tower_http::{
     cors::CorsLayer,
     csrf::{ConfigError, CsrfLayer, ProtectionError},
@@ -14,43 +14,28 @@ use tower_http::{
 use super::{Error, HttpService, around::AroundLayer};
 use crate::config::Config;
 
-/// Puts every layer around each route of `router`.
+/// Puts every layer around `router` as a whole, which answers faster than layers around each of
+/// its routes; what comes out takes no more routes.
 ///
 /// # Errors
 /// When an origin cannot be one.
-pub fn with_layers(router: Router, config: &Config) -> Result<Router, ConfigError> {
-    let layers = layers(config)?;
-    // Without a state, each request would make its handler anew.
-    Ok(with_fallbacks(router).layer(layers).with_state(()))
-}
-
-/// Puts every layer around `router` as a whole: what comes out can have no more routes, and
-/// answers faster.
-///
-/// # Errors
-/// When an origin cannot be one.
-pub fn within_layers(
+pub fn with_layers(
     router: Router,
     config: &Config,
 ) -> Result<impl HttpService + use<>, ConfigError> {
-    Ok(layers(config)?.layer(with_fallbacks(router).with_state(())))
-}
-
-fn with_fallbacks(router: Router) -> Router {
-    router.method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
-}
-
-fn layers<S: HttpService>(
-    config: &Config,
-) -> Result<impl Layer<S, Service = impl HttpService + use<S>> + Clone + use<S>, ConfigError> {
     let Config {
         allowed_origins, ..
     } = config;
     let hsts = config.is_production();
-    Ok(ServiceBuilder::new()
+    let layers = ServiceBuilder::new()
         .layer(AroundLayer { hsts })
         .option_layer((!allowed_origins.is_empty()).then(|| cors(allowed_origins)))
-        .layer(csrf(allowed_origins)?))
+        .layer(csrf(allowed_origins)?);
+    let router = router
+        .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
+        // Else each request makes its handler anew.
+        .with_state(());
+    Ok(layers.service(router))
 }
 
 /// Fetch Metadata, then Origin: neither is sent by curl, which passes.

@@ -21,7 +21,7 @@ pub use error::{Error, FieldErrors, Problem};
 pub use health::Health;
 pub use http_service::HttpService;
 pub use json_body::JsonBody;
-pub use layers::{with_layers, within_layers};
+pub use layers::with_layers;
 pub use openapi::{docs_router, document_common_problems};
 pub use path_id::{OneId, PathIds};
 pub use query_string::QueryString;

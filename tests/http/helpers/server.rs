@@ -1,4 +1,3 @@
-use axum::Router;
 use handstamp::{
     Config, Db, app,
     gate::{Accounts, Gate},
@@ -43,21 +42,21 @@ impl Server {
         Self::serve(database, settings, app).await
     }
 
-    /// A server with `router` of the test's own making around the same gate.
-    pub async fn start_app(
+    /// A server with an `app` of the test's own making around the same gate.
+    pub async fn start_app<S: HttpService>(
         kind: Kind,
         settings: &[(&str, &str)],
-        router: impl FnOnce(Gate) -> Router,
+        app: impl FnOnce(Gate) -> S,
     ) -> Self {
-        Self::start_app_on(Database::new(kind).await, settings, router).await
+        Self::start_app_on(Database::new(kind).await, settings, app).await
     }
 
-    pub async fn start_app_on(
+    pub async fn start_app_on<S: HttpService>(
         database: Database,
         settings: &[(&str, &str)],
-        router: impl FnOnce(Gate) -> Router,
+        app: impl FnOnce(Gate) -> S,
     ) -> Self {
-        Self::serve(database, settings, |gate, _, _| router(gate.clone())).await
+        Self::serve(database, settings, |gate, _, _| app(gate.clone())).await
     }
 
     /// Whatever `app` makes, served as the binary serves.
