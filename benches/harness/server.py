@@ -1,5 +1,6 @@
 """A server process on a core of its own, and what it costs."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -81,7 +82,9 @@ class Server:
             pid = waiting.pop()
             found.append(pid)
             for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                waiting.extend(int(child) for child in task.read_text().split())
+                # Threads end whenever they like.
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    waiting.extend(int(child) for child in task.read_text().split())
         return found
 
     def cpu_seconds(self):
