@@ -28,6 +28,7 @@ mod resigning;
 mod revocations;
 mod routes;
 mod session_cache;
+mod session_changes;
 mod session_layer;
 mod session_reader;
 mod sessions;

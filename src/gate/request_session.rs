@@ -7,30 +7,21 @@ use axum::{
     extract::{FromRequestParts, Request},
     http::{HeaderValue, StatusCode, request::Parts},
 };
-use tower_sessions::{
-    Session,
-    session::{Id, Record},
-};
+use tower_sessions::{Session, session::Id};
 use uuid::Uuid;
 
 use super::{
-    audit::{Action, Event},
     cookie::NoSession,
     keys::Verified,
     live_session::LiveSession,
     logged_out::{Circumstances, LoggedOut},
     lookup::{Found, Lookup},
-    record::{self, Data, LogInData},
     record_store::RecordStore,
-    revocations::Revocable,
-    sessions::{self, NewSession, NotLive},
+    sessions::NotLive,
     state::Gate,
     users::User,
 };
-use crate::{
-    db::Tx,
-    http::{Client, Error},
-};
+use crate::http::{Client, Error};
 
 /// What a request's handlers do with its session. The layer puts it into the request and
 /// carries out on the answer what became of it.
@@ -67,23 +58,6 @@ enum SetCookie {
     Resign(Id),
     Keep(Id),
     Forget,
-}
-
-/// The sessions that a log-in takes the place of.
-#[derive(Clone, Debug)]
-pub(super) struct Replaced {
-    ids: Vec<Id>,
-    keep_values: bool,
-}
-
-impl Replaced {
-    /// Nothing of them goes along.
-    pub fn cleared(self) -> Self {
-        Self {
-            keep_values: false,
-            ..self
-        }
-    }
 }
 
 impl RequestSession {
@@ -182,73 +156,6 @@ impl RequestSession {
         reason.into_error(cookie.name(), cookie.is_secure(), circumstances)
     }
 
-    /// The sessions that a log-in is about to replace. To be asked before the log-in's
-    /// transaction begins: SQLite has one connection for writing, and this may write.
-    pub async fn replaced(&self) -> Result<Replaced, Error> {
-        let keep_values = self.find().await?.is_ok();
-        Ok(Replaced {
-            ids: self.named_ids(),
-            keep_values,
-        })
-    }
-
-    /// Logs `user` in on a session of its own, in the transaction that found them worthy.
-    /// The replaced session ends with it; its values go along unless they are another user's.
-    /// `action` is what the log-in was part of.
-    pub async fn log_in(
-        &self,
-        mut tx: Tx,
-        user: &User,
-        client: &Client,
-        replaced: Replaced,
-        action: Action,
-    ) -> Result<(), Error> {
-        let gate = self.gate();
-        let now = gate.now();
-        let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
-        let mut data = Data::new();
-        let mut events = vec![Event::new(action, user.id, Some(client))];
-        for old in replaced.ids {
-            match sessions::take(&mut tx, old).await? {
-                Some((_, Some(owner))) if owner != user.id => {
-                    events.push(Event::new(Action::LogOut, owner, Some(client)));
-                }
-                Some((bytes, _)) if replaced.keep_values => {
-                    data = record::decode(&bytes).map_err(Error::internal)?.data;
-                }
-                _ => {}
-            }
-        }
-        data.extend(LogInData::of(user).into_values());
-
-        let expires_at = gate.timeouts().expires_at(now, now);
-        let record = record::new_record(data, expires_at);
-        let bytes = record::encode(&record).map_err(Error::internal)?;
-        let public_id = Uuid::now_v7();
-        let session = NewSession {
-            record: &record,
-            public_id,
-            user_id: Some(user.id),
-            client: Some(client),
-            key_id: gate.cookie().key_id(),
-            now,
-            expires_at,
-        };
-        if !sessions::insert(&mut tx, session, &bytes).await? {
-            return Err(Error::internal("a fresh session id is taken"));
-        }
-        let oldest =
-            sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
-        if !oldest.is_empty() {
-            events.push(Event::new(Action::EndSessions, user.id, Some(client)));
-        }
-        ended.extend(oldest.into_iter().map(Revocable::from));
-        gate.accounts().commit(tx, &events, ended).await?;
-
-        self.keep(record.id);
-        Ok(())
-    }
-
     /// Begins a visitor's session, which logs nobody in, where there is none.
     pub async fn begin(&self) -> Result<Arc<LiveSession>, Error> {
         let session = self.values();
@@ -264,41 +171,9 @@ impl RequestSession {
         self.find().await?.map_err(|_| self.unknown_session())
     }
 
-    /// Has the session go on under a new id, in the transaction that calls for it and that
-    /// has ended `user_id`'s others, because of `event`.
-    ///
-    /// # Errors
-    /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
-    pub async fn renew(&self, mut tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
-        let old = self.lookup().id().ok_or_else(|| self.unknown_session())?;
-        let Some(bytes) = sessions::lock_data(&mut tx, old).await? else {
-            return Err(self.unknown_session());
-        };
-        let record = record::decode(&bytes).map_err(Error::internal)?;
-        let record = Record {
-            id: Id::default(),
-            ..record
-        };
-        let bytes = record::encode(&record).map_err(Error::internal)?;
-        sessions::change_id(&mut tx, old, record.id, &bytes).await?;
-        let ended = vec![user_id.into(), old.into()];
-        let accounts = self.gate().accounts();
-        accounts.commit(tx, &[event], ended).await?;
-        self.keep(record.id);
-        Ok(())
-    }
-
-    /// Ends the session: once this returns, no copy of its cookie is good for anything.
-    pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
-        let ids = self.named_ids();
-        self.gate().end_sessions(&ids, Some(client)).await?;
-        self.forget();
-        Ok(())
-    }
-
     /// Every session that the request's cookies name, in an order that keeps two requests from
     /// waiting for each other.
-    fn named_ids(&self) -> Vec<Id> {
+    pub fn named_ids(&self) -> Vec<Id> {
         let also_named = self.0.also_named.iter().copied();
         let mut ids: Vec<Id> = self.lookup().id().into_iter().chain(also_named).collect();
         ids.sort_unstable_by_key(|id| id.0);
@@ -307,7 +182,7 @@ impl RequestSession {
     }
 
     /// The request's session is `id` from here on.
-    fn keep(&self, id: Id) {
+    pub fn keep(&self, id: Id) {
         *self.lock() = Current::new(Lookup::ask(id, None), SetCookie::Keep(id));
     }
 
@@ -320,11 +195,11 @@ impl RequestSession {
         *self.lock() = Current::new(Lookup::Nothing(NoSession::NoCookie), set_cookie);
     }
 
-    fn unknown_session(&self) -> Error {
+    pub fn unknown_session(&self) -> Error {
         self.not_logged_in(LoggedOut::Session(NotLive::Unknown))
     }
 
-    fn lookup(&self) -> Lookup {
+    pub fn lookup(&self) -> Lookup {
         self.lock().lookup.clone()
     }
 

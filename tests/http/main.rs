@@ -31,5 +31,6 @@ mod serving;
 mod sessions;
 mod tampering;
 mod throttling;
+mod throttling_by_address;
 mod timeouts;
 mod walks;

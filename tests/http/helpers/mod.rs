@@ -1,9 +1,11 @@
+mod attempts;
 mod browser;
 mod clock;
 mod database;
 mod process;
 mod server;
 
+pub use attempts::{guess, sign_up_number, wait};
 pub use browser::{Answer, Browser};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
