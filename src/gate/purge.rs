@@ -11,6 +11,9 @@ use super::{audit, sessions, state::Gate, tallies};
 const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
 const KEPT_AUDIT_EVENTS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
+/// The longest rest: where the time went into waiting for other writers, none is owed to them.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
 /// How much is removed at a time, and how long nothing is after it.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
@@ -73,8 +76,12 @@ impl Pace {
                 return Ok(removed);
             }
             removed += batch;
-            tokio::time::sleep(start.elapsed() * self.rest).await;
+            tokio::time::sleep(self.rest_after(start.elapsed())).await;
         }
+    }
+
+    fn rest_after(self, took: Duration) -> Duration {
+        (took * self.rest).min(LONGEST_REST)
     }
 }
 
@@ -92,5 +99,18 @@ pub async fn keep_purging(gate: Gate, interval: Duration) -> Infallible {
         if let Err(error) = gate.purge_records_at(GENTLE).await {
             tracing::warn!(%error, "old records could not be removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_nine_times_as_long_as_it_took_but_never_long() {
+        let rest_after = |millis| GENTLE.rest_after(Duration::from_millis(millis));
+        assert_eq!(rest_after(2), Duration::from_millis(18));
+        assert_eq!(rest_after(5_000), LONGEST_REST);
+        assert_eq!(BRISK.rest_after(Duration::from_secs(1)), Duration::ZERO);
     }
 }
