@@ -1,9 +1,13 @@
 //! Reads sessions from the database, those that are asked for at the same time in one query.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use sqlx::FromRow;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
@@ -14,6 +18,9 @@ use crate::{
 
 /// Rows in one query. The text has to name as many parameters.
 const MOST: usize = 16;
+/// An answer that has not come by then is not waited for: on a connection that a fail-over
+/// has left behind, it never comes.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// A session with its user.
 #[derive(Clone, Debug, FromRow)]
@@ -62,7 +69,7 @@ struct Parts {
 #[derive(Debug, Default)]
 struct Queue {
     under_way: usize,
-    waiting: Vec<Asked>,
+    waiting: VecDeque<Asked>,
 }
 
 #[derive(Debug)]
@@ -85,7 +92,10 @@ impl Drop for Turn {
         match Handle::try_current() {
             Ok(runtime) => {
                 queue.under_way += 1;
-                runtime.spawn(read_waiting(Self(self.0.clone())));
+                let reader = self.0.clone();
+                // The turn is taken inside: a runtime that is ending drops the task here and
+                // now, and the turn with it, while we hold the queue.
+                runtime.spawn(async move { read_waiting(Self(reader)).await });
             }
             // The runtime is gone, and they with it.
             Err(_) => queue.waiting.clear(),
@@ -108,7 +118,7 @@ impl SessionReader {
                 None
             } else {
                 let (answer, answered) = oneshot::channel();
-                queue.waiting.push(Asked { id, answer });
+                queue.waiting.push_back(Asked { id, answer });
                 Some(answered)
             }
         };
@@ -121,6 +131,20 @@ impl SessionReader {
         }
     }
 
+    /// The next who wait, up to as many as one query is for. Who has hung up needs no answer.
+    fn next_waiting(&self) -> Vec<Asked> {
+        let mut queue = self.lock();
+        let mut next = Vec::new();
+        while next.len() < MOST {
+            match queue.waiting.pop_front() {
+                Some(asked) if asked.answer.is_closed() => {}
+                Some(asked) => next.push(asked),
+                None => break,
+            }
+        }
+        next
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,16 +154,9 @@ impl SessionReader {
 async fn read_waiting(turn: Turn) {
     let reader = &turn.0;
     loop {
-        let mut asked = {
-            let mut queue = reader.lock();
-            let count = queue.waiting.len().min(MOST);
-            queue.waiting.drain(..count).collect::<Vec<_>>()
-        };
-        // Who has hung up needs no answer.
-        asked.retain(|asked| !asked.answer.is_closed());
+        let asked = reader.next_waiting();
         match &*asked {
-            [] if reader.lock().waiting.is_empty() => return,
-            [] => {}
+            [] => return,
             [one] => {
                 let row = read_one(&reader.0.db, one.id).await;
                 answer(asked, |_| clone_result(&row));
@@ -179,19 +196,31 @@ fn clone_error(error: &sqlx::Error) -> sqlx::Error {
 }
 
 async fn read_one(db: &Db, id: Id) -> sqlx::Result<Option<SessionRow>> {
-    on_small_reader!(db, conn => sqlx::query_as(ONE)
-        .bind(id.to_string())
-        .fetch_optional(conn)
-        .await)
+    in_time(async {
+        on_small_reader!(db, conn => sqlx::query_as(ONE)
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await)
+    })
+    .await
 }
 
 /// Names the first ids again where there are fewer than parameters.
 async fn read_several(db: &Db, ids: &[String]) -> sqlx::Result<Vec<SessionRow>> {
-    on_small_reader!(db, conn => {
-        let mut query = sqlx::query_as(SEVERAL);
-        for id in ids.iter().cycle().take(MOST) {
-            query = query.bind(id);
-        }
-        query.fetch_all(conn).await
+    in_time(async {
+        on_small_reader!(db, conn => {
+            let mut query = sqlx::query_as(SEVERAL);
+            for id in ids.iter().cycle().take(MOST) {
+                query = query.bind(id);
+            }
+            query.fetch_all(conn).await
+        })
     })
+    .await
+}
+
+async fn in_time<T>(read: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(MAX_WAIT, read)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -1,15 +1,21 @@
 //! A database that does not answer logs nobody out, and nobody in.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
-use handstamp::gate::keep_purging;
+use handstamp::{Db, db::Tx, gate::keep_purging};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, UnixStream},
+    runtime::Runtime,
     sync::watch,
 };
 
-use crate::helpers::{Database, Kind, Server, on_both_databases};
+use crate::helpers::{Browser, Database, Kind, Server, on_both_databases};
 
 on_both_databases!(purging_goes_on_after_errors, a_broken_table_is_no_log_out);
 
@@ -95,6 +101,8 @@ enum Line {
     Up,
     /// Connections are there and nothing comes through.
     Silent,
+    /// The same, and for those there are now it stays so.
+    Lost,
     /// Connections are closed.
     Cut,
 }
@@ -129,6 +137,100 @@ async fn a_silent_or_lost_postgres_is_no_log_out() {
     }
 }
 
+/// Every session is read from the table.
+const NOTHING_KEPT: &[(&str, &str)] = &[("SESSION_CACHE_ENTRIES", "0")];
+/// Holds back whoever reads sessions.
+async fn lock_sessions(database: &Database) -> Tx {
+    let db = Db::connect(&database.url.parse().unwrap()).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let Tx::Postgres(inner) = &mut tx else {
+        panic!("this is PostgreSQL");
+    };
+    sqlx::query("lock table sessions")
+        .execute(&mut **inner)
+        .await
+        .unwrap();
+    tx
+}
+
+/// Has many ask who they are, who are all held back by a lock: as many queries as may be
+/// under way are, each of them for several who wait, and more wait for those.
+async fn ask_in_vain(browser: &Browser, database: &Database) {
+    let ask = |count| {
+        let ask = |_| {
+            let browser = browser.clone();
+            tokio::spawn(async move { browser.check().await })
+        };
+        (0..count).map(ask).collect::<Vec<_>>()
+    };
+    let held_back = async |count| {
+        let queries = "pg_stat_activity where datname = current_database()
+             and wait_event_type = 'Lock' and query like '%from sessions%'";
+        let mut tries = 0;
+        while database.count(queries).await < count {
+            tries += 1;
+            assert!(tries < 250, "fewer than {count} are held back");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let first = ask(4);
+    held_back(4).await;
+    ask(100);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for asking in first {
+        asking.abort();
+    }
+    held_back(8).await;
+}
+
+/// As after a fail-over that closes nothing: what was asked is never answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_never_come_are_given_up() {
+    let direct = Database::new(Kind::Postgres).await;
+    let (line, watched) = watch::channel(Line::Up);
+    let url = proxy(&direct.url, watched).await;
+    let server = Server::start_on(Database::at(&url), NOTHING_KEPT).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let lock = lock_sessions(&direct).await;
+    ask_in_vain(&browser, &direct).await;
+    line.send_replace(Line::Lost);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    line.send_replace(Line::Up);
+    drop(lock);
+    let mut tries = 0;
+    while browser.check().await.status != 200 {
+        tries += 1;
+        assert!(tries < 3, "still waiting for what never comes");
+    }
+}
+
+/// A thread is needed, as the test is about a runtime that ends.
+#[test]
+fn a_process_ends_while_sessions_wait_to_be_read() {
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = Runtime::new().unwrap();
+        let server = runtime.block_on(async {
+            let server = Server::start_with(Kind::Postgres, NOTHING_KEPT).await;
+            let browser = server.browser();
+            browser.sign_up("Ann").await;
+            let lock = lock_sessions(&server.database).await;
+            tokio::spawn(async move {
+                let _lock = lock;
+                std::future::pending::<()>().await;
+            });
+            ask_in_vain(&browser, &server.database).await;
+            server
+        });
+        drop(runtime);
+        drop(server);
+        ended.send(()).unwrap();
+    });
+    let ended = end.recv_timeout(Duration::from_secs(30));
+    assert_eq!(ended, Ok(()), "still there");
+}
+
 /// A TCP port in front of the server's socket; its URL.
 async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
     let (address, folder) = url.split_once("?host=").unwrap();
@@ -145,6 +247,7 @@ async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
                     let now = *line.borrow_and_update();
                     match now {
                         Line::Cut => return,
+                        Line::Lost => std::future::pending().await,
                         Line::Silent => line.changed().await.unwrap_or(()),
                         Line::Up => tokio::select! {
                             _ = copy_bidirectional(&mut client, &mut server) => return,
