@@ -20,7 +20,10 @@ use sqlx::{
 
 use tokio::time::timeout;
 
-use super::migrations::{self, MigrateError};
+use super::{
+    Revocations,
+    migrations::{self, MigrateError},
+};
 use crate::config::DatabaseUrl;
 
 /// How long a request waits for a free connection before it is told that the database
@@ -45,6 +48,7 @@ pub struct Db {
     pools: Pools,
     /// Where PostgreSQL keeps our tables.
     schema: String,
+    revocations: Revocations,
 }
 
 #[derive(Clone, Debug)]
@@ -135,7 +139,11 @@ impl Db {
                     .await?
             }
         };
-        Ok(Self { pools, schema })
+        Ok(Self {
+            pools,
+            schema,
+            revocations: Revocations::default(),
+        })
     }
 
     /// Applies the migrations that this database has not seen.
@@ -192,6 +200,11 @@ impl Db {
 
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    /// What is no longer to be believed of rows in memory.
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     pub(super) fn schema(&self) -> &str {

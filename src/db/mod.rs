@@ -5,6 +5,7 @@ mod connect;
 mod migrations;
 mod postgres_changes;
 mod record_stores;
+mod revocations;
 mod sqlite_changes;
 mod statement;
 mod timestamp;
@@ -13,6 +14,6 @@ pub use connect::Db;
 pub use migrations::MigrateError;
 pub use statement::Tx;
 
-pub(crate) use changes::Changes;
 pub(crate) use connect::Pools;
+pub(crate) use revocations::{Revocable, Revocations, Stamp};
 pub(crate) use statement::{in_tx, on_reader, on_small_reader, on_writer};

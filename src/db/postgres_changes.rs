@@ -13,7 +13,7 @@ use sqlx::{
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
-use super::Changes;
+use super::Revocations;
 
 const CHANNEL: &str = "handstamp_revocations";
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -24,11 +24,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PURGE_EVERY: u32 = 240;
 
 /// Hears until the pool is closed.
-pub(super) async fn watch(pool: &PgPool, keeper: &impl Changes) {
+pub(super) async fn watch(pool: &PgPool, revocations: &Revocations) {
     let mut was_heard = true;
     while !pool.is_closed() {
-        let Err(error) = hear(pool, keeper, &mut was_heard).await;
-        keeper.deaf();
+        let Err(error) = hear(pool, revocations, &mut was_heard).await;
+        revocations.deaf();
         // Once, not for each try while the database is away.
         if was_heard && !pool.is_closed() {
             tracing::warn!(%error, "cannot hear what other servers change");
@@ -42,7 +42,7 @@ pub(super) async fn watch(pool: &PgPool, keeper: &impl Changes) {
 /// for its turn when many requests do.
 async fn hear(
     pool: &PgPool,
-    keeper: &impl Changes,
+    revocations: &Revocations,
     was_heard: &mut bool,
 ) -> sqlx::Result<Infallible> {
     let own = PgPoolOptions::new()
@@ -56,27 +56,30 @@ async fn hear(
     in_time(listener.listen(CHANNEL)).await?;
     let mut log = Log::begin(&mut listener).await?;
     // What was kept before counts for nothing: nobody listened then.
-    keeper.all_changed();
+    revocations.revoke_all();
 
     let mut interval = interval(INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds = 0;
     loop {
         tokio::select! {
-            heard = listener.try_recv() => match heard?.map(|told| told.payload().parse()) {
-                Some(Ok(id)) => keeper.changed(id),
-                Some(Err(_)) => keeper.all_changed(),
+            heard = listener.try_recv() => match heard?.map(|told| told.payload().parse::<Uuid>()) {
+                Some(Ok(id)) => revocations.revoke([id.into()]),
+                Some(Err(_)) => revocations.revoke_all(),
                 None => return Err(sqlx::Error::Protocol("the connection is lost".into())),
             },
             _ = interval.tick() => {
+                if pool.is_closed() {
+                    return Err(sqlx::Error::PoolClosed);
+                }
                 let moment = Instant::now();
                 for whose in log.read(&mut listener).await? {
                     match whose {
-                        Some(id) => keeper.changed(id),
-                        None => keeper.all_changed(),
+                        Some(id) => revocations.revoke([id.into()]),
+                        None => revocations.revoke_all(),
                     }
                 }
-                keeper.told_until(moment);
+                revocations.told_until(moment);
                 *was_heard = true;
                 rounds += 1;
                 if rounds % PURGE_EVERY == 0 {
@@ -133,7 +136,7 @@ impl Log {
     }
 }
 
-/// Long after every server has read them, one whose transaction was slow to commit included.
+/// Long after every server has read them, one whose transaction took minutes to commit included.
 async fn purge(listener: &mut PgListener) -> sqlx::Result<()> {
     let old = "delete from revocations where revoked_at < now() - interval '10 minutes'";
     in_time(sqlx::query(old).execute(listener)).await.map(drop)

@@ -8,13 +8,13 @@ use std::{
 use sqlx::SqlitePool;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Changes;
+use super::Revocations;
 
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Asks the connection that does every write of this process, so that the number it is told
 /// moves only when another process has written.
-pub(super) async fn watch(write: &SqlitePool, writers: &AtomicU64, keeper: &impl Changes) {
+pub(super) async fn watch(write: &SqlitePool, writers: &AtomicU64, revocations: &Revocations) {
     let mut seen = None;
     let mut interval = interval(INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -23,10 +23,10 @@ pub(super) async fn watch(write: &SqlitePool, writers: &AtomicU64, keeper: &impl
         match version(write, writers).await {
             Ok((moment, version)) => {
                 if seen != Some(version) {
-                    keeper.all_changed();
+                    revocations.revoke_all();
                     seen = Some(version);
                 }
-                keeper.told_until(moment);
+                revocations.told_until(moment);
             }
             Err(_) if write.is_closed() => return,
             Err(error) => tracing::warn!(%error, "cannot tell whether the database was changed"),

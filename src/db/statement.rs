@@ -81,6 +81,10 @@ impl Tx {
 impl Db {
     /// Begins a transaction that will write.
     ///
+    /// On SQLite, whoever ends a session or changes a user in it by SQL of their own is not
+    /// heard by this process, which may believe what it has in memory for half an hour:
+    /// [`Accounts`](crate::gate::Accounts) is there for that.
+    ///
     /// On SQLite it takes the write lock at once: a transaction that reads first and
     /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins
     /// on a task of its own: sqlx 0.8 leaves the transaction open for good when a client

@@ -91,14 +91,17 @@ pub(super) async fn end_session(
     PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
-    let gate = session.gate();
-    if !gate.end_own_session(user.id, id, &client).await? {
-        return Err(Error::NotFound);
-    }
-    if id == current {
-        session.forget();
-    }
-    Ok(StatusCode::NO_CONTENT)
+    to_the_end(async move {
+        let gate = session.gate();
+        if !gate.end_own_session(user.id, id, &client).await? {
+            return Err(Error::NotFound);
+        }
+        if id == current {
+            session.forget();
+        }
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// End every other session of the caller

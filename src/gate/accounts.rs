@@ -6,7 +6,6 @@ use super::{
     audit::{self, Action, AuditEvent, Event},
     email::Email,
     password::Passwords,
-    revocations::{Revocable, Revocations},
     sessions,
     throttle::forget_log_ins,
     username::Username,
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    db::{Db, Tx},
+    db::{Db, Revocable, Tx},
     http::{Client, Error, FieldErrors},
 };
 
@@ -24,7 +23,6 @@ pub struct Accounts {
     db: Db,
     clock: Clock,
     passwords: Passwords,
-    revocations: Revocations,
 }
 
 /// What somebody typed to get an account.
@@ -49,17 +47,11 @@ impl Accounts {
             db,
             clock,
             passwords,
-            revocations: Revocations::default(),
         })
     }
 
     pub(super) fn passwords(&self) -> &Passwords {
         &self.passwords
-    }
-
-    /// What the changes made here take back of what is in memory.
-    pub(super) fn revocations(&self) -> &Revocations {
-        &self.revocations
     }
 
     /// Checks every field and hashes the password.
@@ -195,7 +187,7 @@ impl Accounts {
         ended: Vec<Revocable>,
     ) -> sqlx::Result<()> {
         audit::insert(&mut tx, self.clock.now(), events).await?;
-        self.revocations.commit(tx, ended).await?;
+        self.db.revocations().commit(tx, ended).await?;
         events.iter().for_each(Event::log);
         Ok(())
     }
@@ -223,6 +215,8 @@ impl Accounts {
         users::lock(&mut tx, user_id).await?;
         let ended = sessions::delete_others(&mut tx, user_id, kept).await?;
         if ended == 0 && client.is_some() {
+            // Another server may have ended them just now.
+            self.db.revocations().revoke([user_id.into()]);
             return Ok(());
         }
         self.commit_ending_all(tx, user_id, Action::EndSessions, client)

@@ -5,11 +5,10 @@ use uuid::Uuid;
 
 use super::{
     audit::{Action, Event},
-    revocations::Revocable,
     sessions,
     state::Gate,
 };
-use crate::http::Client;
+use crate::{db::Revocable, http::Client};
 
 impl Gate {
     /// Ends sessions, also those that go on under another id since this very moment. With a

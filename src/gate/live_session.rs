@@ -9,8 +9,8 @@ use axum::body::Bytes;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use super::{revocations::Revocable, timeouts::Timeouts, users::User};
-use crate::clock::Timestamp;
+use super::{timeouts::Timeouts, users::User};
+use crate::{clock::Timestamp, db::Revocable};
 
 /// A session that is not over, with its user. The values of its record are not here: other
 /// requests write them.

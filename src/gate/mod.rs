@@ -25,7 +25,6 @@ mod record;
 mod record_store;
 mod request_session;
 mod resigning;
-mod revocations;
 mod routes;
 mod session_cache;
 mod session_changes;

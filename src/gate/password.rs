@@ -136,8 +136,8 @@ impl Passwords {
         self.run(move || guessable(&password, &inputs)).await
     }
 
-    /// Runs `work`, no more of it at once than there are permits. Those who are logged in
-    /// come first. The permit goes along: a client that hangs up frees no core.
+    /// Runs `work`, no more of it at once than there are permits, and so that requests which
+    /// need none come first. The permit goes along: a client that hangs up frees no core.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

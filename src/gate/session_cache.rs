@@ -11,11 +11,13 @@ use tower_sessions::session::Id;
 
 use super::{
     live_session::LiveSession,
-    revocations::{Revocations, Stamp},
     timeouts::Timeouts,
     touches::{Touch, Touches},
 };
-use crate::{clock::Timestamp, db::Db};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Stamp},
+};
 
 /// The sessions seen last, by the whole cookie: one that is here needs neither the database
 /// nor its signature checked. It says who is logged in, never that somebody is not.
@@ -23,7 +25,6 @@ use crate::{clock::Timestamp, db::Db};
 pub(super) struct SessionCache {
     db: Db,
     timeouts: Timeouts,
-    revocations: Revocations,
     /// None when nothing is to be kept.
     sessions: Option<Cache<Box<[u8]>, Known>>,
     background: Mutex<Option<Background>>,
@@ -36,8 +37,8 @@ pub(super) struct Known {
     pub stamp: Stamp,
 }
 
-/// What goes on beside the requests. What waits to be written is written to the end, also
-/// when the cache is dropped.
+/// What goes on beside the requests. What waits to be written is written also when the cache
+/// is dropped, until the database is closed.
 #[derive(Debug)]
 struct Background {
     touches: Touches,
@@ -63,11 +64,10 @@ impl Drop for Background {
 
 impl SessionCache {
     /// Room for `entries` sessions.
-    pub fn new(db: Db, timeouts: Timeouts, revocations: Revocations, entries: usize) -> Self {
+    pub fn new(db: Db, timeouts: Timeouts, entries: usize) -> Self {
         Self {
             db,
             timeouts,
-            revocations,
             sessions: (entries > 0).then(|| Cache::new(entries)),
             background: Mutex::default(),
         }
@@ -76,7 +76,7 @@ impl SessionCache {
     /// The session of a cookie, if it is here and what is here can be believed.
     pub fn get(&self, cookie: &[u8], now: Timestamp) -> Option<Known> {
         let known = self.sessions.as_ref()?.get(cookie)?;
-        let counts = self.revocations.are_known()
+        let counts = self.db.revocations().are_known()
             && self.still_counts(&known)
             && now < known.session.expires_at(self.timeouts);
         counts.then_some(known)
@@ -85,14 +85,14 @@ impl SessionCache {
     /// Whether a session that was found here has not been revoked since.
     pub fn still_counts(&self, known: &Known) -> bool {
         let revocables = known.session.revocables();
-        self.revocations.is_good(known.stamp, revocables)
+        self.db.revocations().is_good(known.stamp, revocables)
     }
 
     /// To be called before a session is read that is to be put here; with it comes the last
     /// use of the session that the database may not know yet.
     pub fn begin_read(&self, id: Id) -> (Stamp, Option<Timestamp>) {
         let last_use = self.background().waiting(id);
-        (self.revocations.stamp(), last_use)
+        (self.db.revocations().stamp(), last_use)
     }
 
     /// Keeps a session under its cookie, whose signature is right.
@@ -124,10 +124,10 @@ impl SessionCache {
         if let Some(running) = background.as_ref().filter(|tasks| tasks.is_running()) {
             return running.touches.clone();
         }
-        let (db, revocations) = (self.db.clone(), self.revocations.clone());
-        let (touches, writing) = Touches::new(db.clone(), self.timeouts, revocations.clone());
+        let (touches, writing) = Touches::new(self.db.clone(), self.timeouts);
         let watching = self.sessions.is_some().then(|| {
-            let watching = async move { db.watch(&revocations).await };
+            let db = self.db.clone();
+            let watching = async move { db.watch().await };
             tokio::spawn(watching).abort_handle()
         });
         *background = Some(Background {

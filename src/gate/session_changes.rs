@@ -7,12 +7,11 @@ use super::{
     audit::{Action, Event},
     record::{self, Data, LogInData},
     request_session::RequestSession,
-    revocations::Revocable,
     sessions::{self, NewSession},
     users::User,
 };
 use crate::{
-    db::Tx,
+    db::{Revocable, Tx},
     http::{Client, Error},
 };
 

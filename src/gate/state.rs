@@ -71,12 +71,7 @@ impl Gate {
         };
         let accounts = Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
             .map_err(GateError::Parameter)?;
-        let cache = SessionCache::new(
-            db.clone(),
-            timeouts,
-            accounts.revocations().clone(),
-            config.session_cache_entries,
-        );
+        let cache = SessionCache::new(db.clone(), timeouts, config.session_cache_entries);
         Ok(Self(Arc::new(Parts {
             accounts,
             cache,

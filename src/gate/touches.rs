@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 use tower_sessions::session::Id;
 
-use super::{live_session::LiveSession, revocations::Revocations, sessions, timeouts::Timeouts};
+use super::{live_session::LiveSession, sessions, timeouts::Timeouts};
 use crate::{clock::Timestamp, db::Db};
 
 /// What waits to be written at most; beyond it the next use of the session tries again.
@@ -56,14 +56,10 @@ impl Waiting {
 
 impl Touches {
     /// The queue and the writer at its end.
-    pub fn new(
-        db: Db,
-        timeouts: Timeouts,
-        revocations: Revocations,
-    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(db: Db, timeouts: Timeouts) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, receiver) = mpsc::channel(WAITING);
         let waiting = Waiting::default();
-        let writing = write_all(db, timeouts, revocations, receiver, waiting.clone());
+        let writing = write_all(db, timeouts, receiver, waiting.clone());
         (Self { queue, waiting }, writing)
     }
 
@@ -85,17 +81,14 @@ impl Touches {
 
 /// As many at a time as the database likes: a transaction each would be a wait for the disk
 /// each.
-async fn write_all(
-    db: Db,
-    timeouts: Timeouts,
-    revocations: Revocations,
-    mut queue: mpsc::Receiver<Touch>,
-    waiting: Waiting,
-) {
+async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>, waiting: Waiting) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, db.batch_size()).await > 0 {
         match write(&db, timeouts, &batch).await {
-            Ok(untouched) => revocations.revoke(untouched.iter().map(|session| session.id.into())),
+            Ok(untouched) => {
+                let ids = untouched.iter().map(|session| session.id.into());
+                db.revocations().revoke(ids);
+            }
             Err(error) => {
                 tracing::warn!(%error, "the use of a session could not be written down");
                 batch.iter().for_each(Touch::undo);

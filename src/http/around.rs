@@ -31,7 +31,8 @@ use super::{
 /// The largest body anybody may send, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// Longer than any honest request takes, the wait for a password hash included.
+/// Longer than honest requests take, the wait for a password hash included, unless log-ins
+/// starve beside a core that is full.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// What no answer does: be taken for another type, be framed, or say where it was clicked
 /// (ASVS 3.4.3 to 3.4.8). A page brings a policy of its own.

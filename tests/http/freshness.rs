@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use handstamp::{
     db::Tx,
-    gate::{AccountState, Application},
+    gate::{AccountState, Accounts, Application},
 };
 use reqwest::Method;
 use serde_json::json;
@@ -15,6 +15,7 @@ on_both_databases!(
     who_is_in_memory_needs_no_database,
     no_more_are_kept_than_there_is_room_for,
     what_this_process_ends_is_over_at_once,
+    what_a_second_gate_ends_is_over_at_once,
     what_the_command_line_ends_is_over_soon,
     what_another_server_ends_is_over_soon,
     what_plain_sql_changes_is_seen_soon,
@@ -216,6 +217,26 @@ async fn what_this_process_ends_is_over_at_once(kind: Kind) {
         assert_eq!(reason(&cookie).await, "unknown_session");
     }
     assert_eq!(one.check().await.status, 200, "under its new id");
+}
+
+/// On SQLite no other way than memory leads from one gate of a process to another.
+async fn what_a_second_gate_ends_is_over_at_once(kind: Kind) {
+    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    let accounts = Accounts::new(server.gate.db().clone(), server.clock.clock(), 1).unwrap();
+    let ann = accounts.find("Ann").await.unwrap().unwrap().user;
+
+    let cookie = log_in(&browser).await;
+    warm_up(&browser, &cookie).await;
+    accounts.sign_out(&ann).await.unwrap();
+    assert_eq!(check(&browser, &cookie).await.reason(), "unknown_session");
+
+    let cookie = log_in(&browser).await;
+    warm_up(&browser, &cookie).await;
+    let disabled = AccountState::Disabled;
+    accounts.set_state(&ann, disabled).await.unwrap();
+    assert_eq!(check(&browser, &cookie).await.reason(), "user_gone");
 }
 
 async fn what_the_command_line_ends_is_over_soon(kind: Kind) {

@@ -9,6 +9,27 @@ use crate::{
     helpers::{Kind, Server},
 };
 
+/// With nothing written down, so that it is the notification that says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_is_heard() {
+    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let browser = server.browser();
+    server
+        .database
+        .execute(
+            "create or replace function revoke_sessions(whose uuid[]) returns void language sql
+             as 'select pg_notify(''handstamp_revocations'', id::text) from unnest(whose) as id'",
+        )
+        .await;
+    let cookie = log_in(&browser).await;
+    warm_up(&browser, &cookie).await;
+    server.database.execute("delete from sessions").await;
+    let reason = reason_of_the_end(&browser, &cookie).await;
+    assert_eq!(reason, "unknown_session");
+    assert_eq!(server.database.count("revocations").await, 0);
+}
+
 /// Whether or not notifications arrive, and in whatever order transactions commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_notification_is_made_up_for() {

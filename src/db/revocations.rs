@@ -11,7 +11,7 @@ use std::{
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use crate::db::{Changes, Tx};
+use super::Tx;
 
 /// Two ids that share a slot are revoked together, which costs the other one a query.
 const SLOTS: usize = 1 << 14;
@@ -22,9 +22,9 @@ const BELIEVED: Duration = Duration::from_millis(800);
 /// When each session and user was last revoked, in an order that all threads agree on. What
 /// was read from the database counts until something that concerns it is revoked *after the
 /// moment before it was read*; so a reader that is slower than a revocation does no harm.
-/// Cheap to clone.
+/// All who keep rows of one [`Db`](super::Db) share it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Revocations(Arc<State>);
+pub(crate) struct Revocations(Arc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -38,11 +38,11 @@ struct State {
 
 /// A moment in the order of revocations.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp(u64);
+pub(crate) struct Stamp(u64);
 
 /// An id of something that can be revoked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Revocable(u128);
+pub(crate) struct Revocable(u128);
 
 impl From<Uuid> for Revocable {
     fn from(id: Uuid) -> Self {
@@ -119,23 +119,23 @@ impl Revocations {
     }
 }
 
-impl Changes for Revocations {
-    fn changed(&self, id: Uuid) {
-        self.revoke([id.into()]);
-    }
-
-    fn all_changed(&self) {
+/// For who listens to what other processes change.
+impl Revocations {
+    /// Nothing may be what it was.
+    pub(super) fn revoke_all(&self) {
         let stamp = self.next();
         self.0.everything.fetch_max(stamp, Ordering::SeqCst);
     }
 
-    fn told_until(&self, moment: Instant) {
+    /// Whatever others had committed by `moment` has been revoked.
+    pub(super) fn told_until(&self, moment: Instant) {
         let until = (moment + BELIEVED).saturating_duration_since(self.0.start);
         let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
         self.0.believed_until.store(until, Ordering::SeqCst);
     }
 
-    fn deaf(&self) {
+    /// For now nothing will be told.
+    pub(super) fn deaf(&self) {
         self.0.believed_until.store(0, Ordering::SeqCst);
     }
 }
@@ -155,7 +155,7 @@ mod tests {
         assert!(!is_good(before, ann));
         assert!(is_good(before, ben));
         assert!(is_good(revocations.stamp(), ann), "read again since");
-        revocations.all_changed();
+        revocations.revoke_all();
         assert!(!is_good(before, ben));
         assert!(is_good(revocations.stamp(), ben));
     }
@@ -166,6 +166,9 @@ mod tests {
         assert!(!revocations.are_known(), "nobody has listened yet");
         revocations.told_until(Instant::now());
         assert!(revocations.are_known());
+        revocations.told_until(Instant::now() - Duration::from_secs(1));
+        assert!(!revocations.are_known(), "nothing was heard for a second");
+        revocations.told_until(Instant::now());
         revocations.deaf();
         assert!(!revocations.are_known());
     }
