@@ -153,7 +153,7 @@ def storm_table(storm):
             [
                 "hot `/checklogin`",
                 f"{number(storm['idle_rate'])}/s",
-                f"{number(storm['rate_ratio'] * storm['idle_rate'])}/s",
+                f"{number(storm['rate'])}/s",
             ],
             ["its p99", duration(storm["idle_p99"]), duration(storm["p99"])],
             ["memory", mib(storm["idle_memory"]), f"{mib(storm['memory'])} at most"],
@@ -215,11 +215,15 @@ def section(name, results):
     return text
 
 
-def write(results, docs, minutes):
+def write(results, docs, minutes, measured_again):
     """Puts every section between its marks in the page, and the chart beside it."""
     page = docs / "performance.md"
     text = page.read_text()
-    facts = [*machine.describe(), ("Time", f"{minutes:.0f} minutes, builds not counted")]
+    facts = [
+        *machine.describe(),
+        ("Rounds measured again", ", ".join(measured_again) or "none"),
+        ("Time", f"{minutes:.0f} minutes, builds not counted"),
+    ]
     sections = {name: section(name, results) for name in results}
     sections["machine"] = "\n".join(f"- {name}: {value}" for name, value in facts)
     for name, content in sections.items():
