@@ -2,12 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use sqlx::FromRow;
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
@@ -55,8 +56,8 @@ const ONE: &str = select_where_id!("= $1");
 const SEVERAL: &str =
     select_where_id!("in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
 
-/// Who comes while as many queries are under way as the database likes waits for one to end,
-/// and shares the next: a query costs several times what a row of it does. Cheap to clone.
+/// Whoever asks waits for a query that is about to begin, and shares it: a query costs several
+/// times what a row of it does. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct SessionReader(Arc<Parts>);
 
@@ -68,7 +69,8 @@ struct Parts {
 
 #[derive(Debug, Default)]
 struct Queue {
-    under_way: usize,
+    /// Tasks that read for those who wait.
+    readers: usize,
     waiting: VecDeque<Asked>,
 }
 
@@ -76,31 +78,6 @@ struct Queue {
 struct Asked {
     id: Id,
     answer: oneshot::Sender<sqlx::Result<Option<SessionRow>>>,
-}
-
-/// The right to have a query under way. Whoever gives it up, by hanging up too, sees to those
-/// who wait.
-struct Turn(SessionReader);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut queue = self.0.lock();
-        queue.under_way -= 1;
-        if queue.waiting.is_empty() {
-            return;
-        }
-        match Handle::try_current() {
-            Ok(runtime) => {
-                queue.under_way += 1;
-                let reader = self.0.clone();
-                // The turn is taken inside: a runtime that is ending drops the task here and
-                // now, and the turn with it, while we hold the queue.
-                runtime.spawn(async move { read_waiting(Self(reader)).await });
-            }
-            // The runtime is gone, and they with it.
-            Err(_) => queue.waiting.clear(),
-        }
-    }
 }
 
 impl SessionReader {
@@ -111,38 +88,22 @@ impl SessionReader {
 
     /// The row of the session `id`, as it is at this moment or a later one.
     pub async fn read(&self, id: Id) -> sqlx::Result<Option<SessionRow>> {
-        let answer = {
+        let (answer, answered) = oneshot::channel();
+        let is_reader_wanted = {
             let mut queue = self.lock();
-            if queue.under_way < self.0.db.small_queries_at_once() {
-                queue.under_way += 1;
-                None
-            } else {
-                let (answer, answered) = oneshot::channel();
-                queue.waiting.push_back(Asked { id, answer });
-                Some(answered)
-            }
+            queue.waiting.push_back(Asked { id, answer });
+            let is_wanted = queue.readers < self.0.db.small_queries_at_once();
+            queue.readers += usize::from(is_wanted);
+            is_wanted
         };
-        match answer {
-            Some(answered) => answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
-            None => {
-                let _turn = Turn(self.clone());
-                read_one(&self.0.db, id).await
-            }
+        if is_reader_wanted {
+            let turn = Turn {
+                reader: self.clone(),
+                is_over: false,
+            };
+            tokio::spawn(turn.read_all());
         }
-    }
-
-    /// The next who wait, up to as many as one query is for. Who has hung up needs no answer.
-    fn next_waiting(&self) -> Vec<Asked> {
-        let mut queue = self.lock();
-        let mut next = Vec::new();
-        while next.len() < MOST {
-            match queue.waiting.pop_front() {
-                Some(asked) if asked.answer.is_closed() => {}
-                Some(asked) => next.push(asked),
-                None => break,
-            }
-        }
-        next
+        answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -150,25 +111,71 @@ impl SessionReader {
     }
 }
 
-/// Reads for all who wait, until nobody does.
-async fn read_waiting(turn: Turn) {
-    let reader = &turn.0;
-    loop {
-        let asked = reader.next_waiting();
-        match &*asked {
-            [] => return,
-            [one] => {
-                let row = read_one(&reader.0.db, one.id).await;
-                answer(asked, |_| clone_result(&row));
+/// The right to have a query under way.
+struct Turn {
+    reader: SessionReader,
+    is_over: bool,
+}
+
+impl Turn {
+    /// Reads for all who wait, until nobody does.
+    async fn read_all(mut self) {
+        let db = self.reader.0.db.clone();
+        loop {
+            // Whoever else is about to ask does so first.
+            yield_now().await;
+            let asked = self.next_waiting();
+            match &*asked {
+                [] => return,
+                [one] => {
+                    let row = read_one(&db, one.id).await;
+                    answer(asked, |_| clone_result(&row));
+                }
+                several => {
+                    let ids: Vec<String> = several.iter().map(|one| one.id.to_string()).collect();
+                    let rows = read_several(&db, &ids).await;
+                    answer(asked, |id| match &rows {
+                        Ok(rows) => Ok(rows.iter().find(|row| row.id == id.to_string()).cloned()),
+                        Err(error) => Err(clone_error(error)),
+                    });
+                }
             }
-            several => {
-                let ids: Vec<String> = several.iter().map(|asked| asked.id.to_string()).collect();
-                let rows = read_several(&reader.0.db, &ids).await;
-                answer(asked, |id| match &rows {
-                    Ok(rows) => Ok(rows.iter().find(|row| row.id == id.to_string()).cloned()),
-                    Err(error) => Err(clone_error(error)),
-                });
+        }
+    }
+
+    /// The next who wait, up to as many as one query is for; with nobody, the turn is over.
+    /// Who has hung up needs no answer.
+    fn next_waiting(&mut self) -> Vec<Asked> {
+        let mut queue = self.reader.lock();
+        let mut next = Vec::with_capacity(queue.waiting.len().min(MOST));
+        while next.len() < MOST {
+            match queue.waiting.pop_front() {
+                Some(asked) if asked.answer.is_closed() => {}
+                Some(asked) => next.push(asked),
+                None => break,
             }
+        }
+        if next.is_empty() {
+            queue.readers -= 1;
+            self.is_over = true;
+        }
+        next
+    }
+}
+
+impl Drop for Turn {
+    /// Cut short, by the end of its runtime: where nobody is left to read, nobody waits.
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let mut queue = self.reader.lock();
+        queue.readers -= 1;
+        if queue.readers == 0 {
+            let waiting = mem::take(&mut queue.waiting);
+            drop(queue);
+            // Wakes them, who may want the queue.
+            drop(waiting);
         }
     }
 }
