@@ -6,22 +6,27 @@ use handstamp::{Db, db::Tx};
 
 use crate::{
     freshness::{add_ann, log_in, reason_of_the_end, warm_up},
-    helpers::{Kind, Server},
+    helpers::{Browser, Kind, Server},
 };
+
+/// A server with Ann, whose database tells of revocations by this SQL alone.
+async fn start_telling_by(sql: &str) -> (Server, Browser) {
+    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    add_ann(&server).await;
+    let function = format!(
+        "create or replace function revoke_sessions(whose uuid[]) returns void
+         language sql as $${sql}$$"
+    );
+    server.database.execute(&function).await;
+    let browser = server.browser();
+    (server, browser)
+}
 
 /// With nothing written down, so that it is the notification that says it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_is_heard() {
-    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    add_ann(&server).await;
-    let browser = server.browser();
-    server
-        .database
-        .execute(
-            "create or replace function revoke_sessions(whose uuid[]) returns void language sql
-             as 'select pg_notify(''handstamp_revocations'', id::text) from unnest(whose) as id'",
-        )
-        .await;
+    let notify = "select pg_notify('handstamp_revocations', id::text) from unnest(whose) as id";
+    let (server, browser) = start_telling_by(notify).await;
     let cookie = log_in(&browser).await;
     warm_up(&browser, &cookie).await;
     server.database.execute("delete from sessions").await;
@@ -33,16 +38,8 @@ async fn a_notification_is_heard() {
 /// Whether or not notifications arrive, and in whatever order transactions commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_notification_is_made_up_for() {
-    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    add_ann(&server).await;
-    let browser = server.browser();
-    server
-        .database
-        .execute(
-            "create or replace function revoke_sessions(whose uuid[]) returns void
-             language sql as 'insert into revocations (whose) select unnest(whose)'",
-        )
-        .await;
+    let write_down = "insert into revocations (whose) select unnest(whose)";
+    let (server, browser) = start_telling_by(write_down).await;
     let [first, second] = [log_in(&browser).await, log_in(&browser).await];
     for cookie in [&first, &second] {
         warm_up(&browser, cookie).await;
