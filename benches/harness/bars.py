@@ -1,6 +1,7 @@
 """What must hold of handstamp alone: in a log-in storm, with a million sessions, at rest."""
 
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -8,7 +9,16 @@ import time
 
 from . import handstamp_rows, load, seeds
 from .load import Load
-from .machine import FOLDER, HANDSTAMP, ROUNDS, SECONDS, SERVER_CORE, SLOW_SECONDS, WARM_UP_SECONDS
+from .machine import (
+    FOLDER,
+    HANDSTAMP,
+    MORE_ROUNDS,
+    ROUNDS,
+    SECONDS,
+    SERVER_CORE,
+    SLOW_SECONDS,
+    WARM_UP_SECONDS,
+)
 from .peers import HANDSTAMP_PEER
 from .rounds import medians, ratio
 
@@ -88,11 +98,14 @@ def scale():
         )
         for count in [FEW, MANY]
     }
+    # Once: a million rows written leave the machine busy for a while.
+    for data in folders.values():
+        handstamp_rows.used_in_an_hour(data)
     rounds = {count: [] for count in folders}
-    for number in range(ROUNDS):
+    for number in range(MORE_ROUNDS):
         for count, data in folders.items():
             rounds[count].append(one_size(data, count))
-            print(f"  {number + 1}/{ROUNDS} {count:>9} {rounds[count][-1]}", file=sys.stderr)
+            print(f"  {number + 1}/{MORE_ROUNDS} {count:>9} {rounds[count][-1]}", file=sys.stderr)
     few, many = (medians(rounds[count]) for count in [FEW, MANY])
     purges = []
     for number in range(ROUNDS):
@@ -100,22 +113,24 @@ def scale():
         print(f"  {number + 1}/{ROUNDS} {purges[-1]}", file=sys.stderr)
     ratios = {
         field: ratio(*([one[field] for one in rounds[count]] for count in [MANY, FEW]))
-        for field in ["hot", "cold", "ready"]
+        for field in ["hot", "cold", "shuffled", "ready"]
     }
     return {"few": few, "many": many, "ratios": ratios, "purge": medians(purges)}
 
 
 def fill(folder, count):
     seeds.make(HANDSTAMP_PEER, folder, count)
-    cold = (folder / "cookies").read_text().splitlines()[:COLD_SESSIONS]
-    seeds.write_lines(folder / "cold", cold)
+    cookies = (folder / "cookies").read_text().splitlines()
+    few = min(count, COLD_SESSIONS)
+    seeds.write_lines(folder / "cold", cookies[:few])
+    seeds.write_lines(folder / "shuffled", random.Random(count).sample(cookies, few))
 
 
 def one_size(data, count):
-    handstamp_rows.used_at_this_moment(data)
     with HANDSTAMP_PEER.start(data, NO_CACHE) as server:
         ready = server.seconds_to_ready
         cold = load.warmed_up_run(server, Load("/checklogin", "cookie", data / "cold"))
+        shuffled = load.warmed_up_run(server, Load("/checklogin", "cookie", data / "shuffled"))
     with HANDSTAMP_PEER.start(data) as server:
         hot = load.warmed_up_run(server, Load("/checklogin", "cookie", data / "hot"))
         if count == MANY:
@@ -123,6 +138,7 @@ def one_size(data, count):
             load.run(server, Load("/checklogin", "cookie", data / "cold"), SECONDS)
         return {
             "cold": cold["rate"],
+            "shuffled": shuffled["rate"],
             "hot": hot["rate"],
             "ready": statistics.median([ready, server.seconds_to_ready]),
             "memory": max(cold["memory"], server.memory("VmHWM")),
@@ -136,7 +152,6 @@ def one_purge(data):
     seconds = SLOW_SECONDS
     for name, environment in [("hot", {}), ("cold", NO_CACHE)]:
         wanted = Load("/checklogin", "cookie", data / name)
-        handstamp_rows.used_at_this_moment(data)
         with HANDSTAMP_PEER.start(data, environment) as server:
             quiet = load.run(server, wanted, seconds)
         handstamp_rows.add_expired(data, EXPIRED)

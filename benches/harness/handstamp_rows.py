@@ -79,9 +79,9 @@ def uuid_text(value):
     return "-".join([text[:8], text[8:12], text[12:16], text[16:20], text[20:]])
 
 
-def used_at_this_moment(data):
-    """As if every session had been used just now: none has to be written to in the next minute."""
-    set_last_use(data, now())
+def used_in_an_hour(data):
+    """None has to be written to until then."""
+    set_last_use(data, hours_ago(-1))
 
 
 def used_an_hour_ago(data):

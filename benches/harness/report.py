@@ -3,7 +3,7 @@
 import re
 
 from . import chart, machine
-from .bars import EXPIRED, MANY
+from .bars import EXPIRED, FEW, MANY
 from .rounds import ratio
 
 
@@ -70,6 +70,10 @@ def at_least(what, value, bar):
 
 def at_most(what, value, bar, show=lambda value: f"{value:.2f}"):
     return (what, f"at most {show(bar)}", show(value), value <= bar)
+
+
+def per_second(value):
+    return f"{number(value)}/s"
 
 
 def mib(value):
@@ -150,42 +154,33 @@ def storm_table(storm):
     return table(
         ["", "idle", "in the storm"],
         [
-            [
-                "hot `/checklogin`",
-                f"{number(storm['idle_rate'])}/s",
-                f"{number(storm['rate'])}/s",
-            ],
+            ["hot `/checklogin`", per_second(storm["idle_rate"]), per_second(storm["rate"])],
             ["its p99", duration(storm["idle_p99"]), duration(storm["p99"])],
             ["memory", mib(storm["idle_memory"]), f"{mib(storm['memory'])} at most"],
-            ["password hashes alone, one core", f"{number(storm['hashes'])}/s", ""],
-            ["log-ins, nothing beside them", "", f"{number(storm['log_ins'])}/s"],
-            ["log-ins beside hot `/checklogin`", "", f"{number(storm['log_ins_beside'])}/s"],
-            [
-                "log-ins told to come back (`503`)",
-                "",
-                f"{number(storm['refused'])}/s",
-            ],
+            ["password hashes alone, one core", per_second(storm["hashes"]), ""],
+            ["log-ins, nothing beside them", "", per_second(storm["log_ins"])],
+            ["log-ins beside hot `/checklogin`", "", per_second(storm["log_ins_beside"])],
+            ["log-ins told to come back (`503`)", "", per_second(storm["refused"])],
         ],
     )
 
 
 def scale_table(scale):
     few, many, purge = scale["few"], scale["many"], scale["purge"]
-    show = {
-        "hot": lambda value: f"{number(value)}/s",
-        "cold": lambda value: f"{number(value)}/s",
-        "ready": duration,
-        "memory": mib,
-    }
     titles = {
-        "hot": "hot",
-        "cold": "cold, no cache",
-        "ready": "ready after",
-        "memory": "the most memory",
+        "hot": ("hot", per_second),
+        "cold": ("cold, no cache", per_second),
+        "shuffled": ("cold, no cache, in random order", per_second),
+        "ready": ("ready after", duration),
+        "memory": ("the most memory", mib),
     }
+    ratios = {key: f"{value:.2f}" for key, value in scale["ratios"].items()}
     sizes = table(
-        ["", "1,000 sessions", f"{MANY:,} sessions"],
-        [[titles[key], show[key](few[key]), show[key](many[key])] for key in show],
+        ["", f"{FEW:,} sessions", f"{MANY:,} sessions", "ratio"],
+        [
+            [title, show(few[key]), show(many[key]), ratios.get(key, "")]
+            for key, (title, show) in titles.items()
+        ],
     )
     purges = table(
         ["p99", "quiet", f"while {EXPIRED:,} wait to be purged", "purged meanwhile"],

@@ -72,7 +72,7 @@ def stamp_of_sources(name):
     if "handstamp" in name:
         digest.update(HANDSTAMP.read_bytes())
     harness = PEERS.parent / "harness"
-    files = [harness / file for file in ["handstamp_rows.py", "rows.py", "seeds.py"]]
+    files = [harness / file for file in ["bars.py", "handstamp_rows.py", "rows.py", "seeds.py"]]
     for file in [*files, *sorted(PEERS.rglob("*.*"))]:
         if file.is_file():
             digest.update(file.read_bytes())
