@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "benches" / "peers"
 FOLDER = Path(os.environ["BENCH_FOLDER"]).resolve()
-HANDSTAMP = FOLDER / "handstamp" / "release" / "handstamp"
+HANDSTAMP = FOLDER / "rust" / "release" / "handstamp"
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 # For what differs most from round to round.
