@@ -54,7 +54,8 @@ def describe():
         ("handstamp", "commit " + output("git", "rev-parse", "--short", "HEAD")),
         (
             "Rounds",
-            f"{ROUNDS} (hot and a million sessions: {MORE_ROUNDS}) of {SECONDS} s each, "
+            f"{ROUNDS} (a million sessions and, but for the slowest peers, hot: "
+            f"{MORE_ROUNDS}) of {SECONDS} s each, "
             f"{SLOW_SECONDS} s with passwords or purging, after {WARM_UP_SECONDS} s of warming up",
         ),
     ]

@@ -65,6 +65,8 @@ BETTER_AUTH = Peer(
 
 WITH_SESSIONS = [HANDSTAMP_PEER, TOWER_SESSIONS, ACTIX, FASTIFY, EXPRESS, FLASK, BETTER_AUTH]
 ALL = [AXUM, *WITH_SESSIONS]
+# So far behind the others that more rounds would not tell more.
+SLOW = [EXPRESS, FLASK, BETTER_AUTH]
 
 
 def secret():
