@@ -129,15 +129,16 @@ impl Turn {
                 [] => return,
                 [one] => {
                     let row = read_one(&db, one.id).await;
-                    answer(asked, |_| clone_result(&row));
+                    answer(asked, [row]);
                 }
                 several => {
                     let ids: Vec<String> = several.iter().map(|one| one.id.to_string()).collect();
                     let rows = read_several(&db, &ids).await;
-                    answer(asked, |id| match &rows {
-                        Ok(rows) => Ok(rows.iter().find(|row| row.id == id.to_string()).cloned()),
+                    let row_of = |id: &String| match &rows {
+                        Ok(rows) => Ok(rows.iter().find(|row| row.id == *id).cloned()),
                         Err(error) => Err(clone_error(error)),
-                    });
+                    };
+                    answer(asked, ids.iter().map(row_of));
                 }
             }
         }
@@ -180,15 +181,12 @@ impl Drop for Turn {
     }
 }
 
-fn answer(asked: Vec<Asked>, row: impl Fn(Id) -> sqlx::Result<Option<SessionRow>>) {
-    for Asked { id, answer } in asked {
+/// A row for each, in the order of those who asked.
+fn answer(asked: Vec<Asked>, rows: impl IntoIterator<Item = sqlx::Result<Option<SessionRow>>>) {
+    for (Asked { answer, .. }, row) in asked.into_iter().zip(rows) {
         // Who has hung up meanwhile does not hear it.
-        let _ = answer.send(row(id));
+        let _ = answer.send(row);
     }
-}
-
-fn clone_result(row: &sqlx::Result<Option<SessionRow>>) -> sqlx::Result<Option<SessionRow>> {
-    row.as_ref().cloned().map_err(clone_error)
 }
 
 /// The same for everybody who waited: whether the database is away or a row is not as it must
