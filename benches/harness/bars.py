@@ -1,7 +1,6 @@
 """What must hold of handstamp alone: in a log-in storm, with a million sessions, at rest."""
 
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,6 @@ from .rounds import medians, ratio
 STORM_CLIENTS = 64
 HASH_MIB = 19
 FEW, MANY = 1_000, 1_000_000
-COLD_SESSIONS = 200_000
 EXPIRED = 100_000
 # To speak of: a thousand sessions would all be in it.
 NO_CACHE = {"SESSION_CACHE_ENTRIES": "1"}
@@ -92,12 +90,7 @@ def hashes_per_second(seconds):
 
 def scale():
     """A thousand users and sessions beside a million."""
-    folders = {
-        count: seeds.made(
-            f"handstamp-{count}", lambda folder, count=count: fill(folder, count), count
-        )
-        for count in [FEW, MANY]
-    }
+    folders = {count: seeds.of_size(count) for count in [FEW, MANY]}
     # Once: a million rows written leave the machine busy for a while.
     for data in folders.values():
         handstamp_rows.used_in_an_hour(data)
@@ -116,14 +109,6 @@ def scale():
         for field in ["hot", "cold", "shuffled", "ready"]
     }
     return {"few": few, "many": many, "ratios": ratios, "purge": medians(purges)}
-
-
-def fill(folder, count):
-    seeds.make(HANDSTAMP_PEER, folder, count)
-    cookies = (folder / "cookies").read_text().splitlines()
-    few = min(count, COLD_SESSIONS)
-    seeds.write_lines(folder / "cold", cookies[:few])
-    seeds.write_lines(folder / "shuffled", random.Random(count).sample(cookies, few))
 
 
 def one_size(data, count):

@@ -54,8 +54,8 @@ def describe():
         ("handstamp", "commit " + output("git", "rev-parse", "--short", "HEAD")),
         (
             "Rounds",
-            f"{ROUNDS} (a million sessions and, but for the slowest peers, hot: "
-            f"{MORE_ROUNDS}) of {SECONDS} s each, "
+            f"{ROUNDS} ({MORE_ROUNDS} for hot, but for the slowest peers, and for a million "
+            f"sessions, but for purging) of {SECONDS} s each, "
             f"{SLOW_SECONDS} s with passwords or purging, after {WARM_UP_SECONDS} s of warming up",
         ),
     ]

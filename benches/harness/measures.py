@@ -18,20 +18,20 @@ class Entrant:
     title: str = ""
     environment: tuple = ()
     prepare: Callable = lambda data: None
+    rounds: int = ROUNDS
 
 
-def compare(entrants, rounds=ROUNDS):
-    """Every entrant once a round, each time a fresh server on fresh data; the medians. The slow
-    ones take no part in more rounds than usual."""
+def compare(entrants):
+    """Every entrant once a round, each time a fresh server on fresh data; the medians."""
     results = {entrant: [] for entrant in entrants}
-    for number in range(rounds):
+    for number in range(max(entrant.rounds for entrant in entrants)):
         for entrant in entrants:
-            if number >= ROUNDS and entrant.peer in SLOW:
+            if number >= entrant.rounds:
                 continue
             result = one_round_or_another(entrant)
             results[entrant].append(result)
             title = entrant.title or entrant.peer.title
-            print(f"  {number + 1}/{rounds} {title:32} {result['rate']:>9.0f}/s", file=sys.stderr)
+            print(f"  {number + 1}/{entrant.rounds} {title:32} {result['rate']:>9.0f}/s", file=sys.stderr)
     rows = [row_of(entrant, results[entrant]) for entrant in entrants]
     yardstick = next((row["rates"] for row in rows if row["peer"] == AXUM.name), None)
     for row in rows:
@@ -85,8 +85,16 @@ def check(server, wanted, peer):
 
 def hot():
     """The same 64 sessions over and over; more rounds, as the fastest differ by little."""
-    entrants = [Entrant(peer, lambda data, peer=peer: hot_load(peer, data)) for peer in ALL]
-    return compare(entrants, rounds=MORE_ROUNDS)
+    return compare(
+        [
+            Entrant(
+                peer,
+                lambda data, peer=peer: hot_load(peer, data),
+                rounds=ROUNDS if peer in SLOW else MORE_ROUNDS,
+            )
+            for peer in ALL
+        ]
+    )
 
 
 def hot_load(peer, data):

@@ -4,6 +4,7 @@ its secret and `cookies`, one signed session a line."""
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ RUNS = FOLDER / "runs"
 MAX_AGE = 6 * 3600
 HOT_SESSIONS = 64
 STORM_USERS = 64
+COLD_SESSIONS = 200_000
 LONGEST_SECONDS = 600
 JSON = {"Content-Type": "application/json"}
 
@@ -47,6 +49,20 @@ def of(peer):
     return made(peer.name, lambda folder: make(peer, folder, SESSIONS), SESSIONS)
 
 
+def of_size(count):
+    """handstamp's data with so many users; `cold` are their sessions in the order in which they
+    were made, at most 200,000, and `shuffled` as many in random order."""
+    return made(f"handstamp-{count}", lambda folder: make_of_size(folder, count), count)
+
+
+def make_of_size(folder, count):
+    make(HANDSTAMP_PEER, folder, count)
+    cookies = (folder / "cookies").read_text().splitlines()
+    cold = cookies[:COLD_SESSIONS]
+    write_lines(folder / "cold", cold)
+    write_lines(folder / "shuffled", random.Random(count).sample(cookies, len(cold)))
+
+
 def made(name, make_in, *what):
     folder = SEEDS / name
     stamp = json.dumps([stamp_of_sources(name), *what])
@@ -72,7 +88,7 @@ def stamp_of_sources(name):
     if "handstamp" in name:
         digest.update(HANDSTAMP.read_bytes())
     harness = PEERS.parent / "harness"
-    files = [harness / file for file in ["bars.py", "handstamp_rows.py", "rows.py", "seeds.py"]]
+    files = [harness / file for file in ["handstamp_rows.py", "rows.py", "seeds.py"]]
     for file in [*files, *sorted(PEERS.rglob("*.*"))]:
         if file.is_file():
             digest.update(file.read_bytes())
