@@ -21,13 +21,14 @@ use handstamp::{
     config::Secret,
     gate::{
         Gate,
-        pieces::{KeyRing, SessionCookie},
+        pieces::{KeyRing, SessionCookie, SessionToken},
     },
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use tower_sessions::session::Id;
+use uuid::Uuid;
 
 const KEY: &str = "a key of the bench that is long enough";
 const OLD_KEY: &str = "an older key of it as long as the other";
@@ -35,13 +36,13 @@ const OLD_KEY: &str = "an older key of it as long as the other";
 criterion_group!(pieces, key_ring, cookie, check_login);
 criterion_main!(pieces);
 
-/// Signing an id, and telling whose signature is under one.
+/// Signing a token, and telling whose signature is under one.
 fn key_ring(criterion: &mut Criterion) {
     let [old, new] = [OLD_KEY, KEY].map(|key| Secret::signing_key(key).unwrap());
     let before = KeyRing::new(&old, &[]);
     let rotated = KeyRing::new(&new, &[old]);
-    let id = Id::default();
-    let (stale, fresh) = (before.sign(id), rotated.sign(id));
+    let token = SessionToken::new(Uuid::now_v7(), Id::default());
+    let (stale, fresh) = (before.sign(token), rotated.sign(token));
     let forged = format!("{}x", &fresh[..fresh.len() - 1]);
     assert!(
         rotated
@@ -57,7 +58,7 @@ fn key_ring(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("key ring");
     group.bench_function("sign", |bencher| {
-        bencher.iter(|| rotated.sign(black_box(id)));
+        bencher.iter(|| rotated.sign(black_box(token)));
     });
     for (name, signed) in [
         ("verify, signed by the current key", &fresh),
@@ -74,8 +75,8 @@ fn key_ring(criterion: &mut Criterion) {
 /// Finding the session's cookie among others, and writing one.
 fn cookie(criterion: &mut Criterion) {
     let keys = KeyRing::new(&Secret::signing_key(KEY).unwrap(), &[]);
-    let id = Id::default();
-    let signed = keys.sign(id);
+    let token = SessionToken::new(Uuid::now_v7(), Id::default());
+    let signed = keys.sign(token);
     let cookie = SessionCookie::new(keys, Duration::from_secs(60), true);
     let sent = format!("theme=dark; {}={signed}; lang=en", cookie.name());
     let sent = HeaderValue::from_str(&sent).unwrap();
@@ -87,7 +88,7 @@ fn cookie(criterion: &mut Criterion) {
         bencher.iter(|| cookie.value(black_box(&headers)).is_ok());
     });
     group.bench_function("write", |bencher| {
-        bencher.iter(|| cookie.keep(black_box(id)));
+        bencher.iter(|| cookie.keep(black_box(token)));
     });
     group.finish();
 }

@@ -41,13 +41,14 @@ def copy(data, cookie, count):
     """Users without a password, and a session of each."""
     key = signing_key((data / "secret").read_bytes())
 
-    def signed(id):
-        return f"__Host-session={hmac_base64(key, id)}{id}"
+    def signed(public_id, id):
+        token = random_id(public_id[::-1]) + id
+        return f"__Host-session={hmac_base64(key, token)}{token}"
 
     database = connect(data / "handstamp.db")
     database.execute("pragma cache_size = -500000")
     row, statement = template_row(database, "sessions")
-    same(cookie, signed(row["id"]))
+    same(cookie, signed(row["public_id"], row["id"]))
     old_user = str(uuid_text(row["user_id"])).encode()
     fill(
         database,
@@ -66,12 +67,16 @@ def copy(data, cookie, count):
             "id": random_id(new),
             "data": data.replace(old_user, uuid_text(user).encode()),
             "user_id": user,
-            "public_id": (FIRST_PUBLIC_ID + number).to_bytes(16, "big"),
+            "public_id": public_id(number),
         }
 
     fill(database, statement, (row_of(number, new) for number, new in enumerate(ids)))
     settle(database, data / "handstamp.db")
-    return [signed(random_id(new)) for new in ids]
+    return [signed(public_id(number), random_id(new)) for number, new in enumerate(ids)]
+
+
+def public_id(number):
+    return (FIRST_PUBLIC_ID + number).to_bytes(16, "big")
 
 
 def uuid_text(value):

@@ -6,7 +6,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
 use tower_sessions::session::Id;
 
-use super::keys::{KeyRing, Verified};
+use super::{
+    keys::{KeyRing, Verified},
+    session_token::SessionToken,
+};
 
 /// How the session cookie looks, and who signs it.
 #[derive(Clone, Debug)]
@@ -73,7 +76,7 @@ impl SessionCookie {
     /// Every session that a request names, by whatever cookie of several.
     pub fn signed_ids(&self, headers: &HeaderMap) -> Vec<Id> {
         let verified = self.values(headers).filter_map(|value| self.verify(value));
-        verified.map(|verified| verified.id).collect()
+        verified.map(|verified| verified.token.id).collect()
     }
 
     fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -94,9 +97,9 @@ impl SessionCookie {
             .and_then(|value| self.keys.verify(value))
     }
 
-    /// The `Set-Cookie` that makes a browser keep `id`.
-    pub fn keep(&self, id: Id) -> HeaderValue {
-        self.set_cookie(self.keys.sign(id), self.max_age)
+    /// The `Set-Cookie` that makes a browser keep `token`.
+    pub fn keep(&self, token: SessionToken) -> HeaderValue {
+        self.set_cookie(self.keys.sign(token), self.max_age)
     }
 
     /// The `Set-Cookie` that makes a browser forget; with the same attributes, as browsers
@@ -131,7 +134,7 @@ fn value_of<'a>(name: &str, pair: &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::session_token::testing::token, *};
     use crate::{
         config::{Secret, generate_secret_key},
         fuzz::{fuzz, spoilt},
@@ -161,9 +164,9 @@ mod tests {
         cookie.verify(value).ok_or(NoSession::BadSignature)
     }
 
-    fn pair(cookie: &SessionCookie, id: Id) -> String {
+    fn pair(cookie: &SessionCookie, token: SessionToken) -> String {
         cookie
-            .keep(id)
+            .keep(token)
             .to_str()
             .unwrap()
             .split(';')
@@ -174,13 +177,13 @@ mod tests {
 
     #[test]
     fn attributes() {
-        let id = Id::default();
-        let development = session_cookie(false).keep(id);
+        let token = token(1);
+        let development = session_cookie(false).keep(token);
         let development = development.to_str().unwrap();
         assert!(development.starts_with("session="));
         assert!(development.ends_with("; HttpOnly; SameSite=Lax; Path=/; Max-Age=60"));
         let production = session_cookie(true);
-        let kept = production.keep(id);
+        let kept = production.keep(token);
         assert!(kept.to_str().unwrap().starts_with("__Host-session="));
         assert!(kept.to_str().unwrap().contains("; Secure"));
         assert_eq!(
@@ -192,9 +195,12 @@ mod tests {
     #[test]
     fn found_among_others_and_refused_when_there_are_two() {
         let cookie = session_cookie(false);
-        let id = Id::default();
-        let pair = pair(&cookie, id);
-        let found = Ok(Verified { id, stale: false });
+        let token = token(1);
+        let pair = pair(&cookie, token);
+        let found = Ok(Verified {
+            token,
+            stale: false,
+        });
         assert_eq!(
             read(&cookie, &[format!("a=1; {pair};b=2").as_bytes()]),
             found
@@ -232,7 +238,7 @@ mod tests {
         Signed(i128),
         SignedByFallback(i128),
         SignedByStranger(i128),
-        /// The signature of one id before another.
+        /// The signature of one token before another.
         Swapped(i128, i128),
         Text(String),
     }
@@ -285,11 +291,14 @@ mod tests {
 
         fn text(&self, value: &Value) -> String {
             match value {
-                Value::Signed(id) => self.current.sign(Id(*id)),
-                Value::SignedByFallback(id) => self.fallback.sign(Id(*id)),
-                Value::SignedByStranger(id) => self.stranger.sign(Id(*id)),
+                Value::Signed(number) => self.current.sign(token(*number)),
+                Value::SignedByFallback(number) => self.fallback.sign(token(*number)),
+                Value::SignedByStranger(number) => self.stranger.sign(token(*number)),
                 Value::Swapped(one, other) => {
-                    let (one, other) = (self.current.sign(Id(*one)), self.current.sign(Id(*other)));
+                    let (one, other) = (
+                        self.current.sign(token(*one)),
+                        self.current.sign(token(*other)),
+                    );
                     format!("{}{}", &one[..44], &other[44..])
                 }
                 Value::Text(text) => text.clone(),
@@ -313,7 +322,10 @@ mod tests {
             let headers = values.map(|value| (header::COOKIE, value)).collect();
             let found = read_headers(&self.cookie, &headers);
             let named = self.cookie.signed_ids(&headers);
-            assert!(found.map_or(true, |found| named == [found.id]), "{named:?}");
+            assert!(
+                found.map_or(true, |found| named == [found.token.id]),
+                "{named:?}"
+            );
             found
         }
     }
@@ -324,13 +336,18 @@ mod tests {
             .iter()
             .flatten()
             .filter(|(name, ..)| *name == "session");
-        let verified = |id: &i128, stale| Ok(Verified { id: Id(*id), stale });
+        let verified = |number: &i128, stale| {
+            Ok(Verified {
+                token: token(*number),
+                stale,
+            })
+        };
         match (ours.next(), ours.next()) {
             (None, _) => Err(NoSession::NoCookie),
             (Some(_), Some(_)) => Err(NoSession::SentTwice),
             (Some((_, value, _)), None) => match value {
-                Value::Signed(id) => verified(id, false),
-                Value::SignedByFallback(id) => verified(id, true),
+                Value::Signed(number) => verified(number, false),
+                Value::SignedByFallback(number) => verified(number, true),
                 Value::Swapped(one, other) if one == other => verified(one, false),
                 _ => Err(NoSession::BadSignature),
             },
@@ -360,7 +377,7 @@ mod tests {
             })
         };
         fuzz("spoilt session cookie", strategy, |headers| {
-            let Ok(Verified { id, stale }) = keys.read(&headers) else {
+            let Ok(Verified { token, stale }) = keys.read(&headers) else {
                 return Ok(());
             };
             let ring = if stale { &keys.fallback } else { &keys.current };
@@ -373,7 +390,7 @@ mod tests {
                 .filter(|pair| pair.name() == "session")
                 .map(|pair| pair.value().to_owned())
                 .collect();
-            prop_assert!(values.contains(&ring.sign(id)), "{:?}", values);
+            prop_assert!(values.contains(&ring.sign(token)), "{:?}", values);
             Ok(())
         });
     }

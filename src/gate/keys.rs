@@ -3,8 +3,8 @@
 use cookie::{Cookie, CookieJar, Key};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use tower_sessions::session::Id;
 
+use super::session_token::SessionToken;
 use crate::config::Secret;
 
 /// Keeps our keys apart from any other use of the same secret (RFC 5869, 3.2).
@@ -13,7 +13,7 @@ const KEY_BYTES: usize = 64;
 /// A second key of the same secret, of which nothing but its name is made.
 const NAME_PURPOSE: &[u8] = b"handstamp key name";
 
-/// The keys that sign and verify session ids.
+/// The keys that sign and verify session tokens.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     current: Key,
@@ -21,12 +21,12 @@ pub struct KeyRing {
     fallbacks: Vec<Key>,
 }
 
-/// A session id whose signature is right.
+/// A session token whose signature is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The id.
-    pub id: Id,
-    /// Signed by a fallback key: to be signed again by the current one.
+    /// The token.
+    pub token: SessionToken,
+    /// Signed by a fallback key, or of an older version: to be written anew.
     pub stale: bool,
 }
 
@@ -45,31 +45,32 @@ impl KeyRing {
         &self.current_id
     }
 
-    /// The id with its signature, as it travels in the cookie.
-    pub fn sign(&self, id: Id) -> String {
+    /// The token with its signature, as it travels in the cookie.
+    pub fn sign(&self, token: SessionToken) -> String {
         let mut jar = CookieJar::new();
         jar.signed_mut(&self.current)
-            .add(Cookie::new("", id.to_string()));
+            .add(Cookie::new("", token.to_string()));
         jar.get("")
             .map(|cookie| cookie.value().to_owned())
             .unwrap_or_default()
     }
 
-    /// The id in a signed value, if one of the keys signed it.
+    /// The token in a signed value, if one of the keys signed it.
     pub fn verify(&self, signed: &str) -> Option<Verified> {
-        let id = |key| {
+        let token = |key| {
             let cookie = CookieJar::new()
                 .signed(key)
                 .verify(Cookie::new("", signed.to_owned()))?;
-            cookie.value().parse().ok()
+            cookie.value().parse::<SessionToken>().ok()
         };
-        if let Some(id) = id(&self.current) {
-            return Some(Verified { id, stale: false });
+        if let Some(token) = token(&self.current) {
+            let stale = token.public_id.is_none();
+            return Some(Verified { token, stale });
         }
         self.fallbacks
             .iter()
-            .find_map(id)
-            .map(|id| Verified { id, stale: true })
+            .find_map(token)
+            .map(|token| Verified { token, stale: true })
     }
 }
 
@@ -99,7 +100,9 @@ fn expand<const BYTES: usize>(secret: &Secret, purpose: &[u8]) -> [u8; BYTES] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use tower_sessions::session::Id;
+
+    use super::{super::session_token::testing::token, *};
 
     fn secret(text: &str) -> Secret {
         Secret::signing_key(&format!("{text:x<40}")).unwrap()
@@ -114,26 +117,40 @@ mod tests {
 
     #[test]
     fn a_fallback_verifies_but_never_signs() {
-        let id = Id::default();
+        let token = token(1);
         let old = ring("old", &[]);
         let rotated = ring("new", &["old"]);
         assert_eq!(
-            rotated.verify(&old.sign(id)),
-            Some(Verified { id, stale: true })
+            rotated.verify(&old.sign(token)),
+            Some(Verified { token, stale: true })
         );
         assert_eq!(
-            rotated.verify(&rotated.sign(id)),
-            Some(Verified { id, stale: false })
+            rotated.verify(&rotated.sign(token)),
+            Some(Verified {
+                token,
+                stale: false
+            })
         );
-        assert_eq!(old.verify(&rotated.sign(id)), None);
-        assert_eq!(ring("new", &[]).verify(&old.sign(id)), None);
+        assert_eq!(old.verify(&rotated.sign(token)), None);
+        assert_eq!(ring("new", &[]).verify(&old.sign(token)), None);
+    }
+
+    #[test]
+    fn the_secret_id_alone_verifies_but_is_stale() {
+        let ring = ring("a", &[]);
+        let token = SessionToken::from(Id(1));
+        assert_eq!(
+            ring.verify(&ring.sign(token)),
+            Some(Verified { token, stale: true })
+        );
     }
 
     proptest! {
         #[test]
-        fn what_is_signed_verifies(id in any::<i128>(), key in "[a-z]{32,64}") {
+        fn what_is_signed_verifies(number in any::<i128>(), key in "[a-z]{32,64}") {
             let ring = ring(&key, &[]);
-            prop_assert_eq!(ring.verify(&ring.sign(Id(id))), Some(Verified { id: Id(id), stale: false }));
+            let token = token(number);
+            prop_assert_eq!(ring.verify(&ring.sign(token)), Some(Verified { token, stale: false }));
         }
 
         #[test]
@@ -142,9 +159,9 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_character_spoils_it(id in any::<i128>(), at in 0usize..66, to in any::<char>()) {
+        fn one_changed_character_spoils_it(number in any::<i128>(), at in 0usize..88, to in any::<char>()) {
             let ring = ring("a", &[]);
-            let signed = ring.sign(Id(id));
+            let signed = ring.sign(token(number));
             let mut chars: Vec<char> = signed.chars().collect();
             prop_assume!(chars[at] != to);
             chars[at] = to;
@@ -152,16 +169,16 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_value_does_not_verify(id in any::<i128>(), length in 0usize..66) {
+        fn a_cut_value_does_not_verify(number in any::<i128>(), length in 0usize..88) {
             let ring = ring("a", &[]);
-            prop_assert_eq!(ring.verify(&ring.sign(Id(id))[..length]), None);
+            prop_assert_eq!(ring.verify(&ring.sign(token(number))[..length]), None);
         }
 
         #[test]
-        fn signatures_do_not_fit_another_id(one in any::<i128>(), other in any::<i128>()) {
+        fn signatures_do_not_fit_another_token(one in any::<i128>(), other in any::<i128>()) {
             prop_assume!(one != other);
             let ring = ring("a", &[]);
-            let (one, other) = (ring.sign(Id(one)), ring.sign(Id(other)));
+            let (one, other) = (ring.sign(token(one)), ring.sign(token(other)));
             let swapped = format!("{}{}", &one[..44], &other[44..]);
             prop_assert_eq!(ring.verify(&swapped), None);
         }

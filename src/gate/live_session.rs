@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use super::{timeouts::Timeouts, users::User};
+use super::{session_token::SessionToken, timeouts::Timeouts, users::User};
 use crate::{clock::Timestamp, db::Revocable};
 
 /// A session that is not over, with its user. The values of its record are not here: other
@@ -47,6 +47,11 @@ impl LiveSession {
             last_use: AtomicI64::new(last_seen_at.unix_micros()),
             user_json: OnceLock::new(),
         }
+    }
+
+    /// What its cookie is to say.
+    pub fn token(&self) -> SessionToken {
+        SessionToken::new(self.public_id, self.id)
     }
 
     /// Whatever takes this session back when it is revoked.

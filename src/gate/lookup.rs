@@ -7,7 +7,7 @@ use tower_sessions::session::Id;
 
 use super::{
     cookie::NoSession, live_session::LiveSession, logged_out::LoggedOut, session_cache::Known,
-    sessions, state::Gate,
+    session_token::SessionToken, sessions, state::Gate,
 };
 
 /// The session, or why there is none.
@@ -27,29 +27,34 @@ pub(super) enum Lookup {
 /// A session that the database is asked for.
 #[derive(Debug)]
 pub(super) struct Asked {
-    id: Id,
+    token: SessionToken,
     /// Where it is to be kept in memory.
     cookie: Option<Box<[u8]>>,
     found: OnceCell<Found>,
 }
 
 impl Lookup {
-    /// Of a session whose id is known to be right; to be kept in memory under `cookie`.
-    pub fn ask(id: Id, cookie: Option<Box<[u8]>>) -> Self {
+    /// Of a session whose token is known to be right; to be kept in memory under `cookie`.
+    pub fn ask(token: SessionToken, cookie: Option<Box<[u8]>>) -> Self {
         Self::Asked(Arc::new(Asked {
-            id,
+            token,
             cookie,
             found: OnceCell::new(),
         }))
     }
 
-    /// The id that the cookie names, whatever it stands for.
-    pub fn id(&self) -> Option<Id> {
+    /// What the cookie says, or is to say by what was found; whatever it stands for.
+    pub fn token(&self) -> Option<SessionToken> {
         match self {
             Self::Nothing(_) => None,
-            Self::Known(known) => Some(known.session.id),
-            Self::Asked(asked) => Some(asked.id),
+            Self::Known(known) => Some(known.session.token()),
+            Self::Asked(asked) => Some(self.found().map_or(asked.token, LiveSession::token)),
         }
+    }
+
+    /// The secret id that the cookie names, whatever it stands for.
+    pub fn id(&self) -> Option<Id> {
+        self.token().map(|token| token.id)
     }
 
     /// The session, if it was looked up and there is one.
@@ -70,20 +75,31 @@ impl Lookup {
                 gate.cache().note_use(&known.session, gate.now());
                 Ok(Ok(known.session.clone()))
             }
-            Self::Known(known) => Box::pin(find(gate, known.session.id, None)).await,
+            Self::Known(known) => Box::pin(find(gate, known.session.token(), None)).await,
             Self::Asked(asked) => {
-                let Asked { id, cookie, found } = &**asked;
-                let found = found.get_or_try_init(|| find(gate, *id, cookie.as_deref()));
+                let Asked {
+                    token,
+                    cookie,
+                    found,
+                } = &**asked;
+                let found = found.get_or_try_init(|| find(gate, *token, cookie.as_deref()));
                 Box::pin(found).await.cloned()
             }
         }
     }
 }
 
-async fn find(gate: &Gate, id: Id, cookie: Option<&[u8]>) -> sqlx::Result<Found> {
-    let cache = gate.cache();
+async fn find(gate: &Gate, token: SessionToken, cookie: Option<&[u8]>) -> sqlx::Result<Found> {
+    let (cache, id) = (gate.cache(), token.id);
     let (stamp, last_use) = cache.begin_read(id);
-    let row = gate.session_reader().read(id).await?;
+    let public_id = match token.public_id {
+        Some(public_id) => Some(public_id),
+        None => sessions::public_id(gate.db(), id).await?,
+    };
+    let row = match public_id {
+        Some(public_id) => gate.session_reader().read(public_id).await?,
+        None => None,
+    };
     let now = gate.now();
     let session = match sessions::live(id, row, gate.timeouts(), now, last_use) {
         Ok(session) => Arc::new(session),

@@ -30,6 +30,7 @@ mod session_cache;
 mod session_changes;
 mod session_layer;
 mod session_reader;
+mod session_token;
 mod sessions;
 mod state;
 mod tallies;
@@ -58,5 +59,6 @@ pub mod pieces {
     pub use super::{
         cookie::{NoSession, SessionCookie},
         keys::{KeyRing, Verified},
+        session_token::SessionToken,
     };
 }

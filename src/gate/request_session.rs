@@ -17,7 +17,8 @@ use super::{
     logged_out::{Circumstances, LoggedOut},
     lookup::{Found, Lookup},
     record_store::RecordStore,
-    sessions::NotLive,
+    session_token::SessionToken,
+    sessions::{self, NotLive},
     state::Gate,
     users::User,
 };
@@ -54,9 +55,9 @@ struct Current {
 enum SetCookie {
     /// The browser keeps what it has.
     No,
-    /// The browser's cookie is right but signed by an old key.
-    Resign(Id),
-    Keep(Id),
+    /// The browser's cookie is right but signed by an old key or of an older version.
+    Resign,
+    Keep,
     Forget,
 }
 
@@ -75,7 +76,7 @@ impl RequestSession {
             Ok(value) => Self::look_up(&gate, value),
             Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
         };
-        let client = matches!(set_cookie, SetCookie::Resign(_))
+        let client = (set_cookie == SetCookie::Resign)
             .then(|| Client::of(headers, request.extensions(), proxies));
         Self(Arc::new(Inner {
             has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
@@ -93,10 +94,11 @@ impl RequestSession {
             return (Lookup::Known(known), SetCookie::No);
         }
         match gate.cookie().verify(value) {
-            Some(Verified { id, stale: false }) => {
-                (Lookup::ask(id, Some(value.into())), SetCookie::No)
-            }
-            Some(Verified { id, stale: true }) => (Lookup::ask(id, None), SetCookie::Resign(id)),
+            Some(Verified {
+                token,
+                stale: false,
+            }) => (Lookup::ask(token, Some(value.into())), SetCookie::No),
+            Some(Verified { token, stale: true }) => (Lookup::ask(token, None), SetCookie::Resign),
             None => (Lookup::Nothing(NoSession::BadSignature), SetCookie::No),
         }
     }
@@ -164,9 +166,9 @@ impl RequestSession {
             .id()
             .ok_or_else(|| Error::internal("a saved session has no id"))?;
         *self.lock() = Current {
-            lookup: Lookup::ask(id, None),
+            lookup: Lookup::ask(id.into(), None),
             values: Some(session),
-            set_cookie: SetCookie::Keep(id),
+            set_cookie: SetCookie::Keep,
         };
         self.find().await?.map_err(|_| self.unknown_session())
     }
@@ -181,9 +183,9 @@ impl RequestSession {
         ids
     }
 
-    /// The request's session is `id` from here on.
-    pub fn keep(&self, id: Id) {
-        *self.lock() = Current::new(Lookup::ask(id, None), SetCookie::Keep(id));
+    /// The request's session is that of `token` from here on.
+    pub fn keep(&self, token: SessionToken) {
+        *self.lock() = Current::new(Lookup::ask(token, None), SetCookie::Keep);
     }
 
     /// Has the browser forget its cookie.
@@ -244,18 +246,19 @@ impl RequestSession {
             values.save().await?;
             // A visitor's first value, or one whose session had ended, makes a new session.
             if let Some(new) = values.id().filter(|id| Some(*id) != lookup.id()) {
-                return Ok(Some(cookie.keep(new)));
+                let public_id = sessions::public_id(self.gate().db(), new).await?;
+                return Ok(Some(cookie.keep(SessionToken { public_id, id: new })));
             }
         }
         Ok(match set_cookie {
             SetCookie::No => None,
-            SetCookie::Keep(id) => Some(cookie.keep(id)),
-            SetCookie::Resign(id) => match lookup.found() {
+            SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
+            SetCookie::Resign => match lookup.found() {
                 Some(session) => {
                     self.gate()
                         .note_resigned(session, self.0.client.as_ref())
                         .await;
-                    Some(cookie.keep(id))
+                    Some(cookie.keep(session.token()))
                 }
                 None => None,
             },

@@ -7,6 +7,7 @@ use super::{
     audit::{Action, Event},
     record::{self, Data, LogInData},
     request_session::RequestSession,
+    session_token::SessionToken,
     sessions::{self, NewSession},
     users::User,
 };
@@ -96,7 +97,7 @@ impl RequestSession {
         ended.extend(oldest.into_iter().map(Revocable::from));
         gate.accounts().commit(tx, &events, ended).await?;
 
-        self.keep(record.id);
+        self.keep(SessionToken::new(public_id, record.id));
         Ok(())
     }
 
@@ -106,7 +107,9 @@ impl RequestSession {
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
     pub async fn renew(&self, mut tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
-        let old = self.lookup().id().ok_or_else(|| self.unknown_session())?;
+        let token = self.lookup().token();
+        let token = token.ok_or_else(|| self.unknown_session())?;
+        let old = token.id;
         let Some(bytes) = sessions::lock_data(&mut tx, old).await? else {
             return Err(self.unknown_session());
         };
@@ -120,7 +123,10 @@ impl RequestSession {
         let ended = vec![user_id.into(), old.into()];
         let accounts = self.gate().accounts();
         accounts.commit(tx, &[event], ended).await?;
-        self.keep(record.id);
+        self.keep(SessionToken {
+            id: record.id,
+            ..token
+        });
         Ok(())
     }
 

@@ -9,7 +9,6 @@ use std::{
 
 use sqlx::FromRow;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
-use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use crate::{
@@ -26,7 +25,8 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// A session with its user.
 #[derive(Clone, Debug, FromRow)]
 pub(super) struct SessionRow {
-    id: String,
+    /// The secret one.
+    pub id: String,
     pub public_id: Uuid,
     pub session_created_at: Timestamp,
     pub last_seen_at: Timestamp,
@@ -39,22 +39,23 @@ pub(super) struct SessionRow {
     pub created_at: Option<Timestamp>,
 }
 
-macro_rules! select_where_id {
+macro_rules! select_where_public_id {
     ($condition:literal) => {
         concat!(
             "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
                     s.key_id, s.user_id, u.username, u.email, u.created_at
              from sessions s
              left join users u on u.id = s.user_id and u.disabled_at is null
-             where s.id ",
+             where s.public_id ",
             $condition
         )
     };
 }
 
-const ONE: &str = select_where_id!("= $1");
-const SEVERAL: &str =
-    select_where_id!("in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+const ONE: &str = select_where_public_id!("= $1");
+const SEVERAL: &str = select_where_public_id!(
+    "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+);
 
 /// Whoever asks waits for a query that is about to begin, and shares it: a query costs several
 /// times what a row of it does. Cheap to clone.
@@ -76,7 +77,7 @@ struct Queue {
 
 #[derive(Debug)]
 struct Asked {
-    id: Id,
+    public_id: Uuid,
     answer: oneshot::Sender<sqlx::Result<Option<SessionRow>>>,
 }
 
@@ -86,12 +87,12 @@ impl SessionReader {
         Self(Arc::new(Parts { db, queue }))
     }
 
-    /// The row of the session `id`, as it is at this moment or a later one.
-    pub async fn read(&self, id: Id) -> sqlx::Result<Option<SessionRow>> {
+    /// The row of a session, as it is at this moment or a later one.
+    pub async fn read(&self, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
         let (answer, answered) = oneshot::channel();
         let is_reader_wanted = {
             let mut queue = self.lock();
-            queue.waiting.push_back(Asked { id, answer });
+            queue.waiting.push_back(Asked { public_id, answer });
             let is_wanted = queue.readers < self.0.db.small_queries_at_once();
             queue.readers += usize::from(is_wanted);
             is_wanted
@@ -128,17 +129,17 @@ impl Turn {
             match &*asked {
                 [] => return,
                 [one] => {
-                    let row = read_one(&db, one.id).await;
+                    let row = read_one(&db, one.public_id).await;
                     answer(asked, [row]);
                 }
                 several => {
-                    let ids: Vec<String> = several.iter().map(|one| one.id.to_string()).collect();
+                    let ids: Vec<Uuid> = several.iter().map(|one| one.public_id).collect();
                     let rows = read_several(&db, &ids).await;
-                    let row_of = |id: &String| match &rows {
-                        Ok(rows) => Ok(rows.iter().find(|row| row.id == *id).cloned()),
+                    let row_of = |id: Uuid| match &rows {
+                        Ok(rows) => Ok(rows.iter().find(|row| row.public_id == id).cloned()),
                         Err(error) => Err(clone_error(error)),
                     };
-                    answer(asked, ids.iter().map(row_of));
+                    answer(asked, ids.into_iter().map(row_of));
                 }
             }
         }
@@ -200,10 +201,10 @@ fn clone_error(error: &sqlx::Error) -> sqlx::Error {
     }
 }
 
-async fn read_one(db: &Db, id: Id) -> sqlx::Result<Option<SessionRow>> {
+async fn read_one(db: &Db, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
     in_time(async {
         on_small_reader!(db, conn => sqlx::query_as(ONE)
-            .bind(id.to_string())
+            .bind(public_id)
             .fetch_optional(conn)
             .await)
     })
@@ -211,12 +212,12 @@ async fn read_one(db: &Db, id: Id) -> sqlx::Result<Option<SessionRow>> {
 }
 
 /// Names the first ids again where there are fewer than parameters.
-async fn read_several(db: &Db, ids: &[String]) -> sqlx::Result<Vec<SessionRow>> {
+async fn read_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
     in_time(async {
         on_small_reader!(db, conn => {
             let mut query = sqlx::query_as(SEVERAL);
-            for id in ids.iter().cycle().take(MOST) {
-                query = query.bind(id);
+            for public_id in public_ids.iter().cycle().take(MOST) {
+                query = query.bind(*public_id);
             }
             query.fetch_all(conn).await
         })

@@ -55,7 +55,7 @@ pub(super) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The session of a row that was read; checked against `timeouts` as they are today, not as
+/// The session `id` of the row that was read for it; checked against `timeouts` as they are today, not as
 /// they were when the row was written. `last_use` is one that may not be in the row yet.
 pub(super) fn live(
     id: Id,
@@ -64,6 +64,8 @@ pub(super) fn live(
     now: Timestamp,
     last_use: Option<Timestamp>,
 ) -> Result<LiveSession, NotLive> {
+    // It may go on under another id by now.
+    let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
     let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
     if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
@@ -88,6 +90,14 @@ pub(super) fn live(
         row.key_id,
         user,
     ))
+}
+
+/// The public id of a session of which only the secret one is known.
+pub(super) async fn public_id(db: &Db, id: Id) -> sqlx::Result<Option<Uuid>> {
+    on_reader!(db, conn => sqlx::query_scalar("select public_id from sessions where id = $1")
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await)
 }
 
 /// Writes down that a session was used, unless somebody has done so since `due`; false when

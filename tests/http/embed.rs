@@ -36,6 +36,7 @@ async fn the_example_counts_views_and_knows_who_asks(kind: Kind) {
     let answer = browser.get("/").await;
     assert_eq!(answer.text, "Hello stranger, page view 2.");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.set_session(), None, "the first cookie is whole");
     assert_eq!(server.database.count("sessions").await, 1);
     assert_eq!(browser.get("/secret").await.reason(), "unknown_session");
 

@@ -259,7 +259,7 @@ async fn ids_of_sessions_are_not_shown(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
-    let id = browser.session().unwrap()[44..].to_owned();
+    let id = browser.session().unwrap()[66..].to_owned();
     let stored = server
         .database
         .text("select id from sessions")

@@ -73,6 +73,7 @@ async fn logs_hold_no_secret(kind: Kind) {
         "typed where the name goes",
         value,
         &value[44..],
+        &value[66..],
         "$argon2id$",
     ] {
         assert!(!logs.contains(secret), "{secret}: {logs}");

@@ -34,8 +34,10 @@ async fn with_posts(kind: Kind, settings: &[(&str, &str)], number: usize) -> (Se
 }
 
 async fn left(browser: &Browser, path: &str) -> Value {
+    let is_first = browser.session().is_none();
     let answer = browser.get(path).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(is_first || answer.set_session().is_none(), "{answer:?}");
     answer.json()["reads_left"].clone()
 }
 
