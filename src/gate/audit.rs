@@ -22,7 +22,7 @@ pub(super) enum Action {
     ChangePassword,
     /// Too many failures: further attempts must wait.
     LockOut,
-    /// A cookie signed by a fallback key was signed anew.
+    /// A cookie that an older key had signed was signed anew.
     ResignCookie,
     DisableAccount,
     EnableAccount,

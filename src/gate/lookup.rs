@@ -43,7 +43,7 @@ impl Lookup {
         }))
     }
 
-    /// What the cookie says, or is to say by what was found; whatever it stands for.
+    /// What the cookie says, whatever it stands for; of a session that was found, with both ids.
     pub fn token(&self) -> Option<SessionToken> {
         match self {
             Self::Nothing(_) => None,
@@ -94,7 +94,7 @@ async fn find(gate: &Gate, token: SessionToken, cookie: Option<&[u8]>) -> sqlx::
     let (stamp, last_use) = cache.begin_read(id);
     let public_id = match token.public_id {
         Some(public_id) => Some(public_id),
-        None => sessions::public_id(gate.db(), id).await?,
+        None => gate.session_reader().read_public_id(id).await?,
     };
     let row = match public_id {
         Some(public_id) => gate.session_reader().read(public_id).await?,

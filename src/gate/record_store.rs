@@ -1,6 +1,6 @@
 //! The store behind the [`Session`](super::Session) of one request.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tower_sessions::{
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     lookup::Lookup,
     record::{self, Data},
+    session_token::SessionToken,
     sessions::{self, NewSession},
     state::Gate,
 };
@@ -25,6 +26,7 @@ pub(super) struct RecordStore {
     lookup: Lookup,
     /// The values as this request found them, once it has looked.
     loaded: Mutex<Option<Data>>,
+    created: Mutex<Option<SessionToken>>,
 }
 
 impl RecordStore {
@@ -33,7 +35,17 @@ impl RecordStore {
             gate,
             lookup,
             loaded: Mutex::default(),
+            created: Mutex::default(),
         }
+    }
+
+    /// The session that was added last, which the browser is to keep.
+    pub fn created(&self) -> Option<SessionToken> {
+        *self.lock_created()
+    }
+
+    fn lock_created(&self) -> MutexGuard<'_, Option<SessionToken>> {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,11 +59,12 @@ impl SessionStore for RecordStore {
         // A flushed session's record still has the id that is dead.
         record.id = Id::default();
         let mut tx = self.gate.db().begin().await.map_err(backend)?;
+        let public_id = Uuid::now_v7();
         loop {
             let data = record::encode(record).map_err(|error| Error::Encode(error.to_string()))?;
             let session = NewSession {
                 record,
-                public_id: Uuid::now_v7(),
+                public_id,
                 user_id: None,
                 client: None,
                 key_id: self.gate.cookie().key_id(),
@@ -66,7 +79,9 @@ impl SessionStore for RecordStore {
             }
             record.id = Id::default();
         }
-        tx.commit().await.map_err(backend)
+        tx.commit().await.map_err(backend)?;
+        *self.lock_created() = Some(SessionToken::new(public_id, record.id));
+        Ok(())
     }
 
     /// Writes what this request changed, if the session is not over.

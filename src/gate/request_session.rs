@@ -18,7 +18,7 @@ use super::{
     lookup::{Found, Lookup},
     record_store::RecordStore,
     session_token::SessionToken,
-    sessions::{self, NotLive},
+    sessions::NotLive,
     state::Gate,
     users::User,
 };
@@ -46,9 +46,16 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct Current {
     lookup: Lookup,
-    /// The handle for values of the handlers' own, once somebody wants it.
-    values: Option<Session>,
+    /// Once somebody wants them.
+    values: Option<Values>,
     set_cookie: SetCookie,
+}
+
+/// The values of the handlers' own.
+#[derive(Clone, Debug)]
+struct Values {
+    session: Session,
+    store: Arc<RecordStore>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,14 +111,19 @@ impl RequestSession {
     }
 
     /// The handle for values of the handlers' own.
-    pub fn values(&self) -> Session {
+    pub fn session(&self) -> Session {
+        self.values().session
+    }
+
+    fn values(&self) -> Values {
         let mut current = self.lock();
         let Current { lookup, values, .. } = &mut *current;
-        let handle = || {
-            let store = RecordStore::new(self.gate().clone(), lookup.clone());
-            Session::new(lookup.id(), Arc::new(store), None)
+        let new = || {
+            let store = Arc::new(RecordStore::new(self.gate().clone(), lookup.clone()));
+            let session = Session::new(lookup.id(), store.clone(), None);
+            Values { session, store }
         };
-        values.get_or_insert_with(handle).clone()
+        values.get_or_insert_with(new).clone()
     }
 
     pub fn gate(&self) -> &Gate {
@@ -160,14 +172,13 @@ impl RequestSession {
 
     /// Begins a visitor's session, which logs nobody in, where there is none.
     pub async fn begin(&self) -> Result<Arc<LiveSession>, Error> {
-        let session = self.values();
-        session.save().await?;
-        let id = session
-            .id()
-            .ok_or_else(|| Error::internal("a saved session has no id"))?;
+        let values = self.values();
+        values.session.save().await?;
+        let token = values.store.created();
+        let token = token.ok_or_else(|| Error::internal("a saved session is not there"))?;
         *self.lock() = Current {
-            lookup: Lookup::ask(id.into(), None),
-            values: Some(session),
+            lookup: Lookup::ask(token, None),
+            values: Some(values),
             set_cookie: SetCookie::Keep,
         };
         self.find().await?.map_err(|_| self.unknown_session())
@@ -217,7 +228,8 @@ impl RequestSession {
         let current = {
             let current = self.lock();
             let values = current.values.as_ref();
-            if current.set_cookie == SetCookie::No && !values.is_some_and(Session::is_modified) {
+            let is_modified = values.is_some_and(|values| values.session.is_modified());
+            if current.set_cookie == SetCookie::No && !is_modified {
                 return Ok(None);
             }
             current.clone()
@@ -237,33 +249,40 @@ impl RequestSession {
             set_cookie,
         } = current;
         let cookie = self.gate().cookie();
-        let written = values.filter(|values| values.is_modified() && !status.is_server_error());
-        if let Some(values) = written {
-            if values.is_empty().await {
+        let written =
+            values.filter(|values| values.session.is_modified() && !status.is_server_error());
+        if let Some(Values { session, store }) = written {
+            if session.is_empty().await {
                 // A handler has flushed it.
                 return Ok(lookup.id().map(|_| cookie.forget()));
             }
-            values.save().await?;
+            session.save().await?;
             // A visitor's first value, or one whose session had ended, makes a new session.
-            if let Some(new) = values.id().filter(|id| Some(*id) != lookup.id()) {
-                let public_id = sessions::public_id(self.gate().db(), new).await?;
-                return Ok(Some(cookie.keep(SessionToken { public_id, id: new })));
+            if let Some(created) = store.created() {
+                return Ok(Some(cookie.keep(created)));
             }
         }
         Ok(match set_cookie {
             SetCookie::No => None,
             SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
             SetCookie::Resign => match lookup.found() {
-                Some(session) => {
+                Some(session) if self.is_still_there(session).await => {
                     self.gate()
                         .note_resigned(session, self.0.client.as_ref())
                         .await;
                     Some(cookie.keep(session.token()))
                 }
-                None => None,
+                _ => None,
             },
             SetCookie::Forget => Some(cookie.forget()),
         })
+    }
+
+    /// Whether a session that was found is there at the end of the request, too: what took
+    /// its place meanwhile has set a cookie that must not be overwritten.
+    async fn is_still_there(&self, session: &LiveSession) -> bool {
+        let again = Lookup::ask(session.token(), None).find(self.gate()).await;
+        again.is_ok_and(|found| found.is_ok())
     }
 }
 

@@ -61,7 +61,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let session = RequestSession::new(self.layer.gate.clone(), &request);
         if self.layer.with_values {
-            request.extensions_mut().insert(session.values());
+            request.extensions_mut().insert(session.session());
         }
         request.extensions_mut().insert(session.clone());
         let answer = self.inner.call(request);

@@ -9,6 +9,7 @@ use std::{
 
 use sqlx::FromRow;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
+use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use crate::{
@@ -105,6 +106,19 @@ impl SessionReader {
             tokio::spawn(turn.read_all());
         }
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
+    /// The public id of a session of which only the secret one is known.
+    pub async fn read_public_id(&self, id: Id) -> sqlx::Result<Option<Uuid>> {
+        in_time(async {
+            on_small_reader!(self.0.db, conn => sqlx::query_scalar(
+                "select public_id from sessions where id = $1",
+            )
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await)
+        })
+        .await
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

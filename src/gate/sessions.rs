@@ -55,8 +55,9 @@ pub(super) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The session `id` of the row that was read for it; checked against `timeouts` as they are today, not as
-/// they were when the row was written. `last_use` is one that may not be in the row yet.
+/// The session `id`, of the row that has its public id; checked against `timeouts` as they are
+/// today, not as they were when the row was written. `last_use` is one that may not be in the
+/// row yet.
 pub(super) fn live(
     id: Id,
     row: Option<SessionRow>,
@@ -92,30 +93,23 @@ pub(super) fn live(
     ))
 }
 
-/// The public id of a session of which only the secret one is known.
-pub(super) async fn public_id(db: &Db, id: Id) -> sqlx::Result<Option<Uuid>> {
-    on_reader!(db, conn => sqlx::query_scalar("select public_id from sessions where id = $1")
-        .bind(id.to_string())
-        .fetch_optional(conn)
-        .await)
-}
-
 /// Writes down that a session was used, unless somebody has done so since `due`; false when
 /// they have, or it has ended.
 pub(super) async fn touch(
     tx: &mut Tx,
-    id: Id,
+    session: &LiveSession,
     now: Timestamp,
     expires_at: Timestamp,
     due: Timestamp,
 ) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update sessions set last_seen_at = $1, expiry_date = $2
-         where id = $3 and last_seen_at <= $4",
+         where public_id = $3 and id = $4 and last_seen_at <= $5",
     )
     .bind(now)
     .bind(expires_at)
-    .bind(id.to_string())
+    .bind(session.public_id)
+    .bind(session.id.to_string())
     .bind(due)
     .execute(conn)
     .await

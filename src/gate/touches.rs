@@ -108,7 +108,7 @@ async fn write(
     let mut tx = db.begin().await?;
     for Touch { session, at, .. } in batch {
         let (expires_at, due) = (session.expires_at(timeouts), timeouts.touch_due(*at));
-        if !sessions::touch(&mut tx, session.id, *at, expires_at, due).await? {
+        if !sessions::touch(&mut tx, session, *at, expires_at, due).await? {
             untouched.push(session.clone());
         }
     }

@@ -144,7 +144,8 @@ async fn a_flushed_id_is_used_no_more(kind: Kind) {
     let old = browser.session().unwrap();
     assert_eq!(browser.get("/flush-and-insert").await.status, 200);
     assert_ne!(browser.session().unwrap(), old);
-    assert_eq!(browser.get("/get/a").await.json(), "new");
+    let answer = browser.get("/get/a").await;
+    assert_eq!((answer.json(), answer.set_session()), (json!("new"), None));
     let answer = browser.get_with("/get/a", &format!("session={old}")).await;
     assert_eq!(answer.json(), json!(null));
     assert_eq!(
