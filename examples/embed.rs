@@ -32,6 +32,7 @@ pub fn app(gate: &Gate) -> Router {
 }
 
 #[tokio::main]
+#[allow(clippy::print_stdout)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     let db = Db::connect(&config.database_url).await?;
@@ -40,6 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = with_layers(app(&gate), &config)?;
     tokio::spawn(keep_purging(gate, Duration::from_secs(60)));
     let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app, std::future::pending()).await;
     Ok(())
 }

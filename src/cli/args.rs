@@ -72,7 +72,7 @@ pub struct Audit {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// Those of the last so long, as 1h or 7d; all that are kept (90 days) when not given
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub since: Option<Duration>,
     /// One JSON object a line
     #[arg(long)]
@@ -126,6 +126,10 @@ pub fn command() -> clap::Command {
             user.after_help(shared())
                 .mut_subcommands(|action| action.after_help(shared()))
         })
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "must be a duration such as 1h or 7d")
 }
 
 fn settings_help(is_read: impl Fn(&Setting) -> bool) -> String {

@@ -1,6 +1,10 @@
 //! The `.env` file, with the environment over it.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::Path,
+};
 
 /// The name of the settings file, looked for in the working directory.
 pub const DOTENV: &str = ".env";
@@ -11,6 +15,8 @@ pub const DOTENV_EXAMPLE: &str = include_str!("../../.env.example");
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: HashMap<String, String>,
+    /// The names that have two values where only one can count.
+    pub(super) ambiguous: HashSet<String>,
     pub(super) mistakes: Vec<String>,
 }
 
@@ -26,6 +32,7 @@ impl Variables {
     /// These variables less those that `is_left_out` names.
     pub fn without(mut self, is_left_out: impl Fn(&str) -> bool) -> Self {
         self.values.retain(|name, _| !is_left_out(name));
+        self.ambiguous.retain(|name| !is_left_out(name));
         self
     }
 }
@@ -34,7 +41,7 @@ impl FromIterator<(String, String)> for Variables {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
         Self {
             values: values.into_iter().collect(),
-            mistakes: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -45,9 +52,10 @@ pub fn read_environment() -> Variables {
     let mut variables = read_dotenv(Path::new(DOTENV));
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    variables
-        .values
-        .extend(environment.filter(|(_, value)| !value.is_empty()));
+    for (name, value) in environment.filter(|(_, value)| !value.is_empty()) {
+        variables.ambiguous.remove(&name);
+        variables.values.insert(name, value);
+    }
     variables
 }
 
@@ -72,9 +80,15 @@ fn parse(text: &[u8]) -> Variables {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     for item in dotenvy::from_read_iter(text) {
         match item {
-            Ok((name, value)) => {
-                variables.values.entry(name).or_insert(value);
-            }
+            Ok((name, value)) => match variables.values.get(&name) {
+                Some(first) if *first == value => {}
+                Some(_) => {
+                    variables.ambiguous.insert(name);
+                }
+                None => {
+                    variables.values.insert(name, value);
+                }
+            },
             // The line may hold a secret: its number is shown, not its text.
             Err(dotenvy::Error::LineParse(line, _)) => {
                 let number = line_number(text, &line);
@@ -141,6 +155,24 @@ mod tests {
             let mistake = format!("{name}: must be one line; is a quote left open?");
             assert!(error.0.contains(&mistake), "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_with_two_values_is_a_mistake() {
+        let mistake = "PORT: has two values in .env; only one can count";
+        for (text, is_mistake) in [
+            ("PORT=\nPORT=1", true),
+            ("PORT=1\n#\nexport PORT='2'", true),
+            ("PORT=1\nPORT=1", false),
+            ("ANOTHER_PROGRAMS=1\nANOTHER_PROGRAMS=2", false),
+        ] {
+            let variables = parse(text.as_bytes());
+            let error = Config::for_server(&variables).unwrap_err();
+            assert_eq!(error.0.contains(&mistake.to_owned()), is_mistake, "{text}");
+            let without = variables.without(|name| name == "PORT");
+            let error = Config::for_server(&without).unwrap_err();
+            assert!(!error.0.contains(&mistake.to_owned()), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{RateLimit, Variables};
+use super::{RateLimit, Variables, dotenv::DOTENV};
 
 /// Everything that is wrong with the settings, a line each; never a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,10 @@ impl<'a> EnvReader<'a> {
         for name in names {
             if variables.get(name).is_some_and(|text| !is_one_line(text)) {
                 reader.mistake(name, "must be one line; is a quote left open?");
+            }
+            if variables.ambiguous.contains(name) {
+                let what = format!("has two values in {DOTENV}; only one can count");
+                reader.mistake(name, what);
             }
         }
         reader
