@@ -65,6 +65,9 @@ impl Browser {
             .cookie_provider(jar.clone())
             .redirect(redirect::Policy::none())
             .user_agent("test browser")
+            // Less than the server's ten seconds: a connection that it closes just as we use it
+            // again is reset.
+            .pool_idle_timeout(Duration::from_secs(5))
             .build()
             .unwrap();
         Self {
