@@ -77,12 +77,8 @@ impl Lookup {
             }
             Self::Known(known) => Box::pin(find(gate, known.session.token(), None)).await,
             Self::Asked(asked) => {
-                let Asked {
-                    token,
-                    cookie,
-                    found,
-                } = &**asked;
-                let found = found.get_or_try_init(|| find(gate, *token, cookie.as_deref()));
+                let find = || find(gate, asked.token, asked.cookie.as_deref());
+                let found = asked.found.get_or_try_init(find);
                 Box::pin(found).await.cloned()
             }
         }
