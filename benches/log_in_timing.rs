@@ -8,9 +8,10 @@
 use std::time::{Duration, Instant};
 
 use handstamp::{
-    Config, Db, app,
-    gate::{AccountState, Application, Gate},
-    http::{self, Health},
+    Db,
+    auth::{AccountState, Application, Auth},
+    http,
+    server::{Config, Health, app},
 };
 use reqwest::Client;
 use serde_json::json;
@@ -84,7 +85,7 @@ async fn start(url: &str) -> String {
     let config = Config::for_server(&settings.into_iter().collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    let gate = Gate::new(&config, db.clone()).unwrap();
+    let auth = Auth::new(&config, db.clone()).unwrap();
     for name in &NAMES[1..] {
         let password = (*name != "passwordless").then(|| "plain tea at dawn".to_owned());
         let application = Application {
@@ -92,13 +93,13 @@ async fn start(url: &str) -> String {
             email: Some(format!("{name}@example.com")),
             password,
         };
-        let user = gate.accounts().add(application).await.unwrap();
+        let user = auth.accounts().add(application).await.unwrap();
         if *name == "disabled" {
             let disabled = AccountState::Disabled;
-            gate.accounts().set_state(&user, disabled).await.unwrap();
+            auth.accounts().set_state(&user, disabled).await.unwrap();
         }
     }
-    let app = app::service(&config, &gate, Health::new(db)).unwrap();
+    let app = app::service(&config, &auth, Health::new(db)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(http::serve(listener, app, std::future::pending()));

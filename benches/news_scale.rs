@@ -8,9 +8,10 @@
 use std::time::{Duration, Instant};
 
 use handstamp::{
-    Config, Db, app,
-    gate::Gate,
-    http::{self, Health},
+    Db,
+    auth::Auth,
+    http,
+    server::{Config, Health, app},
 };
 use reqwest::Client;
 use sqlx::{Executor, PgPool, SqlitePool};
@@ -79,8 +80,8 @@ impl Site {
         let db = Db::connect(&config.database_url).await.unwrap();
         db.migrate().await.unwrap();
         fill(url, posts).await;
-        let gate = Gate::new(&config, db.clone()).unwrap();
-        let app = app::service(&config, &gate, Health::new(db)).unwrap();
+        let auth = Auth::new(&config, db.clone()).unwrap();
+        let app = app::service(&config, &auth, Health::new(db)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(http::serve(listener, app, std::future::pending()));

@@ -1,6 +1,6 @@
 //! What the pieces of `GET /checklogin` take, one by one: `cargo bench --bench pieces`.
 //!
-//! First the key ring and the cookie alone. Then requests go into the gate's router itself, with
+//! First the key ring and the cookie alone. Then requests go into the auth's router itself, with
 //! no socket and no layers around, and each gets one piece further than the one before it: no
 //! cookie (the router and its answer), a forged one (read, and its signature checked by every
 //! key), a session seen before (looked up where it is kept in memory), and one that was not
@@ -17,12 +17,13 @@ use axum::{
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use handstamp::{
-    Config, Db,
-    config::Secret,
-    gate::{
-        Gate,
+    Db,
+    auth::Secret,
+    auth::{
+        Auth,
         pieces::{KeyRing, SessionCookie, SessionToken},
     },
+    server::Config,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -144,7 +145,7 @@ async fn start(folder: &TempDir, settings: &[(&str, &str)]) -> Router {
     let config = Config::for_server(&settings.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    Gate::new(&config, db).unwrap().router()
+    Auth::new(&config, db).unwrap().router()
 }
 
 fn request(cookie: &str) -> Request<Body> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::{Router, routing::get};
 use handstamp::{
-    Config, Db,
-    gate::{CurrentUser, Gate, Session, keep_purging},
+    Db,
+    auth::{Auth, CurrentUser, Session, keep_purging},
     http::{Error, serve, with_layers},
+    server::Config,
 };
 
 /// For those who are logged in; visitors are answered 401 with the reason.
@@ -23,12 +24,12 @@ async fn home(user: Option<CurrentUser>, session: Session) -> Result<String, Err
     Ok(format!("Hello {name}, page view {views}."))
 }
 
-/// Your routes behind the gate, and the gate's own.
-pub fn app(gate: &Gate) -> Router {
+/// Your routes behind the auth, and the auth's own.
+pub fn app(auth: &Auth) -> Router {
     let routes = Router::new()
         .route("/", get(home))
         .route("/secret", get(secret));
-    gate.protect(routes).merge(gate.router())
+    auth.protect(routes).merge(auth.router())
 }
 
 #[tokio::main]
@@ -37,9 +38,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     let db = Db::connect(&config.database_url).await?;
     db.migrate().await?;
-    let gate = Gate::new(&config, db)?;
-    let app = with_layers(app(&gate), &config)?;
-    tokio::spawn(keep_purging(gate, Duration::from_secs(60)));
+    let auth = Auth::new(&config, db)?;
+    let app = with_layers(app(&auth), &config)?;
+    tokio::spawn(keep_purging(auth, Duration::from_secs(60)));
     let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app, std::future::pending()).await;

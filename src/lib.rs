@@ -5,33 +5,31 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use handstamp::{Config, Db, gate::{CurrentUser, Gate}, http::{HttpService, with_layers}};
+//! use handstamp::{Config, Db, auth::{CurrentUser, Auth}, http::{HttpService, with_layers}};
 //!
 //! # async fn app() -> Result<impl HttpService, Box<dyn std::error::Error>> {
 //! let config = Config::from_env()?;
 //! let db = Db::connect(&config.database_url).await?;
 //! db.migrate().await?;
-//! let gate = Gate::new(&config, db)?;
+//! let auth = Auth::new(&config, db)?;
 //!
 //! let hello = get(async |CurrentUser(user)| format!("Hello, {}", user.username));
-//! let app = gate.protect(Router::new().route("/hello", hello)).merge(gate.router());
+//! let app = auth.protect(Router::new().route("/hello", hello)).merge(auth.router());
 //! # Ok(
 //! with_layers(app, &config)?
 //! # )
 //! # }
 //! ```
 
-pub mod app;
+pub mod auth;
 pub mod clock;
-pub mod config;
 pub mod db;
 #[cfg(test)]
 mod fuzz;
-pub mod gate;
 pub mod http;
 pub mod news;
-mod pages;
+pub mod server;
 
+pub use auth::Auth;
 pub use clock::Clock;
-pub use config::Config;
 pub use db::Db;

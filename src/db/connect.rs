@@ -20,11 +20,11 @@ use sqlx::{
 
 use tokio::time::timeout;
 
+use super::DatabaseUrl;
 use super::{
     Revocations,
     migrations::{self, MigrateError},
 };
-use crate::config::DatabaseUrl;
 
 /// How long a request waits for a free connection before it is told that the database
 /// does not answer.

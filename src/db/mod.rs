@@ -1,19 +1,18 @@
 //! The database: SQLite or PostgreSQL, and nothing outside this folder knows which.
 
-mod changes;
 mod connect;
+mod invalidation;
 mod migrations;
-mod postgres_changes;
 mod record_stores;
-mod revocations;
-mod sqlite_changes;
-mod statement;
 mod timestamp;
+mod transaction;
+mod url;
 
 pub use connect::Db;
 pub use migrations::MigrateError;
-pub use statement::Tx;
+pub use transaction::Tx;
+pub use url::DatabaseUrl;
 
 pub(crate) use connect::Pools;
-pub(crate) use revocations::{Revocable, Revocations, Stamp};
-pub(crate) use statement::{in_tx, on_reader, on_small_reader, on_writer};
+pub(crate) use invalidation::{Revocable, Revocations, Stamp};
+pub(crate) use transaction::{in_tx, on_reader, on_small_reader, on_writer};

@@ -1,28 +1,20 @@
 //! HTTP as this project speaks it: one error type, the extractors, the layers.
 
-mod around;
 mod client;
 mod error;
-mod head_timer;
-mod health;
-mod http_service;
-mod json_body;
+mod extract;
 mod layers;
 mod openapi;
-mod path_id;
 pub mod problem_responses;
-mod query_string;
 mod request_id;
+mod run_to_completion;
 mod serve;
 
-pub use around::BODY_LIMIT;
 pub use client::{Client, is_https};
 pub use error::{Error, FieldErrors, Problem};
-pub use health::Health;
-pub use http_service::HttpService;
-pub use json_body::JsonBody;
-pub use layers::with_layers;
+pub use extract::{JsonBody, OneId, PathIds, QueryString};
+pub use layers::{BODY_LIMIT, with_layers};
 pub use openapi::{docs_router, document_common_problems};
-pub use path_id::{OneId, PathIds};
-pub use query_string::QueryString;
-pub use serve::serve;
+pub use serve::{HttpService, serve};
+
+pub(crate) use run_to_completion::run_to_completion;

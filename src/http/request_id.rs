@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use uuid::Uuid;
 
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
     /// The id of the request that this task answers.
@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// A random one.
-pub(super) fn new_request_id() -> HeaderValue {
+pub(crate) fn new_request_id() -> HeaderValue {
     let bytes = RANDOM.with_borrow_mut(|random| random.random());
     let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
     let mut text = Uuid::encode_buffer();
@@ -29,7 +29,7 @@ pub(super) fn new_request_id() -> HeaderValue {
 }
 
 /// Does `work` as that of the request `id`.
-pub(super) fn as_request<T>(
+pub(crate) fn as_request<T>(
     id: HeaderValue,
     work: impl Future<Output = T>,
 ) -> impl Future<Output = T> {
@@ -37,12 +37,12 @@ pub(super) fn as_request<T>(
 }
 
 /// Does what is done at once as that of the request `id`.
-pub(super) fn at_once_as_request<T>(id: HeaderValue, work: impl FnOnce() -> T) -> T {
+pub(crate) fn at_once_as_request<T>(id: HeaderValue, work: impl FnOnce() -> T) -> T {
     REQUEST.sync_scope(id, work)
 }
 
 /// The id of the request under way.
-pub(super) fn current_request_id() -> Option<String> {
+pub(crate) fn current_request_id() -> Option<String> {
     let id = REQUEST.try_with(|id| id.to_str().map(str::to_owned));
     id.ok()?.ok()
 }

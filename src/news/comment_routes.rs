@@ -11,7 +11,7 @@ use super::{
     state::News,
 };
 use crate::{
-    gate::CurrentUser,
+    auth::request::extract::CurrentUser,
     http::{
         Error, JsonBody, OneId, PathIds,
         problem_responses::{NotFound, NotLoggedIn, NotYours},

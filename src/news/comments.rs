@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::posts;
 use crate::{
+    auth::account::user::User,
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
-    gate::User,
 };
 
 /// A comment as readers see it.

@@ -11,9 +11,9 @@ use super::{
     votes,
 };
 use crate::{
+    auth::account::{Accounts, Application, user::User},
     clock::{Clock, Timestamp},
     db::Db,
-    gate::{Accounts, Application, User},
     http::Error,
 };
 

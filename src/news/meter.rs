@@ -6,9 +6,9 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
+    auth::request::visitor::Visitor,
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
-    gate::Visitor,
     http::Error,
 };
 

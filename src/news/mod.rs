@@ -1,4 +1,4 @@
-//! Just Tech News: posts, comments, votes and a paywall, the app that shows the gate at work.
+//! Just Tech News: posts, comments, votes and a paywall, the app that shows the auth at work.
 
 mod comment_routes;
 mod comments;

@@ -12,7 +12,10 @@ use super::{
     state::News,
 };
 use crate::{
-    gate::{CurrentUser, User, Username, Visitor},
+    auth::{
+        account::{user::User, username::Username},
+        request::{extract::CurrentUser, visitor::Visitor},
+    },
     http::{
         Error, FieldErrors, JsonBody, OneId, PathIds, Problem, QueryString,
         problem_responses::{NotFound, NotLoggedIn, NotYours},

@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    auth::account::{user::User, username::Username},
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},
-    gate::{User, Username},
 };
 
 /// A post as readers see it.

@@ -3,34 +3,34 @@
 use std::sync::Arc;
 
 use super::meter::Meter;
-use crate::{clock::Timestamp, config::Config, db::Db, gate::Gate};
+use crate::{auth::Auth, clock::Timestamp, db::Db, server::settings::Config};
 
-/// The news on the gate's database. Cheap to clone.
+/// The news on the auth's database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct News(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    gate: Gate,
+    auth: Auth,
     meter: Option<Meter>,
 }
 
 impl News {
-    pub fn new(gate: &Gate, config: &Config) -> Self {
+    pub fn new(auth: &Auth, config: &Config) -> Self {
         let window = config.free_reads_window;
         let meter = config.free_reads.map(|limit| Meter { limit, window });
         Self(Arc::new(Parts {
-            gate: gate.clone(),
+            auth: auth.clone(),
             meter,
         }))
     }
 
     pub fn db(&self) -> &Db {
-        self.0.gate.db()
+        self.0.auth.db()
     }
 
     pub fn now(&self) -> Timestamp {
-        self.0.gate.now()
+        self.0.auth.now()
     }
 
     /// None where reading is free.

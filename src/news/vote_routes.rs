@@ -9,7 +9,7 @@ use super::{
     votes::{self, Voted},
 };
 use crate::{
-    gate::{CurrentUser, User},
+    auth::{account::user::User, request::extract::CurrentUser},
     http::{
         Error, OneId, PathIds,
         problem_responses::{NotFound, NotLoggedIn},

@@ -1,6 +1,6 @@
 //! What an operator can read of what happened.
 
-use handstamp::gate::{AccountState, AuditEvent};
+use handstamp::auth::{AccountState, AuditEvent};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;

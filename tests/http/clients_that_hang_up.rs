@@ -27,7 +27,7 @@ fn request(head: &str, body: &str) -> String {
 
 async fn writers_go_on_after_a_thousand_hang_ups(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    let ann = handstamp::gate::Application {
+    let ann = handstamp::auth::Application {
         username: "Ann".into(),
         email: None,
         password: None,

@@ -2,7 +2,13 @@
 
 use std::{os::unix::fs::PermissionsExt, process::Output};
 
-use handstamp::config::{Config, DOTENV_EXAMPLE, SETTINGS, generate_secret_key};
+use handstamp::{
+    auth::generate_secret_key,
+    server::{
+        Config,
+        settings::{DOTENV_EXAMPLE, SETTINGS},
+    },
+};
 use serde_json::json;
 
 use crate::helpers::{Database, Kind, PASSWORD, Workplace, on_both_databases};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use handstamp::{Db, db::Tx, gate::keep_purging};
+use handstamp::{Db, auth::keep_purging, db::Tx};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, UnixStream},
@@ -29,8 +29,8 @@ async fn purging_goes_on_after_errors(kind: Kind) {
         .database
         .execute("alter table sessions rename to away")
         .await;
-    assert!(server.gate.purge_expired_sessions().await.is_err());
-    let purging = tokio::spawn(keep_purging(server.gate.clone(), Duration::from_millis(20)));
+    assert!(server.auth.purge_expired_sessions().await.is_err());
+    let purging = tokio::spawn(keep_purging(server.auth.clone(), Duration::from_millis(20)));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.database.count("away").await, 1);
     server

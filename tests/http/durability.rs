@@ -22,7 +22,7 @@ struct Acknowledged {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_kills_under_load_lose_nothing_acknowledged() {
-    let key = handstamp::config::generate_secret_key();
+    let key = handstamp::auth::generate_secret_key();
     let mut workplace = Workplace::new(&[("SECRET_KEY", &key), ("PASSWORDLESS_LOGIN", "on")]);
     workplace.set("PASSWORD_HASHES_AT_ONCE", "2");
     workplace.set("SESSIONS_PER_USER", "100000");

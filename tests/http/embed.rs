@@ -8,7 +8,7 @@ pub use example::app;
 
 use axum::{Json, Router, extract::Path, routing::get};
 use handstamp::{
-    gate::{Gate, Session},
+    auth::{Auth, Session},
     http::Error,
 };
 use serde_json::json;
@@ -23,7 +23,7 @@ on_both_databases!(
 );
 
 async fn the_example_counts_views_and_knows_who_asks(kind: Kind) {
-    let server = Server::start_app(kind, &[], |gate| app(&gate)).await;
+    let server = Server::start_app(kind, &[], |auth| app(&auth)).await;
     let browser = server.browser();
     assert_eq!(browser.get("/secret").await.reason(), "no_cookie");
     assert_eq!(
@@ -55,7 +55,7 @@ async fn the_example_counts_views_and_knows_who_asks(kind: Kind) {
 }
 
 /// What `session["name"] = value` and its kin were in the notes.
-fn dict(gate: &Gate) -> Router {
+fn dict(auth: &Auth) -> Router {
     let get_value = async |session: Session, Path(key): Path<String>| {
         Ok::<_, Error>(Json(session.get_value(&key).await?))
     };
@@ -91,11 +91,11 @@ fn dict(gate: &Gate) -> Router {
                 Err::<(), Error>(Error::Internal)
             }),
         );
-    gate.protect(routes).merge(gate.router())
+    auth.protect(routes).merge(auth.router())
 }
 
 async fn the_session_is_the_notes_dict(kind: Kind) {
-    let server = Server::start_app(kind, &[], |gate| dict(&gate)).await;
+    let server = Server::start_app(kind, &[], |auth| dict(&auth)).await;
     let browser = server.browser();
     for path in ["/get/a", "/remove/a", "/clear", "/flush"] {
         assert_eq!(browser.get(path).await.status, 200, "{path}");
@@ -128,7 +128,7 @@ async fn the_session_is_the_notes_dict(kind: Kind) {
 }
 
 async fn a_failed_handler_saves_nothing(kind: Kind) {
-    let server = Server::start_app(kind, &[], |gate| dict(&gate)).await;
+    let server = Server::start_app(kind, &[], |auth| dict(&auth)).await;
     let browser = server.browser();
     assert_eq!(browser.get("/fail").await.status, 500);
     assert_eq!(browser.session(), None);
@@ -138,7 +138,7 @@ async fn a_failed_handler_saves_nothing(kind: Kind) {
 }
 
 async fn a_flushed_id_is_used_no_more(kind: Kind) {
-    let server = Server::start_app(kind, &[], |gate| dict(&gate)).await;
+    let server = Server::start_app(kind, &[], |auth| dict(&auth)).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let old = browser.session().unwrap();
@@ -160,7 +160,7 @@ async fn a_schema_of_another_name() {
     let database = Database::new(Kind::Postgres).await;
     database.execute("create schema news").await;
     let url = format!("{}&options=-csearch_path%3Dnews", database.url);
-    let server = Server::start_app_on(Database::at(&url), &[], |gate| app(&gate)).await;
+    let server = Server::start_app_on(Database::at(&url), &[], |auth| app(&auth)).await;
     let browser = server.browser();
     assert_eq!(browser.get("/").await.text, "Hello stranger, page view 1.");
     assert_eq!(browser.get("/").await.text, "Hello stranger, page view 2.");

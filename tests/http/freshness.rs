@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use handstamp::{
+    auth::{AccountState, Accounts, Application},
     db::Tx,
-    gate::{AccountState, Accounts, Application},
 };
 use reqwest::Method;
 use serde_json::json;
@@ -75,7 +75,7 @@ pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
 
 /// Changes the database behind the back of the server that it belongs to.
 async fn change_unheard(server: &Server, sql: &str) {
-    match server.gate.db().begin().await.unwrap() {
+    match server.auth.db().begin().await.unwrap() {
         // By the connection whose own writes nobody is told of.
         Tx::Sqlite(mut tx) => {
             sqlx::query(sql).execute(&mut *tx).await.unwrap();
@@ -219,12 +219,12 @@ async fn what_this_process_ends_is_over_at_once(kind: Kind) {
     assert_eq!(one.check().await.status, 200, "under its new id");
 }
 
-/// On SQLite no other way than memory leads from one gate of a process to another.
+/// On SQLite no other way than memory leads from one auth of a process to another.
 async fn what_a_second_gate_ends_is_over_at_once(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
     let browser = server.browser();
-    let accounts = Accounts::new(server.gate.db().clone(), server.clock.clock(), 1).unwrap();
+    let accounts = Accounts::new(server.auth.db().clone(), server.clock.clock(), 1).unwrap();
     let ann = accounts.find("Ann").await.unwrap().unwrap().user;
 
     let cookie = log_in(&browser).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Router, routing::get};
 use futures_util::{StreamExt, stream};
-use handstamp::{Config, gate::AccountState, http::with_layers};
+use handstamp::{auth::AccountState, http::with_layers, server::Config};
 use reqwest::Method;
 use serde_json::json;
 
@@ -315,13 +315,13 @@ async fn reasons_tell_a_developer_what_to_look_at(kind: Kind) {
 async fn a_panic_is_answered_and_survived(kind: Kind) {
     let key = (
         "SECRET_KEY".to_owned(),
-        handstamp::config::generate_secret_key(),
+        handstamp::auth::generate_secret_key(),
     );
     let config = Config::for_server(&[key].into_iter().collect()).unwrap();
-    let server = Server::start_app(kind, &[], |gate| {
+    let server = Server::start_app(kind, &[], |auth| {
         let panicking = get(async || -> String { panic!("the secret is 42") });
-        let router = gate.protect(Router::new().route("/panic", panicking));
-        with_layers(router.merge(gate.router()), &config).unwrap()
+        let router = auth.protect(Router::new().route("/panic", panicking));
+        with_layers(router.merge(auth.router()), &config).unwrap()
     })
     .await;
     let browser = server.browser();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 use handstamp::{
-    config::Secret,
-    gate::{
-        CurrentUser, Gate,
+    auth::Secret,
+    auth::{
+        Auth, CurrentUser,
         pieces::{KeyRing, SessionToken},
     },
 };
@@ -146,14 +146,14 @@ async fn a_session_that_ends_meanwhile_is_not_signed_again(kind: Kind) {
     let go_on = Arc::new(Notify::new());
     let app = {
         let (entered, go_on) = (entered.clone(), go_on.clone());
-        move |gate: Gate| {
+        move |auth: Auth| {
             let wait = async move |CurrentUser(user): CurrentUser| {
                 entered.notify_one();
                 go_on.notified().await;
                 user.username
             };
             let routes = Router::new().route("/wait", get(wait));
-            gate.protect(routes).merge(gate.router())
+            auth.protect(routes).merge(auth.router())
         }
     };
     let server = Server::start_app(kind, &[("SECRET_KEY", KEY)], app).await;

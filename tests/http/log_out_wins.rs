@@ -1,7 +1,7 @@
 //! Whatever is under way, who has logged out is out.
 
 use futures_util::future::join_all;
-use handstamp::gate::{AccountState, Application, Gate, Session};
+use handstamp::auth::{AccountState, Application, Auth, Session};
 use serde_json::json;
 
 use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
@@ -17,7 +17,7 @@ on_both_databases!(
 const WRITERS: usize = 8;
 
 /// The example, with a route whose handler writes late.
-fn app(gate: Gate) -> axum::Router {
+fn app(auth: Auth) -> axum::Router {
     let write = async |session: Session, axum::extract::Path(key): axum::extract::Path<String>| {
         let count = session.get::<u32>(&key).await?.unwrap_or_default();
         tokio::task::yield_now().await;
@@ -25,7 +25,7 @@ fn app(gate: Gate) -> axum::Router {
         Ok::<_, handstamp::http::Error>(())
     };
     let routes = axum::Router::new().route("/write/{key}", axum::routing::get(write));
-    gate.protect(routes).merge(crate::embed::app(&gate))
+    auth.protect(routes).merge(crate::embed::app(&auth))
 }
 
 async fn two_hundred_races_against_writers(kind: Kind) {

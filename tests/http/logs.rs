@@ -11,7 +11,7 @@ const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
 
 /// A server in production that logs all it can.
 async fn talkative(kind: Kind) -> (Workplace, crate::helpers::Database, String) {
-    let key = handstamp::config::generate_secret_key();
+    let key = handstamp::auth::generate_secret_key();
     let database = crate::helpers::Database::new(kind).await;
     let workplace = Workplace::new(&[
         PRODUCTION,

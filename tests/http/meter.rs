@@ -181,7 +181,7 @@ async fn visitors_are_purged_with_their_sessions(kind: Kind) {
         "a session that is over counts no more"
     );
     assert_eq!(server.database.count("free_reads").await, 3);
-    server.gate.purge_expired_sessions().await.unwrap();
+    server.auth.purge_expired_sessions().await.unwrap();
     assert_eq!(server.database.count("free_reads").await, 1);
     // Logging in ends the visitor, and what was counted of them.
     visitor.log_in("Author").await;

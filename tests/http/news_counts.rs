@@ -119,7 +119,7 @@ async fn what_somebody_wrote_outlives_their_account(kind: Kind) {
 async fn sample_news_is_loaded_once(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     let load = async || {
-        let (db, clock) = (server.gate.db(), server.clock.clock());
+        let (db, clock) = (server.auth.db(), server.clock.clock());
         let loaded = handstamp::news::load_demo(db, server.accounts(), &clock)
             .await
             .unwrap();

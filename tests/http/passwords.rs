@@ -147,7 +147,7 @@ async fn nothing_is_trimmed_or_cut(kind: Kind) {
 
 async fn passwordless_accounts(kind: Kind) {
     let server = Server::start(kind).await;
-    let ann = handstamp::gate::Application {
+    let ann = handstamp::auth::Application {
         username: "Ann".into(),
         email: None,
         password: None,

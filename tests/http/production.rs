@@ -84,7 +84,7 @@ async fn weak_and_published_keys_are_refused(kind: Kind) {
 }
 
 async fn passwordless_log_in_is_refused_in_production(kind: Kind) {
-    let key = handstamp::config::generate_secret_key();
+    let key = handstamp::auth::generate_secret_key();
     let settings = [
         PRODUCTION,
         ("SECRET_KEY", &*key),

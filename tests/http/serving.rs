@@ -111,7 +111,7 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish() {
-    let key = handstamp::config::generate_secret_key();
+    let key = handstamp::auth::generate_secret_key();
     let workplace = Workplace::new(&[("SECRET_KEY", &key)]);
     let process = workplace.serve();
     let browser = process.browser();
@@ -143,7 +143,7 @@ async fn sigterm_lets_requests_under_way_finish() {
 
 #[test]
 fn production_warns_when_every_client_would_share_one_address() {
-    let key = handstamp::config::generate_secret_key();
+    let key = handstamp::auth::generate_secret_key();
     let mut workplace = Workplace::new(&[("APP_ENV", "production"), ("SECRET_KEY", &key)]);
     let warns = |workplace: &Workplace| {
         let process = workplace.serve();

@@ -99,7 +99,7 @@ async fn cookies_sent_twice(kind: Kind) {
 }
 
 async fn forged_cookies_make_no_row_anywhere(kind: Kind) {
-    let server = Server::start_app(kind, &[], |gate| crate::embed::app(&gate)).await;
+    let server = Server::start_app(kind, &[], |auth| crate::embed::app(&auth)).await;
     let ann = session_of(&server, "Ann").await;
     let forged = format!("session={}x", &ann[..ann.len() - 1]);
     let browser = server.browser();

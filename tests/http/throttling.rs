@@ -247,7 +247,7 @@ async fn what_is_counted_is_forgotten_in_the_end(kind: Kind) {
     browser.log_in("Ann").await;
     let day = Duration::from_secs(24 * 60 * 60);
     server.clock.advance(2 * day);
-    server.gate.purge_records().await.unwrap();
+    server.auth.purge_records().await.unwrap();
     assert_eq!(
         server.database.count("throttles").await,
         1,
@@ -255,7 +255,7 @@ async fn what_is_counted_is_forgotten_in_the_end(kind: Kind) {
     );
     assert!(server.database.count("audit_events").await > 0);
     server.clock.advance(90 * day);
-    server.gate.purge_records().await.unwrap();
+    server.auth.purge_records().await.unwrap();
     assert_eq!(server.database.count("throttles").await, 0);
     assert_eq!(server.database.count("audit_events").await, 0);
 }

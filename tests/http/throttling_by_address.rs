@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use handstamp::gate::Application;
+use handstamp::auth::Application;
 use reqwest::Method;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handstamp::gate::keep_purging;
+use handstamp::auth::keep_purging;
 
 use crate::helpers::{Kind, Server, on_both_databases};
 
@@ -96,7 +96,7 @@ async fn expired_rows_are_removed_and_live_ones_stay(kind: Kind) {
     let live = server.browser();
     live.sign_up("Ben").await;
     assert_eq!(server.database.count("sessions").await, 2);
-    assert_eq!(server.gate.purge_expired_sessions().await.unwrap(), 1);
+    assert_eq!(server.auth.purge_expired_sessions().await.unwrap(), 1);
     assert_eq!(server.database.count("sessions").await, 1);
     assert_eq!(live.check().await.status, 200);
     assert_eq!(browser.check().await.reason(), "unknown_session");
@@ -104,7 +104,7 @@ async fn expired_rows_are_removed_and_live_ones_stay(kind: Kind) {
     // More than a batch, and found by the index.
     server.database.execute("delete from sessions").await;
     add_expired(kind, &server, 1200).await;
-    assert_eq!(server.gate.purge_expired_sessions().await.unwrap(), 1200);
+    assert_eq!(server.auth.purge_expired_sessions().await.unwrap(), 1200);
     assert_eq!(server.database.count("sessions").await, 0);
 }
 
@@ -114,7 +114,7 @@ async fn the_server_removes_expired_rows_by_itself(kind: Kind) {
     browser.sign_up("Ann").await;
     // Several of its batches.
     add_expired(kind, &server, 35).await;
-    let purging = tokio::spawn(keep_purging(server.gate.clone(), MINUTE));
+    let purging = tokio::spawn(keep_purging(server.auth.clone(), MINUTE));
     let removed = async {
         while server.database.count("sessions").await > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;

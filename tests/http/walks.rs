@@ -1,6 +1,6 @@
 //! The two stories that handstamp was made for.
 
-use handstamp::gate::Application;
+use handstamp::auth::Application;
 use serde_json::json;
 
 use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
@@ -112,7 +112,7 @@ async fn the_chapters_walk(kind: Kind) {
 }
 
 async fn logging_in_keeps_a_visitors_values_but_nobody_elses(kind: Kind) {
-    let server = Server::start_app(kind, &[], |gate| crate::embed::app(&gate)).await;
+    let server = Server::start_app(kind, &[], |auth| crate::embed::app(&auth)).await;
     for name in ["Ann", "Ben"] {
         server.browser().sign_up(name).await;
     }

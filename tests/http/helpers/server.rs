@@ -1,7 +1,8 @@
 use handstamp::{
-    Config, Db, app,
-    gate::{Accounts, Gate},
-    http::{self, Health, HttpService},
+    Db,
+    auth::{Accounts, Auth},
+    http::{self, HttpService},
+    server::{Config, Health, app},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -12,7 +13,7 @@ pub struct Server {
     pub base: String,
     pub clock: MovableClock,
     pub database: Database,
-    pub gate: Gate,
+    pub auth: Auth,
     pub health: Health,
     _task: Task,
 }
@@ -38,15 +39,15 @@ impl Server {
 
     pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
         let app =
-            |gate: &Gate, config: &Config, health| app::service(config, gate, health).unwrap();
+            |auth: &Auth, config: &Config, health| app::service(config, auth, health).unwrap();
         Self::serve(database, settings, app).await
     }
 
-    /// A server with an `app` of the test's own making around the same gate.
+    /// A server with an `app` of the test's own making around the same auth.
     pub async fn start_app<S: HttpService>(
         kind: Kind,
         settings: &[(&str, &str)],
-        app: impl FnOnce(Gate) -> S,
+        app: impl FnOnce(Auth) -> S,
     ) -> Self {
         Self::start_app_on(Database::new(kind).await, settings, app).await
     }
@@ -54,21 +55,21 @@ impl Server {
     pub async fn start_app_on<S: HttpService>(
         database: Database,
         settings: &[(&str, &str)],
-        app: impl FnOnce(Gate) -> S,
+        app: impl FnOnce(Auth) -> S,
     ) -> Self {
-        Self::serve(database, settings, |gate, _, _| app(gate.clone())).await
+        Self::serve(database, settings, |auth, _, _| app(auth.clone())).await
     }
 
     /// Whatever `app` makes, served as the binary serves.
     async fn serve<S: HttpService>(
         database: Database,
         settings: &[(&str, &str)],
-        app: impl FnOnce(&Gate, &Config, Health) -> S,
+        app: impl FnOnce(&Auth, &Config, Health) -> S,
     ) -> Self {
         let clock = MovableClock::default();
-        let (gate, config) = open(&database, settings, &clock).await;
-        let health = Health::new(gate.db().clone());
-        let app = app(&gate, &config, health.clone());
+        let (auth, config) = open(&database, settings, &clock).await;
+        let health = Health::new(auth.db().clone());
+        let app = app(&auth, &config, health.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(http::serve(listener, app, std::future::pending()));
@@ -76,7 +77,7 @@ impl Server {
             base,
             clock,
             database,
-            gate,
+            auth,
             health,
             _task: Task(task),
         }
@@ -101,7 +102,7 @@ impl Server {
     }
 
     pub fn accounts(&self) -> &Accounts {
-        self.gate.accounts()
+        self.auth.accounts()
     }
 }
 
@@ -109,7 +110,7 @@ async fn open(
     database: &Database,
     settings: &[(&str, &str)],
     clock: &MovableClock,
-) -> (Gate, Config) {
+) -> (Auth, Config) {
     let defaults = [
         ("DATABASE_URL", &*database.url),
         (
@@ -124,7 +125,7 @@ async fn open(
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
     (
-        Gate::with_clock(&config, db, clock.clock()).unwrap(),
+        Auth::with_clock(&config, db, clock.clock()).unwrap(),
         config,
     )
 }

@@ -1,0 +1,282 @@
+//! What sign-up and an operator do to accounts.
+
+pub(crate) mod credentials;
+pub(crate) mod email;
+pub(crate) mod store;
+pub(crate) mod user;
+pub(crate) mod username;
+
+use uuid::Uuid;
+
+use self::{
+    email::Email,
+    user::{Account, AccountState, NewAccount, Taken, User},
+    username::Username,
+};
+use crate::auth::{
+    account,
+    audit::{self, Action, AuditEvent, Event},
+    password::Passwords,
+    session,
+    throttle::forget_log_ins,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    db::{Db, Revocable, Tx},
+    http::{Client, Error, FieldErrors},
+};
+
+/// The accounts of one database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    db: Db,
+    clock: Clock,
+    passwords: Passwords,
+}
+
+/// What somebody typed to get an account.
+#[derive(Debug)]
+pub struct Application {
+    /// To be unique.
+    pub username: String,
+    /// To be unique; an operator may leave it out.
+    pub email: Option<String>,
+    /// None for an account that logs in by its name alone.
+    pub password: Option<String>,
+}
+
+impl Accounts {
+    /// The accounts of `db`, whose passwords are hashed `hashes_at_once` at a time.
+    ///
+    /// # Errors
+    /// When the hash's parameters are out of its range.
+    pub fn new(db: Db, clock: Clock, hashes_at_once: usize) -> Result<Self, String> {
+        let passwords = Passwords::new(hashes_at_once).map_err(|error| error.to_string())?;
+        Ok(Self {
+            db,
+            clock,
+            passwords,
+        })
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Checks every field and hashes the password.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
+    /// [`Error::EmailTaken`], before any work is spent on the hash.
+    pub async fn check(&self, application: Application) -> Result<NewAccount, Error> {
+        let mut errors = FieldErrors::new();
+        let username = Username::parse(&application.username);
+        let username = username
+            .map_err(|what| note(&mut errors, "username", what))
+            .ok();
+        let email = match application.email.as_deref().map(str::parse::<Email>) {
+            Some(Err(what)) => {
+                note(&mut errors, "email", what);
+                None
+            }
+            Some(Ok(email)) => Some(email),
+            None => None,
+        };
+        if let Some(password) = &application.password {
+            // What is neither may be as long as the body.
+            let inputs = [
+                username.as_ref().map(|name| name.as_typed().to_owned()),
+                email.as_ref().map(|email| email.as_typed().to_owned()),
+            ];
+            let inputs = inputs.into_iter().flatten();
+            if let Some(what) = self.passwords.weakness(password, inputs.collect()).await? {
+                note(&mut errors, "password", what);
+            }
+        }
+        let username = match username {
+            Some(username) if errors.is_empty() => username,
+            _ => return Err(Error::Invalid(errors)),
+        };
+        self.refuse_taken(&username, email.as_ref()).await?;
+        let password_hash = match application.password {
+            Some(password) => Some(self.hash(password).await?),
+            None => None,
+        };
+        Ok(NewAccount {
+            username,
+            email,
+            password_hash,
+        })
+    }
+
+    /// Makes the account.
+    ///
+    /// # Errors
+    /// As [`Accounts::check`].
+    pub async fn add(&self, application: Application) -> Result<User, Error> {
+        let account = self.check(application).await?;
+        let (tx, user) = self.begin_with(&account).await?;
+        let event = Event::new(Action::SignUp, user.id, None);
+        self.commit(tx, &[event], Vec::new()).await?;
+        Ok(user)
+    }
+
+    /// Makes the account in a transaction yet to be committed.
+    pub(crate) async fn begin_with(&self, account: &NewAccount) -> Result<(Tx, User), Error> {
+        let mut tx = self.db.begin().await?;
+        if let Some(user) = account::store::insert(&mut tx, account, self.clock.now()).await? {
+            return Ok((tx, user));
+        }
+        drop(tx);
+        let refused = self
+            .refuse_taken(&account.username, account.email.as_ref())
+            .await;
+        Err(refused.err().unwrap_or(Error::UsernameTaken))
+    }
+
+    async fn refuse_taken(&self, username: &Username, email: Option<&Email>) -> Result<(), Error> {
+        match account::store::find_taken(&self.db, username, email).await? {
+            None => Ok(()),
+            Some(Taken::Username) => Err(Error::UsernameTaken),
+            Some(Taken::Email) => Err(Error::EmailTaken),
+        }
+    }
+
+    /// The account of this name.
+    pub async fn find(&self, username: &str) -> Result<Option<Account>, Error> {
+        match Username::parse(username) {
+            Ok(username) => Ok(account::store::find(&self.db, &username).await?),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Up to `limit` accounts in the order of their names, from the one after the cursor
+    /// `after`, each with its cursor.
+    pub async fn list(&self, after: &str, limit: i64) -> Result<Vec<(String, Account)>, Error> {
+        Ok(account::store::list(&self.db, after, limit).await?)
+    }
+
+    /// Disables or enables an account. While it is disabled its sessions are answered as
+    /// those of a user who is gone; they are removed for good when it is enabled again.
+    pub async fn set_state(&self, user: &User, state: AccountState) -> Result<(), Error> {
+        let mut tx = self.db.begin().await?;
+        account::store::set_state(&mut tx, user.id, state, self.clock.now()).await?;
+        if state == AccountState::Enabled {
+            session::store::delete_others(&mut tx, user.id, None).await?;
+        }
+        let action = match state {
+            AccountState::Enabled => Action::EnableAccount,
+            AccountState::Disabled => Action::DisableAccount,
+        };
+        self.commit_ending_all(tx, user.id, action, None).await
+    }
+
+    /// Up to `limit` audit events since `since`, oldest first, from the one after the id
+    /// `after`; those of one user alone if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit_events(
+        &self,
+        user: Option<&User>,
+        since: Timestamp,
+        after: Uuid,
+        limit: i64,
+    ) -> Result<Vec<AuditEvent>, Error> {
+        let user_id = user.map(|user| user.id);
+        Ok(audit::list(&self.db, user_id, since, after, limit).await?)
+    }
+
+    /// Makes a transaction last, with the events that it is about, and has nobody believe
+    /// what is in memory of what `ended` with it.
+    pub(crate) async fn commit(
+        &self,
+        mut tx: Tx,
+        events: &[Event<'_>],
+        ended: Vec<Revocable>,
+    ) -> sqlx::Result<()> {
+        audit::insert(&mut tx, self.clock.now(), events).await?;
+        self.db.revocations().commit(tx, ended).await?;
+        events.iter().for_each(Event::log);
+        Ok(())
+    }
+
+    /// Makes the end of every session of a user last.
+    async fn commit_ending_all(
+        &self,
+        tx: Tx,
+        user_id: Uuid,
+        action: Action,
+        client: Option<&Client>,
+    ) -> Result<(), Error> {
+        let event = Event::new(action, user_id, client);
+        Ok(self.commit(tx, &[event], vec![user_id.into()]).await?)
+    }
+
+    /// Ends every session of a user but `kept`; without a client, an operator does.
+    pub(crate) async fn end_sessions(
+        &self,
+        user_id: Uuid,
+        kept: Option<Uuid>,
+        client: Option<&Client>,
+    ) -> Result<(), Error> {
+        let mut tx = self.db.begin().await?;
+        account::store::lock(&mut tx, user_id).await?;
+        let ended = session::store::delete_others(&mut tx, user_id, kept).await?;
+        if ended == 0 && client.is_some() {
+            // Another server may have ended them just now.
+            self.db.revocations().revoke([user_id.into()]);
+            return Ok(());
+        }
+        self.commit_ending_all(tx, user_id, Action::EndSessions, client)
+            .await
+    }
+
+    /// Ends every session of a user.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
+        self.end_sessions(user.id, None, None).await
+    }
+
+    /// Sets a password, whatever it was, and ends every session of its user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the password is too easily guessed.
+    pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
+        self.check_new_password(user, "password", &password).await?;
+        let hash = self.hash(password).await?;
+        let mut tx = self.db.begin().await?;
+        account::store::set_password(&mut tx, user.id, &hash).await?;
+        forget_log_ins(&mut tx, &user.username).await?;
+        session::store::delete_others(&mut tx, user.id, None).await?;
+        self.commit_ending_all(tx, user.id, Action::ChangePassword, None)
+            .await
+    }
+
+    /// Refuses a password that is too easily guessed by who knows its user; `field` is what
+    /// the error calls it.
+    pub(crate) async fn check_new_password(
+        &self,
+        user: &User,
+        field: &str,
+        password: &str,
+    ) -> Result<(), Error> {
+        let inputs = [Some(user.username.clone()), user.email.clone()];
+        let inputs = inputs.into_iter().flatten().collect();
+        match self.passwords.weakness(password, inputs).await? {
+            None => Ok(()),
+            Some(what) => Err(Error::invalid(field, what)),
+        }
+    }
+
+    async fn hash(&self, password: String) -> Result<String, Error> {
+        let turn = self.passwords.turn().await?;
+        Ok(self.passwords.hash(turn, password).await?.0)
+    }
+}
+
+fn note(errors: &mut FieldErrors, field: &str, what: String) {
+    errors.entry(field.to_owned()).or_default().push(what);
+}

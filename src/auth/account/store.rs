@@ -1,0 +1,194 @@
+//! Accounts: the row and its SQL.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{
+    email::Email,
+    user::{Account, AccountState, NewAccount, Taken, User},
+    username::Username,
+};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx, in_tx, on_reader, on_writer},
+};
+
+/// Makes an account; none when the name or the address is taken (see [`find_taken`]).
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    account: &NewAccount,
+    now: Timestamp,
+) -> sqlx::Result<Option<User>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "insert into users (id, username, username_key, email, email_key, password_hash, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict do nothing
+         returning id, username, email, created_at",
+    )
+    .bind(Uuid::now_v7())
+    .bind(account.username.as_typed())
+    .bind(account.username.key())
+    .bind(account.email.as_ref().map(Email::as_typed))
+    .bind(account.email.as_ref().map(Email::key))
+    .bind(account.password_hash.as_deref())
+    .bind(now)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Which of the two is taken, if any.
+pub(crate) async fn find_taken(
+    db: &Db,
+    username: &Username,
+    email: Option<&Email>,
+) -> sqlx::Result<Option<Taken>> {
+    let takers: Vec<(String,)> = on_reader!(db, conn => sqlx::query_as(
+        "select username_key from users where username_key = $1 or email_key = $2",
+    )
+    .bind(username.key())
+    .bind(email.map(Email::key))
+    .fetch_all(conn)
+    .await)?;
+    let is_username = takers.iter().any(|(key,)| key == username.key());
+    Ok(match takers.first() {
+        None => None,
+        Some(_) if is_username => Some(Taken::Username),
+        Some(_) => Some(Taken::Email),
+    })
+}
+
+/// The account of this name.
+pub(crate) async fn find(db: &Db, username: &Username) -> sqlx::Result<Option<Account>> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select id, username, email, created_at, password_hash, last_login_at, disabled_at
+         from users where username_key = $1",
+    )
+    .bind(username.key())
+    .fetch_optional(conn)
+    .await)
+}
+
+/// The account of this user.
+pub(crate) async fn find_by_id(db: &Db, id: Uuid) -> sqlx::Result<Option<Account>> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select id, username, email, created_at, password_hash, last_login_at, disabled_at
+         from users where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// The `limit` accounts whose name comes after `after`, in the order of their names.
+pub(crate) async fn list(db: &Db, after: &str, limit: i64) -> sqlx::Result<Vec<(String, Account)>> {
+    #[derive(FromRow)]
+    struct Row {
+        username_key: String,
+        #[sqlx(flatten)]
+        account: Account,
+    }
+    let rows: Vec<Row> = on_reader!(db, conn => sqlx::query_as(
+        "select username_key, id, username, email, created_at, password_hash, last_login_at,
+                disabled_at
+         from users where username_key > $1 order by username_key limit $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.username_key, row.account))
+        .collect())
+}
+
+/// Notes a log-in, unless the account is no longer as it was when its password was checked:
+/// then false. Locks the row, so that log-ins of one user come one after another.
+pub(crate) async fn note_login(
+    tx: &mut Tx,
+    checked: &Account,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update users set last_login_at = $1
+         where id = $2 and disabled_at is null and password_hash is not distinct from $3",
+    )
+    .bind(now)
+    .bind(checked.user.id)
+    .bind(checked.password_hash.as_deref())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// Changes the password of an account whose password is still `old_hash`; false when it is
+/// not.
+pub(crate) async fn change_password(
+    tx: &mut Tx,
+    id: Uuid,
+    old_hash: Option<&str>,
+    new_hash: &str,
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update users set password_hash = $1
+         where id = $2 and password_hash is not distinct from $3",
+    )
+    .bind(new_hash)
+    .bind(id)
+    .bind(old_hash)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// Sets the password of an account, whatever it was.
+pub(crate) async fn set_password(tx: &mut Tx, id: Uuid, hash: &str) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update users set password_hash = $1 where id = $2")
+        .bind(hash)
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Has log-ins and other changes of this user wait for the end of the transaction, so that
+/// it sees every session of theirs.
+pub(crate) async fn lock(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update users set id = id where id = $1")
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Replaces a hash by one of the same password at a higher cost.
+pub(crate) async fn rehash(db: &Db, id: Uuid, old_hash: &str, new_hash: &str) -> sqlx::Result<()> {
+    on_writer!(db, conn => sqlx::query(
+        "update users set password_hash = $1 where id = $2 and password_hash = $3",
+    )
+    .bind(new_hash)
+    .bind(id)
+    .bind(old_hash)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Closes the account, or opens it again.
+pub(crate) async fn set_state(
+    tx: &mut Tx,
+    id: Uuid,
+    state: AccountState,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let disabled_at = match state {
+        AccountState::Enabled => None,
+        AccountState::Disabled => Some(now),
+    };
+    in_tx!(tx, conn => sqlx::query("update users set disabled_at = $1 where id = $2")
+        .bind(disabled_at)
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
+}

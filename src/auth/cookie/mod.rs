@@ -1,0 +1,235 @@
+//! The session cookie: read from a request, written to an answer.
+
+pub(crate) mod keys;
+pub(crate) mod secret;
+pub(crate) mod token;
+
+pub(crate) use secret::{Secret, generate_secret_key};
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use cookie::{Cookie, SameSite};
+use tower_sessions::session::Id;
+
+use self::{
+    keys::{KeyRing, Verified},
+    token::SessionToken,
+};
+
+/// How the session cookie looks, and who signs it.
+#[derive(Clone, Debug)]
+pub struct SessionCookie {
+    name: &'static str,
+    secure: bool,
+    max_age: Duration,
+    keys: KeyRing,
+}
+
+/// Why a request names no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSession {
+    /// There is no cookie of the name.
+    NoCookie,
+    /// No key of ours signed it.
+    BadSignature,
+    /// Two cookies of the name: one is somebody else's, and nothing tells which.
+    SentTwice,
+}
+
+impl SessionCookie {
+    /// In production the name's `__Host-` prefix keeps every other host and plain http from
+    /// setting it (RFC 6265bis, 4.1.3.2; ASVS 3.3.1).
+    pub fn new(keys: KeyRing, max_age: Duration, production: bool) -> Self {
+        let name = if production {
+            "__Host-session"
+        } else {
+            "session"
+        };
+        Self {
+            name,
+            secure: production,
+            max_age,
+            keys,
+        }
+    }
+
+    /// The cookie's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether browsers send it over https alone.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// What the key is called that signs.
+    pub fn key_id(&self) -> &str {
+        self.keys.current_id()
+    }
+
+    /// The value of a request's only cookie of the name, to be verified.
+    pub fn value<'a>(&self, headers: &'a HeaderMap) -> Result<&'a [u8], NoSession> {
+        let mut values = self.values(headers);
+        match (values.next(), values.next()) {
+            (None, _) => Err(NoSession::NoCookie),
+            (Some(_), Some(_)) => Err(NoSession::SentTwice),
+            (Some(value), None) => Ok(value),
+        }
+    }
+
+    /// Every session that a request names, by whatever cookie of several.
+    pub fn signed_ids(&self, headers: &HeaderMap) -> Vec<Id> {
+        let verified = self.values(headers).filter_map(|value| self.verify(value));
+        verified.map(|verified| verified.token.id).collect()
+    }
+
+    fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let name = self.name;
+        headers
+            .get_all(header::COOKIE)
+            .iter()
+            .flat_map(move |header| {
+                let pairs = header.as_bytes().split(|byte| *byte == b';');
+                pairs.filter_map(move |pair| value_of(name, pair))
+            })
+    }
+
+    /// The session that a value names, if one of the keys signed it.
+    pub fn verify(&self, value: &[u8]) -> Option<Verified> {
+        std::str::from_utf8(value)
+            .ok()
+            .and_then(|value| self.keys.verify(value))
+    }
+
+    /// The `Set-Cookie` that makes a browser keep `token`.
+    pub fn keep(&self, token: SessionToken) -> HeaderValue {
+        self.set_cookie(self.keys.sign(token), self.max_age)
+    }
+
+    /// The `Set-Cookie` that makes a browser forget; with the same attributes, as browsers
+    /// refuse to replace a `__Host-` cookie without them.
+    pub fn forget(&self) -> HeaderValue {
+        self.set_cookie(String::new(), Duration::ZERO)
+    }
+
+    fn set_cookie(&self, value: String, max_age: Duration) -> HeaderValue {
+        let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        let cookie = Cookie::build((self.name, value))
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.secure)
+            .path("/")
+            .max_age(cookie::time::Duration::seconds(max_age))
+            .build();
+        // Name, base64 and attributes are all printable ASCII.
+        HeaderValue::from_str(&cookie.to_string()).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+/// The value of one `name=value` pair, if it bears the name.
+fn value_of<'a>(name: &str, pair: &'a [u8]) -> Option<&'a [u8]> {
+    pair.trim_ascii()
+        .strip_prefix(name.as_bytes())?
+        .strip_prefix(b"=")
+}
+
+#[cfg(test)]
+mod fuzz_targets;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::auth::cookie::token::testing::token;
+    use crate::auth::cookie::{Secret, generate_secret_key};
+
+    fn session_cookie(production: bool) -> SessionCookie {
+        let secret = Secret::signing_key(&generate_secret_key()).unwrap();
+        SessionCookie::new(
+            KeyRing::new(&secret, &[]),
+            Duration::from_secs(60),
+            production,
+        )
+    }
+
+    fn read(cookie: &SessionCookie, values: &[&[u8]]) -> Result<Verified, NoSession> {
+        let values = values
+            .iter()
+            .map(|value| HeaderValue::from_bytes(value).unwrap());
+        let headers = values.map(|value| (header::COOKIE, value)).collect();
+        let value = cookie.value(&headers)?;
+        cookie.verify(value).ok_or(NoSession::BadSignature)
+    }
+
+    fn pair(cookie: &SessionCookie, token: SessionToken) -> String {
+        cookie
+            .keep(token)
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn attributes() {
+        let token = token(1);
+        let development = session_cookie(false).keep(token);
+        let development = development.to_str().unwrap();
+        assert!(development.starts_with("session="));
+        assert!(development.ends_with("; HttpOnly; SameSite=Lax; Path=/; Max-Age=60"));
+        let production = session_cookie(true);
+        let kept = production.keep(token);
+        assert!(kept.to_str().unwrap().starts_with("__Host-session="));
+        assert!(kept.to_str().unwrap().contains("; Secure"));
+        assert_eq!(
+            production.forget(),
+            "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
+        );
+    }
+
+    #[test]
+    fn found_among_others_and_refused_when_there_are_two() {
+        let cookie = session_cookie(false);
+        let token = token(1);
+        let pair = pair(&cookie, token);
+        let found = Ok(Verified {
+            token,
+            stale: false,
+        });
+        assert_eq!(
+            read(&cookie, &[format!("a=1; {pair};b=2").as_bytes()]),
+            found
+        );
+        assert_eq!(read(&cookie, &[b"name=caf\xe9", pair.as_bytes()]), found);
+        assert_eq!(
+            read(&cookie, &[b"xsession=1; sessions=2"]),
+            Err(NoSession::NoCookie)
+        );
+        assert_eq!(read(&cookie, &[b"session="]), Err(NoSession::BadSignature));
+        for twice in [format!("{pair}; session=x"), format!("session=x; {pair}")] {
+            assert_eq!(
+                read(&cookie, &[twice.as_bytes()]),
+                Err(NoSession::SentTwice)
+            );
+        }
+        assert_eq!(
+            read(&cookie, &[pair.as_bytes(), b"session=x"]),
+            Err(NoSession::SentTwice)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if HeaderValue::from_bytes(&bytes).is_ok() {
+                prop_assert!(read(&session_cookie(false), &[&bytes]).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Password hashes computed in memory that is used again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use argon2::{
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self, generate_salt,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
+};
+
+/// As many pieces of memory as hashes have been computed at once. An allocator would keep one
+/// for each thread that ever computed one, and give each new one out page by page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Argon2Memory(Arc<Mutex<Vec<Vec<Block>>>>);
+
+impl Argon2Memory {
+    /// A hash of `password` with a salt of its own, as a PHC string.
+    pub fn hash(&self, password: &str, params: &Params) -> password_hash::Result<String> {
+        let salt = Salt::new(&generate_salt())?;
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        let output = self.output(algorithm, version, params.clone(), password, &salt)?;
+        let hash = PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(params)?,
+            salt: Some(salt),
+            hash: Some(output),
+        };
+        Ok(hash.to_string())
+    }
+
+    /// Whether `password` is the one behind `hash`; compared in constant time.
+    pub fn verify(&self, password: &str, hash: &PasswordHash) -> password_hash::Result<bool> {
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+            return Ok(false);
+        };
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+        let version = hash.version.map(Version::try_from).transpose()?;
+        let params = Params::try_from(hash)?;
+        let version = version.unwrap_or_default();
+        Ok(self.output(algorithm, version, params, password, salt)? == *expected)
+    }
+
+    fn output(
+        &self,
+        algorithm: Algorithm,
+        version: Version,
+        params: Params,
+        password: &str,
+        salt: &Salt,
+    ) -> password_hash::Result<Output> {
+        let blocks = params.block_count();
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let mut output = vec![0; length];
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut memory = self.lock().pop().unwrap_or_default();
+        if memory.len() < blocks {
+            memory.resize(blocks, Block::default());
+        }
+        let used = &mut memory[..blocks];
+        let done =
+            argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut output, used);
+        self.lock().push(memory);
+        done?;
+        Ok(Output::new(&output)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use argon2::password_hash::PasswordVerifier;
+
+    use super::*;
+
+    #[test]
+    fn memory_used_before_makes_the_same_hashes() {
+        let memory = Argon2Memory::default();
+        let params = Params::new(256, 2, 1, None).unwrap();
+        for password in ["one", "another", "a third"] {
+            let hash = memory.hash(password, &params).unwrap();
+            let hash = PasswordHash::new(&hash).unwrap();
+            assert!(
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            );
+            assert!(memory.verify(password, &hash).unwrap());
+            assert!(!memory.verify("yet another", &hash).unwrap());
+        }
+        assert_eq!(memory.lock().len(), 1);
+    }
+}

@@ -1,0 +1,143 @@
+//! Logging in, renewing and logging out: what changes the session of a request.
+
+use tower_sessions::session::{Id, Record};
+use uuid::Uuid;
+
+use super::RequestSession;
+use crate::auth::{
+    account::user::User,
+    audit::{Action, Event},
+    cookie::token::SessionToken,
+    session::{
+        self,
+        record::{self, Data, LogInData},
+        store::NewSession,
+    },
+};
+use crate::{
+    db::{Revocable, Tx},
+    http::{Client, Error},
+};
+
+/// The sessions that a log-in takes the place of.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaced {
+    ids: Vec<Id>,
+    keep_values: bool,
+}
+
+impl Replaced {
+    /// Nothing of them goes along.
+    pub fn cleared(self) -> Self {
+        Self {
+            keep_values: false,
+            ..self
+        }
+    }
+}
+
+impl RequestSession {
+    /// The sessions that a log-in is about to replace. To be asked before the log-in's
+    /// transaction begins: SQLite has one connection for writing, and this may write.
+    pub async fn replaced(&self) -> Result<Replaced, Error> {
+        let keep_values = self.find().await?.is_ok();
+        Ok(Replaced {
+            ids: self.named_ids(),
+            keep_values,
+        })
+    }
+
+    /// Logs `user` in on a session of its own, in the transaction that found them worthy.
+    /// The replaced session ends with it; its values go along unless they are another user's.
+    /// `action` is what the log-in was part of.
+    pub async fn log_in(
+        &self,
+        mut tx: Tx,
+        user: &User,
+        client: &Client,
+        replaced: Replaced,
+        action: Action,
+    ) -> Result<(), Error> {
+        let auth = self.auth();
+        let now = auth.now();
+        let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
+        let mut data = Data::new();
+        let mut events = vec![Event::new(action, user.id, Some(client))];
+        for old in replaced.ids {
+            match session::store::take(&mut tx, old).await? {
+                Some((_, Some(owner))) if owner != user.id => {
+                    events.push(Event::new(Action::LogOut, owner, Some(client)));
+                }
+                Some((bytes, _)) if replaced.keep_values => {
+                    data = record::decode(&bytes).map_err(Error::internal)?.data;
+                }
+                _ => {}
+            }
+        }
+        data.extend(LogInData::of(user).into_values());
+
+        let expires_at = auth.timeouts().expires_at(now, now);
+        let record = record::new_record(data, expires_at);
+        let bytes = record::encode(&record).map_err(Error::internal)?;
+        let public_id = Uuid::now_v7();
+        let session = NewSession {
+            record: &record,
+            public_id,
+            user_id: Some(user.id),
+            client: Some(client),
+            key_id: auth.cookie().key_id(),
+            now,
+            expires_at,
+        };
+        if !session::store::insert(&mut tx, session, &bytes).await? {
+            return Err(Error::internal("a fresh session id is taken"));
+        }
+        let oldest =
+            session::store::delete_oldest(&mut tx, user.id, auth.sessions_per_user(), now).await?;
+        if !oldest.is_empty() {
+            events.push(Event::new(Action::EndSessions, user.id, Some(client)));
+        }
+        ended.extend(oldest.into_iter().map(Revocable::from));
+        auth.accounts().commit(tx, &events, ended).await?;
+
+        self.keep(SessionToken::new(public_id, record.id));
+        Ok(())
+    }
+
+    /// Has the session go on under a new id, in the transaction that calls for it and that
+    /// has ended `user_id`'s others, because of `event`.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
+    pub async fn renew(&self, mut tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
+        let token = self.lookup().token();
+        let token = token.ok_or_else(|| self.unknown_session())?;
+        let old = token.id;
+        let Some(bytes) = session::store::lock_data(&mut tx, old).await? else {
+            return Err(self.unknown_session());
+        };
+        let record = record::decode(&bytes).map_err(Error::internal)?;
+        let record = Record {
+            id: Id::default(),
+            ..record
+        };
+        let bytes = record::encode(&record).map_err(Error::internal)?;
+        session::store::change_id(&mut tx, old, record.id, &bytes).await?;
+        let ended = vec![user_id.into(), old.into()];
+        let accounts = self.auth().accounts();
+        accounts.commit(tx, &[event], ended).await?;
+        self.keep(SessionToken {
+            id: record.id,
+            ..token
+        });
+        Ok(())
+    }
+
+    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
+        let ids = self.named_ids();
+        self.auth().end_sessions(&ids, Some(client)).await?;
+        self.forget();
+        Ok(())
+    }
+}

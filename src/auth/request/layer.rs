@@ -1,0 +1,97 @@
+//! Around every route behind the auth.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::{FromRequestParts, Request},
+    http::{HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use tower::{Layer, Service};
+
+use super::RequestSession;
+use crate::auth::Auth;
+use crate::http::{Client, Error};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Gives the request its session, and the answer what became of it. A service of its own,
+/// where `from_fn` would box and clone more than the rest of a request costs.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionLayer {
+    pub auth: Auth,
+    /// Whether handlers may take a [`Session`](super::Session) to keep values in.
+    pub with_values: bool,
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = WithSession<S>;
+
+    fn layer(&self, inner: S) -> WithSession<S> {
+        WithSession {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// What [`SessionLayer`] makes.
+#[derive(Clone, Debug)]
+pub(crate) struct WithSession<S> {
+    inner: S,
+    layer: SessionLayer,
+}
+
+impl<S> Service<Request> for WithSession<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let session = RequestSession::new(self.layer.auth.clone(), &request);
+        if self.layer.with_values {
+            request.extensions_mut().insert(session.session());
+        }
+        request.extensions_mut().insert(session.clone());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let Ok(mut answer) = answer.await;
+            match session.finish(answer.status()).await {
+                Ok(Some(cookie)) => {
+                    answer.headers_mut().append(header::SET_COOKIE, cookie);
+                }
+                Ok(None) => {}
+                Err(error) => answer = error.into_response(),
+            }
+            let headers = answer.headers_mut();
+            headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+            Ok(answer)
+        })
+    }
+}
+
+/// The client of a request behind the auth.
+#[derive(Debug)]
+pub(crate) struct ClientInfo(pub Client);
+
+impl<S: Sync> FromRequestParts<S> for ClientInfo {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let session = RequestSession::from_request_parts(parts, state).await?;
+        let proxies = session.auth().trusted_proxies();
+        Ok(Self(Client::of(&parts.headers, &parts.extensions, proxies)))
+    }
+}

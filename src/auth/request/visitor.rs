@@ -1,0 +1,70 @@
+//! Whoever asks, logged in or not.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use uuid::Uuid;
+
+use super::RequestSession;
+use crate::auth::{account::user::User, session};
+use crate::{db::Tx, http::Error};
+
+/// Whoever asks, with a session to count them by where one is wanted.
+#[derive(Clone, Debug)]
+pub struct Visitor(RequestSession);
+
+impl Visitor {
+    /// Who is logged in.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] with the reason.
+    pub async fn user(&self) -> Result<User, Error> {
+        self.0.user().await.map(|(user, _)| user)
+    }
+
+    /// Who is logged in, if anybody.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn optional_user(&self) -> Result<Option<User>, Error> {
+        let session = self.0.find().await?.ok();
+        Ok(session.and_then(|session| session.user.clone()))
+    }
+
+    /// What the session is called, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session_id(&self) -> Result<Option<Uuid>, Error> {
+        Ok(self.0.find().await?.ok().map(|session| session.public_id))
+    }
+
+    /// What the session is called: begun now, as a visitor's, where there was none. It goes
+    /// on until it expires or somebody logs in on it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_session(&self) -> Result<Uuid, Error> {
+        match self.session_id().await? {
+            Some(id) => Ok(id),
+            None => Ok(self.0.begin().await?.public_id),
+        }
+    }
+
+    /// Has whoever else works on this session wait for the end of the transaction; false
+    /// when the session has ended.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lock_session(&self, tx: &mut Tx, session_id: Uuid) -> Result<bool, Error> {
+        Ok(session::store::lock(tx, session_id).await?)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        RequestSession::from_request_parts(parts, state)
+            .await
+            .map(Self)
+    }
+}

@@ -1,0 +1,118 @@
+//! Writes down that sessions were used, while nobody waits.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::mpsc;
+use tower_sessions::session::Id;
+
+use super::{live::LiveSession, timeouts::Timeouts};
+use crate::auth::session;
+use crate::{clock::Timestamp, db::Db};
+
+/// What waits to be written at most; beyond it the next use of the session tries again.
+const WAITING: usize = 16 * 1024;
+
+/// A use to be written down.
+#[derive(Debug)]
+pub(crate) struct Touch {
+    pub session: Arc<LiveSession>,
+    pub at: Timestamp,
+    /// The last use before this one.
+    pub last: Timestamp,
+}
+
+impl Touch {
+    fn undo(&self) {
+        self.session.unnote_use(self.at, self.last);
+    }
+}
+
+/// Where uses wait to be written down. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Touches {
+    queue: mpsc::Sender<Touch>,
+    waiting: Waiting,
+}
+
+/// What the database does not know yet.
+#[derive(Clone, Debug, Default)]
+struct Waiting(Arc<Mutex<HashMap<Id, Timestamp>>>);
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Unless a later use waits by now.
+    fn remove(&self, touch: &Touch) {
+        let mut waiting = self.lock();
+        if waiting.get(&touch.session.id) == Some(&touch.at) {
+            waiting.remove(&touch.session.id);
+        }
+    }
+}
+
+impl Touches {
+    /// The queue and the writer at its end.
+    pub fn new(db: Db, timeouts: Timeouts) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (queue, receiver) = mpsc::channel(WAITING);
+        let waiting = Waiting::default();
+        let writing = write_all(db, timeouts, receiver, waiting.clone());
+        (Self { queue, waiting }, writing)
+    }
+
+    /// Has a use written down soon.
+    pub fn push(&self, touch: Touch) {
+        self.waiting.lock().insert(touch.session.id, touch.at);
+        if let Err(error) = self.queue.try_send(touch) {
+            let touch = error.into_inner();
+            self.waiting.remove(&touch);
+            touch.undo();
+        }
+    }
+
+    /// When the session was last used, if that is yet to be written down.
+    pub fn waiting(&self, id: Id) -> Option<Timestamp> {
+        self.waiting.lock().get(&id).copied()
+    }
+}
+
+/// As many at a time as the database likes: a transaction each would be a wait for the disk
+/// each.
+async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>, waiting: Waiting) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, db.batch_size()).await > 0 {
+        match write(&db, timeouts, &batch).await {
+            Ok(untouched) => {
+                let ids = untouched.iter().map(|session| session.id.into());
+                db.revocations().revoke(ids);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the use of a session could not be written down");
+                batch.iter().for_each(Touch::undo);
+            }
+        }
+        batch.drain(..).for_each(|touch| waiting.remove(&touch));
+    }
+}
+
+/// The sessions that are not as they are in memory: ended, or used elsewhere since.
+async fn write(
+    db: &Db,
+    timeouts: Timeouts,
+    batch: &[Touch],
+) -> sqlx::Result<Vec<Arc<LiveSession>>> {
+    let mut untouched = Vec::new();
+    let mut tx = db.begin().await?;
+    for Touch { session, at, .. } in batch {
+        let (expires_at, due) = (session.expires_at(timeouts), timeouts.touch_due(*at));
+        if !session::store::touch(&mut tx, session, *at, expires_at, due).await? {
+            untouched.push(session.clone());
+        }
+    }
+    tx.commit().await?;
+    Ok(untouched)
+}

@@ -1,0 +1,68 @@
+//! When a session is over.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// However long the idle timeout, a session in use is written to no more often.
+const MAX_TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The two limits of a session, both held by the server (ASVS 7.3.1 and 7.3.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub idle: Duration,
+    pub absolute: Duration,
+}
+
+impl Timeouts {
+    /// The moment from which the session is over, if nobody uses it before.
+    pub fn expires_at(&self, created_at: Timestamp, last_seen_at: Timestamp) -> Timestamp {
+        last_seen_at
+            .after(self.idle)
+            .min(created_at.after(self.absolute))
+    }
+
+    /// A use at `now` is written down if the last one was at this moment or before, so that
+    /// the idle timeout slides.
+    pub fn touch_due(&self, now: Timestamp) -> Timestamp {
+        now.before(MAX_TOUCH_INTERVAL.min(self.idle / 10))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const START: time::OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+    #[test]
+    fn whichever_limit_comes_first_ends_a_session() {
+        let start = Timestamp::from(START);
+        let timeouts = Timeouts {
+            idle: 30 * MINUTE,
+            absolute: 100 * MINUTE,
+        };
+        assert_eq!(timeouts.expires_at(start, start), start.after(30 * MINUTE));
+        let busy = start.after(90 * MINUTE);
+        assert_eq!(timeouts.expires_at(start, busy), start.after(100 * MINUTE));
+    }
+
+    #[test]
+    fn a_touch_is_due_each_minute_or_tenth_of_a_short_timeout() {
+        let start = Timestamp::from(START);
+        let due_after = |idle| {
+            let timeouts = Timeouts {
+                idle,
+                absolute: idle,
+            };
+            (0..=120).find(|second| {
+                start <= timeouts.touch_due(start.after(Duration::from_secs(*second)))
+            })
+        };
+        assert_eq!(due_after(24 * 60 * MINUTE), Some(60));
+        assert_eq!(due_after(Duration::from_secs(50)), Some(5));
+    }
+}

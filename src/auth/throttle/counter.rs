@@ -1,0 +1,238 @@
+//! The arithmetic of counting: when an attempt may be made, and how long to wait.
+
+use std::time::Duration;
+
+use super::RateLimit;
+use super::store::Tally;
+use crate::clock::Timestamp;
+
+/// Past the limit the wait doubles with each failure, so many times.
+const MAX_DOUBLINGS: u32 = 2;
+
+/// Whom a count is kept of, which says how it goes on past its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// A client address: its count begins anew when the window is over.
+    Address,
+    /// An account, whoever tries: past the limit one attempt after a window's wait, and each
+    /// further wait is longer; a window without any forgets them all. Addresses that have not
+    /// failed at it lately wait half as long, so that whoever keeps trying is not always first.
+    Account,
+    /// That an address has failed at an account lately.
+    FailedAddress,
+    /// An account from an address that it has logged in from: counted as an account is, but
+    /// apart from what others do.
+    KnownAddress,
+}
+
+/// One count that an attempt adds to.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    pub key: String,
+    pub limit: RateLimit,
+    pub scope: Scope,
+}
+
+/// Who makes the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// The account has logged in from it.
+    Known,
+    /// It has failed at the account lately.
+    Failed,
+    /// Neither, or it is not known where the attempt comes from.
+    New,
+}
+
+/// How long an attempt has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait(pub Duration);
+
+impl Counted {
+    pub fn new(key: String, limit: RateLimit, scope: Scope) -> Self {
+        Self { key, limit, scope }
+    }
+
+    /// The tally after one more attempt.
+    pub fn next(&self, tally: Tally, by: Address, now: Timestamp) -> Result<Tally, Wait> {
+        let RateLimit { count, window } = self.limit;
+        let current = if now < tally.window_from.after(window) {
+            tally
+        } else {
+            Tally::new(now, tally.expires_at)
+        };
+        if let Some(until) = current.blocked_until {
+            let until = match (self.scope, by) {
+                (Scope::Account, Address::New) => until.before(self.wait(current.count) / 2),
+                _ => until,
+            };
+            if now < until {
+                return Err(Wait(until.since(now)));
+            }
+        }
+        let made = current.count + 1;
+        let is_past = made >= i64::from(count);
+        let (window_from, blocked_until) = match (self.scope, is_past) {
+            (Scope::FailedAddress, _) => (now, None),
+            (Scope::Address, false) => (current.window_from, None),
+            (Scope::Address, true) => {
+                let end = current.window_from.after(window);
+                (current.window_from, Some(end))
+            }
+            (Scope::Account | Scope::KnownAddress, false) => (now, None),
+            (Scope::Account | Scope::KnownAddress, true) => {
+                let end = now.after(self.wait(made));
+                (end, Some(end))
+            }
+        };
+        Ok(Tally {
+            count: made,
+            window_from,
+            blocked_until,
+            // That an address is known is remembered for longer than any count.
+            expires_at: tally.expires_at.max(match self.scope {
+                Scope::FailedAddress => now.after(2 * self.longest_wait()),
+                _ => window_from.after(window),
+            }),
+        })
+    }
+
+    /// How long to wait after so many attempts, past the limit.
+    fn wait(&self, made: i64) -> Duration {
+        let past = u32::try_from(made - i64::from(self.limit.count)).unwrap_or(0);
+        self.limit.window * (1 << past.min(MAX_DOUBLINGS))
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.limit.window * (1 << MAX_DOUBLINGS)
+    }
+
+    /// The tally without an attempt that was counted but has not failed.
+    pub fn less_one(&self, tally: Tally) -> Tally {
+        let count = (tally.count - 1).max(0);
+        let is_past = count >= i64::from(self.limit.count);
+        Tally {
+            count,
+            blocked_until: tally.blocked_until.filter(|_| is_past),
+            ..tally
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn start() -> Timestamp {
+        Timestamp::from(datetime!(2026-01-01 00:00 UTC))
+    }
+
+    fn counted(scope: Scope) -> Counted {
+        let limit = RateLimit {
+            count: 3,
+            window: 10 * MINUTE,
+        };
+        Counted {
+            key: String::new(),
+            limit,
+            scope,
+        }
+    }
+
+    /// The tally after so many attempts at `now`.
+    fn after(counted: &Counted, attempts: u32, now: Timestamp) -> Tally {
+        (0..attempts).fold(Tally::new(now, now), |tally, _| {
+            let unblocked = Tally {
+                blocked_until: None,
+                ..tally
+            };
+            counted.next(unblocked, Address::Failed, now).unwrap()
+        })
+    }
+
+    #[test]
+    fn an_address_waits_for_the_end_of_its_window_and_begins_anew() {
+        let address = counted(Scope::Address);
+        let tally = after(&address, 3, start());
+        let later = start().after(4 * MINUTE);
+        assert_eq!(
+            address.next(tally, Address::New, later),
+            Err(Wait(6 * MINUTE))
+        );
+        let over = start().after(10 * MINUTE);
+        assert_eq!(address.next(tally, Address::New, over).unwrap().count, 1);
+    }
+
+    #[test]
+    fn an_account_waits_longer_each_time_and_forgets_after_a_quiet_window() {
+        let account = counted(Scope::Account);
+        let mut tally = after(&account, 3, start());
+        let mut now = start();
+        for minutes in [10, 20, 40, 40] {
+            assert_eq!(
+                account.next(tally, Address::Failed, now),
+                Err(Wait(minutes * MINUTE))
+            );
+            now = now.after(minutes * MINUTE);
+            tally = account.next(tally, Address::Failed, now).unwrap();
+        }
+        let quiet = tally.blocked_until.unwrap().after(10 * MINUTE);
+        assert_eq!(
+            account.next(tally, Address::Failed, quiet).unwrap().count,
+            1
+        );
+    }
+
+    #[test]
+    fn who_has_not_failed_comes_before_who_keeps_trying() {
+        let account = counted(Scope::Account);
+        let tally = after(&account, 4, start());
+        let half = start().after(10 * MINUTE);
+        let (stranger, attacker) = (Address::New, Address::Failed);
+        assert_eq!(
+            account.next(tally, stranger, start()),
+            Err(Wait(10 * MINUTE))
+        );
+        assert!(account.next(tally, stranger, half).is_ok());
+        assert_eq!(account.next(tally, attacker, half), Err(Wait(10 * MINUTE)));
+    }
+
+    #[test]
+    fn what_has_not_failed_is_given_back() {
+        let address = counted(Scope::Address);
+        let full = after(&address, 3, start());
+        let less = address.less_one(full);
+        assert_eq!(less.count, 2);
+        assert_eq!(address.next(less, Address::New, start()).unwrap().count, 3);
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_sees_more_attempts_of_an_account_than_its_limit(
+            pauses in prop::collection::vec(0u64..1200, 1..60),
+        ) {
+            let account = counted(Scope::Account);
+            let (mut now, mut tally) = (start(), Tally::new(start(), start()));
+            let mut made = Vec::new();
+            for pause in pauses {
+                now = now.after(Duration::from_secs(pause));
+                if let Ok(next) = account.next(tally, Address::Failed, now) {
+                    tally = next;
+                    made.push(now);
+                }
+            }
+            for at in &made {
+                let within = made.iter().filter(|other| {
+                    **other >= *at && other.since(*at) < account.limit.window
+                });
+                prop_assert!(within.count() <= 3);
+            }
+        }
+    }
+}

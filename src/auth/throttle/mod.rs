@@ -1,0 +1,286 @@
+//! Attempts that are counted, so that guessing gets slow (ASVS 6.3.1, NIST SP 800-63B-4 3.2.2).
+
+pub(crate) mod counter;
+pub mod rate_limit;
+pub(crate) mod store;
+
+pub(crate) use rate_limit::RateLimit;
+
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::{IpNet, Ipv6Net};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use self::{
+    counter::{Address, Counted, Scope, Wait},
+    store::Tally,
+};
+use crate::auth::{account::username::Username, throttle};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx},
+    http::Error,
+    server::settings::Config,
+};
+
+/// An address that an account has logged in from is known to it for so long: guesses made
+/// elsewhere do not lock its owner out there.
+const KNOWN_ADDRESS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Whoever has a /64 has all of its addresses.
+const IPV6_PREFIX: u8 = 64;
+
+/// How many attempts there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Throttle {
+    per_account: Option<RateLimit>,
+    per_address: Option<RateLimit>,
+    signups: Option<RateLimit>,
+}
+
+/// An attempt at something guarded, and everything it is counted under.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    counts: Vec<Counted>,
+    by: Address,
+}
+
+/// What an attempt has used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// There may be another.
+    Some,
+    /// It was the last of its account for now, unless it succeeds.
+    LastOfAccount,
+    /// It was the last of its address for now, unless it succeeds.
+    LastOfAddress,
+}
+
+impl Throttle {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            per_account: config.login_failures_per_account,
+            per_address: config.login_failures_per_address,
+            signups: config.signups_per_address,
+        }
+    }
+
+    /// A log-in by this name, whether there is such an account or not.
+    pub fn log_in(&self, name: &str, ip: Option<IpAddr>) -> Attempt {
+        let mut counts = Vec::new();
+        if let (Some(limit), Some(ip)) = (self.per_address, ip) {
+            let key = format!("log-in from {}", network(ip));
+            counts.push(Counted::new(key, limit, Scope::Address));
+        }
+        if let Some(limit) = self.per_account {
+            let account = account_key(name);
+            if let Some(ip) = ip.map(network) {
+                let known = format!("{account} known at {ip}");
+                counts.push(Counted::new(known, limit, Scope::KnownAddress));
+                let failed = format!("{account} failed at {ip}");
+                counts.push(Counted::new(failed, limit, Scope::FailedAddress));
+            }
+            counts.push(Counted::new(account, limit, Scope::Account));
+        }
+        Attempt::new(counts)
+    }
+
+    /// Somebody has to show on a session that they know its user's password.
+    pub fn password_change(&self, session_id: Uuid) -> Attempt {
+        let key = format!("password on {session_id}");
+        let counted = |limit| Counted::new(key, limit, Scope::Account);
+        Attempt::new(self.per_account.map(counted).into_iter().collect())
+    }
+
+    /// A sign-up, to be counted when it succeeds.
+    pub fn sign_up(&self, ip: Option<IpAddr>) -> Attempt {
+        let counted = self.signups.zip(ip).map(|(limit, ip)| {
+            let key = format!("sign-up from {}", network(ip));
+            Counted::new(key, limit, Scope::Address)
+        });
+        Attempt::new(counted.into_iter().collect())
+    }
+}
+
+impl Attempt {
+    fn new(counts: Vec<Counted>) -> Self {
+        Self {
+            counts,
+            by: Address::New,
+        }
+    }
+
+    /// Looks whether the attempt must wait, before any work is spent on it.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`] when it must.
+    pub async fn check(&mut self, db: &Db, now: Timestamp) -> Result<(), Error> {
+        let keys: Vec<&str> = self.counts.iter().map(|counted| &*counted.key).collect();
+        let tallies = throttle::store::find(db, &keys).await?;
+        let tally_of = |counted: &Counted| {
+            let tally = tallies.iter().find(|(key, _)| *key == counted.key);
+            tally.map(|(_, tally)| *tally)
+        };
+        let is_kept = |scope| {
+            self.counts.iter().any(|counted| {
+                let is_kept = |tally: Tally| now < tally.expires_at;
+                counted.scope == scope && tally_of(counted).is_some_and(is_kept)
+            })
+        };
+        self.by = if is_kept(Scope::KnownAddress) {
+            Address::Known
+        } else if is_kept(Scope::FailedAddress) {
+            Address::Failed
+        } else {
+            Address::New
+        };
+        for counted in self
+            .counts
+            .iter()
+            .filter(|counted| self.is_decided_by(counted))
+        {
+            if let Some(tally) = tally_of(counted) {
+                counted.next(tally, self.by, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the attempt as failed until it has succeeded, so that of many at once none is
+    /// overlooked.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`] when it must wait; nothing is counted then.
+    pub async fn count(&self, db: &Db, now: Timestamp) -> Result<Used, Error> {
+        if self.counts.is_empty() {
+            return Ok(Used::Some);
+        }
+        let mut tx = db.begin().await?;
+        let used = self.count_with(&mut tx, now).await?;
+        tx.commit().await?;
+        Ok(used)
+    }
+
+    /// As [`Attempt::count`], in the transaction of what is attempted: to be dropped when this
+    /// is refused.
+    pub async fn count_with(&self, tx: &mut Tx, now: Timestamp) -> Result<Used, Error> {
+        let mut used = Used::Some;
+        for counted in &self.counts {
+            let is_decisive = self.is_decided_by(counted);
+            let is_counted = match counted.scope {
+                Scope::Address | Scope::Account => true,
+                Scope::KnownAddress => self.by == Address::Known,
+                Scope::FailedAddress => self.by != Address::Known,
+            };
+            if !is_counted {
+                continue;
+            }
+            let tally = throttle::store::lock(tx, &counted.key, now).await?;
+            match counted.next(tally, self.by, now) {
+                Ok(next) => {
+                    if is_decisive && next.blocked_until.is_some() {
+                        used = match counted.scope {
+                            Scope::Address => Used::LastOfAddress,
+                            _ => Used::LastOfAccount,
+                        };
+                    }
+                    throttle::store::put(tx, &counted.key, next).await?;
+                }
+                Err(wait) if is_decisive => return Err(wait.into()),
+                // Everybody else's attempts are used up; a known address has its own.
+                Err(_) => {}
+            }
+        }
+        Ok(used)
+    }
+
+    /// Takes the attempt back, as it has succeeded: the account's count is cleared, and the
+    /// address known to it from now on.
+    pub async fn succeed(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        for counted in &self.counts {
+            if counted.scope == Scope::Address {
+                let tally = throttle::store::lock(tx, &counted.key, now).await?;
+                throttle::store::put(tx, &counted.key, counted.less_one(tally)).await?;
+            }
+        }
+        self.welcome(tx, now).await
+    }
+
+    /// Clears the account's count and has the address known to it: somebody has logged in
+    /// without an attempt that was counted.
+    pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        for counted in &self.counts {
+            let key = &counted.key;
+            match counted.scope {
+                Scope::Address => {}
+                Scope::KnownAddress => {
+                    let known = Tally::new(now, now.after(KNOWN_ADDRESS));
+                    throttle::store::put(tx, key, known).await?;
+                }
+                Scope::Account | Scope::FailedAddress => throttle::store::delete(tx, key).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the address is known to the account, its own count decides, not everybody's.
+    fn is_decided_by(&self, counted: &Counted) -> bool {
+        match counted.scope {
+            Scope::Address => true,
+            Scope::Account => self.by != Address::Known,
+            Scope::KnownAddress => self.by == Address::Known,
+            Scope::FailedAddress => false,
+        }
+    }
+}
+
+impl From<Wait> for Error {
+    fn from(Wait(retry_after): Wait) -> Self {
+        Self::TooManyAttempts { retry_after }
+    }
+}
+
+/// Forgets what was counted of an account's log-ins and where it is known, as its password is
+/// another from now on.
+pub(crate) async fn forget_log_ins(tx: &mut Tx, username: &str) -> sqlx::Result<()> {
+    throttle::store::delete_all(tx, &account_key(username)).await
+}
+
+/// What a name's attempts are counted under. A digest: what is typed as a name may be a
+/// password, and may be long.
+fn account_key(name: &str) -> String {
+    let digest = Sha256::digest(Username::key_of(name));
+    let digest = u128::from_be_bytes(std::array::from_fn(|at| digest[at]));
+    format!("log-in of {digest:032x}")
+}
+
+/// Everybody who may have this address, too.
+fn network(ip: IpAddr) -> IpNet {
+    let ip = ip.to_canonical();
+    match ip {
+        IpAddr::V6(v6) => Ipv6Net::new(v6, IPV6_PREFIX).map(|net| IpNet::V6(net.trunc())),
+        IpAddr::V4(_) => Ok(ip.into()),
+    }
+    .unwrap_or(ip.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_an_ipv6_64() {
+        let network = |ip: &str| network(ip.parse().unwrap()).to_string();
+        assert_eq!(network("192.0.2.7"), "192.0.2.7/32");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7/32");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn names_that_are_the_same_are_counted_together() {
+        assert_eq!(account_key("JACKSON"), account_key("jackson"));
+        assert_ne!(account_key("jackson"), account_key("jacksen"));
+        assert_eq!(account_key(&"x".repeat(60_000)).len(), 42);
+    }
+}

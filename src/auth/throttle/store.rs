@@ -1,0 +1,123 @@
+//! Counts of attempts: the row and its SQL.
+
+use sqlx::{FromRow, QueryBuilder};
+
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx, in_tx, on_reader, on_writer},
+};
+
+/// What has been counted under one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct Tally {
+    pub count: i64,
+    /// The window that the count belongs to starts here.
+    pub window_from: Timestamp,
+    /// Before this moment every attempt is refused.
+    pub blocked_until: Option<Timestamp>,
+    /// From this moment on it says nothing any more.
+    pub expires_at: Timestamp,
+}
+
+impl Tally {
+    /// Nothing counted yet.
+    pub fn new(now: Timestamp, expires_at: Timestamp) -> Self {
+        Self {
+            count: 0,
+            window_from: now,
+            blocked_until: None,
+            expires_at,
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    key: String,
+    #[sqlx(flatten)]
+    tally: Tally,
+}
+
+/// The tallies of `keys`, where there are any.
+pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Tally)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = on_reader!(db, conn => {
+        let mut select = QueryBuilder::new(
+            "select key, count, window_from, blocked_until, expires_at from throttles where key in (",
+        );
+        let mut list = select.separated(", ");
+        for key in keys {
+            list.push_bind(*key);
+        }
+        select.push(")").build_query_as().fetch_all(conn).await
+    })?;
+    Ok(rows.into_iter().map(|row| (row.key, row.tally)).collect())
+}
+
+/// The tally of `key`, locked until the transaction ends; made where there was none.
+pub(crate) async fn lock(tx: &mut Tx, key: &str, now: Timestamp) -> sqlx::Result<Tally> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "insert into throttles (key, count, window_from, blocked_until, expires_at)
+         values ($1, 0, $2, null, $2)
+         on conflict (key) do update set key = excluded.key
+         returning count, window_from, blocked_until, expires_at",
+    )
+    .bind(key)
+    .bind(now)
+    .fetch_one(conn)
+    .await)
+}
+
+/// Has the tally of `key` be this one.
+pub(crate) async fn put(tx: &mut Tx, key: &str, tally: Tally) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "insert into throttles (key, count, window_from, blocked_until, expires_at)
+         values ($1, $2, $3, $4, $5)
+         on conflict (key) do update set count = excluded.count,
+             window_from = excluded.window_from, blocked_until = excluded.blocked_until,
+             expires_at = excluded.expires_at",
+    )
+    .bind(key)
+    .bind(tally.count)
+    .bind(tally.window_from)
+    .bind(tally.blocked_until)
+    .bind(tally.expires_at)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Forgets what was counted under `key`.
+pub(crate) async fn delete(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1")
+        .bind(key)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Forgets what was counted under `key`, and under it at any address.
+pub(crate) async fn delete_all(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1 or key like $2")
+        .bind(key)
+        .bind(format!("{key} %"))
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Removes up to `limit` rows that say nothing any more; how many there were.
+pub(crate) async fn purge(db: &Db, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    on_writer!(db, conn => sqlx::query(
+        "delete from throttles where key in
+             (select key from throttles where expires_at < $1 order by expires_at limit $2)
+         and expires_at < $1",
+    )
+    .bind(now)
+    .bind(limit)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
+}

@@ -1,0 +1,47 @@
+//! SQLite tells each connection whether another one has written since it last asked.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use sqlx::SqlitePool;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::db::Revocations;
+
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Asks the connection that does every write of this process, so that the number it is told
+/// moves only when another process has written.
+pub(crate) async fn watch(write: &SqlitePool, writers: &AtomicU64, revocations: &Revocations) {
+    let mut seen = None;
+    let mut interval = interval(INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match version(write, writers).await {
+            Ok((moment, version)) => {
+                if seen != Some(version) {
+                    revocations.revoke_all();
+                    seen = Some(version);
+                }
+                revocations.told_until(moment);
+            }
+            Err(_) if write.is_closed() => return,
+            Err(error) => tracing::warn!(%error, "cannot tell whether the database was changed"),
+        }
+    }
+}
+
+/// The number, which counts for one connection, and which connection that is.
+async fn version(write: &SqlitePool, writers: &AtomicU64) -> sqlx::Result<(Instant, (u64, i64))> {
+    let mut conn = write.acquire().await?;
+    // There is one at a time.
+    let writer = writers.load(Ordering::SeqCst);
+    let moment = Instant::now();
+    let version = sqlx::query_scalar("pragma data_version")
+        .fetch_one(&mut *conn)
+        .await?;
+    Ok((moment, (writer, version)))
+}

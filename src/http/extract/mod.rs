@@ -1,0 +1,9 @@
+//! Extractors whose rejections are problems (RFC 9457).
+
+mod json_body;
+mod path_id;
+mod query_string;
+
+pub use json_body::JsonBody;
+pub use path_id::{OneId, PathIds};
+pub use query_string::QueryString;

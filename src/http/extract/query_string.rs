@@ -1,0 +1,108 @@
+//! A query string, or the problem that says what is wrong with it.
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use serde::de::DeserializeOwned;
+
+use crate::http::Error;
+
+/// Extracts the values of a query string.
+#[derive(Debug)]
+pub struct QueryString<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryString<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(values)) => Ok(Self(values)),
+            // "Failed to deserialize query string: field: what"
+            Err(rejection) => {
+                let text = rejection.body_text();
+                let mut words = text.splitn(3, ": ").skip(1);
+                let (first, second) = (words.next().unwrap_or_default(), words.next());
+                Err(match second {
+                    Some(what) => Error::invalid(first, what),
+                    None => Error::invalid("query", first),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, Uri};
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::fuzz::{fuzz, spoilt};
+
+    #[derive(Debug, Deserialize)]
+    struct Page {
+        limit: Option<i64>,
+        after: Option<String>,
+    }
+
+    const WORDS: &[&str] = &[
+        "limit=", "&limit=1", "after=", "&", "=", "%", "%00", "%ff", "+", ": ",
+    ];
+
+    #[test]
+    #[ignore = "scripts/fuzz runs it"]
+    fn fuzz_query_strings() {
+        let valid = || {
+            let pair = prop_oneof!["limit=[-+]?[0-9]{0,20}", "after=[!-~]{0,40}", "[!-~]{0,20}"];
+            prop::collection::vec(pair, 0..4).prop_map(|pairs| pairs.join("&").into_bytes())
+        };
+        let queries = || prop_oneof![valid().boxed(), spoilt(valid(), WORDS).boxed()];
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap_or_else(|error| unreachable!("{error}"));
+        fuzz("query strings", queries, |query| {
+            let uri = [b"/posts?", &*query].concat();
+            let Ok(uri) = Uri::try_from(uri) else {
+                return Ok(());
+            };
+            let query = uri.query().unwrap_or_default().to_owned();
+            let request = Request::builder().uri(uri).body(());
+            let request = request.map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let (mut parts, ()) = request.into_parts();
+            let page = runtime.block_on(QueryString::<Page>::from_request_parts(&mut parts, &()));
+            let values: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+            let sent = |name| {
+                values
+                    .iter()
+                    .filter(move |(key, _)| *key == name)
+                    .map(|(_, value)| value)
+            };
+            match page {
+                Ok(QueryString(page)) => {
+                    let limit = sent("limit").next().and_then(|text| text.parse().ok());
+                    prop_assert_eq!(page.limit, limit);
+                    prop_assert_eq!(
+                        page.after.as_deref(),
+                        sent("after").next().map(|text| &**text)
+                    );
+                }
+                Err(error) => {
+                    let problem = error.problem();
+                    prop_assert_eq!(problem.status, 422);
+                    let errors = problem.errors.unwrap_or_default();
+                    let named = errors
+                        .keys()
+                        .all(|field| ["limit", "query"].contains(&&**field));
+                    prop_assert!(named && errors.len() == 1, "{:?}", errors);
+                    prop_assert!(
+                        errors.values().flatten().all(|what| !what.is_empty()),
+                        "{:?}",
+                        errors
+                    );
+                }
+            }
+            Ok(())
+        });
+    }
+}

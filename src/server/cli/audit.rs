@@ -1,0 +1,76 @@
+//! What happened to accounts and sessions, for an operator to read.
+
+use std::time::Duration;
+
+use super::{
+    Failure,
+    args::Audit,
+    terminal::say,
+    user::{find, open},
+};
+use crate::{
+    Clock,
+    auth::{
+        account::{Accounts, user::Account},
+        audit::AuditEvent,
+    },
+    server::settings::{Config, read_environment},
+};
+
+const PAGE: i64 = 500;
+/// Longer than any event is kept.
+const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Shows the events that `options` ask for, oldest first.
+pub async fn run(options: Audit) -> Result<(), Failure> {
+    let config = Config::for_command(read_environment())?;
+    let db = open(&config).await?;
+    let accounts = Accounts::new(db.clone(), Clock::system(), config.password_hashes_at_once)
+        .map_err(Failure::other)?;
+    let done = show(&options, &accounts).await;
+    db.close().await;
+    done
+}
+
+async fn show(options: &Audit, accounts: &Accounts) -> Result<(), Failure> {
+    let account = match &options.user {
+        Some(name) => Some(find(accounts, name).await?),
+        None => None,
+    };
+    let user = account.as_ref().map(|Account { user, .. }| user);
+    let ago = options.since.map_or(EVER, |since| since.min(EVER));
+    let since = Clock::system().now().before(ago);
+    // Ids begin with the time at which they were made.
+    let (seconds, nanos) = since.unix();
+    let millis = seconds * 1_000 + u64::from(nanos / 1_000_000);
+    let mut after = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
+    loop {
+        let page = accounts.audit_events(user, since, after, PAGE).await?;
+        for event in &page {
+            say(&match options.json {
+                true => serde_json::to_string(event).map_err(Failure::other)?,
+                false => line(event),
+            })?;
+        }
+        match page.last() {
+            Some(last) => after = last.id,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn line(event: &AuditEvent) -> String {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let outcome = match &event.reason {
+        Some(reason) => format!("{} ({reason})", event.outcome),
+        None => event.outcome.clone(),
+    };
+    format!(
+        "{:<27}  {:<16}  {outcome:<28}  {:<20}  {:<15}  {}",
+        event.happened_at.to_string(),
+        event.event,
+        or_dash(&event.username),
+        or_dash(&event.ip),
+        or_dash(&event.request_id),
+    )
+}

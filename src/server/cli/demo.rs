@@ -1,0 +1,44 @@
+//! Sample news from the command line.
+
+use crate::{
+    Clock, Db,
+    auth::account::Accounts,
+    news::{Loaded, load_demo},
+    server::settings::{Config, read_environment},
+};
+
+use super::{Failure, terminal::say, user::open};
+
+/// Loads the sample news and says what was added.
+pub async fn demo() -> Result<(), Failure> {
+    let config = Config::for_command(read_environment())?;
+    refuse_in_production(&config)?;
+    let db = open(&config).await?;
+    let loaded = load(&config, &db).await;
+    db.close().await;
+    let Loaded {
+        users,
+        posts,
+        comments,
+    } = loaded?;
+    say(&format!(
+        "added {posts} posts, {comments} comments and {users} users"
+    ))
+}
+
+/// Loads the sample news.
+pub(crate) async fn load(config: &Config, db: &Db) -> Result<Loaded, Failure> {
+    let clock = Clock::system();
+    let accounts = Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
+        .map_err(Failure::other)?;
+    Ok(load_demo(db, &accounts, &clock).await?)
+}
+
+/// Its users log in by name alone.
+pub(crate) fn refuse_in_production(config: &Config) -> Result<(), Failure> {
+    if config.is_production() {
+        let mistake = "APP_ENV: sample news is not for production".to_owned();
+        return Err(Failure::Mistakes(vec![mistake]));
+    }
+    Ok(())
+}

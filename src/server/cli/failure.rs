@@ -1,0 +1,60 @@
+//! How a command ends when it does not end well.
+
+use std::{fmt, process::ExitCode};
+
+use crate::{http::Error, server::settings::ConfigError};
+
+/// Why a command gave up.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something typed or configured is wrong: exit status 2, a line for each mistake.
+    Mistakes(Vec<String>),
+    /// Anything else: exit status 1.
+    Other(String),
+}
+
+impl Failure {
+    /// Anything but a mistake of the user's.
+    pub fn other(what: impl fmt::Display) -> Self {
+        Self::Other(what.to_string())
+    }
+
+    /// The exit status.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Mistakes(_) => ExitCode::from(2),
+            Self::Other(_) => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mistakes(mistakes) => f.write_str(&mistakes.join("\n")),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Mistakes(error.0)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(fields) => Self::Mistakes(
+                fields
+                    .iter()
+                    .flat_map(|(field, what)| {
+                        what.iter().map(move |what| format!("{field}: {what}"))
+                    })
+                    .collect(),
+            ),
+            other => Self::Other(other.problem().detail),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether the process lives, and whether it can take requests.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::db::Db;
+use crate::http::{Error, Problem};
+
+/// A load balancer asks often and wants its answer soon.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The state behind `/healthz` and `/readyz`.
+#[derive(Clone, Debug)]
+pub struct Health {
+    db: Db,
+    shutting_down: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// Health of a process that works on `db`.
+    pub fn new(db: Db) -> Self {
+        Self {
+            db,
+            shutting_down: Arc::default(),
+        }
+    }
+
+    /// From now on `/readyz` says no, so that no new requests are sent here.
+    pub fn shut_down(&self) {
+        self.shutting_down.store(true, Ordering::Release);
+    }
+
+    /// The two routes.
+    pub fn router<S>(self) -> OpenApiRouter<S> {
+        OpenApiRouter::new()
+            .routes(routes!(healthz))
+            .routes(routes!(readyz))
+            .with_state(self)
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct HealthStatus {
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+const OK: Json<HealthStatus> = Json(HealthStatus { status: "ok" });
+
+/// The process lives
+#[utoipa::path(get, path = "/healthz", tag = "operators", responses(
+    (status = 200, body = HealthStatus),
+))]
+async fn healthz() -> Json<HealthStatus> {
+    OK
+}
+
+/// The database answers
+#[utoipa::path(get, path = "/readyz", tag = "operators", responses(
+    (status = 200, body = HealthStatus),
+    (status = 503, body = Problem, content_type = "application/problem+json",
+        description = "`unavailable`: the database does not answer, or the server is shutting down"),
+))]
+async fn readyz(State(health): State<Health>) -> Result<Json<HealthStatus>, Error> {
+    if health.shutting_down.load(Ordering::Acquire) {
+        return Err(Error::Unavailable);
+    }
+    tokio::time::timeout(PING_TIMEOUT, health.db.ping())
+        .await
+        .map_err(|_| Error::Unavailable)??;
+    Ok(OK)
+}

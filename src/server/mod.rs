@@ -1,0 +1,11 @@
+//! What the binary alone needs: settings from the environment, commands, the built page.
+
+pub mod app;
+mod cli;
+mod health;
+mod page;
+pub mod settings;
+
+pub use cli::run;
+pub use health::Health;
+pub use settings::Config;

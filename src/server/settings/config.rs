@@ -1,0 +1,340 @@
+//! Every setting, its default and its meaning.
+
+use std::{net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration};
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::{ConfigError, EnvReader, Variables, read_environment};
+use crate::{
+    auth::{cookie::Secret, throttle::RateLimit},
+    db::DatabaseUrl,
+};
+
+/// One setting as `--help` and the README list it.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name of the environment variable.
+    pub name: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Whether only `serve` reads it.
+    pub serve_only: bool,
+}
+
+const fn setting(name: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        about,
+        serve_only: true,
+    }
+}
+
+const fn shared(name: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        about,
+        serve_only: false,
+    }
+}
+
+/// The settings, in the order of `.env.example`.
+pub const SETTINGS: &[Setting] = &[
+    shared("APP_ENV", "development", "development or production"),
+    setting("HOST", "127.0.0.1", "address to listen on"),
+    setting("PORT", "5000", "port to listen on; 0 takes a free one"),
+    shared(
+        "DATABASE_URL",
+        "sqlite://handstamp.db",
+        "sqlite://FILE or postgres://…",
+    ),
+    setting(
+        "SECRET_KEY",
+        "none",
+        "signs the cookie; at least 32 characters",
+    ),
+    setting(
+        "SECRET_KEY_FALLBACKS",
+        "empty",
+        "older keys still accepted, comma-separated",
+    ),
+    setting(
+        "SESSION_IDLE_TIMEOUT",
+        "14d",
+        "a session unused for so long is over",
+    ),
+    setting(
+        "SESSION_ABSOLUTE_TIMEOUT",
+        "30d",
+        "a session so old is over, however busy",
+    ),
+    setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
+    shared(
+        "PASSWORDLESS_LOGIN",
+        "off",
+        "on: who has no password logs in by name",
+    ),
+    setting(
+        "LOGIN_FAILURES_PER_ACCOUNT",
+        "10/15m",
+        "failed log-ins of an account; past it, 429",
+    ),
+    setting(
+        "LOGIN_FAILURES_PER_ADDRESS",
+        "50/15m",
+        "failed log-ins from an address; past it, 429",
+    ),
+    setting(
+        "SIGNUPS_PER_ADDRESS",
+        "20/1h",
+        "sign-ups from an address; past it, 429",
+    ),
+    setting(
+        "PASSWORD_HASHES_AT_ONCE",
+        "cores less one",
+        "more log-ins at a time wait up to 3 s",
+    ),
+    setting(
+        "SESSION_CACHE_ENTRIES",
+        "100000",
+        "sessions kept in memory at most; 0 keeps none",
+    ),
+    setting(
+        "FREE_READS",
+        "3",
+        "posts a visitor may open; unlimited turns the meter off",
+    ),
+    setting(
+        "FREE_READS_WINDOW",
+        "30d",
+        "a visitor's read is forgotten after so long",
+    ),
+    setting(
+        "TRUSTED_PROXIES",
+        "empty",
+        "addresses or blocks whose X-Forwarded-* are believed",
+    ),
+    setting(
+        "ALLOWED_ORIGINS",
+        "empty",
+        "other origins whose pages may call the API",
+    ),
+    setting(
+        "WEB_DIR",
+        "web/dist",
+        "the built page, served when the folder is there",
+    ),
+];
+
+/// About six gigabytes of sessions.
+const MAX_CACHE_ENTRIES: usize = 10_000_000;
+/// Twenty gigabytes of hashing.
+const MAX_HASHES_AT_ONCE: usize = 1_024;
+const MAX_SESSIONS_PER_USER: usize = 1_000_000;
+
+/// What kind of place this runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A developer's machine: plain http, readable logs.
+    Development,
+    /// The internet: Secure cookies, JSON logs, weak settings refused.
+    Production,
+}
+
+/// Every setting, read and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `APP_ENV`
+    pub environment: Environment,
+    /// `HOST`
+    pub host: String,
+    /// `PORT`
+    pub port: u16,
+    /// `DATABASE_URL`
+    pub database_url: DatabaseUrl,
+    /// `SECRET_KEY`; none only where nothing is signed
+    pub secret_key: Option<Secret>,
+    /// `SECRET_KEY_FALLBACKS`
+    pub secret_key_fallbacks: Vec<Secret>,
+    /// `SESSION_IDLE_TIMEOUT`
+    pub session_idle_timeout: Duration,
+    /// `SESSION_ABSOLUTE_TIMEOUT`
+    pub session_absolute_timeout: Duration,
+    /// `SESSIONS_PER_USER`
+    pub sessions_per_user: usize,
+    /// `PASSWORDLESS_LOGIN`
+    pub passwordless_login: bool,
+    /// `LOGIN_FAILURES_PER_ACCOUNT`; none when they are not counted
+    pub login_failures_per_account: Option<RateLimit>,
+    /// `LOGIN_FAILURES_PER_ADDRESS`; none when they are not counted
+    pub login_failures_per_address: Option<RateLimit>,
+    /// `SIGNUPS_PER_ADDRESS`; none when they are not counted
+    pub signups_per_address: Option<RateLimit>,
+    /// `PASSWORD_HASHES_AT_ONCE`
+    pub password_hashes_at_once: usize,
+    /// `SESSION_CACHE_ENTRIES`
+    pub session_cache_entries: usize,
+    /// `FREE_READS`; none when reading is free
+    pub free_reads: Option<u32>,
+    /// `FREE_READS_WINDOW`
+    pub free_reads_window: Duration,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: Vec<IpNet>,
+    /// `ALLOWED_ORIGINS`
+    pub allowed_origins: Vec<String>,
+    /// `WEB_DIR`
+    pub web_dir: PathBuf,
+}
+
+impl Config {
+    /// Reads the environment and `.env`, and requires what a server needs.
+    ///
+    /// # Errors
+    /// Every mistake at once, each by the name of its setting.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::for_server(&read_environment())
+    }
+
+    /// The settings of a server, a signing key among them.
+    ///
+    /// # Errors
+    /// Every mistake at once, each by the name of its setting.
+    pub fn for_server(variables: &Variables) -> Result<Self, ConfigError> {
+        let mut reader = EnvReader::new(variables, names());
+        if variables.get("SECRET_KEY").is_none() {
+            reader.mistake(
+                "SECRET_KEY",
+                "is not set; `handstamp secret` prints a fresh one to keep in .env",
+            );
+        }
+        Self::read_from(reader)
+    }
+
+    /// The settings that every command reads; whatever the others are.
+    ///
+    /// # Errors
+    /// Every mistake at once, each by the name of its setting.
+    pub fn for_command(variables: Variables) -> Result<Self, ConfigError> {
+        let is_serve_only = |name: &str| {
+            SETTINGS
+                .iter()
+                .any(|setting| setting.name == name && setting.serve_only)
+        };
+        Self::read_from(EnvReader::new(&variables.without(is_serve_only), names()))
+    }
+
+    fn read_from(mut env: EnvReader<'_>) -> Result<Self, ConfigError> {
+        let environment = env.read_with("APP_ENV", Environment::Development, |text| match text {
+            "development" => Ok(Environment::Development),
+            "production" => Ok(Environment::Production),
+            _ => Err(format!(
+                "must be development or production (it is {text:?})"
+            )),
+        });
+        let signing_key = |text: &str| {
+            let key = Secret::signing_key(text)?;
+            match environment {
+                Environment::Production if key.is_weak() => {
+                    Err("is too weak for production; `handstamp secret` prints a good one".into())
+                }
+                _ => Ok(key),
+            }
+        };
+        let passwordless_login = env.switch("PASSWORDLESS_LOGIN", false);
+        if passwordless_login && environment == Environment::Production {
+            env.mistake("PASSWORDLESS_LOGIN", "must be off in production");
+        }
+        let spare_cores = available_parallelism()
+            .map_or(1, |cores| cores.get() - 1)
+            .max(1);
+
+        let config = Self {
+            environment,
+            host: env
+                .text("HOST")
+                .unwrap_or("127.0.0.1")
+                .trim_matches(['[', ']'])
+                .to_owned(),
+            port: env.read("PORT", 5000, "a port number, 0 to 65535"),
+            secret_key: env.read_with("SECRET_KEY", None, |text| signing_key(text).map(Some)),
+            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", signing_key),
+            session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
+            session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
+            sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
+            passwordless_login,
+            login_failures_per_account: env.rate_limit("LOGIN_FAILURES_PER_ACCOUNT", "10/15m"),
+            login_failures_per_address: env.rate_limit("LOGIN_FAILURES_PER_ADDRESS", "50/15m"),
+            signups_per_address: env.rate_limit("SIGNUPS_PER_ADDRESS", "20/1h"),
+            password_hashes_at_once: env.count(
+                "PASSWORD_HASHES_AT_ONCE",
+                spare_cores,
+                MAX_HASHES_AT_ONCE,
+            ),
+            session_cache_entries: env.read_with(
+                "SESSION_CACHE_ENTRIES",
+                100_000,
+                session_cache_entries,
+            ),
+            free_reads: env.read_with("FREE_READS", Some(3), free_reads),
+            free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
+            trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
+            allowed_origins: env.list("ALLOWED_ORIGINS", origin),
+            web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
+            database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
+        };
+        env.finish(config)
+    }
+
+    /// Whether this is production.
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
+}
+
+fn session_cache_entries(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(entries) if entries <= MAX_CACHE_ENTRIES => Ok(entries),
+        _ => Err(format!(
+            "must be a whole number from 0 to {MAX_CACHE_ENTRIES} (it is {text:?})"
+        )),
+    }
+}
+
+/// A number of posts, or `unlimited`.
+fn free_reads(text: &str) -> Result<Option<u32>, String> {
+    match text {
+        "unlimited" => Ok(None),
+        _ => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("must be a whole number or unlimited (it is {text:?})")),
+    }
+}
+
+/// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`).
+fn address_block(text: &str) -> Result<IpNet, String> {
+    let block = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    block.map_err(|_| format!("must be an address or a CIDR block (it is {text:?})"))
+}
+
+/// An origin as browsers write it: scheme, host and, unless usual, port.
+fn origin(text: &str) -> Result<String, String> {
+    let origin = Url::parse(text).map(|url| url.origin().ascii_serialization());
+    let is_web = text.starts_with("http://") || text.starts_with("https://");
+    match origin {
+        Ok(origin) if is_web && origin == text => Ok(origin),
+        _ => Err(format!(
+            "must be an origin such as https://app.example (it is {text:?})"
+        )),
+    }
+}
