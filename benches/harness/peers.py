@@ -49,7 +49,7 @@ class Peer:
 
 
 AXUM = Peer("axum", "bare axum, a fixed answer", "benches/peers/rust/axum/src/main.rs")
-HANDSTAMP_PEER = Peer("handstamp", "handstamp", "src/gate")
+HANDSTAMP_PEER = Peer("handstamp", "handstamp", "src/auth")
 TOWER_SESSIONS = Peer(
     "tower-sessions",
     "axum, tower-sessions, sqlx",

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_writer},
+    db::{Db, Revocable, Tx, in_tx, on_reader, on_writer},
     http::Client,
 };
 
@@ -145,8 +145,23 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Writes events down with what happened.
-pub(crate) async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Result<()> {
+/// Commits a transaction with the events it is about, then invalidates what is cached of
+/// `ended`.
+pub(crate) async fn commit(
+    db: &Db,
+    mut tx: Tx,
+    now: Timestamp,
+    events: &[Event<'_>],
+    ended: Vec<Revocable>,
+) -> sqlx::Result<()> {
+    insert(&mut tx, now, events).await?;
+    db.revocations().commit(tx, ended).await?;
+    events.iter().for_each(Event::log);
+    Ok(())
+}
+
+/// Writes events in the transaction of what they are about.
+async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Result<()> {
     for event in events {
         in_tx!(tx, conn => sqlx::query(
             "insert into audit_events

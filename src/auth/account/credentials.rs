@@ -6,7 +6,7 @@ use super::{
 };
 use crate::auth::{
     Auth, account,
-    audit::{Action, Event, Reason},
+    audit::{self, Action, Event, Reason},
     password::Turn,
     throttle::{Attempt, Used},
 };
@@ -118,7 +118,7 @@ pub(crate) async fn record_failure(
     };
     let events: Vec<Event<'_>> = [Some(failed), lock_out].into_iter().flatten().collect();
     let tx = auth.db().begin().await?;
-    Ok(auth.accounts().commit(tx, &events, Vec::new()).await?)
+    Ok(audit::commit(auth.db(), tx, auth.now(), &events, Vec::new()).await?)
 }
 
 /// Writes down that no more accounts can be made where this one was, for now.
@@ -130,5 +130,5 @@ pub(crate) async fn record_lock_out(
     let made = Event::new(Action::SignUp, user.id, Some(client));
     let tx = auth.db().begin().await?;
     let lock_out = made.as_lock_out(Reason::AddressLimit);
-    Ok(auth.accounts().commit(tx, &[lock_out], Vec::new()).await?)
+    Ok(audit::commit(auth.db(), tx, auth.now(), &[lock_out], Vec::new()).await?)
 }

@@ -22,7 +22,7 @@ use crate::auth::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    db::{Db, Revocable, Tx},
+    db::{Db, Tx},
     http::{Client, Error, FieldErrors},
 };
 
@@ -117,7 +117,7 @@ impl Accounts {
         let account = self.check(application).await?;
         let (tx, user) = self.begin_with(&account).await?;
         let event = Event::new(Action::SignUp, user.id, None);
-        self.commit(tx, &[event], Vec::new()).await?;
+        audit::commit(&self.db, tx, self.clock.now(), &[event], Vec::new()).await?;
         Ok(user)
     }
 
@@ -187,20 +187,6 @@ impl Accounts {
         Ok(audit::list(&self.db, user_id, since, after, limit).await?)
     }
 
-    /// Makes a transaction last, with the events that it is about, and has nobody believe
-    /// what is in memory of what `ended` with it.
-    pub(crate) async fn commit(
-        &self,
-        mut tx: Tx,
-        events: &[Event<'_>],
-        ended: Vec<Revocable>,
-    ) -> sqlx::Result<()> {
-        audit::insert(&mut tx, self.clock.now(), events).await?;
-        self.db.revocations().commit(tx, ended).await?;
-        events.iter().for_each(Event::log);
-        Ok(())
-    }
-
     /// Makes the end of every session of a user last.
     async fn commit_ending_all(
         &self,
@@ -210,7 +196,8 @@ impl Accounts {
         client: Option<&Client>,
     ) -> Result<(), Error> {
         let event = Event::new(action, user_id, client);
-        Ok(self.commit(tx, &[event], vec![user_id.into()]).await?)
+        let ended = vec![user_id.into()];
+        Ok(audit::commit(&self.db, tx, self.clock.now(), &[event], ended).await?)
     }
 
     /// Ends every session of a user but `kept`; without a client, an operator does.

@@ -1,8 +1,9 @@
-//! Around every route behind the auth.
+//! The layer that gives each request its session.
 
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -11,10 +12,11 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use tower::{Layer, Service};
 
 use super::RequestSession;
-use crate::auth::Auth;
+use crate::auth::session::Sessions;
 use crate::http::{Client, Error};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -23,7 +25,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// where `from_fn` would box and clone more than the rest of a request costs.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionLayer {
-    pub auth: Auth,
+    pub sessions: Sessions,
+    pub trusted_proxies: Arc<[IpNet]>,
     /// Whether handlers may take a [`Session`](super::Session) to keep values in.
     pub with_values: bool,
 }
@@ -60,7 +63,12 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let session = RequestSession::new(self.layer.auth.clone(), &request);
+        let SessionLayer {
+            sessions,
+            trusted_proxies,
+            ..
+        } = &self.layer;
+        let session = RequestSession::new(sessions.clone(), trusted_proxies.clone(), &request);
         if self.layer.with_values {
             request.extensions_mut().insert(session.session());
         }
@@ -82,7 +90,7 @@ where
     }
 }
 
-/// The client of a request behind the auth.
+/// The client of a request behind the layer.
 #[derive(Debug)]
 pub(crate) struct ClientInfo(pub Client);
 
@@ -91,7 +99,7 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let session = RequestSession::from_request_parts(parts, state).await?;
-        let proxies = session.auth().trusted_proxies();
+        let proxies = session.trusted_proxies();
         Ok(Self(Client::of(&parts.headers, &parts.extensions, proxies)))
     }
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tower_sessions::session::Id;
 
-use super::unauthorized::LoggedOut;
+use super::unauthorized::Unauthorized;
 use crate::auth::{
-    Auth,
     cookie::{NoSession, token::SessionToken},
-    session::{self, cache::Known, live::LiveSession},
+    session::{Sessions, cache::Known, live::LiveSession},
 };
 
 /// The session, or why there is none.
-pub(crate) type Found = Result<Arc<LiveSession>, LoggedOut>;
+pub(crate) type Found = Result<Arc<LiveSession>, Unauthorized>;
 
 /// The session of one request. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,43 +69,20 @@ impl Lookup {
 
     /// The session, or why there is none. A database error is neither. What asks the database
     /// is boxed: a request that need not do so has a future a quarter as large.
-    pub async fn find(&self, auth: &Auth) -> sqlx::Result<Found> {
+    pub async fn find(&self, sessions: &Sessions) -> sqlx::Result<Found> {
+        let find = async |token, cookie| {
+            let found = sessions.find(token, cookie).await?;
+            Ok(found.map_err(Unauthorized::Session))
+        };
         match self {
-            Self::Nothing(reason) => Ok(Err(LoggedOut::Cookie(*reason))),
-            Self::Known(known) if auth.cache().still_counts(known) => {
-                auth.cache().note_use(&known.session, auth.now());
-                Ok(Ok(known.session.clone()))
-            }
-            Self::Known(known) => Box::pin(find(auth, known.session.token(), None)).await,
+            Self::Nothing(reason) => Ok(Err(Unauthorized::Cookie(*reason))),
+            Self::Known(known) if sessions.reuse(known) => Ok(Ok(known.session.clone())),
+            Self::Known(known) => Box::pin(find(known.session.token(), None)).await,
             Self::Asked(asked) => {
-                let find = || find(auth, asked.token, asked.cookie.as_deref());
+                let find = || find(asked.token, asked.cookie.as_deref());
                 let found = asked.found.get_or_try_init(find);
                 Box::pin(found).await.cloned()
             }
         }
     }
-}
-
-async fn find(auth: &Auth, token: SessionToken, cookie: Option<&[u8]>) -> sqlx::Result<Found> {
-    let (cache, id) = (auth.cache(), token.id);
-    let (stamp, last_use) = cache.begin_read(id);
-    let public_id = match token.public_id {
-        Some(public_id) => Some(public_id),
-        None => auth.session_reader().read_public_id(id).await?,
-    };
-    let row = match public_id {
-        Some(public_id) => auth.session_reader().read(public_id).await?,
-        None => None,
-    };
-    let now = auth.now();
-    let session = match session::store::live(id, row, auth.timeouts(), now, last_use) {
-        Ok(session) => Arc::new(session),
-        Err(reason) => return Ok(Err(LoggedOut::Session(reason))),
-    };
-    cache.note_use(&session, now);
-    if let Some(cookie) = cookie {
-        let session = session.clone();
-        cache.put(cookie.into(), Known { session, stamp });
-    }
-    Ok(Ok(session))
 }

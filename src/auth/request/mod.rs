@@ -1,6 +1,5 @@
 //! The session of one request, from its cookie to its `Set-Cookie`.
 
-mod changes;
 pub(crate) mod extract;
 pub(crate) mod layer;
 pub(crate) mod lookup;
@@ -15,21 +14,28 @@ use axum::{
     extract::{FromRequestParts, Request},
     http::{HeaderValue, StatusCode, request::Parts},
 };
+use ipnet::IpNet;
 use tower_sessions::{Session, session::Id};
 use uuid::Uuid;
 
 use self::{
     lookup::{Found, Lookup},
     session_store::RecordStore,
-    unauthorized::{Circumstances, LoggedOut},
+    unauthorized::{Circumstances, Unauthorized},
 };
 use crate::auth::{
-    Auth,
     account::user::User,
+    audit::{Action, Event},
     cookie::{NoSession, keys::Verified, token::SessionToken},
-    session::{live::LiveSession, store::NotLive},
+    session::{
+        Replaced, Sessions,
+        live::{LiveSession, NotLive},
+    },
 };
-use crate::http::{Client, Error};
+use crate::{
+    db::Tx,
+    http::{Client, Error},
+};
 
 /// What a request's handlers do with its session. The layer puts it into the request and
 /// carries out on the answer what became of it.
@@ -38,7 +44,8 @@ pub(crate) struct RequestSession(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    auth: Auth,
+    sessions: Sessions,
+    trusted_proxies: Arc<[IpNet]>,
     /// Whether the browser keeps anything under the name, be it no session.
     has_cookie: bool,
     /// Sessions named by one of several cookies: not to be trusted, but to be ended.
@@ -76,38 +83,39 @@ enum SetCookie {
 }
 
 impl RequestSession {
-    pub fn new(auth: Auth, request: &Request) -> Self {
+    pub fn new(sessions: Sessions, trusted_proxies: Arc<[IpNet]>, request: &Request) -> Self {
         let headers = request.headers();
-        let sent = auth.cookie().value(headers);
+        let cookie = sessions.cookie();
+        let sent = cookie.value(headers);
         let also_named = match sent {
-            Err(NoSession::SentTwice) => auth.cookie().signed_ids(headers),
+            Err(NoSession::SentTwice) => cookie.signed_ids(headers),
             _ => Vec::new(),
         };
-        let proxies = auth.trusted_proxies();
         let circumstances = matches!(sent, Err(NoSession::NoCookie))
-            .then(|| Circumstances::of(headers, request.extensions(), proxies));
+            .then(|| Circumstances::of(headers, request.extensions(), &trusted_proxies));
         let (lookup, set_cookie) = match sent {
-            Ok(value) => Self::look_up(&auth, value),
+            Ok(value) => Self::look_up(&sessions, value),
             Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
         };
         let client = (set_cookie == SetCookie::Resign)
-            .then(|| Client::of(headers, request.extensions(), proxies));
+            .then(|| Client::of(headers, request.extensions(), &trusted_proxies));
         Self(Arc::new(Inner {
             has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
             also_named,
             circumstances,
             client,
             current: Mutex::new(Current::new(lookup, set_cookie)),
-            auth,
+            sessions,
+            trusted_proxies,
         }))
     }
 
-    /// A cookie that is in memory was verified before it came there.
-    fn look_up(auth: &Auth, value: &[u8]) -> (Lookup, SetCookie) {
-        if let Some(known) = auth.cache().get(value, auth.now()) {
+    /// A cached cookie was verified before it was cached.
+    fn look_up(sessions: &Sessions, value: &[u8]) -> (Lookup, SetCookie) {
+        if let Some(known) = sessions.find_cached(value) {
             return (Lookup::Known(known), SetCookie::No);
         }
-        match auth.cookie().verify(value) {
+        match sessions.cookie().verify(value) {
             Some(Verified {
                 token,
                 stale: false,
@@ -126,20 +134,24 @@ impl RequestSession {
         let mut current = self.lock();
         let Current { lookup, values, .. } = &mut *current;
         let new = || {
-            let store = Arc::new(RecordStore::new(self.auth().clone(), lookup.clone()));
+            let store = Arc::new(RecordStore::new(self.sessions().clone(), lookup.clone()));
             let session = Session::new(lookup.id(), store.clone(), None);
             Values { session, store }
         };
         values.get_or_insert_with(new).clone()
     }
 
-    pub fn auth(&self) -> &Auth {
-        &self.0.auth
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub fn trusted_proxies(&self) -> &[IpNet] {
+        &self.0.trusted_proxies
     }
 
     /// The session, or why there is none.
     pub async fn find(&self) -> Result<Found, Error> {
-        Ok(self.lookup().find(self.auth()).await?)
+        Ok(self.lookup().find(self.sessions()).await?)
     }
 
     /// The session that somebody is logged in on and the id of their user, or the 401 that
@@ -164,15 +176,15 @@ impl RequestSession {
         let reason = match self.find().await? {
             Ok(session) => match &session.user {
                 Some(user) => return Ok(of(&session, user)),
-                None => LoggedOut::Visitor,
+                None => Unauthorized::Visitor,
             },
             Err(reason) => reason,
         };
         Err(self.not_logged_in(reason))
     }
 
-    fn not_logged_in(&self, reason: LoggedOut) -> Error {
-        let cookie = self.auth().cookie();
+    fn not_logged_in(&self, reason: Unauthorized) -> Error {
+        let cookie = self.sessions().cookie();
         let circumstances = self.0.circumstances.as_ref();
         reason.into_error(cookie.name(), cookie.is_secure(), circumstances)
     }
@@ -189,6 +201,51 @@ impl RequestSession {
             set_cookie: SetCookie::Keep,
         };
         self.find().await?.map_err(|_| self.unknown_session())
+    }
+
+    /// The sessions that a login is about to replace. To be called before the transaction of
+    /// the login begins: SQLite has one connection for writing, and this may write.
+    pub async fn replaced(&self) -> Result<Replaced, Error> {
+        let keep_values = self.find().await?.is_ok();
+        Ok(Replaced {
+            ids: self.named_ids(),
+            keep_values,
+        })
+    }
+
+    /// Logs `user` in on a new session and commits `tx`, the transaction that verified them.
+    pub async fn log_in(
+        &self,
+        tx: Tx,
+        user: &User,
+        client: &Client,
+        replaced: Replaced,
+        action: Action,
+    ) -> Result<(), Error> {
+        let token = self.sessions().begin(tx, user, client, replaced, action);
+        self.keep(token.await?);
+        Ok(())
+    }
+
+    /// Gives the session a new secret id and commits `tx`, which has ended the other sessions
+    /// of `user_id` because of `event`.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
+    pub async fn renew(&self, tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
+        let token = self.lookup().token();
+        let token = token.ok_or_else(|| self.unknown_session())?;
+        let renewed = self.sessions().renew(tx, token, user_id, event).await?;
+        self.keep(renewed.ok_or_else(|| self.unknown_session())?);
+        Ok(())
+    }
+
+    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
+        let ids = self.named_ids();
+        self.sessions().end(&ids, Some(client)).await?;
+        self.forget();
+        Ok(())
     }
 
     /// Every session that the request's cookies name, in an order that keeps two requests from
@@ -216,7 +273,7 @@ impl RequestSession {
     }
 
     pub fn unknown_session(&self) -> Error {
-        self.not_logged_in(LoggedOut::Session(NotLive::Unknown))
+        self.not_logged_in(Unauthorized::Session(NotLive::Unknown))
     }
 
     pub fn lookup(&self) -> Lookup {
@@ -255,7 +312,7 @@ impl RequestSession {
             values,
             set_cookie,
         } = current;
-        let cookie = self.auth().cookie();
+        let cookie = self.sessions().cookie();
         let written =
             values.filter(|values| values.session.is_modified() && !status.is_server_error());
         if let Some(Values { session, store }) = written {
@@ -274,8 +331,8 @@ impl RequestSession {
             SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
             SetCookie::Resign => match lookup.found() {
                 Some(session) if self.is_still_there(session).await => {
-                    self.auth()
-                        .note_resigned(session, self.0.client.as_ref())
+                    self.sessions()
+                        .record_resigned(session, self.0.client.as_ref())
                         .await;
                     Some(cookie.keep(session.token()))
                 }
@@ -288,7 +345,9 @@ impl RequestSession {
     /// Whether a session that was found is there at the end of the request, too: what took
     /// its place meanwhile has set a cookie that must not be overwritten.
     async fn is_still_there(&self, session: &LiveSession) -> bool {
-        let again = Lookup::ask(session.token(), None).find(self.auth()).await;
+        let again = Lookup::ask(session.token(), None)
+            .find(self.sessions())
+            .await;
         again.is_ok_and(|found| found.is_ok())
     }
 }
@@ -308,6 +367,6 @@ impl<S: Sync> FromRequestParts<S> for RequestSession {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = parts.extensions.get::<Self>().cloned();
-        session.ok_or_else(|| Error::internal("the route is not behind Auth::protect"))
+        session.ok_or_else(|| Error::internal("the route is not behind the layer of Auth"))
     }
 }

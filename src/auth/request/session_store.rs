@@ -1,6 +1,9 @@
 //! The store behind the [`Session`](super::Session) of one request.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use tower_sessions::{
@@ -8,16 +11,14 @@ use tower_sessions::{
     session::{Id, Record},
     session_store::{Error, Result},
 };
-use uuid::Uuid;
 
 use super::lookup::Lookup;
 use crate::auth::{
-    Auth,
     cookie::token::SessionToken,
     session::{
-        self,
+        Sessions,
         record::{self, Data},
-        store::NewSession,
+        store,
     },
 };
 
@@ -25,7 +26,7 @@ use crate::auth::{
 /// another request wrote (the last whole record wins), this one does neither.
 #[derive(Debug)]
 pub(crate) struct RecordStore {
-    auth: Auth,
+    sessions: Sessions,
     lookup: Lookup,
     /// The values as this request found them, once it has looked.
     loaded: Mutex<Option<Data>>,
@@ -33,9 +34,9 @@ pub(crate) struct RecordStore {
 }
 
 impl RecordStore {
-    pub fn new(auth: Auth, lookup: Lookup) -> Self {
+    pub fn new(sessions: Sessions, lookup: Lookup) -> Self {
         Self {
-            auth,
+            sessions,
             lookup,
             loaded: Mutex::default(),
             created: Mutex::default(),
@@ -56,41 +57,19 @@ impl RecordStore {
 impl SessionStore for RecordStore {
     /// Adds a visitor's session: its row has no user, so it logs nobody in.
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let now = self.auth.now();
-        let expires_at = self.auth.timeouts().expires_at(now, now);
-        record.expiry_date = expires_at.into();
-        // A flushed session's record still has the id that is dead.
-        record.id = Id::default();
-        let mut tx = self.auth.db().begin().await.map_err(backend)?;
-        let public_id = Uuid::now_v7();
-        loop {
-            let data = record::encode(record).map_err(|error| Error::Encode(error.to_string()))?;
-            let session = NewSession {
-                record,
-                public_id,
-                user_id: None,
-                client: None,
-                key_id: self.auth.cookie().key_id(),
-                now,
-                expires_at,
-            };
-            if session::store::insert(&mut tx, session, &data)
-                .await
-                .map_err(backend)?
-            {
-                break;
-            }
-            record.id = Id::default();
-        }
-        tx.commit().await.map_err(backend)?;
-        *self.lock_created() = Some(SessionToken::new(public_id, record.id));
+        let token = self
+            .sessions
+            .begin_for_visitor(record)
+            .await
+            .map_err(backend)?;
+        *self.lock_created() = Some(token);
         Ok(())
     }
 
     /// Writes what this request changed, if the session is not over.
     async fn save(&self, record: &Record) -> Result<()> {
-        let mut tx = self.auth.db().begin().await.map_err(backend)?;
-        let Some(data) = session::store::lock_data(&mut tx, record.id)
+        let mut tx = self.sessions.db().begin().await.map_err(backend)?;
+        let Some(data) = store::lock_data(&mut tx, record.id)
             .await
             .map_err(backend)?
         else {
@@ -105,7 +84,7 @@ impl SessionStore for RecordStore {
             *loaded = Some(record.data.clone());
         }
         let data = record::encode(&current).map_err(|error| Error::Encode(error.to_string()))?;
-        session::store::update_data(&mut tx, record.id, &data)
+        store::update_data(&mut tx, record.id, &data)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)
@@ -115,14 +94,14 @@ impl SessionStore for RecordStore {
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         if self
             .lookup
-            .find(&self.auth)
+            .find(&self.sessions)
             .await
             .map_err(backend)?
             .is_err()
         {
             return Ok(None);
         }
-        let record = self.auth.record_reader().load(id).await?;
+        let record = self.sessions.values().load(id).await?;
         if let Some(record) = &record {
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
             *loaded = Some(record.data.clone());
@@ -131,7 +110,7 @@ impl SessionStore for RecordStore {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.auth.end_sessions(&[*id], None).await.map_err(backend)
+        self.sessions.end(&[*id], None).await.map_err(backend)
     }
 }
 
@@ -139,6 +118,6 @@ fn decode(data: &[u8]) -> Result<Record> {
     record::decode(data).map_err(|error| Error::Decode(error.to_string()))
 }
 
-fn backend(error: sqlx::Error) -> Error {
+fn backend(error: impl fmt::Display) -> Error {
     Error::Backend(error.to_string())
 }

@@ -3,7 +3,7 @@
 use axum::http::{Extensions, HeaderMap, Uri, header, uri::Authority};
 use ipnet::IpNet;
 
-use crate::auth::{cookie::NoSession, session::store::NotLive};
+use crate::auth::{cookie::NoSession, session::live::NotLive};
 use crate::http::{Error, is_https};
 
 /// The longest name of a host, in bytes (RFC 1035, 2.3.4).
@@ -11,7 +11,7 @@ const MAX_HOST_BYTES: usize = 255;
 
 /// Why nobody is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LoggedOut {
+pub(crate) enum Unauthorized {
     Cookie(NoSession),
     Session(NotLive),
     /// There is a session, but only a visitor's.
@@ -82,7 +82,7 @@ fn shown(host: &str) -> Option<String> {
     is_shown.then(|| host.to_owned())
 }
 
-impl LoggedOut {
+impl Unauthorized {
     /// The 401 for a cookie of this name.
     pub fn into_error(
         self,

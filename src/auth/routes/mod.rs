@@ -5,6 +5,7 @@ mod sessions;
 use axum::{
     Json, Router,
     body::Body,
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -31,10 +32,7 @@ use crate::{
             user::User,
         },
         audit::Action,
-        request::{
-            RequestSession,
-            layer::{ClientInfo, SessionLayer},
-        },
+        request::{RequestSession, layer::ClientInfo},
         throttle::Used,
     },
     http::run_to_completion,
@@ -62,13 +60,15 @@ impl Auth {
             ))
             .routes(routes!(sessions::end_session))
             .routes(routes!(sessions::change_password));
-        routes.layer(self.session_layer(false))
+        routes
+            .with_state(self.clone())
+            .layer(self.session_layer(false))
     }
 
     /// The cookie that operations ask for, by its name here.
     fn description(&self) -> OpenApi {
         let cookie = ApiKeyValue::with_description(
-            self.cookie().name(),
+            self.sessions().cookie().name(),
             "Set by `POST /signup` and `POST /login`",
         );
         let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
@@ -81,11 +81,6 @@ impl Auth {
     /// As [`Auth::protect`], for routes with a description.
     pub fn protect_documented(&self, router: OpenApiRouter) -> OpenApiRouter {
         router.layer(self.session_layer(true))
-    }
-
-    fn session_layer(&self, with_values: bool) -> SessionLayer {
-        let auth = self.clone();
-        SessionLayer { auth, with_values }
     }
 
     /// Puts a session around `router`, whose handlers can then take
@@ -148,12 +143,12 @@ struct Empty {}
     Busy,
 ))]
 async fn sign_up(
+    State(auth): State<Auth>,
     session: RequestSession,
     ClientInfo(client): ClientInfo,
     JsonBody(body): JsonBody<SignUp>,
 ) -> Result<(StatusCode, Json<User>), Error> {
     run_to_completion(async move {
-        let auth = session.auth();
         let application = Application {
             username: body.username,
             email: Some(body.email),
@@ -172,7 +167,7 @@ async fn sign_up(
             .await?;
         // The account is made, whatever becomes of the event.
         if used != Used::Some
-            && let Err(error) = record_lock_out(auth, &user, &client).await
+            && let Err(error) = record_lock_out(&auth, &user, &client).await
         {
             tracing::warn!(
                 detail = error.problem().detail,
@@ -197,17 +192,17 @@ async fn sign_up(
     Busy,
 ))]
 async fn log_in(
+    State(auth): State<Auth>,
     session: RequestSession,
     ClientInfo(client): ClientInfo,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<User>, Error> {
     run_to_completion(async move {
-        let auth = session.auth();
         let Accepted {
             account,
             attempt,
             turn,
-        } = credentials::check(auth, &client, &body.username, body.password).await?;
+        } = credentials::check(&auth, &client, &body.username, body.password).await?;
         let replaced = session.replaced().await?;
         let mut tx = auth.db().begin().await?;
         if !account::store::note_login(&mut tx, &account, auth.now()).await? {

@@ -1,6 +1,6 @@
 //! What those who are logged in do to their own account: sessions and password.
 
-use axum::{Json, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +10,7 @@ use crate::http::{
 };
 use crate::{
     auth::{
+        Auth,
         account::{self, credentials::record_failure},
         audit::{Action, Event, Reason},
         request::{RequestSession, extract::CurrentUser, layer::ClientInfo},
@@ -67,9 +68,7 @@ impl PasswordChange {
 ))]
 pub(crate) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
     let (current, user_id) = session.logged_in().await?;
-    let auth = session.auth();
-    let (db, timeouts, now) = (auth.db(), auth.timeouts(), auth.now());
-    let sessions = session::store::list_own(db, user_id, &current, timeouts, now).await?;
+    let sessions = session.sessions().list(user_id, &current).await?;
     Ok(Json(OwnSessions { sessions }))
 }
 
@@ -91,8 +90,7 @@ pub(crate) async fn end_session(
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
     run_to_completion(async move {
-        let auth = session.auth();
-        if !auth.end_own_session(user.id, id, &client).await? {
+        if !session.sessions().end_one(user.id, id, &client).await? {
             return Err(Error::NotFound);
         }
         if id == current {
@@ -109,12 +107,13 @@ pub(crate) async fn end_session(
     NotLoggedIn,
 ))]
 pub(crate) async fn end_other_sessions(
+    State(auth): State<Auth>,
     session: RequestSession,
     ClientInfo(client): ClientInfo,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
     run_to_completion(async move {
-        let accounts = session.auth().accounts();
+        let accounts = auth.accounts();
         let kept = Some(current);
         accounts.end_sessions(user.id, kept, Some(&client)).await
     })
@@ -138,6 +137,7 @@ pub(crate) async fn end_other_sessions(
     ),
 )]
 pub(crate) async fn change_password(
+    State(auth): State<Auth>,
     session: RequestSession,
     _: CurrentUser,
     ClientInfo(client): ClientInfo,
@@ -146,7 +146,6 @@ pub(crate) async fn change_password(
     body.check()?;
     run_to_completion(async move {
         let (user, current) = session.user().await?;
-        let auth = session.auth();
         let accounts = auth.accounts();
         accounts
             .check_new_password(&user, "new_password", &body.new_password)
@@ -165,7 +164,7 @@ pub(crate) async fn change_password(
         if !verdict.matches {
             let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
             let failed = Event::failure(action, reason, Some(user.id), &client);
-            record_failure(auth, failed, used).await?;
+            record_failure(&auth, failed, used).await?;
             return Err(Error::BadCredentials);
         }
         let hashed = auth.passwords().hash(verdict.turn, body.new_password).await;

@@ -8,8 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 use tower_sessions::session::Id;
 
-use super::{live::LiveSession, timeouts::Timeouts};
-use crate::auth::session;
+use super::{live::LiveSession, store, timeouts::Timeouts};
 use crate::{clock::Timestamp, db::Db};
 
 /// What waits to be written at most; beyond it the next use of the session tries again.
@@ -109,7 +108,15 @@ async fn write(
     let mut tx = db.begin().await?;
     for Touch { session, at, .. } in batch {
         let (expires_at, due) = (session.expires_at(timeouts), timeouts.touch_due(*at));
-        if !session::store::touch(&mut tx, session, *at, expires_at, due).await? {
+        if !store::touch(
+            &mut tx,
+            (session.public_id, session.id),
+            *at,
+            expires_at,
+            due,
+        )
+        .await?
+        {
             untouched.push(session.clone());
         }
     }

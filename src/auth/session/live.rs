@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use super::timeouts::Timeouts;
+use super::{store::SessionRow, timeouts::Timeouts};
 use crate::auth::{account::user::User, cookie::token::SessionToken};
 use crate::{clock::Timestamp, db::Revocable};
 
@@ -101,6 +101,53 @@ impl LiveSession {
         let json = Bytes::from(serde_json::to_vec(user)?);
         Ok(self.user_json.get_or_init(|| json).clone())
     }
+}
+
+/// Why a session id stands for no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotLive {
+    Unknown,
+    Expired,
+    /// Its user was deleted or disabled.
+    UserGone,
+}
+
+/// The session `id`, of the row that has its public id; checked against `timeouts` as they are
+/// today, not as they were when the row was written. `last_use` is one that may not be in the
+/// row yet.
+pub(crate) fn live(
+    id: Id,
+    row: Option<SessionRow>,
+    timeouts: Timeouts,
+    now: Timestamp,
+    last_use: Option<Timestamp>,
+) -> Result<LiveSession, NotLive> {
+    // It may go on under another id by now.
+    let row = row.filter(|row| row.id == id.to_string());
+    let row = row.ok_or(NotLive::Unknown)?;
+    let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
+    if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
+        return Err(NotLive::Expired);
+    }
+    let user = match (row.user_id, row.username, row.created_at) {
+        (None, ..) => None,
+        (Some(id), Some(username), Some(created_at)) => Some(User {
+            id,
+            username,
+            email: row.email,
+            created_at,
+        }),
+        (Some(_), ..) => return Err(NotLive::UserGone),
+    };
+    let created_at = row.session_created_at;
+    Ok(LiveSession::new(
+        id,
+        row.public_id,
+        created_at,
+        last_seen_at,
+        row.key_id,
+        user,
+    ))
 }
 
 #[cfg(test)]

@@ -7,56 +7,16 @@ use std::{
     time::Duration,
 };
 
-use sqlx::FromRow;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use crate::{
-    clock::Timestamp,
-    db::{Db, on_small_reader},
-};
+use super::store::{self, MAX_BATCH, SessionRow};
+use crate::db::Db;
 
-/// Rows in one query. The text has to name as many parameters.
-const MOST: usize = 16;
 /// An answer that has not come by then is not waited for: on a connection that a fail-over
 /// has left behind, it never comes.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-
-/// A session with its user.
-#[derive(Clone, Debug, FromRow)]
-pub(crate) struct SessionRow {
-    /// The secret one.
-    pub id: String,
-    pub public_id: Uuid,
-    pub session_created_at: Timestamp,
-    pub last_seen_at: Timestamp,
-    pub key_id: Option<String>,
-    /// None for a visitor.
-    pub user_id: Option<Uuid>,
-    /// What follows is none, too, for a user who was deleted or disabled.
-    pub username: Option<String>,
-    pub email: Option<String>,
-    pub created_at: Option<Timestamp>,
-}
-
-macro_rules! select_where_public_id {
-    ($condition:literal) => {
-        concat!(
-            "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
-                    s.key_id, s.user_id, u.username, u.email, u.created_at
-             from sessions s
-             left join users u on u.id = s.user_id and u.disabled_at is null
-             where s.public_id ",
-            $condition
-        )
-    };
-}
-
-const ONE: &str = select_where_public_id!("= $1");
-const SEVERAL: &str = select_where_public_id!(
-    "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-);
 
 /// Whoever asks waits for a query that is about to begin, and shares it: a query costs several
 /// times what a row of it does. Cheap to clone.
@@ -110,15 +70,7 @@ impl SessionReader {
 
     /// The public id of a session of which only the secret one is known.
     pub async fn read_public_id(&self, id: Id) -> sqlx::Result<Option<Uuid>> {
-        in_time(async {
-            on_small_reader!(self.0.db, conn => sqlx::query_scalar(
-                "select public_id from sessions where id = $1",
-            )
-            .bind(id.to_string())
-            .fetch_optional(conn)
-            .await)
-        })
-        .await
+        in_time(store::find_public_id(&self.0.db, id)).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -143,12 +95,12 @@ impl Turn {
             match &*asked {
                 [] => return,
                 [one] => {
-                    let row = read_one(&db, one.public_id).await;
+                    let row = in_time(store::find(&db, one.public_id)).await;
                     answer(asked, [row]);
                 }
                 several => {
                     let ids: Vec<Uuid> = several.iter().map(|one| one.public_id).collect();
-                    let rows = read_several(&db, &ids).await;
+                    let rows = in_time(store::find_several(&db, &ids)).await;
                     let row_of = |id: Uuid| match &rows {
                         Ok(rows) => Ok(rows.iter().find(|row| row.public_id == id).cloned()),
                         Err(error) => Err(clone_error(error)),
@@ -163,8 +115,8 @@ impl Turn {
     /// Who has hung up needs no answer.
     fn next_waiting(&mut self) -> Vec<Asked> {
         let mut queue = self.reader.lock();
-        let mut next = Vec::with_capacity(queue.waiting.len().min(MOST));
-        while next.len() < MOST {
+        let mut next = Vec::with_capacity(queue.waiting.len().min(MAX_BATCH));
+        while next.len() < MAX_BATCH {
             match queue.waiting.pop_front() {
                 Some(asked) if asked.answer.is_closed() => {}
                 Some(asked) => next.push(asked),
@@ -213,30 +165,6 @@ fn clone_error(error: &sqlx::Error) -> sqlx::Error {
         }
         _ => sqlx::Error::Protocol(error.to_string()),
     }
-}
-
-async fn read_one(db: &Db, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
-    in_time(async {
-        on_small_reader!(db, conn => sqlx::query_as(ONE)
-            .bind(public_id)
-            .fetch_optional(conn)
-            .await)
-    })
-    .await
-}
-
-/// Names the first ids again where there are fewer than parameters.
-async fn read_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
-    in_time(async {
-        on_small_reader!(db, conn => {
-            let mut query = sqlx::query_as(SEVERAL);
-            for public_id in public_ids.iter().cycle().take(MOST) {
-                query = query.bind(*public_id);
-            }
-            query.fetch_all(conn).await
-        })
-    })
-    .await
 }
 
 async fn in_time<T>(read: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {

@@ -6,22 +6,49 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{live::LiveSession, reader::SessionRow, timeouts::Timeouts};
-use crate::auth::account::user::User;
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_writer},
+    db::{Db, Tx, in_tx, on_reader, on_small_reader, on_writer},
     http::Client,
 };
 
-/// Why a session id stands for no session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotLive {
-    Unknown,
-    Expired,
-    /// Its user was deleted or disabled.
-    UserGone,
+/// Rows in one query. The text has to name as many parameters.
+pub(crate) const MAX_BATCH: usize = 16;
+
+/// A session with its user.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct SessionRow {
+    /// The secret one.
+    pub id: String,
+    pub public_id: Uuid,
+    pub session_created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub key_id: Option<String>,
+    /// None for a visitor.
+    pub user_id: Option<Uuid>,
+    /// What follows is none, too, for a user who was deleted or disabled.
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub created_at: Option<Timestamp>,
 }
+
+macro_rules! select_where_public_id {
+    ($condition:literal) => {
+        concat!(
+            "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
+                    s.key_id, s.user_id, u.username, u.email, u.created_at
+             from sessions s
+             left join users u on u.id = s.user_id and u.disabled_at is null
+             where s.public_id ",
+            $condition
+        )
+    };
+}
+
+const ONE: &str = select_where_public_id!("= $1");
+const SEVERAL: &str = select_where_public_id!(
+    "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+);
 
 /// One of a user's own sessions, as they see it.
 #[derive(Debug, Serialize, FromRow, ToSchema)]
@@ -54,49 +81,11 @@ pub(crate) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The session `id`, of the row that has its public id; checked against `timeouts` as they are
-/// today, not as they were when the row was written. `last_use` is one that may not be in the
-/// row yet.
-pub(crate) fn live(
-    id: Id,
-    row: Option<SessionRow>,
-    timeouts: Timeouts,
-    now: Timestamp,
-    last_use: Option<Timestamp>,
-) -> Result<LiveSession, NotLive> {
-    // It may go on under another id by now.
-    let row = row.filter(|row| row.id == id.to_string());
-    let row = row.ok_or(NotLive::Unknown)?;
-    let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
-    if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
-        return Err(NotLive::Expired);
-    }
-    let user = match (row.user_id, row.username, row.created_at) {
-        (None, ..) => None,
-        (Some(id), Some(username), Some(created_at)) => Some(User {
-            id,
-            username,
-            email: row.email,
-            created_at,
-        }),
-        (Some(_), ..) => return Err(NotLive::UserGone),
-    };
-    let created_at = row.session_created_at;
-    Ok(LiveSession::new(
-        id,
-        row.public_id,
-        created_at,
-        last_seen_at,
-        row.key_id,
-        user,
-    ))
-}
-
 /// Writes down that a session was used, unless somebody has done so since `due`; false when
 /// they have, or it has ended.
 pub(crate) async fn touch(
     tx: &mut Tx,
-    session: &LiveSession,
+    (public_id, id): (Uuid, Id),
     now: Timestamp,
     expires_at: Timestamp,
     due: Timestamp,
@@ -107,8 +96,8 @@ pub(crate) async fn touch(
     )
     .bind(now)
     .bind(expires_at)
-    .bind(session.public_id)
-    .bind(session.id.to_string())
+    .bind(public_id)
+    .bind(id.to_string())
     .bind(due)
     .execute(conn)
     .await
@@ -272,30 +261,15 @@ pub(crate) async fn delete_oldest(
     .await)
 }
 
-/// A user's sessions that are not over, newest first; `current` is in use right now, which
-/// may not be in its row yet.
-pub(crate) async fn list_own(
-    db: &Db,
-    user_id: Uuid,
-    current: &LiveSession,
-    timeouts: Timeouts,
-    now: Timestamp,
-) -> sqlx::Result<Vec<OwnSession>> {
-    let mut sessions: Vec<OwnSession> = on_reader!(db, conn => sqlx::query_as(
+/// The sessions of a user, newest first, expired ones included.
+pub(crate) async fn list(db: &Db, user_id: Uuid) -> sqlx::Result<Vec<OwnSession>> {
+    on_reader!(db, conn => sqlx::query_as(
         "select public_id, created_at, last_seen_at, user_agent, ip
          from sessions where user_id = $1 order by public_id desc",
     )
     .bind(user_id)
     .fetch_all(conn)
-    .await)?;
-    for own in &mut sessions {
-        own.current = own.id == current.public_id;
-        if own.current {
-            own.last_seen_at = own.last_seen_at.max(current.last_use());
-        }
-    }
-    sessions.retain(|session| now < timeouts.expires_at(session.created_at, session.last_seen_at));
-    Ok(sessions)
+    .await)
 }
 
 /// Removes up to `limit` rows that were over before `before`; how many there were.
@@ -309,4 +283,34 @@ pub(crate) async fn purge(db: &Db, before: Timestamp, limit: i64) -> sqlx::Resul
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))
+}
+
+/// The row of a session.
+pub(crate) async fn find(db: &Db, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
+    on_small_reader!(db, conn => sqlx::query_as(ONE)
+        .bind(public_id)
+        .fetch_optional(conn)
+        .await)
+}
+
+/// The rows of up to [`MAX_BATCH`] sessions. The first ids are bound again where there are
+/// fewer than parameters, so that one prepared statement serves every number of them.
+pub(crate) async fn find_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
+    on_small_reader!(db, conn => {
+        let mut query = sqlx::query_as(SEVERAL);
+        for public_id in public_ids.iter().cycle().take(MAX_BATCH) {
+            query = query.bind(*public_id);
+        }
+        query.fetch_all(conn).await
+    })
+}
+
+/// The public id of a session of which only the secret one is known.
+pub(crate) async fn find_public_id(db: &Db, id: Id) -> sqlx::Result<Option<Uuid>> {
+    on_small_reader!(db, conn => sqlx::query_scalar(
+        "select public_id from sessions where id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await)
 }
