@@ -8,8 +8,8 @@
 use std::time::{Duration, Instant};
 
 use handstamp::{
-    Db,
-    auth::{AccountState, Application, Auth},
+    Clock, Db,
+    auth::{AccountState, Application},
     http,
     server::{Config, Health, app},
 };
@@ -85,7 +85,7 @@ async fn start(url: &str) -> String {
     let config = Config::for_server(&settings.into_iter().collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    let auth = Auth::new(&config, db.clone()).unwrap();
+    let auth = config.auth(db.clone(), Clock::system()).unwrap();
     for name in &NAMES[1..] {
         let password = (*name != "passwordless").then(|| "plain tea at dawn".to_owned());
         let application = Application {

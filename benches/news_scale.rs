@@ -8,9 +8,7 @@
 use std::time::{Duration, Instant};
 
 use handstamp::{
-    Db,
-    auth::Auth,
-    http,
+    Clock, Db, http,
     server::{Config, Health, app},
 };
 use reqwest::Client;
@@ -80,7 +78,7 @@ impl Site {
         let db = Db::connect(&config.database_url).await.unwrap();
         db.migrate().await.unwrap();
         fill(url, posts).await;
-        let auth = Auth::new(&config, db.clone()).unwrap();
+        let auth = config.auth(db.clone(), Clock::system()).unwrap();
         let app = app::service(&config, &auth, Health::new(db)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -17,12 +17,9 @@ use axum::{
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use handstamp::{
-    Db,
+    Clock, Db,
     auth::Secret,
-    auth::{
-        Auth,
-        pieces::{KeyRing, SessionCookie, SessionToken},
-    },
+    auth::pieces::{KeyRing, SessionCookie, SessionToken},
     server::Config,
 };
 use tempfile::TempDir;
@@ -145,7 +142,7 @@ async fn start(folder: &TempDir, settings: &[(&str, &str)]) -> Router {
     let config = Config::for_server(&settings.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    Auth::new(&config, db).unwrap().router()
+    config.auth(db, Clock::system()).unwrap().router()
 }
 
 fn request(cookie: &str) -> Request<Body> {

@@ -1,17 +1,16 @@
-//! handstamp in an axum app of your own: its routes beside two that know who asks.
-//! Run it where a `.env` has a SECRET_KEY: `cargo run --example embed`.
+//! handstamp in an axum app of your own: its routes beside two of yours that know the user.
+//! Run it with `SECRET_KEY=$(cargo run -q -- secret) cargo run --example embed`.
 
 use std::time::Duration;
 
 use axum::{Router, routing::get};
 use handstamp::{
-    Db,
-    auth::{Auth, CurrentUser, Session, keep_purging},
-    http::{Error, serve, with_layers},
-    server::Config,
+    Auth, CurrentUser, Db, Error, Session,
+    auth::{Secret, keep_purging},
+    http::{Layers, serve},
 };
 
-/// For those who are logged in; visitors are answered 401 with the reason.
+/// For users; visitors get a 401 with the reason.
 async fn secret(CurrentUser(user): CurrentUser) -> String {
     format!("The secret is safe with {}.", user.username)
 }
@@ -24,24 +23,27 @@ async fn home(user: Option<CurrentUser>, session: Session) -> Result<String, Err
     Ok(format!("Hello {name}, page view {views}."))
 }
 
-/// Your routes behind the auth, and the auth's own.
+/// Your routes with a session, and the routes of handstamp.
 pub fn app(auth: &Auth) -> Router {
-    let routes = Router::new()
+    Router::new()
         .route("/", get(home))
-        .route("/secret", get(secret));
-    auth.protect(routes).merge(auth.router())
+        .route("/secret", get(secret))
+        .layer(auth.layer())
+        .merge(auth.router())
 }
 
 #[tokio::main]
-#[allow(clippy::print_stdout)]
+#[expect(clippy::print_stdout, reason = "the example says where it listens")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::from_env()?;
-    let db = Db::connect(&config.database_url).await?;
+    let db = Db::connect(&"sqlite://embed.db".parse()?).await?;
     db.migrate().await?;
-    let auth = Auth::new(&config, db)?;
-    let app = with_layers(app(&auth), &config)?;
+    let auth = Auth::builder(db)
+        .secret_key(Secret::signing_key(&std::env::var("SECRET_KEY")?)?)
+        .secure_cookies(false) // plain http, for development only
+        .build()?;
+    let app = Layers::new().wrap(app(&auth))?;
     tokio::spawn(keep_purging(auth, Duration::from_secs(60)));
-    let listener = tokio::net::TcpListener::bind((config.host, config.port)).await?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:5000").await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app, std::future::pending()).await;
     Ok(())

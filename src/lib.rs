@@ -5,19 +5,21 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use handstamp::{Config, Db, auth::{CurrentUser, Auth}, http::{HttpService, with_layers}};
+//! use handstamp::{Auth, CurrentUser, Db, auth::Secret};
 //!
-//! # async fn app() -> Result<impl HttpService, Box<dyn std::error::Error>> {
-//! let config = Config::from_env()?;
-//! let db = Db::connect(&config.database_url).await?;
+//! # async fn app(key: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let db = Db::connect(&"sqlite://app.db".parse()?).await?;
 //! db.migrate().await?;
-//! let auth = Auth::new(&config, db)?;
+//! let auth = Auth::builder(db).secret_key(Secret::signing_key(key)?).build()?;
 //!
 //! let hello = get(async |CurrentUser(user)| format!("Hello, {}", user.username));
-//! let app = auth.protect(Router::new().route("/hello", hello)).merge(auth.router());
-//! # Ok(
-//! with_layers(app, &config)?
-//! # )
+//! let app = Router::new()
+//!     .route("/hello", hello)
+//!     .layer(auth.layer())
+//!     .nest("/api/auth", auth.router());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! axum::serve(listener, app).await?;
+//! # Ok(())
 //! # }
 //! ```
 
@@ -30,6 +32,7 @@ pub mod http;
 pub mod news;
 pub mod server;
 
-pub use auth::Auth;
+pub use auth::{Auth, CurrentUser, Session};
 pub use clock::Clock;
 pub use db::Db;
+pub use http::Error;

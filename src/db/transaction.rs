@@ -4,7 +4,7 @@
 //! The texts keep to what both speak: `$1` parameters in the order of their first
 //! use, `returning`, `on conflict`, ids and times made in Rust.
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
 use super::{Db, Pools};
 
@@ -69,6 +69,22 @@ pub enum Tx {
 }
 
 impl Tx {
+    /// The connection, when this is a transaction on SQLite.
+    pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match self {
+            Self::Sqlite(tx) => Some(&mut **tx),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// The connection, when this is a transaction on PostgreSQL.
+    pub fn postgres(&mut self) -> Option<&mut PgConnection> {
+        match self {
+            Self::Postgres(tx) => Some(&mut **tx),
+            Self::Sqlite(_) => None,
+        }
+    }
+
     /// Makes everything done in this transaction last.
     pub async fn commit(self) -> sqlx::Result<()> {
         match self {

@@ -17,6 +17,7 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
 /// Anything that keeps a request from being answered as asked.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// 400: the body is not JSON.
     MalformedJson(String),
@@ -38,6 +39,8 @@ pub enum Error {
     NotYours,
     /// 403: a page of another site asked.
     CrossSite,
+    /// 403: the user may not do this.
+    Forbidden,
     /// 404.
     NotFound,
     /// 409: somebody has this name.
@@ -58,8 +61,10 @@ pub enum Error {
         /// When to come back.
         retry_after: Duration,
     },
-    /// 503: the database does not answer.
+    /// 503: the database is not available.
     Unavailable,
+    /// 504: the handler took longer than the time limit.
+    Timeout,
     /// 500: a fault of ours, already logged.
     Internal,
     /// Any other status that a library below us chose.
@@ -100,6 +105,7 @@ impl Error {
                 retry_after: Duration::from_secs(3),
             },
             Self::Unavailable,
+            Self::Timeout,
         ]
         .into_iter()
     }
@@ -116,7 +122,7 @@ impl Error {
             Self::MalformedJson(_) | Self::BadCredentials => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
             Self::FreeReadsUsed { .. } => StatusCode::PAYMENT_REQUIRED,
-            Self::CrossSite | Self::NotYours => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Forbidden | Self::NotYours => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -124,6 +130,7 @@ impl Error {
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Status(status) => *status,
         }
     }
@@ -142,6 +149,8 @@ impl Error {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Busy { .. } => "busy",
             Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Forbidden => "forbidden",
             Self::NotFound | Self::UnsupportedMediaType | Self::Internal | Self::Status(_) => {
                 return title(self.status()).to_lowercase().replace([' ', '-'], "_");
             }
@@ -175,6 +184,8 @@ impl Error {
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
             Self::Unavailable => "The database does not answer right now. Try again.".into(),
             Self::Internal => "Something went wrong on our side.".into(),
+            Self::Timeout => "The request took longer than the server allows.".into(),
+            Self::Forbidden => "You may not do this.".into(),
             Self::Status(StatusCode::METHOD_NOT_ALLOWED) => {
                 "This address does not take this method; see the Allow header.".into()
             }

@@ -13,7 +13,7 @@ mod serve;
 pub use client::{Client, is_https};
 pub use error::{Error, FieldErrors, Problem};
 pub use extract::{JsonBody, OneId, PathIds, QueryString};
-pub use layers::{BODY_LIMIT, with_layers};
+pub use layers::{BODY_LIMIT, Layers};
 pub use openapi::{docs_router, document_common_problems};
 pub use serve::{HttpService, serve};
 

@@ -8,12 +8,14 @@ mod meter;
 mod post_routes;
 mod posts;
 mod routes;
+mod settings;
 mod state;
 mod vote_routes;
 mod votes;
 
 pub use demo::{Loaded, load_demo};
 pub use routes::documented_router;
+pub use settings::Settings;
 
 #[doc(hidden)]
 pub use queries::QUERIES;

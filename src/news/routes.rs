@@ -2,11 +2,11 @@
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{comment_routes, post_routes, state::News, vote_routes};
-use crate::{auth::Auth, server::settings::Config};
+use super::{comment_routes, post_routes, settings::Settings, state::News, vote_routes};
+use crate::auth::Auth;
 
 /// The news' routes with their description.
-pub fn documented_router(auth: &Auth, config: &Config) -> OpenApiRouter {
+pub fn documented_router(auth: &Auth, settings: &Settings) -> OpenApiRouter {
     let routes = OpenApiRouter::new()
         .routes(routes!(post_routes::list_posts, post_routes::add_post))
         .routes(routes!(
@@ -17,6 +17,6 @@ pub fn documented_router(auth: &Auth, config: &Config) -> OpenApiRouter {
         .routes(routes!(vote_routes::vote, vote_routes::take_vote_back))
         .routes(routes!(comment_routes::add_comment))
         .routes(routes!(comment_routes::delete_comment))
-        .with_state(News::new(auth, config));
-    auth.protect_documented(routes)
+        .with_state(News::new(auth, settings));
+    routes.layer(auth.layer())
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::meter::Meter;
-use crate::{auth::Auth, clock::Timestamp, db::Db, server::settings::Config};
+use super::{meter::Meter, settings::Settings};
+use crate::{auth::Auth, clock::Timestamp, db::Db};
 
 /// The news on the auth's database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,9 +16,9 @@ struct Parts {
 }
 
 impl News {
-    pub fn new(auth: &Auth, config: &Config) -> Self {
-        let window = config.free_reads_window;
-        let meter = config.free_reads.map(|limit| Meter { limit, window });
+    pub fn new(auth: &Auth, settings: &Settings) -> Self {
+        let window = settings.free_reads_window;
+        let meter = settings.free_reads.map(|limit| Meter { limit, window });
         Self(Arc::new(Parts {
             auth: auth.clone(),
             meter,

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{health::Health, page, settings::Config};
 use crate::{
     auth::Auth,
-    http::{HttpService, Problem, docs_router, document_common_problems, with_layers},
+    http::{HttpService, Problem, docs_router, document_common_problems},
 };
 
 #[derive(OpenApi)]
@@ -42,11 +42,11 @@ pub fn service(
     let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(auth.documented_router())
         .merge(health.router())
-        .merge(crate::news::documented_router(auth, config))
+        .merge(crate::news::documented_router(auth, &config.news))
         .merge(page::documented_router(auth, &config.web_dir))
         .split_for_parts();
     document_common_problems(&mut openapi);
     let router = api.merge(docs_router(openapi));
-    let app = with_layers(router, config)?;
+    let app = config.layers().wrap(router)?;
     Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
 }

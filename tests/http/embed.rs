@@ -91,7 +91,7 @@ fn dict(auth: &Auth) -> Router {
                 Err::<(), Error>(Error::Internal)
             }),
         );
-    auth.protect(routes).merge(auth.router())
+    routes.layer(auth.layer()).merge(auth.router())
 }
 
 async fn the_session_is_the_notes_dict(kind: Kind) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Router, routing::get};
 use futures_util::{StreamExt, stream};
-use handstamp::{auth::AccountState, http::with_layers, server::Config};
+use handstamp::{auth::AccountState, server::Config};
 use reqwest::Method;
 use serde_json::json;
 
@@ -320,8 +320,8 @@ async fn a_panic_is_answered_and_survived(kind: Kind) {
     let config = Config::for_server(&[key].into_iter().collect()).unwrap();
     let server = Server::start_app(kind, &[], |auth| {
         let panicking = get(async || -> String { panic!("the secret is 42") });
-        let router = auth.protect(Router::new().route("/panic", panicking));
-        with_layers(router.merge(auth.router()), &config).unwrap()
+        let router = Router::new().route("/panic", panicking).layer(auth.layer());
+        config.layers().wrap(router.merge(auth.router())).unwrap()
     })
     .await;
     let browser = server.browser();

@@ -153,7 +153,7 @@ async fn a_session_that_ends_meanwhile_is_not_signed_again(kind: Kind) {
                 user.username
             };
             let routes = Router::new().route("/wait", get(wait));
-            auth.protect(routes).merge(auth.router())
+            routes.layer(auth.layer()).merge(auth.router())
         }
     };
     let server = Server::start_app(kind, &[("SECRET_KEY", KEY)], app).await;

@@ -25,7 +25,7 @@ fn app(auth: Auth) -> axum::Router {
         Ok::<_, handstamp::http::Error>(())
     };
     let routes = axum::Router::new().route("/write/{key}", axum::routing::get(write));
-    auth.protect(routes).merge(crate::embed::app(&auth))
+    routes.layer(auth.layer()).merge(crate::embed::app(&auth))
 }
 
 async fn two_hundred_races_against_writers(kind: Kind) {

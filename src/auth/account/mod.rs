@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 pub(crate) mod email;
+pub(crate) mod hooks;
 pub(crate) mod store;
 pub(crate) mod user;
 pub(crate) mod username;

@@ -3,7 +3,7 @@
 use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
-use super::RequestSession;
+use super::SessionHandle;
 use crate::auth::{
     account::user::User,
     audit::{Action, Event},
@@ -36,7 +36,7 @@ impl Replaced {
     }
 }
 
-impl RequestSession {
+impl SessionHandle {
     /// The sessions that a log-in is about to replace. To be asked before the log-in's
     /// transaction begins: SQLite has one connection for writing, and this may write.
     pub async fn replaced(&self) -> Result<Replaced, Error> {

@@ -1,13 +1,13 @@
-//! The extractor: cookie in, user out.
+//! What handlers take from a request with a session.
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     http::request::Parts,
 };
 
-use super::RequestSession;
+use super::SessionHandle;
 use crate::auth::account::user::User;
-use crate::http::Error;
+use crate::http::{Client, Error, run_to_completion};
 
 /// Who is logged in. As an argument it answers visitors with 401 and its reason; as
 /// `Option<CurrentUser>` it is none for them. While the database does not answer, both
@@ -19,7 +19,7 @@ impl<S: Sync> FromRequestParts<S> for CurrentUser {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let session = RequestSession::from_request_parts(parts, state).await?;
+        let session = SessionHandle::from_request_parts(parts, state).await?;
         session.user().await.map(|(user, _)| Self(user))
     }
 }
@@ -33,5 +33,34 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentUser {
             Err(Error::NotLoggedIn { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The session of a request and the client that sent it, for
+/// [`Auth::log_in`](crate::Auth::log_in).
+#[derive(Clone, Debug)]
+pub struct RequestSession {
+    pub(crate) handle: SessionHandle,
+    pub(crate) client: Client,
+}
+
+impl RequestSession {
+    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn log_out(&self) -> Result<(), Error> {
+        let (handle, client) = (self.handle.clone(), self.client.clone());
+        run_to_completion(async move { handle.log_out(&client).await }).await
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestSession {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let handle = SessionHandle::of(&parts.extensions)?;
+        let client = Client::of(&parts.headers, &parts.extensions, handle.trusted_proxies());
+        Ok(Self { handle, client })
     }
 }

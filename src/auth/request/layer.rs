@@ -15,20 +15,21 @@ use axum::{
 use ipnet::IpNet;
 use tower::{Layer, Service};
 
-use super::RequestSession;
+use super::SessionHandle;
 use crate::auth::session::Sessions;
 use crate::http::{Client, Error};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Gives the request its session, and the answer what became of it. A service of its own,
-/// where `from_fn` would box and clone more than the rest of a request costs.
+/// The layer of [`Auth::layer`](crate::Auth::layer): gives each request its session, and the
+/// response the cookie that it calls for.
 #[derive(Clone, Debug)]
-pub(crate) struct SessionLayer {
-    pub sessions: Sessions,
-    pub trusted_proxies: Arc<[IpNet]>,
+pub struct SessionLayer {
+    // A service of its own: `from_fn` would box and clone more than the rest of a request costs.
+    pub(crate) sessions: Sessions,
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
     /// Whether handlers may take a [`Session`](super::Session) to keep values in.
-    pub with_values: bool,
+    pub(crate) with_values: bool,
 }
 
 impl<S> Layer<S> for SessionLayer {
@@ -42,9 +43,9 @@ impl<S> Layer<S> for SessionLayer {
     }
 }
 
-/// What [`SessionLayer`] makes.
+/// The service that [`SessionLayer`] makes.
 #[derive(Clone, Debug)]
-pub(crate) struct WithSession<S> {
+pub struct WithSession<S> {
     inner: S,
     layer: SessionLayer,
 }
@@ -63,12 +64,16 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
+        if request.extensions().get::<SessionHandle>().is_some() {
+            // Of the same layer further out.
+            return Box::pin(self.inner.call(request));
+        }
         let SessionLayer {
             sessions,
             trusted_proxies,
             ..
         } = &self.layer;
-        let session = RequestSession::new(sessions.clone(), trusted_proxies.clone(), &request);
+        let session = SessionHandle::new(sessions.clone(), trusted_proxies.clone(), &request);
         if self.layer.with_values {
             request.extensions_mut().insert(session.session());
         }
@@ -98,7 +103,7 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let session = RequestSession::from_request_parts(parts, state).await?;
+        let session = SessionHandle::from_request_parts(parts, state).await?;
         let proxies = session.trusted_proxies();
         Ok(Self(Client::of(&parts.headers, &parts.extensions, proxies)))
     }

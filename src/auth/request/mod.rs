@@ -3,6 +3,7 @@
 pub(crate) mod extract;
 pub(crate) mod layer;
 pub(crate) mod lookup;
+pub(crate) mod require;
 mod session_store;
 mod unauthorized;
 pub(crate) mod visitor;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::{
     body::Bytes,
     extract::{FromRequestParts, Request},
-    http::{HeaderValue, StatusCode, request::Parts},
+    http::{Extensions, HeaderValue, StatusCode, request::Parts},
 };
 use ipnet::IpNet;
 use tower_sessions::{Session, session::Id};
@@ -40,7 +41,7 @@ use crate::{
 /// What a request's handlers do with its session. The layer puts it into the request and
 /// carries out on the answer what became of it.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestSession(Arc<Inner>);
+pub(crate) struct SessionHandle(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -82,7 +83,7 @@ enum SetCookie {
     Forget,
 }
 
-impl RequestSession {
+impl SessionHandle {
     pub fn new(sessions: Sessions, trusted_proxies: Arc<[IpNet]>, request: &Request) -> Self {
         let headers = request.headers();
         let cookie = sessions.cookie();
@@ -125,6 +126,12 @@ impl RequestSession {
         }
     }
 
+    /// The session that the layer has put into a request.
+    pub fn of(extensions: &Extensions) -> Result<Self, Error> {
+        let session = extensions.get::<Self>().cloned();
+        session.ok_or_else(|| Error::internal("the route is not behind the layer of Auth"))
+    }
+
     /// The handle for values of the handlers' own.
     pub fn session(&self) -> Session {
         self.values().session
@@ -145,6 +152,7 @@ impl RequestSession {
         &self.0.sessions
     }
 
+    /// Proxies whose word on a client's address is trusted.
     pub fn trusted_proxies(&self) -> &[IpNet] {
         &self.0.trusted_proxies
     }
@@ -362,11 +370,10 @@ impl Current {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for RequestSession {
+impl<S: Sync> FromRequestParts<S> for SessionHandle {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session = parts.extensions.get::<Self>().cloned();
-        session.ok_or_else(|| Error::internal("the route is not behind the layer of Auth"))
+        Self::of(&parts.extensions)
     }
 }

@@ -3,13 +3,13 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use uuid::Uuid;
 
-use super::RequestSession;
+use super::SessionHandle;
 use crate::auth::{account::user::User, session};
 use crate::{db::Tx, http::Error};
 
 /// Whoever asks, with a session to count them by where one is wanted.
 #[derive(Clone, Debug)]
-pub struct Visitor(RequestSession);
+pub struct Visitor(SessionHandle);
 
 impl Visitor {
     /// Who is logged in.
@@ -63,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        RequestSession::from_request_parts(parts, state)
+        SessionHandle::from_request_parts(parts, state)
             .await
             .map(Self)
     }

@@ -32,7 +32,7 @@ use crate::{
             user::User,
         },
         audit::Action,
-        request::{RequestSession, layer::ClientInfo},
+        request::{SessionHandle, layer::ClientInfo},
         throttle::Used,
     },
     http::run_to_completion,
@@ -76,17 +76,6 @@ impl Auth {
         OpenApiBuilder::new()
             .components(Some(components.build()))
             .build()
-    }
-
-    /// As [`Auth::protect`], for routes with a description.
-    pub fn protect_documented(&self, router: OpenApiRouter) -> OpenApiRouter {
-        router.layer(self.session_layer(true))
-    }
-
-    /// Puts a session around `router`, whose handlers can then take
-    /// [`CurrentUser`](super::CurrentUser) and [`Session`](super::Session).
-    pub fn protect<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
-        router.layer(self.session_layer(true))
     }
 }
 
@@ -144,7 +133,7 @@ struct Empty {}
 ))]
 async fn sign_up(
     State(auth): State<Auth>,
-    session: RequestSession,
+    session: SessionHandle,
     ClientInfo(client): ClientInfo,
     JsonBody(body): JsonBody<SignUp>,
 ) -> Result<(StatusCode, Json<User>), Error> {
@@ -159,6 +148,7 @@ async fn sign_up(
         let account = auth.accounts().check(application).await?;
         let replaced = session.replaced().await?.cleared();
         let (mut tx, user) = auth.accounts().begin_with(&account).await?;
+        auth.hooks().on_sign_up(&mut tx, &user).await?;
         let used = attempt.count_with(&mut tx, auth.now()).await?;
         let at_home = auth.throttle().log_in(&user.username, client.ip);
         at_home.welcome(&mut tx, auth.now()).await?;
@@ -193,7 +183,7 @@ async fn sign_up(
 ))]
 async fn log_in(
     State(auth): State<Auth>,
-    session: RequestSession,
+    session: SessionHandle,
     ClientInfo(client): ClientInfo,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<User>, Error> {
@@ -228,7 +218,7 @@ async fn log_in(
     (status = 200, body = User, description = "Logged in"),
     NotLoggedIn,
 ))]
-async fn check_login(session: RequestSession) -> Result<Response, Error> {
+async fn check_login(session: SessionHandle) -> Result<Response, Error> {
     let user = session.user_json().await?;
     let mut answer = Response::new(Body::from(user));
     let headers = answer.headers_mut();
@@ -247,7 +237,7 @@ async fn check_login(session: RequestSession) -> Result<Response, Error> {
         headers(("Set-Cookie", description = "Removes the cookie that came along"))),
 ))]
 async fn log_out(
-    session: RequestSession,
+    session: SessionHandle,
     ClientInfo(client): ClientInfo,
 ) -> Result<Json<Empty>, Error> {
     run_to_completion(async move { session.log_out(&client).await }).await?;

@@ -13,7 +13,7 @@ use crate::{
         Auth,
         account::{self, credentials::record_failure},
         audit::{Action, Event, Reason},
-        request::{RequestSession, extract::CurrentUser, layer::ClientInfo},
+        request::{SessionHandle, extract::CurrentUser, layer::ClientInfo},
         session::{self, store::OwnSession},
         throttle::forget_log_ins,
     },
@@ -66,7 +66,7 @@ impl PasswordChange {
     (status = 200, body = OwnSessions),
     NotLoggedIn,
 ))]
-pub(crate) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSessions>, Error> {
+pub(crate) async fn list_sessions(session: SessionHandle) -> Result<Json<OwnSessions>, Error> {
     let (current, user_id) = session.logged_in().await?;
     let sessions = session.sessions().list(user_id, &current).await?;
     Ok(Json(OwnSessions { sessions }))
@@ -84,7 +84,7 @@ pub(crate) async fn list_sessions(session: RequestSession) -> Result<Json<OwnSes
     ),
 )]
 pub(crate) async fn end_session(
-    session: RequestSession,
+    session: SessionHandle,
     ClientInfo(client): ClientInfo,
     PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
@@ -108,7 +108,7 @@ pub(crate) async fn end_session(
 ))]
 pub(crate) async fn end_other_sessions(
     State(auth): State<Auth>,
-    session: RequestSession,
+    session: SessionHandle,
     ClientInfo(client): ClientInfo,
 ) -> Result<StatusCode, Error> {
     let (user, current) = session.user().await?;
@@ -138,7 +138,7 @@ pub(crate) async fn end_other_sessions(
 )]
 pub(crate) async fn change_password(
     State(auth): State<Auth>,
-    session: RequestSession,
+    session: SessionHandle,
     _: CurrentUser,
     ClientInfo(client): ClientInfo,
     JsonBody(body): JsonBody<PasswordChange>,

@@ -21,7 +21,6 @@ use crate::{
     clock::Timestamp,
     db::{Db, Tx},
     http::Error,
-    server::settings::Config,
 };
 
 /// An address that an account has logged in from is known to it for so long: guesses made
@@ -33,9 +32,9 @@ const IPV6_PREFIX: u8 = 64;
 /// How many attempts there may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throttle {
-    per_account: Option<RateLimit>,
-    per_address: Option<RateLimit>,
-    signups: Option<RateLimit>,
+    pub per_account: Option<RateLimit>,
+    pub per_address: Option<RateLimit>,
+    pub signups: Option<RateLimit>,
 }
 
 /// An attempt at something guarded, and everything it is counted under.
@@ -57,14 +56,6 @@ pub(crate) enum Used {
 }
 
 impl Throttle {
-    pub fn new(config: &Config) -> Self {
-        Self {
-            per_account: config.login_failures_per_account,
-            per_address: config.login_failures_per_address,
-            signups: config.signups_per_address,
-        }
-    }
-
     /// A log-in by this name, whether there is such an account or not.
     pub fn log_in(&self, name: &str, ip: Option<IpAddr>) -> Attempt {
         let mut counts = Vec::new();

@@ -33,7 +33,7 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// Longer than honest requests take, the wait for a password hash included, unless log-ins
 /// starve beside a core that is full.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// What no answer does: be taken for another type, be framed, or say where it was clicked
 /// (ASVS 3.4.3 to 3.4.8). A page brings a policy of its own.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -65,8 +65,10 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// sees to what every answer has in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AroundLayer {
-    /// Whether browsers are to come back by https alone.
+    /// Whether browsers are told to come back by https alone.
     pub hsts: bool,
+    pub time_limit: Option<Duration>,
+    pub body_limit: usize,
 }
 
 impl<S> Layer<S> for AroundLayer {
@@ -75,7 +77,7 @@ impl<S> Layer<S> for AroundLayer {
     fn layer(&self, inner: S) -> Around<S> {
         Around {
             inner,
-            hsts: self.hsts,
+            options: *self,
         }
     }
 }
@@ -84,7 +86,7 @@ impl<S> Layer<S> for AroundLayer {
 #[derive(Clone, Debug)]
 pub(crate) struct Around<S> {
     inner: S,
-    hsts: bool,
+    options: AroundLayer,
 }
 
 impl<S> Service<Request> for Around<S>
@@ -106,18 +108,24 @@ where
         // A client does not choose what our logs call its request.
         request.headers_mut().remove(REQUEST_ID);
         if !request.body().is_end_stream() {
-            DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
+            DefaultBodyLimit::max(self.options.body_limit).apply(&mut request);
         }
         let span = request_span(&request, &id);
-        let (hsts, of_task) = (self.hsts, id.clone());
+        let AroundLayer {
+            hsts, time_limit, ..
+        } = self.options;
+        let of_task = id.clone();
         let answer =
             span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))));
         let answer = async move {
-            let answer = timeout(REQUEST_TIMEOUT, catch_panic(answer)).await;
-            let answer = answer.unwrap_or_else(|_| {
-                tracing::warn!("took longer than {REQUEST_TIMEOUT:?}");
-                Error::Unavailable.into_response()
-            });
+            let answer = catch_panic(answer);
+            let answer = match time_limit {
+                None => answer.await,
+                Some(limit) => timeout(limit, answer).await.unwrap_or_else(|_| {
+                    tracing::warn!("took longer than {limit:?}");
+                    Error::Timeout.into_response()
+                }),
+            };
             let mut answer = error_as_problem(answer);
             log(&answer, &id, start);
             let headers = answer.headers_mut();

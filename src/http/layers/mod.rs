@@ -3,6 +3,9 @@
 mod around;
 
 pub use around::BODY_LIMIT;
+use around::REQUEST_TIMEOUT;
+
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -17,30 +20,81 @@ use tower_http::{
 
 use self::around::AroundLayer;
 use crate::http::{Error, HttpService};
-use crate::server::settings::Config;
 
-/// Puts every layer around `router` as a whole, which answers faster than layers around each of
-/// its routes; what comes out takes no more routes.
-///
-/// # Errors
-/// When an origin cannot be one.
-pub fn with_layers(
-    router: Router,
-    config: &Config,
-) -> Result<impl HttpService + use<>, ConfigError> {
-    let Config {
-        allowed_origins, ..
-    } = config;
-    let hsts = config.is_production();
-    let layers = ServiceBuilder::new()
-        .layer(AroundLayer { hsts })
-        .option_layer((!allowed_origins.is_empty()).then(|| cors(allowed_origins)))
-        .layer(csrf(allowed_origins)?);
-    let router = router
-        .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
-        // Else each request makes its handler anew.
-        .with_state(());
-    Ok(layers.service(router))
+/// What is done to every request and response of an app: request ids and logs, limits of time
+/// and size, security headers, the cross-site check, and problems (RFC 9457) for errors without
+/// a body.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Layers {
+    around: AroundLayer,
+    allowed_origins: Vec<String>,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Layers {
+    /// Bodies up to 64 KiB, requests up to 10 seconds, no other origins, no HSTS.
+    pub fn new() -> Self {
+        Self {
+            around: AroundLayer {
+                hsts: false,
+                time_limit: Some(REQUEST_TIMEOUT),
+                body_limit: BODY_LIMIT,
+            },
+            allowed_origins: Vec::new(),
+        }
+    }
+
+    /// Whether browsers are told to come back by https alone for a year (RFC 6797).
+    pub fn hsts(mut self, on: bool) -> Self {
+        self.around.hsts = on;
+        self
+    }
+
+    /// Other origins whose pages may call with cookies, as browsers write them:
+    /// `https://app.example`.
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
+        self.allowed_origins = origins.into_iter().collect();
+        self
+    }
+
+    /// How long a request may take until its response begins; past it, 504. None: no limit.
+    pub fn time_limit(mut self, limit: Option<Duration>) -> Self {
+        self.around.time_limit = limit;
+        self
+    }
+
+    /// The largest request body that extractors take, in bytes; past it, 413.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.around.body_limit = bytes;
+        self
+    }
+
+    /// Puts every layer around `router` as a whole, which is faster than layers around each of
+    /// its routes; the result takes no more routes.
+    ///
+    /// # Errors
+    /// When an allowed origin is not one.
+    pub fn wrap(self, router: Router) -> Result<impl HttpService + use<>, ConfigError> {
+        let Self {
+            around,
+            allowed_origins,
+        } = self;
+        let layers = ServiceBuilder::new()
+            .layer(around)
+            .option_layer((!allowed_origins.is_empty()).then(|| cors(&allowed_origins)))
+            .layer(csrf(&allowed_origins)?);
+        let router = router
+            .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
+            // Else each request makes its handler anew.
+            .with_state(());
+        Ok(layers.service(router))
+    }
 }
 
 /// Fetch Metadata, then Origin: neither is sent by curl, which passes.

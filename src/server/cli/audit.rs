@@ -25,7 +25,8 @@ const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub async fn run(options: Audit) -> Result<(), Failure> {
     let config = Config::for_command(read_environment())?;
     let db = open(&config).await?;
-    let accounts = Accounts::new(db.clone(), Clock::system(), config.password_hashes_at_once)
+    let accounts = config
+        .accounts(db.clone(), Clock::system())
         .map_err(Failure::other)?;
     let done = show(&options, &accounts).await;
     db.close().await;

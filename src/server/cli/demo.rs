@@ -2,7 +2,6 @@
 
 use crate::{
     Clock, Db,
-    auth::account::Accounts,
     news::{Loaded, load_demo},
     server::settings::{Config, read_environment},
 };
@@ -29,7 +28,8 @@ pub async fn demo() -> Result<(), Failure> {
 /// Loads the sample news.
 pub(crate) async fn load(config: &Config, db: &Db) -> Result<Loaded, Failure> {
     let clock = Clock::system();
-    let accounts = Accounts::new(db.clone(), clock.clone(), config.password_hashes_at_once)
+    let accounts = config
+        .accounts(db.clone(), clock.clone())
         .map_err(Failure::other)?;
     Ok(load_demo(db, &accounts, &clock).await?)
 }

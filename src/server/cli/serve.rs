@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::{
-    auth::{Auth, purge::keep_purging},
+    auth::keep_purging,
+    clock::Clock,
     http,
     server::{app, health::Health, settings::Config},
 };
@@ -50,7 +51,9 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
             "loaded the sample news"
         );
     }
-    let auth = Auth::new(&config, db.clone()).map_err(Failure::other)?;
+    let auth = config
+        .auth(db.clone(), Clock::system())
+        .map_err(Failure::other)?;
     let health = Health::new(db.clone());
     let app = app::service(&config, &auth, health.clone()).map_err(Failure::other)?;
     let listener = listen(&config).await?;

@@ -23,7 +23,8 @@ const PAGE: i64 = 500;
 pub async fn run(command: UserCommand) -> Result<(), Failure> {
     let config = Config::for_command(read_environment())?;
     let db = open(&config).await?;
-    let accounts = Accounts::new(db.clone(), Clock::system(), config.password_hashes_at_once)
+    let accounts = config
+        .accounts(db.clone(), Clock::system())
         .map_err(Failure::other)?;
     let done = carry_out(command, &accounts, &config).await;
     db.close().await;

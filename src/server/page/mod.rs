@@ -49,7 +49,7 @@ pub fn documented_router(auth: &Auth, web_dir: &Path) -> OpenApiRouter {
         .route("/post/{id}", get(page))
         .with_state(index.clone())
         .fallback(async move |request: Request| file(files, index, request).await);
-    auth.protect_documented(login).merge(pages.into())
+    login.layer(auth.layer()).merge(pages.into())
 }
 
 /// The log-in page

@@ -1,14 +1,17 @@
 //! Every setting, its default and its meaning.
 
-use std::{net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use url::Url;
 
 use super::{ConfigError, EnvReader, Variables, read_environment};
 use crate::{
-    auth::{cookie::Secret, throttle::RateLimit},
-    db::DatabaseUrl,
+    auth::{Accounts, Auth, BuildError, RateLimit, Secret, spare_cores},
+    clock::Clock,
+    db::{DatabaseUrl, Db},
+    http::Layers,
+    news,
 };
 
 /// One setting as `--help` and the README list it.
@@ -178,10 +181,8 @@ pub struct Config {
     pub password_hashes_at_once: usize,
     /// `SESSION_CACHE_ENTRIES`
     pub session_cache_entries: usize,
-    /// `FREE_READS`; none when reading is free
-    pub free_reads: Option<u32>,
-    /// `FREE_READS_WINDOW`
-    pub free_reads_window: Duration,
+    /// `FREE_READS`, `FREE_READS_WINDOW`
+    pub news: news::Settings,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
     /// `ALLOWED_ORIGINS`
@@ -248,10 +249,6 @@ impl Config {
         if passwordless_login && environment == Environment::Production {
             env.mistake("PASSWORDLESS_LOGIN", "must be off in production");
         }
-        let spare_cores = available_parallelism()
-            .map_or(1, |cores| cores.get() - 1)
-            .max(1);
-
         let config = Self {
             environment,
             host: env
@@ -271,7 +268,7 @@ impl Config {
             signups_per_address: env.rate_limit("SIGNUPS_PER_ADDRESS", "20/1h"),
             password_hashes_at_once: env.count(
                 "PASSWORD_HASHES_AT_ONCE",
-                spare_cores,
+                spare_cores(),
                 MAX_HASHES_AT_ONCE,
             ),
             session_cache_entries: env.read_with(
@@ -279,14 +276,56 @@ impl Config {
                 100_000,
                 session_cache_entries,
             ),
-            free_reads: env.read_with("FREE_READS", Some(3), free_reads),
-            free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
+            news: news::Settings {
+                free_reads: env.read_with("FREE_READS", Some(3), free_reads),
+                free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
+            },
             trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
             database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
         };
         env.finish(config)
+    }
+
+    /// The accounts and sessions that these settings ask for.
+    ///
+    /// # Errors
+    /// When there is no key to sign with.
+    pub fn auth(&self, db: Db, clock: Clock) -> Result<Auth, BuildError> {
+        let builder = Auth::builder(db)
+            .clock(clock)
+            .secret_key_fallbacks(self.secret_key_fallbacks.clone())
+            .secure_cookies(self.is_production())
+            .idle_timeout(self.session_idle_timeout)
+            .absolute_timeout(self.session_absolute_timeout)
+            .sessions_per_user(self.sessions_per_user)
+            .session_cache_entries(self.session_cache_entries)
+            .passwordless_login(self.passwordless_login)
+            .login_failures_per_account(self.login_failures_per_account)
+            .login_failures_per_address(self.login_failures_per_address)
+            .signups_per_address(self.signups_per_address)
+            .password_hashes_at_once(self.password_hashes_at_once)
+            .trusted_proxies(self.trusted_proxies.iter().copied());
+        match &self.secret_key {
+            Some(key) => builder.secret_key(key.clone()).build(),
+            None => builder.build(),
+        }
+    }
+
+    /// The accounts, for commands that serve nobody.
+    ///
+    /// # Errors
+    /// When the parameters of password hashing are out of range.
+    pub fn accounts(&self, db: Db, clock: Clock) -> Result<Accounts, String> {
+        Accounts::new(db, clock, self.password_hashes_at_once)
+    }
+
+    /// What is done to every request and response.
+    pub fn layers(&self) -> Layers {
+        Layers::new()
+            .hsts(self.is_production())
+            .allowed_origins(self.allowed_origins.iter().cloned())
     }
 
     /// Whether this is production.

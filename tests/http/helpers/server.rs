@@ -124,8 +124,5 @@ async fn open(
     let config = Config::for_server(&variables.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    (
-        Auth::with_clock(&config, db, clock.clock()).unwrap(),
-        config,
-    )
+    (config.auth(db, clock.clock()).unwrap(), config)
 }

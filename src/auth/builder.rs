@@ -1,0 +1,238 @@
+//! The settings of an [`Auth`], one by one.
+
+use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::{
+    Auth, Parts,
+    account::{
+        Accounts,
+        hooks::{HookFuture, Hooks},
+        user::User,
+    },
+    cookie::{Secret, SessionCookie, keys::KeyRing},
+    session::{Limits, Sessions, timeouts::Timeouts},
+    throttle::{RateLimit, Throttle},
+};
+use crate::{
+    clock::Clock,
+    db::{Db, Tx},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Builds an [`Auth`]. Every setting but [`secret_key`](Self::secret_key) has a default.
+#[must_use]
+pub struct AuthBuilder {
+    db: Db,
+    clock: Clock,
+    secret_key: Option<Secret>,
+    secret_key_fallbacks: Vec<Secret>,
+    secure_cookies: bool,
+    limits: Limits,
+    passwordless_login: bool,
+    throttle: Throttle,
+    password_hashes_at_once: usize,
+    trusted_proxies: Vec<IpNet>,
+    hooks: Hooks,
+}
+
+/// Why an [`Auth`] could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is no key to sign cookies with.
+    #[error("the secret key is not set")]
+    NoSecretKey,
+    /// A parameter that a library below refuses.
+    #[error("{0}")]
+    Parameter(String),
+}
+
+/// Cores less one, at least one: what hashing may use without slowing other requests.
+pub(crate) fn spare_cores() -> usize {
+    available_parallelism()
+        .map_or(1, NonZero::get)
+        .saturating_sub(1)
+        .max(1)
+}
+
+impl AuthBuilder {
+    pub(super) fn new(db: Db) -> Self {
+        let limit = |count, window| Some(RateLimit { count, window });
+        Self {
+            db,
+            clock: Clock::system(),
+            secret_key: None,
+            secret_key_fallbacks: Vec::new(),
+            secure_cookies: true,
+            limits: Limits {
+                timeouts: Timeouts {
+                    idle: 14 * DAY,
+                    absolute: 30 * DAY,
+                },
+                per_user: 20,
+                cache_entries: 100_000,
+            },
+            passwordless_login: false,
+            throttle: Throttle {
+                per_account: limit(10, 15 * MINUTE),
+                per_address: limit(50, 15 * MINUTE),
+                signups: limit(20, HOUR),
+            },
+            password_hashes_at_once: spare_cores(),
+            trusted_proxies: Vec::new(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// The key that signs cookies; required. [`Secret::signing_key`] checks it.
+    pub fn secret_key(mut self, key: Secret) -> Self {
+        self.secret_key = Some(key);
+        self
+    }
+
+    /// Older keys: cookies that they signed are accepted and re-signed. None by default.
+    pub fn secret_key_fallbacks(mut self, keys: impl IntoIterator<Item = Secret>) -> Self {
+        self.secret_key_fallbacks = keys.into_iter().collect();
+        self
+    }
+
+    /// Whether the cookie is `Secure` and has the `__Host-` prefix (ASVS 3.3.1), so that
+    /// browsers send it over https alone. On by default; turn it off to develop over http.
+    pub fn secure_cookies(mut self, on: bool) -> Self {
+        self.secure_cookies = on;
+        self
+    }
+
+    /// How long a session lives without being used. 14 days by default.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeouts.idle = timeout;
+        self
+    }
+
+    /// How long a session lives, regardless of activity. 30 days by default.
+    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeouts.absolute = timeout;
+        self
+    }
+
+    /// Sessions of one user at a time; one more login ends the oldest. 20 by default.
+    pub fn sessions_per_user(mut self, count: usize) -> Self {
+        self.limits.per_user = count;
+        self
+    }
+
+    /// Sessions cached in memory; 0 turns the cache off. 100,000 by default, about 60 MB when
+    /// full.
+    pub fn session_cache_entries(mut self, entries: usize) -> Self {
+        self.limits.cache_entries = entries;
+        self
+    }
+
+    /// Whether an account without a password logs in by its name alone. Off by default, and
+    /// for development only.
+    pub fn passwordless_login(mut self, on: bool) -> Self {
+        self.passwordless_login = on;
+        self
+    }
+
+    /// Failed logins of one account; past it, 429. Ten in 15 minutes by default; none turns
+    /// the limit off.
+    pub fn login_failures_per_account(mut self, limit: Option<RateLimit>) -> Self {
+        self.throttle.per_account = limit;
+        self
+    }
+
+    /// Failed logins from one address; past it, 429. Fifty in 15 minutes by default; none
+    /// turns the limit off.
+    pub fn login_failures_per_address(mut self, limit: Option<RateLimit>) -> Self {
+        self.throttle.per_address = limit;
+        self
+    }
+
+    /// Sign-ups from one address; past it, 429. Twenty an hour by default; none turns the
+    /// limit off.
+    pub fn signups_per_address(mut self, limit: Option<RateLimit>) -> Self {
+        self.throttle.signups = limit;
+        self
+    }
+
+    /// Passwords hashed at a time, each with 19 MiB; further logins queue for up to three
+    /// seconds, then 503. Cores less one by default, at least one.
+    pub fn password_hashes_at_once(mut self, count: usize) -> Self {
+        self.password_hashes_at_once = count;
+        self
+    }
+
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. None by default.
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies = proxies.into_iter().collect();
+        self
+    }
+
+    /// Runs `hook` for each new account, in the transaction that inserts it: what it writes is
+    /// committed with the account, and when it fails there is no account.
+    ///
+    /// ```no_run
+    /// # fn example(builder: handstamp::auth::AuthBuilder) -> handstamp::auth::AuthBuilder {
+    /// builder.on_sign_up(|tx, user| Box::pin(async move {
+    ///     let insert = "insert into profiles (user_id) values ($1)";
+    ///     if let Some(conn) = tx.sqlite() {
+    ///         sqlx::query(insert).bind(user.id).execute(conn).await?;
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// # }
+    /// ```
+    pub fn on_sign_up<F>(mut self, hook: F) -> Self
+    where
+        F: for<'a> Fn(&'a mut Tx, &'a User) -> HookFuture<'a> + Send + Sync + 'static,
+    {
+        self.hooks.set_on_sign_up(hook);
+        self
+    }
+
+    /// Where the time comes from. The system's clock by default.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Builds it. The database has to be migrated before the first request.
+    ///
+    /// # Errors
+    /// [`BuildError::NoSecretKey`] without a key to sign with.
+    pub fn build(self) -> Result<Auth, BuildError> {
+        let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
+        let keys = KeyRing::new(&secret_key, &self.secret_key_fallbacks);
+        let max_age = self.limits.timeouts.absolute;
+        let cookie = SessionCookie::new(keys, max_age, self.secure_cookies);
+        let accounts = Accounts::new(
+            self.db.clone(),
+            self.clock.clone(),
+            self.password_hashes_at_once,
+        )
+        .map_err(BuildError::Parameter)?;
+        let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
+            .map_err(BuildError::Parameter)?;
+        Ok(Auth(Arc::new(Parts {
+            sessions,
+            accounts,
+            throttle: self.throttle,
+            passwordless_login: self.passwordless_login,
+            trusted_proxies: self.trusted_proxies.into(),
+            hooks: self.hooks,
+        })))
+    }
+}
+
+impl fmt::Debug for AuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthBuilder").finish_non_exhaustive()
+    }
+}

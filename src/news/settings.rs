@@ -1,0 +1,12 @@
+//! The settings of the news.
+
+use std::time::Duration;
+
+/// How much visitors may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Different posts that a visitor may open; none when reading is free.
+    pub free_reads: Option<u32>,
+    /// A visitor's read is forgotten after this long.
+    pub free_reads_window: Duration,
+}
