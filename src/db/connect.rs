@@ -20,11 +20,7 @@ use sqlx::{
 
 use tokio::time::timeout;
 
-use super::DatabaseUrl;
-use super::{
-    Revocations,
-    migrations::{self, MigrateError},
-};
+use super::{DatabaseUrl, Revocations};
 
 /// How long a request waits for a free connection before it is told that the database
 /// does not answer.
@@ -144,16 +140,6 @@ impl Db {
             schema,
             revocations: Revocations::default(),
         })
-    }
-
-    /// Applies the migrations that this database has not seen.
-    pub async fn migrate(&self) -> Result<(), MigrateError> {
-        match self.pools() {
-            Pools::Sqlite { write, .. } => {
-                patiently(async || migrations::PORTABLE.run(write).await).await
-            }
-            Pools::Postgres(pool) => migrations::postgres().await?.run(pool).await,
-        }
     }
 
     /// Asks the database whether it is there, for reading and for writing.

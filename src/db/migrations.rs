@@ -1,34 +1,179 @@
-//! What makes the tables, and brings them up to date.
-
-use std::pin::Pin;
+//! Creates the tables and brings them up to date.
+//!
+//! Each set of migrations has a table of its own that records which were applied: sqlx would
+//! have an app's own `sqlx::migrate!()` share one table with ours, and fail at whichever set it
+//! does not know.
 
 use sqlx::{
-    error::BoxDynError,
-    migrate::{Migration, MigrationSource, Migrator},
+    Executor,
+    migrate::{Migration, Migrator},
 };
+use thiserror::Error;
 
-/// A migration that could not be applied.
-pub type MigrateError = sqlx::migrate::MigrateError;
+use super::{Db, Tx, in_tx};
 
-/// Those that run on both databases.
-pub(super) static PORTABLE: Migrator = sqlx::migrate!();
-/// What SQLite does of itself.
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+/// Where sqlx records migrations, and where ours were before they had a table of their own.
+const SQLX_TABLE: &str = "_sqlx_migrations";
+/// "handstmp", so that nodes that start together migrate one after another.
+const POSTGRES_LOCK: i64 = 0x6861_6e64_7374_6d70;
 
-/// All that PostgreSQL needs.
-pub(super) async fn postgres() -> Result<Migrator, MigrateError> {
-    Migrator::new(All).await
+/// Migrations that are recorded in a table of their own.
+#[derive(Debug)]
+pub(crate) struct Migrations {
+    pub table: &'static str,
+    /// For both databases.
+    pub portable: Migrator,
+    /// For PostgreSQL alone.
+    pub postgres: Option<Migrator>,
 }
 
-#[derive(Debug)]
-struct All;
+static LIBRARY: Migrations = Migrations {
+    table: "_handstamp_migrations",
+    portable: sqlx::migrate!(),
+    postgres: Some(sqlx::migrate!("migrations/postgres")),
+};
 
-impl MigrationSource<'static> for All {
-    fn resolve(
-        self,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<Migration>, BoxDynError>> + Send + 'static>> {
-        let mut all: Vec<Migration> = PORTABLE.iter().chain(POSTGRES.iter()).cloned().collect();
-        all.sort_by_key(|migration| migration.version);
-        Box::pin(async { Ok(all) })
+/// Why the database could not be brought up to date; nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MigrateError {
+    /// The database refused, or is not available.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("migration {version} failed: {source}")]
+    Failed {
+        /// Its number.
+        version: i64,
+        /// What the database said.
+        source: sqlx::Error,
+    },
+    /// A migration was applied that differs from the one of this number here.
+    #[error("migration {0} was applied in another form")]
+    Changed(i64),
+    /// The database was migrated by a newer version.
+    #[error("migration {0} is unknown: the database belongs to a newer version")]
+    Unknown(i64),
+}
+
+impl Db {
+    /// Applies the migrations that this database has not seen, all or none of them. Nodes that
+    /// start together wait for each other.
+    ///
+    /// # Errors
+    /// When one fails, or the database belongs to a newer version.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        self.apply(&LIBRARY).await
     }
+
+    pub(crate) async fn apply(&self, set: &Migrations) -> Result<(), MigrateError> {
+        let mut tx = self.begin().await?;
+        if matches!(tx, Tx::Postgres(_)) {
+            let lock = format!("select pg_advisory_xact_lock({POSTGRES_LOCK})");
+            execute(&mut tx, &lock).await?;
+        }
+        create_table(&mut tx, set.table).await?;
+        let mut wanted: Vec<&Migration> = set.portable.iter().collect();
+        if matches!(tx, Tx::Postgres(_)) {
+            wanted.extend(set.postgres.iter().flat_map(Migrator::iter));
+        }
+        wanted.sort_by_key(|migration| migration.version);
+        let mut applied = applied(&mut tx, set.table).await?;
+        if applied.is_empty() && has_sqlx_table(&mut tx).await? {
+            take_over(&mut tx, set.table, &wanted).await?;
+            applied = self::applied(&mut tx, set.table).await?;
+        }
+        for (version, checksum) in &applied {
+            match wanted.iter().find(|known| known.version == *version) {
+                None => return Err(MigrateError::Unknown(*version)),
+                Some(known) if *known.checksum != **checksum => {
+                    return Err(MigrateError::Changed(*version));
+                }
+                Some(_) => {}
+            }
+        }
+        for migration in wanted {
+            if applied
+                .iter()
+                .any(|(version, _)| *version == migration.version)
+            {
+                continue;
+            }
+            let failed = |source| MigrateError::Failed {
+                version: migration.version,
+                source,
+            };
+            execute(&mut tx, &migration.sql).await.map_err(failed)?;
+            record(&mut tx, set.table, migration).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+async fn execute(tx: &mut Tx, sql: &str) -> sqlx::Result<()> {
+    in_tx!(tx, conn => conn.execute(sql).await.map(drop))
+}
+
+async fn create_table(tx: &mut Tx, table: &str) -> sqlx::Result<()> {
+    let sql = format!(
+        "create table if not exists {table} (
+             version bigint primary key not null,
+             description text not null,
+             checksum bytea not null,
+             applied_at timestamp not null default current_timestamp
+         )"
+    );
+    execute(tx, &sql).await
+}
+
+/// What was applied: version and checksum.
+async fn applied(tx: &mut Tx, table: &str) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
+    let sql = format!("select version, checksum from {table} order by version");
+    in_tx!(tx, conn => sqlx::query_as(&sql).fetch_all(conn).await)
+}
+
+async fn record(tx: &mut Tx, table: &str, migration: &Migration) -> sqlx::Result<()> {
+    let sql = format!("insert into {table} (version, description, checksum) values ($1, $2, $3)");
+    in_tx!(tx, conn => sqlx::query(&sql)
+        .bind(migration.version)
+        .bind(&*migration.description)
+        .bind(&*migration.checksum)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+async fn has_sqlx_table(tx: &mut Tx) -> sqlx::Result<bool> {
+    match tx {
+        Tx::Sqlite(tx) => {
+            sqlx::query_scalar("select exists (select 1 from sqlite_master where name = $1)")
+                .bind(SQLX_TABLE)
+                .fetch_one(&mut **tx)
+                .await
+        }
+        Tx::Postgres(tx) => {
+            sqlx::query_scalar("select to_regclass($1) is not null")
+                .bind(SQLX_TABLE)
+                .fetch_one(&mut **tx)
+                .await
+        }
+    }
+}
+
+/// Moves the records of ours out of sqlx's table, where earlier versions kept them and where an
+/// app's own migrations would stumble over them.
+async fn take_over(tx: &mut Tx, table: &str, wanted: &[&Migration]) -> sqlx::Result<()> {
+    for migration in wanted {
+        let sql = format!("delete from {SQLX_TABLE} where version = $1 and checksum = $2");
+        let moved = in_tx!(tx, conn => sqlx::query(&sql)
+            .bind(migration.version)
+            .bind(&*migration.checksum)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected() == 1))?;
+        if moved {
+            record(tx, table, migration).await?;
+        }
+    }
+    Ok(())
 }

@@ -15,4 +15,5 @@ pub use url::DatabaseUrl;
 
 pub(crate) use connect::Pools;
 pub(crate) use invalidation::{Revocable, Revocations, Stamp};
+pub(crate) use migrations::Migrations;
 pub(crate) use transaction::{in_tx, on_reader, on_small_reader, on_writer};

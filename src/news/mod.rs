@@ -5,6 +5,7 @@ mod comments;
 mod demo;
 mod fields;
 mod meter;
+mod migrations;
 mod post_routes;
 mod posts;
 mod routes;
@@ -14,6 +15,7 @@ mod vote_routes;
 mod votes;
 
 pub use demo::{Loaded, load_demo};
+pub use migrations::migrate;
 pub use routes::documented_router;
 pub use settings::Settings;
 

@@ -8,6 +8,7 @@ use crate::{
         Accounts, Application,
         user::{Account, AccountState, User},
     },
+    news,
     server::settings::{Config, read_environment},
 };
 
@@ -49,6 +50,7 @@ pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
     })?;
     let unmigrated = |error| Failure::other(format!("{url} cannot be migrated: {error}"));
     db.migrate().await.map_err(unmigrated)?;
+    news::migrate(&db).await.map_err(unmigrated)?;
     Ok(db)
 }
 

@@ -124,5 +124,6 @@ async fn open(
     let config = Config::for_server(&variables.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
+    handstamp::news::migrate(&db).await.unwrap();
     (config.auth(db, clock.clock()).unwrap(), config)
 }
