@@ -1,22 +1,23 @@
 //! The one error type, answered as a problem (RFC 9457).
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
-    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tracing::Span;
 use utoipa::ToSchema;
 
 use super::request_id::current_request_id;
+use crate::db::is_unavailable;
 
 /// What is wrong with each field of a body.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
 /// Anything that keeps a request from being answered as asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// 400: the body is not JSON.
@@ -30,13 +31,6 @@ pub enum Error {
         /// What a developer should look at.
         detail: String,
     },
-    /// 402: a visitor has opened as many different posts as are free.
-    FreeReadsUsed {
-        /// How many are.
-        limit: u32,
-    },
-    /// 403: somebody else's.
-    NotYours,
     /// 403: a page of another site asked.
     CrossSite,
     /// 403: the user may not do this.
@@ -61,12 +55,13 @@ pub enum Error {
         /// When to come back.
         retry_after: Duration,
     },
-    /// 503: the database is not available.
-    Unavailable,
+    /// 503: the database is not available. The source, if any, is logged and not shown to the
+    /// client.
+    Unavailable(Option<Arc<sqlx::Error>>),
     /// 504: the handler took longer than the time limit.
     Timeout,
-    /// 500: a fault of ours, already logged.
-    Internal,
+    /// 500: a fault of the server. The source is logged, and not shown to the client.
+    Internal(Arc<dyn std::error::Error + Send + Sync>),
     /// Any other status that a library below us chose.
     Status(StatusCode),
 }
@@ -87,8 +82,6 @@ impl Error {
             Self::MalformedJson("expected value".to_owned()),
             Self::BadCredentials,
             not_logged_in,
-            Self::FreeReadsUsed { limit: 3 },
-            Self::NotYours,
             Self::CrossSite,
             Self::NotFound,
             Self::Status(StatusCode::REQUEST_TIMEOUT),
@@ -100,20 +93,19 @@ impl Error {
             Self::TooManyAttempts {
                 retry_after: Duration::from_secs(900),
             },
-            Self::Internal,
+            Self::internal("a bug"),
             Self::Busy {
                 retry_after: Duration::from_secs(3),
             },
-            Self::Unavailable,
+            Self::Unavailable(None),
             Self::Timeout,
         ]
         .into_iter()
     }
 
-    /// Logs a fault of ours and hides it from the client.
-    pub fn internal(error: impl fmt::Display) -> Self {
-        tracing::error!(%error, request_id = current_request_id(), "internal error");
-        Self::Internal
+    /// A fault of the server, with its source or a text that says what it is.
+    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into().into())
     }
 
     /// The status this is answered with.
@@ -121,15 +113,14 @@ impl Error {
         match self {
             Self::MalformedJson(_) | Self::BadCredentials => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
-            Self::FreeReadsUsed { .. } => StatusCode::PAYMENT_REQUIRED,
-            Self::CrossSite | Self::Forbidden | Self::NotYours => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Status(status) => *status,
         }
@@ -140,18 +131,16 @@ impl Error {
             Self::MalformedJson(_) => "malformed_json",
             Self::BadCredentials => "bad_credentials",
             Self::NotLoggedIn { .. } => "not_logged_in",
-            Self::FreeReadsUsed { .. } => "free_reads_used",
-            Self::NotYours => "not_yours",
             Self::CrossSite => "cross_site",
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Busy { .. } => "busy",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable(_) => "unavailable",
             Self::Timeout => "timeout",
             Self::Forbidden => "forbidden",
-            Self::NotFound | Self::UnsupportedMediaType | Self::Internal | Self::Status(_) => {
+            Self::NotFound | Self::UnsupportedMediaType | Self::Internal(_) | Self::Status(_) => {
                 return title(self.status()).to_lowercase().replace([' ', '-'], "_");
             }
         };
@@ -163,10 +152,6 @@ impl Error {
             Self::MalformedJson(what) => format!("The body is not JSON: {what}."),
             Self::BadCredentials => "The username or the password is wrong.".into(),
             Self::NotLoggedIn { detail, .. } => detail.clone(),
-            Self::FreeReadsUsed { .. } => {
-                "You have read what is free. Log in or sign up to read on.".into()
-            }
-            Self::NotYours => "Somebody else wrote this.".into(),
             Self::CrossSite => "The request comes from a page of another site. \
                                 ALLOWED_ORIGINS names the origins whose pages may call."
                 .into(),
@@ -182,8 +167,8 @@ impl Error {
                 seconds(*retry_after)
             ),
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
-            Self::Unavailable => "The database does not answer right now. Try again.".into(),
-            Self::Internal => "Something went wrong on our side.".into(),
+            Self::Unavailable(_) => "The database does not answer right now. Try again.".into(),
+            Self::Internal(_) => "Something went wrong on our side.".into(),
             Self::Timeout => "The request took longer than the server allows.".into(),
             Self::Forbidden => "You may not do this.".into(),
             Self::Status(StatusCode::METHOD_NOT_ALLOWED) => {
@@ -195,27 +180,15 @@ impl Error {
         }
     }
 
-    /// The body this is answered with.
+    /// The body of the response.
     pub fn problem(&self) -> Problem {
-        Problem {
-            r#type: "about:blank",
-            title: title(self.status()),
-            status: self.status().as_u16(),
-            detail: self.detail(),
-            code: self.code(),
-            reason: match self {
-                Self::NotLoggedIn { reason, .. } => Some(reason),
-                _ => None,
-            },
-            limit: match self {
-                Self::FreeReadsUsed { limit } => Some(*limit),
-                _ => None,
-            },
-            errors: match self {
-                Self::Invalid(errors) => Some(errors.clone()),
-                _ => None,
-            },
+        let mut problem = Problem::new(self.status(), self.code(), self.detail());
+        match self {
+            Self::NotLoggedIn { reason, .. } => problem.reason = Some(reason),
+            Self::Invalid(errors) => problem.errors = Some(errors.clone()),
+            _ => {}
         }
+        problem
     }
 }
 
@@ -253,10 +226,6 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<&'static str>,
-    /// With `free_reads_used`: how many are free.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub limit: Option<u32>,
     /// With `invalid`: what is wrong with each field.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline)]
@@ -264,6 +233,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem with this status and code; `detail` says what happened, for a person.
+    pub fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: "about:blank",
+            title: title(status),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.into(),
+            reason: None,
+            errors: None,
+        }
+    }
+
     /// The media type of a problem.
     pub const MEDIA_TYPE: &'static str = "application/problem+json";
 }
@@ -274,20 +256,57 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Internal(source) => Some(&**source),
+            Self::Unavailable(Some(source)) => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status);
+        problem_response(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &self)
+    }
+}
+
+/// A response whose body is a problem, possibly with further members (RFC 9457, 3.2).
+pub fn problem_response(status: StatusCode, problem: &impl Serialize) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, Problem::MEDIA_TYPE),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    (status, headers, body).into_response()
+}
+
+/// The source, which the client does not see.
+fn log(error: &Error) {
+    // A request that only reads has no span that names it.
+    let request_id = Span::current()
+        .is_disabled()
+        .then(current_request_id)
+        .flatten();
+    match error {
+        Error::Internal(source) => tracing::error!(error = %source, request_id, "internal error"),
+        Error::Unavailable(Some(source)) => {
+            tracing::error!(error = %source, request_id, "the database is not available");
+        }
+        _ => {}
+    }
+}
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), Json(self.problem())).into_response();
+        log(&self);
+        let mut response = self.problem().into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(Problem::MEDIA_TYPE),
-        );
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let retry_after = match self {
             Self::Busy { retry_after } | Self::TooManyAttempts { retry_after } => Some(retry_after),
-            Self::Unavailable => Some(Duration::from_secs(1)),
+            Self::Unavailable(_) => Some(Duration::from_secs(1)),
             _ => None,
         };
         if let Some(wait) = retry_after {
@@ -299,20 +318,16 @@ impl IntoResponse for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error as E;
-        match error {
-            E::ColumnDecode { .. }
-            | E::ColumnIndexOutOfBounds { .. }
-            | E::ColumnNotFound(_)
-            | E::Decode(_)
-            | E::Encode(_)
-            | E::RowNotFound
-            | E::TypeNotFound { .. } => Self::internal(error),
-            _ => {
-                let request_id = current_request_id();
-                tracing::error!(%error, request_id, "the database does not answer");
-                Self::Unavailable
-            }
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<sqlx::Error>> for Error {
+    fn from(error: Arc<sqlx::Error>) -> Self {
+        if is_unavailable(&error) {
+            Self::Unavailable(Some(error))
+        } else {
+            Self::Internal(error)
         }
     }
 }
@@ -322,9 +337,7 @@ impl From<tower_sessions::session::Error> for Error {
         use tower_sessions::{session::Error as E, session_store::Error as Store};
         match error {
             E::Store(Store::Backend(error)) => {
-                let request_id = current_request_id();
-                tracing::error!(%error, request_id, "the session store does not answer");
-                Self::Unavailable
+                Self::Unavailable(Some(Arc::new(sqlx::Error::Protocol(error))))
             }
             other => Self::internal(other),
         }
@@ -342,6 +355,6 @@ mod tests {
             Error::Status(StatusCode::METHOD_NOT_ALLOWED).code(),
             "method_not_allowed"
         );
-        assert_eq!(Error::Internal.code(), "internal_server_error");
+        assert_eq!(Error::internal("a bug").code(), "internal_server_error");
     }
 }

@@ -11,7 +11,7 @@ mod run_to_completion;
 mod serve;
 
 pub use client::{Client, is_https};
-pub use error::{Error, FieldErrors, Problem};
+pub use error::{Error, FieldErrors, Problem, problem_response};
 pub use extract::{JsonBody, OneId, PathIds, QueryString};
 pub use layers::{BODY_LIMIT, Layers};
 pub use openapi::{docs_router, document_common_problems};

@@ -57,7 +57,7 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
         )
             .into_response(),
         Ok(None) => Error::NotFound.into_response(),
-        Err(error) => Error::internal(error).into_response(),
+        Err(error) => Error::internal(error.to_string()).into_response(),
     }
 }
 
@@ -84,8 +84,8 @@ pub fn document_common_problems(openapi: &mut OpenApi) {
             if !matches!(method, HttpMethod::Get) {
                 add_problem(operation, &Error::CrossSite);
             }
-            add_problem(operation, &Error::Internal);
-            add_problem(operation, &Error::Unavailable);
+            add_problem(operation, &Error::internal("a bug"));
+            add_problem(operation, &Error::Unavailable(None));
             operation
                 .responses
                 .responses
@@ -117,7 +117,7 @@ fn add_problem(operation: &mut Operation, error: &Error) {
         .entry(status)
         .or_insert(response);
     if let RefOr::T(response) = response {
-        if matches!(error, Error::Unavailable) {
+        if matches!(error, Error::Unavailable(_)) {
             response
                 .headers
                 .entry("Retry-After".to_owned())

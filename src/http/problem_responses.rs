@@ -14,15 +14,6 @@ use super::Problem;
 )]
 pub struct NotLoggedIn(#[allow(dead_code)] Problem);
 
-/// 403 for what somebody else wrote.
-#[derive(IntoResponses)]
-#[response(
-    status = 403,
-    description = "`not_yours`: somebody else wrote it",
-    content_type = "application/problem+json"
-)]
-pub struct NotYours(#[allow(dead_code)] Problem);
-
 /// 404.
 #[derive(IntoResponses)]
 #[response(

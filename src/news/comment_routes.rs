@@ -7,14 +7,15 @@ use uuid::Uuid;
 
 use super::{
     comments::{self, Comment},
+    error::{Error, NotYours},
     fields,
     state::News,
 };
 use crate::{
     auth::request::extract::CurrentUser,
     http::{
-        Error, JsonBody, OneId, PathIds,
-        problem_responses::{NotFound, NotLoggedIn, NotYours},
+        self, JsonBody, OneId, PathIds,
+        problem_responses::{NotFound, NotLoggedIn},
     },
 };
 
@@ -68,7 +69,7 @@ pub(super) async fn add_comment(
         created_at: news.now(),
     };
     if !comments::insert(&mut tx, post_id, &user, &comment).await? {
-        return Err(Error::NotFound);
+        return Err(http::Error::NotFound.into());
     }
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(comment)))
@@ -94,13 +95,13 @@ pub(super) async fn delete_comment(
     }): PathIds<CommentIds>,
 ) -> Result<StatusCode, Error> {
     match comments::find_author(news.db(), post_id, id).await? {
-        None => return Err(Error::NotFound),
+        None => return Err(http::Error::NotFound.into()),
         Some(author) if author != user.id => return Err(Error::NotYours),
         Some(_) => {}
     }
     let mut tx = news.db().begin().await?;
     if !comments::delete(&mut tx, post_id, id).await? {
-        return Err(Error::NotFound);
+        return Err(http::Error::NotFound.into());
     }
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

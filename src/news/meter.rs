@@ -5,11 +5,12 @@ use std::time::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::error::Error;
 use crate::{
     auth::request::visitor::Visitor,
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
-    http::Error,
+    http,
 };
 
 /// How much visitors may read.
@@ -112,7 +113,7 @@ async fn insert(tx: &mut Tx, visitor_id: Uuid, post_id: Uuid, now: Timestamp) ->
     .map(drop));
     inserted.map_err(|error| match error.as_database_error() {
         // The post was deleted meanwhile.
-        Some(database) if database.is_foreign_key_violation() => Error::NotFound,
+        Some(database) if database.is_foreign_key_violation() => http::Error::NotFound.into(),
         _ => error.into(),
     })
 }

@@ -3,6 +3,7 @@
 mod comment_routes;
 mod comments;
 mod demo;
+mod error;
 mod fields;
 mod meter;
 mod migrations;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     comments::{self, Comment},
+    error::{Error, FreeReadsUsed, NotYours},
     fields,
     posts::{self, NewPost, Page, Post},
     state::News,
@@ -17,8 +18,8 @@ use crate::{
         request::{extract::CurrentUser, visitor::Visitor},
     },
     http::{
-        Error, FieldErrors, JsonBody, OneId, PathIds, Problem, QueryString,
-        problem_responses::{NotFound, NotLoggedIn, NotYours},
+        self, FieldErrors, JsonBody, OneId, PathIds, Problem, QueryString,
+        problem_responses::{NotFound, NotLoggedIn},
     },
 };
 
@@ -186,7 +187,7 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
     responses(
         (status = 200, body = PostWithComments,
             headers(("Set-Cookie", description = "A visitor's session, on the first post"))),
-        (status = 402, body = Problem, content_type = "application/problem+json",
+        (status = 402, body = FreeReadsUsed, content_type = "application/problem+json",
             description = "`free_reads_used`, with `limit`: the visitor has opened as many \
                 different posts as are free"),
         NotFound,
@@ -201,7 +202,7 @@ pub(super) async fn show_post(
     let reader_id = reader.as_ref().map(|user| user.id);
     let post = posts::find(news.db(), reader_id, id)
         .await?
-        .ok_or(Error::NotFound)?;
+        .ok_or(http::Error::NotFound)?;
     let reads_left = match news.meter().filter(|_| reader.is_none()) {
         Some(meter) => Some(meter.count(news.db(), &visitor, id, news.now()).await?),
         None => None,
@@ -298,7 +299,7 @@ pub(super) async fn delete_post(
 /// Refuses whoever did not write the post.
 async fn check_author(news: &News, user: &User, id: Uuid) -> Result<(), Error> {
     match posts::find_author(news.db(), id).await? {
-        None => Err(Error::NotFound),
+        None => Err(http::Error::NotFound.into()),
         Some(author) if author != user.id => Err(Error::NotYours),
         Some(_) => Ok(()),
     }
@@ -308,7 +309,7 @@ async fn check_author(news: &News, user: &User, id: Uuid) -> Result<(), Error> {
 pub(super) async fn read_back(news: &News, user: &User, id: Uuid) -> Result<Post, Error> {
     posts::find(news.db(), Some(user.id), id)
         .await?
-        .ok_or(Error::NotFound)
+        .ok_or(http::Error::NotFound.into())
 }
 
 fn check_fields(title: Option<&str>, url: Option<&str>, text: Option<&str>) -> Result<(), Error> {
@@ -322,5 +323,5 @@ fn check_fields(title: Option<&str>, url: Option<&str>, text: Option<&str>) -> R
     if let Some(text) = text {
         fields::check_post_text(&mut errors, text);
     }
-    fields::into_result(errors)
+    Ok(fields::into_result(errors)?)
 }

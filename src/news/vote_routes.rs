@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 
 use super::{
+    error::Error,
     post_routes::read_back,
     posts::Post,
     state::News,
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     auth::{account::user::User, request::extract::CurrentUser},
     http::{
-        Error, OneId, PathIds,
+        self, OneId, PathIds,
         problem_responses::{NotFound, NotLoggedIn},
     },
 };
@@ -45,6 +46,6 @@ pub(super) async fn take_vote_back(
 async fn answer(news: &News, user: &User, post: &OneId, voted: Voted) -> Result<Json<Post>, Error> {
     match voted {
         Voted::Done => Ok(Json(read_back(news, user, post.id).await?)),
-        Voted::NoPost => Err(Error::NotFound),
+        Voted::NoPost => Err(http::Error::NotFound.into()),
     }
 }

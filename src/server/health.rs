@@ -73,10 +73,10 @@ async fn healthz() -> Json<HealthStatus> {
 ))]
 async fn readyz(State(health): State<Health>) -> Result<Json<HealthStatus>, Error> {
     if health.shutting_down.load(Ordering::Acquire) {
-        return Err(Error::Unavailable);
+        return Err(Error::Unavailable(None));
     }
     tokio::time::timeout(PING_TIMEOUT, health.db.ping())
         .await
-        .map_err(|_| Error::Unavailable)??;
+        .map_err(|_| Error::Unavailable(None))??;
     Ok(OK)
 }

@@ -88,7 +88,7 @@ fn dict(auth: &Auth) -> Router {
             "/fail",
             get(async |session: Session| {
                 session.insert("failed", true).await?;
-                Err::<(), Error>(Error::Internal)
+                Err::<(), Error>(Error::internal("a test"))
             }),
         );
     routes.layer(auth.layer()).merge(auth.router())

@@ -58,6 +58,6 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error() {
         let done = at_low_priority(|| assert_eq!(1, 2, "by the test")).await;
-        assert!(matches!(done, Err(Error::Internal)), "{done:?}");
+        assert!(matches!(done, Err(Error::Internal(_))), "{done:?}");
     }
 }

@@ -10,6 +10,7 @@ use crate::auth::{
     cookie::{NoSession, token::SessionToken},
     session::{Sessions, cache::Known, live::LiveSession},
 };
+use crate::http::Error;
 
 /// The session, or why there is none.
 pub(crate) type Found = Result<Arc<LiveSession>, Unauthorized>;
@@ -69,7 +70,7 @@ impl Lookup {
 
     /// The session, or why there is none. A database error is neither. What asks the database
     /// is boxed: a request that need not do so has a future a quarter as large.
-    pub async fn find(&self, sessions: &Sessions) -> sqlx::Result<Found> {
+    pub async fn find(&self, sessions: &Sessions) -> Result<Found, Error> {
         let find = async |token, cookie| {
             let found = sessions.find(token, cookie).await?;
             Ok(found.map_err(Unauthorized::Session))

@@ -159,7 +159,7 @@ impl SessionHandle {
 
     /// The session, or why there is none.
     pub async fn find(&self) -> Result<Found, Error> {
-        Ok(self.lookup().find(self.sessions()).await?)
+        self.lookup().find(self.sessions()).await
     }
 
     /// The session that somebody is logged in on and the id of their user, or the 401 that

@@ -137,7 +137,7 @@ impl Sessions {
         &self,
         token: SessionToken,
         cookie: Option<&[u8]>,
-    ) -> sqlx::Result<Result<Arc<LiveSession>, NotLive>> {
+    ) -> Result<Result<Arc<LiveSession>, NotLive>, Error> {
         let Parts { cache, reader, .. } = &*self.0;
         let (stamp, last_use) = cache.begin_read(token.id);
         let public_id = match token.public_id {

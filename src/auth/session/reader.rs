@@ -18,6 +18,9 @@ use crate::db::Db;
 /// has left behind, it never comes.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
+/// What is read: the same error for everybody who shared the query.
+type Row = Result<Option<SessionRow>, Arc<sqlx::Error>>;
+
 /// Whoever asks waits for a query that is about to begin, and shares it: a query costs several
 /// times what a row of it does. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,7 +42,7 @@ struct Queue {
 #[derive(Debug)]
 struct Asked {
     public_id: Uuid,
-    answer: oneshot::Sender<sqlx::Result<Option<SessionRow>>>,
+    answer: oneshot::Sender<Row>,
 }
 
 impl SessionReader {
@@ -49,7 +52,7 @@ impl SessionReader {
     }
 
     /// The row of a session, as it is at this moment or a later one.
-    pub async fn read(&self, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
+    pub async fn read(&self, public_id: Uuid) -> Row {
         let (answer, answered) = oneshot::channel();
         let is_reader_wanted = {
             let mut queue = self.lock();
@@ -65,7 +68,9 @@ impl SessionReader {
             };
             tokio::spawn(turn.read_all());
         }
-        answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+        answered
+            .await
+            .unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed)))
     }
 
     /// The public id of a session of which only the secret one is known.
@@ -95,15 +100,19 @@ impl Turn {
             match &*asked {
                 [] => return,
                 [one] => {
-                    let row = in_time(store::find(&db, one.public_id)).await;
+                    let row = in_time(store::find(&db, one.public_id))
+                        .await
+                        .map_err(Arc::new);
                     answer(asked, [row]);
                 }
                 several => {
                     let ids: Vec<Uuid> = several.iter().map(|one| one.public_id).collect();
-                    let rows = in_time(store::find_several(&db, &ids)).await;
+                    let rows = in_time(store::find_several(&db, &ids))
+                        .await
+                        .map_err(Arc::new);
                     let row_of = |id: Uuid| match &rows {
                         Ok(rows) => Ok(rows.iter().find(|row| row.public_id == id).cloned()),
-                        Err(error) => Err(clone_error(error)),
+                        Err(error) => Err(error.clone()),
                     };
                     answer(asked, ids.into_iter().map(row_of));
                 }
@@ -149,21 +158,10 @@ impl Drop for Turn {
 }
 
 /// A row for each, in the order of those who asked.
-fn answer(asked: Vec<Asked>, rows: impl IntoIterator<Item = sqlx::Result<Option<SessionRow>>>) {
+fn answer(asked: Vec<Asked>, rows: impl IntoIterator<Item = Row>) {
     for (Asked { answer, .. }, row) in asked.into_iter().zip(rows) {
         // Who has hung up meanwhile does not hear it.
         let _ = answer.send(row);
-    }
-}
-
-/// The same for everybody who waited: whether the database is away or a row is not as it must
-/// be, and the words.
-fn clone_error(error: &sqlx::Error) -> sqlx::Error {
-    match error {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-            sqlx::Error::Decode(error.to_string().into())
-        }
-        _ => sqlx::Error::Protocol(error.to_string()),
     }
 }
 

@@ -204,8 +204,8 @@ fn error_as_problem(answer: Response) -> Response {
         return answer;
     }
     let error = match status {
-        StatusCode::SERVICE_UNAVAILABLE => Error::Unavailable,
-        StatusCode::INTERNAL_SERVER_ERROR => Error::Internal,
+        StatusCode::SERVICE_UNAVAILABLE => Error::Unavailable(None),
+        StatusCode::INTERNAL_SERVER_ERROR => Error::Status(status),
         StatusCode::NOT_FOUND => Error::NotFound,
         _ => Error::Status(status),
     };
