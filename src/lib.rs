@@ -23,13 +23,18 @@
 //! # }
 //! ```
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("handstamp needs one of its features `sqlite` and `postgres`");
+
 pub mod auth;
 pub mod clock;
 pub mod db;
 #[cfg(test)]
 mod fuzz;
 pub mod http;
+#[cfg(feature = "server")]
 pub mod news;
+#[cfg(feature = "server")]
 pub mod server;
 
 pub use auth::{Auth, CurrentUser, Session};

@@ -63,7 +63,7 @@ pub(crate) fn spare_cores() -> usize {
 
 impl AuthBuilder {
     pub(super) fn new(db: Db) -> Self {
-        let limit = |count, window| Some(RateLimit { count, window });
+        let limit = |count, window| Some(RateLimit::new(count, window));
         Self {
             db,
             clock: Clock::system(),

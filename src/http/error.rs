@@ -73,7 +73,7 @@ impl Error {
     }
 
     /// One of each that a client can see.
-    pub(super) fn examples() -> impl Iterator<Item = Self> {
+    pub(crate) fn examples() -> impl Iterator<Item = Self> {
         let not_logged_in = Self::NotLoggedIn {
             reason: "no_cookie",
             detail: "No `session` cookie came with the request.".to_owned(),

@@ -4,7 +4,6 @@ mod client;
 mod error;
 mod extract;
 mod layers;
-mod openapi;
 pub mod problem_responses;
 mod request_id;
 mod run_to_completion;
@@ -14,7 +13,6 @@ pub use client::{Client, is_https};
 pub use error::{Error, FieldErrors, Problem, problem_response};
 pub use extract::{JsonBody, OneId, PathIds, QueryString};
 pub use layers::{BODY_LIMIT, Layers};
-pub use openapi::{docs_router, document_common_problems};
 pub use serve::{HttpService, serve};
 
 pub(crate) use run_to_completion::run_to_completion;

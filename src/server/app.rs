@@ -5,10 +5,15 @@ use tower_http::{csrf::ConfigError, normalize_path::NormalizePathLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{health::Health, page, settings::Config};
+use super::{
+    health::Health,
+    openapi::{docs_router, document_common_problems},
+    page,
+    settings::Config,
+};
 use crate::{
     auth::Auth,
-    http::{HttpService, Problem, docs_router, document_common_problems},
+    http::{HttpService, Problem},
 };
 
 #[derive(OpenApi)]

@@ -3,6 +3,7 @@
 pub mod app;
 mod cli;
 mod health;
+mod openapi;
 mod page;
 pub mod settings;
 

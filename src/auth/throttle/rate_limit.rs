@@ -1,54 +1,23 @@
-//! So many in so long.
+//! A rate limit.
 
 use std::time::Duration;
 
-/// A count within a length of time, written as `10/15m`.
+/// At most so many attempts within a window of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RateLimit {
-    /// At least one.
+    /// Attempts; at least one.
     pub count: u32,
-    /// Longer than nothing.
+    /// The time within which they are counted.
     pub window: Duration,
 }
 
-/// A month; a longer one is a mistake in the unit.
-const MAX_WINDOW: Duration = Duration::from_secs(31 * 24 * 60 * 60);
-
 impl RateLimit {
-    /// Reads `10/15m`, or `unlimited` as none; the error says what would be right.
-    pub fn parse(text: &str) -> Result<Option<Self>, String> {
-        if text == "unlimited" {
-            return Ok(None);
-        }
-        let limit = text.split_once('/').and_then(|(count, window)| {
-            let count = count.trim().parse().ok()?;
-            let window = humantime::parse_duration(window.trim()).ok()?;
-            (count > 0 && !window.is_zero() && window <= MAX_WINDOW)
-                .then_some(Self { count, window })
-        });
-        limit.map(Some).ok_or_else(|| {
-            format!("must be a count in a time, such as 10/15m, or unlimited (it is {text:?})")
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_count_in_a_time_or_unlimited() {
-        let limit = RateLimit {
-            count: 10,
-            window: Duration::from_secs(15 * 60),
-        };
-        assert_eq!(RateLimit::parse("10/15m"), Ok(Some(limit)));
-        assert_eq!(RateLimit::parse("10 / 15m"), Ok(Some(limit)));
-        assert_eq!(RateLimit::parse("unlimited"), Ok(None));
-        for text in [
-            "10", "10/", "/15m", "0/15m", "10/0s", "-1/1m", "10/15", "10/1y", "off",
-        ] {
-            assert!(RateLimit::parse(text).is_err(), "{text}");
+    /// A limit of `count` attempts within `window`; both count as at least one, of anything.
+    pub fn new(count: u32, window: Duration) -> Self {
+        Self {
+            count: count.max(1),
+            window: window.max(Duration::from_secs(1)),
         }
     }
 }

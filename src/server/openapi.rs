@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 use utoipa_swagger_ui::Config;
 
-use super::{Error, Problem};
+use crate::http::{Error, Problem};
 
 /// Swagger UI styles its elements one by one.
 const POLICY: (HeaderName, &str) = (
