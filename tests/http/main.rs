@@ -15,6 +15,7 @@ mod definer_functions;
 mod durability;
 
 mod embed;
+mod expiry_dates;
 mod freshness;
 mod freshness_under_load;
 mod hardening;
