@@ -145,7 +145,7 @@ async fn record(tx: &mut Tx, table: &str, migration: &Migration) -> sqlx::Result
 
 async fn has_sqlx_table(tx: &mut Tx) -> sqlx::Result<bool> {
     match tx {
-        Tx::Sqlite(tx) => {
+        Tx::Sqlite(tx, _) => {
             sqlx::query_scalar("select exists (select 1 from sqlite_master where name = $1)")
                 .bind(SQLX_TABLE)
                 .fetch_one(&mut **tx)

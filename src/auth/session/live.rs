@@ -9,7 +9,10 @@ use axum::body::Bytes;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use super::{store::SessionRow, timeouts::Timeouts};
+use super::{
+    store::SessionRow,
+    timeouts::{Timeouts, Written},
+};
 use crate::auth::{account::user::User, cookie::token::SessionToken};
 use crate::{clock::Timestamp, db::Revocable};
 
@@ -24,7 +27,7 @@ pub(crate) struct LiveSession {
     pub user: Option<User>,
     /// The key that signed its cookie last; unknown for one begun by an older version.
     pub key_id: Option<String>,
-    created_at: Timestamp,
+    written: Written,
     /// The last use that is written down or about to be, in microseconds since 1970.
     last_use: AtomicI64,
     user_json: OnceLock<Bytes>,
@@ -34,8 +37,8 @@ impl LiveSession {
     pub fn new(
         id: Id,
         public_id: Uuid,
-        created_at: Timestamp,
-        last_seen_at: Timestamp,
+        written: Written,
+        last_use: Option<Timestamp>,
         key_id: Option<String>,
         user: Option<User>,
     ) -> Self {
@@ -44,8 +47,8 @@ impl LiveSession {
             public_id,
             user,
             key_id,
-            created_at,
-            last_use: AtomicI64::new(last_seen_at.unix_micros()),
+            written,
+            last_use: AtomicI64::new(written.last_use(last_use).unix_micros()),
             user_json: OnceLock::new(),
         }
     }
@@ -68,7 +71,7 @@ impl LiveSession {
     }
 
     pub fn expires_at(&self, timeouts: Timeouts) -> Timestamp {
-        timeouts.expires_at(self.created_at, self.last_use())
+        self.written.expires_at(timeouts, self.last_use())
     }
 
     /// Takes note of a use at `now`; what the last one was if it is time to write this one
@@ -112,9 +115,9 @@ pub(crate) enum NotLive {
     UserGone,
 }
 
-/// The session `id`, of the row that has its public id; checked against `timeouts` as they are
-/// today, not as they were when the row was written. `last_use` is one that may not be in the
-/// row yet.
+/// The session `id`, of the row that has its public id. It expires at the `expiry_date` of the
+/// row, whoever wrote that, and by `timeouts` as they are today; `last_use` is one that may not
+/// be in the row yet.
 pub(crate) fn live(
     id: Id,
     row: Option<SessionRow>,
@@ -125,8 +128,8 @@ pub(crate) fn live(
     // It may go on under another id by now.
     let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
-    let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
-    if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
+    let (public_id, written) = (row.public_id, row.written());
+    if now >= written.expires_at(timeouts, written.last_use(last_use)) {
         return Err(NotLive::Expired);
     }
     let user = match (row.user_id, row.username, row.created_at) {
@@ -139,14 +142,8 @@ pub(crate) fn live(
         }),
         (Some(_), ..) => return Err(NotLive::UserGone),
     };
-    let created_at = row.session_created_at;
     Ok(LiveSession::new(
-        id,
-        row.public_id,
-        created_at,
-        last_seen_at,
-        row.key_id,
-        user,
+        id, public_id, written, last_use, row.key_id, user,
     ))
 }
 
@@ -164,7 +161,12 @@ mod tests {
             absolute: 24 * hour,
         };
         let start = Timestamp::from_unix_micros(0);
-        let session = LiveSession::new(Id(1), Uuid::from_u128(1), start, start, None, None);
+        let written = Written {
+            created_at: start,
+            last_seen_at: start,
+            expiry_date: start.after(hour),
+        };
+        let session = LiveSession::new(Id(1), Uuid::from_u128(1), written, None, None, None);
         let soon = start.after(Duration::from_secs(30));
         assert_eq!(session.note_use(timeouts, soon), None);
         let later = start.after(Duration::from_secs(90));

@@ -234,7 +234,8 @@ impl Sessions {
         if !store::insert(&mut tx, session, &bytes).await? {
             return Err(Error::internal("a fresh session id is taken"));
         }
-        let oldest = store::delete_oldest(&mut tx, user.id, self.0.per_user, now).await?;
+        let kept = self.0.per_user.saturating_sub(1).max(0);
+        let oldest = store::delete_oldest(&mut tx, user.id, public_id, kept, now).await?;
         if !oldest.is_empty() {
             events.push(Event::new(Action::EndSessions, user.id, Some(client)));
         }
@@ -316,7 +317,7 @@ impl Sessions {
         current: &LiveSession,
     ) -> sqlx::Result<Vec<OwnSession>> {
         let now = self.now();
-        let mut sessions = store::list(&self.0.db, user_id).await?;
+        let mut sessions = store::list(&self.0.db, user_id, current.public_id, now).await?;
         for own in &mut sessions {
             own.current = own.id == current.public_id;
             if own.current {

@@ -6,6 +6,7 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::timeouts::Written;
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_small_reader, on_writer},
@@ -23,6 +24,7 @@ pub(crate) struct SessionRow {
     pub public_id: Uuid,
     pub session_created_at: Timestamp,
     pub last_seen_at: Timestamp,
+    pub expiry_date: Timestamp,
     pub key_id: Option<String>,
     /// None for a visitor.
     pub user_id: Option<Uuid>,
@@ -32,11 +34,21 @@ pub(crate) struct SessionRow {
     pub created_at: Option<Timestamp>,
 }
 
+impl SessionRow {
+    pub fn written(&self) -> Written {
+        Written {
+            created_at: self.session_created_at,
+            last_seen_at: self.last_seen_at,
+            expiry_date: self.expiry_date,
+        }
+    }
+}
+
 macro_rules! select_where_public_id {
     ($condition:literal) => {
         concat!(
             "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
-                    s.key_id, s.user_id, u.username, u.email, u.created_at
+                    s.expiry_date, s.key_id, s.user_id, u.username, u.email, u.created_at
              from sessions s
              left join users u on u.id = s.user_id and u.disabled_at is null
              where s.public_id ",
@@ -81,8 +93,8 @@ pub(crate) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// Writes down that a session was used, unless somebody has done so since `due`; false when
-/// they have, or it has ended.
+/// Records that a session was used, unless a use since `due` is recorded; false then, and when
+/// the session has ended or expired.
 pub(crate) async fn touch(
     tx: &mut Tx,
     (public_id, id): (Uuid, Id),
@@ -92,7 +104,7 @@ pub(crate) async fn touch(
 ) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update sessions set last_seen_at = $1, expiry_date = $2
-         where public_id = $3 and id = $4 and last_seen_at <= $5",
+         where public_id = $3 and id = $4 and last_seen_at <= $5 and expiry_date > $1",
     )
     .bind(now)
     .bind(expires_at)
@@ -240,34 +252,47 @@ pub(crate) async fn delete_others(
     .map(|done| done.rows_affected()))
 }
 
-/// Ends the oldest sessions of a user, and those that are over, until `kept` are left; what
-/// has ended.
+/// Ends the oldest sessions of a user, and those that expired, until `kept` are left beside the
+/// new one; the ids of those that ended. The new one counts as the newest: by the clock of
+/// another node it may be the oldest.
 pub(crate) async fn delete_oldest(
     tx: &mut Tx,
     user_id: Uuid,
+    new: Uuid,
     kept: i64,
     now: Timestamp,
 ) -> sqlx::Result<Vec<Uuid>> {
     in_tx!(tx, conn => sqlx::query_scalar(
-        "delete from sessions where user_id = $1 and public_id not in
-             (select public_id from sessions where user_id = $1 and expiry_date > $2
-              order by public_id desc limit $3)
+        "delete from sessions where user_id = $1 and public_id <> $2 and public_id not in
+             (select public_id from sessions
+              where user_id = $1 and public_id <> $2 and expiry_date > $3
+              order by public_id desc limit $4)
          returning public_id",
     )
     .bind(user_id)
+    .bind(new)
     .bind(now)
     .bind(kept)
     .fetch_all(conn)
     .await)
 }
 
-/// The sessions of a user, newest first, expired ones included.
-pub(crate) async fn list(db: &Db, user_id: Uuid) -> sqlx::Result<Vec<OwnSession>> {
+/// The sessions of a user that have not expired by their row, and the `current` one, newest
+/// first.
+pub(crate) async fn list(
+    db: &Db,
+    user_id: Uuid,
+    current: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<Vec<OwnSession>> {
     on_reader!(db, conn => sqlx::query_as(
         "select public_id, created_at, last_seen_at, user_agent, ip
-         from sessions where user_id = $1 order by public_id desc",
+         from sessions where user_id = $1 and (expiry_date > $2 or public_id = $3)
+         order by public_id desc",
     )
     .bind(user_id)
+    .bind(now)
+    .bind(current)
     .fetch_all(conn)
     .await)
 }

@@ -48,7 +48,11 @@ impl Workplace {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_handstamp"));
+        self.command_of(env!("CARGO_BIN_EXE_handstamp"), arguments)
+    }
+
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -81,7 +85,18 @@ impl Workplace {
 
     /// Starts the server on a free port.
     pub fn serve(&self) -> Process {
-        let mut command = self.command(&[]);
+        self.serve_as(self.command(&[]))
+    }
+
+    /// Starts the server so that it outlives [`Process::limit_file_size`].
+    pub fn serve_despite_limits(&self) -> Process {
+        let program = env!("CARGO_BIN_EXE_handstamp");
+        let mut command = self.command_of("sh", &["-c", "trap '' XFSZ; exec \"$0\"", program]);
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        self.serve_as(command)
+    }
+
+    fn serve_as(&self, mut command: Command) -> Process {
         command
             .env("PORT", "0")
             .stdout(Stdio::piped())
@@ -138,6 +153,16 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("never logged {text:?}: {}", self.logs());
+    }
+
+    /// Lets it write no file from this size on, or as before; "unlimited" is a size, too.
+    pub fn limit_file_size(&self, size: &str) {
+        let id = self.child.id().to_string();
+        let limit = format!("--fsize={size}:");
+        let done = Command::new("prlimit")
+            .args(["--pid", &id, &limit])
+            .status();
+        assert!(done.unwrap().success());
     }
 
     /// Ends it at once, as a power cut would.
