@@ -8,6 +8,7 @@ use std::{
 
 use handstamp::{
     Config, app,
+    config::Secret,
     gate::{Gate, keep_purging},
     http::{self, Health},
 };
@@ -56,6 +57,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_shared_address(&config);
+    warn_of_weak_fallbacks(&config);
     tracing::info!(database = %config.database_url, "serving");
 
     let (stop, mut stopping) = watch::channel(());
@@ -109,6 +111,17 @@ fn warn_of_shared_address(config: &Config) {
         tracing::warn!(
             "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
              LOGIN_FAILURES_PER_ADDRESS and SIGNUPS_PER_ADDRESS count them as one"
+        );
+    }
+}
+
+/// A fallback that can be guessed is still accepted, so that it can be replaced at leisure.
+fn warn_of_weak_fallbacks(config: &Config) {
+    let mut keys = config.secret_key_fallbacks.iter();
+    if config.is_production() && keys.any(Secret::is_weak) {
+        tracing::warn!(
+            "SECRET_KEY_FALLBACKS holds a key that can be guessed; remove it as soon as \
+             SESSION_ABSOLUTE_TIMEOUT has passed"
         );
     }
 }

@@ -237,7 +237,7 @@ impl Config {
                 Environment::Production if key.is_weak() => {
                     Err("is too weak for production; `handstamp secret` prints a good one".into())
                 }
-                _ => Ok(key),
+                _ => Ok(Some(key)),
             }
         };
         let passwordless_login = env.switch("PASSWORDLESS_LOGIN", false);
@@ -256,8 +256,9 @@ impl Config {
                 .trim_matches(['[', ']'])
                 .to_owned(),
             port: env.read("PORT", 5000, "a port number, 0 to 65535"),
-            secret_key: env.read_with("SECRET_KEY", None, |text| signing_key(text).map(Some)),
-            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", signing_key),
+            secret_key: env.read_with("SECRET_KEY", None, signing_key),
+            // Weak ones too: else nobody could leave a weak key without logging everybody out.
+            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", Secret::signing_key),
             session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
