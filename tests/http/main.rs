@@ -34,3 +34,4 @@ mod throttling;
 mod throttling_by_address;
 mod timeouts;
 mod walks;
+mod usernames;
