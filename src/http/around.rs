@@ -25,6 +25,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     Error, Problem,
+    host::names_host,
     request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id},
 };
 
@@ -61,7 +62,7 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
 /// A year of https only (RFC 6797; ASVS 3.4.1).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Gives each request an id and a span, bounds its body and its time, catches its panic, and
+/// Gives each request an id and a span, refuses those that name no host, bounds its body and its time, catches its panic, and
 /// sees to what every answer has in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AroundLayer {
@@ -110,10 +111,14 @@ where
         }
         let span = request_span(&request, &id);
         let (hsts, of_task) = (self.hsts, id.clone());
-        let answer =
-            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))));
+        let answer = names_host(&request).then(|| {
+            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))))
+        });
         let answer = async move {
-            let answer = timeout(REQUEST_TIMEOUT, catch_panic(answer)).await;
+            let answer = match answer {
+                Some(answer) => timeout(REQUEST_TIMEOUT, catch_panic(answer)).await,
+                None => Ok(Error::BadHost.into_response()),
+            };
             let answer = answer.unwrap_or_else(|_| {
                 tracing::warn!("took longer than {REQUEST_TIMEOUT:?}");
                 Error::Unavailable.into_response()

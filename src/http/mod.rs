@@ -5,6 +5,7 @@ mod client;
 mod error;
 mod head_timer;
 mod health;
+mod host;
 mod http_service;
 mod json_body;
 mod layers;

@@ -17,6 +17,7 @@ mod freshness;
 mod freshness_under_load;
 mod hardening;
 mod keys;
+mod hosts;
 mod log_out_wins;
 mod logs;
 mod lost_notifications;
