@@ -8,7 +8,7 @@ use std::{
 
 use handstamp::{
     Config, app,
-    config::Secret,
+    config::{Secret, is_too_wide},
     gate::{Gate, keep_purging},
     http::{self, Health},
 };
@@ -56,7 +56,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let app = app::service(&config, &gate, health.clone()).map_err(Failure::other)?;
     let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
-    warn_of_shared_address(&config);
+    warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
     tracing::info!(database = %config.database_url, "serving");
 
@@ -105,8 +105,15 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
     ))
 }
 
-/// In production there is a proxy, as somebody has to speak https.
-fn warn_of_shared_address(config: &Config) {
+/// In production there is a proxy, as somebody has to speak https; and blocks as wide as this
+/// are refused there.
+fn warn_of_proxies(config: &Config) {
+    if config.trusted_proxies.iter().any(is_too_wide) {
+        tracing::warn!(
+            "TRUSTED_PROXIES holds everybody, who can then choose their own address; production \
+             refuses it"
+        );
+    }
     if config.is_production() && config.trusted_proxies.is_empty() {
         tracing::warn!(
             "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \

@@ -6,6 +6,7 @@ mod env_reader;
 mod rate_limit;
 mod secret;
 mod settings;
+mod trusted_proxies;
 
 pub use database_url::DatabaseUrl;
 pub use dotenv::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment};
@@ -13,3 +14,4 @@ pub use env_reader::{ConfigError, EnvReader};
 pub use rate_limit::RateLimit;
 pub use secret::{Secret, generate_secret_key};
 pub use settings::{Config, Environment, SETTINGS, Setting};
+pub use trusted_proxies::is_too_wide;

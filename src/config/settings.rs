@@ -1,11 +1,14 @@
 //! Every setting, its default and its meaning.
 
-use std::{net::IpAddr, path::PathBuf, thread::available_parallelism, time::Duration};
+use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use ipnet::IpNet;
 use url::Url;
 
-use super::{ConfigError, DatabaseUrl, EnvReader, RateLimit, Secret, Variables, read_environment};
+use super::{
+    ConfigError, DatabaseUrl, EnvReader, RateLimit, Secret, Variables, read_environment,
+    trusted_proxies::trusted_proxy,
+};
 
 /// One setting as `--help` and the README list it.
 #[derive(Debug)]
@@ -278,7 +281,7 @@ impl Config {
             ),
             free_reads: env.read_with("FREE_READS", Some(3), free_reads),
             free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
-            trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
+            trusted_proxies: env.list("TRUSTED_PROXIES", |text| trusted_proxy(text, environment)),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
             database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
@@ -314,14 +317,6 @@ fn free_reads(text: &str) -> Result<Option<u32>, String> {
             .map(Some)
             .map_err(|_| format!("must be a whole number or unlimited (it is {text:?})")),
     }
-}
-
-/// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`).
-fn address_block(text: &str) -> Result<IpNet, String> {
-    let block = text
-        .parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    block.map_err(|_| format!("must be an address or a CIDR block (it is {text:?})"))
 }
 
 /// An origin as browsers write it: scheme, host and, unless usual, port.

@@ -2,6 +2,7 @@
 
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -11,7 +12,7 @@ use tower_http::{
     csrf::{ConfigError, CsrfLayer, ProtectionError},
 };
 
-use super::{Error, HttpService, around::AroundLayer};
+use super::{Error, HttpService, around::AroundLayer, origin::Schemes};
 use crate::config::Config;
 
 /// Puts every layer around `router` as a whole, which answers faster than layers around each of
@@ -27,9 +28,11 @@ pub fn with_layers(
         allowed_origins, ..
     } = config;
     let hsts = config.is_production();
+    let schemes = Schemes::new(config);
     let layers = ServiceBuilder::new()
         .layer(AroundLayer { hsts })
         .option_layer((!allowed_origins.is_empty()).then(|| cors(allowed_origins)))
+        .map_request(move |request: Request| schemes.distrust_others(request))
         .layer(csrf(allowed_origins)?);
     let router = router
         .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
@@ -38,7 +41,7 @@ pub fn with_layers(
     Ok(layers.service(router))
 }
 
-/// Fetch Metadata, then Origin: neither is sent by curl, which passes.
+/// Fetch Metadata, then Origin, whose scheme [`Schemes`] has compared: neither is sent by curl, which passes.
 fn csrf(
     allowed_origins: &[String],
 ) -> Result<CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>>, ConfigError> {

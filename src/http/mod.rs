@@ -10,6 +10,7 @@ mod http_service;
 mod json_body;
 mod layers;
 mod openapi;
+mod origin;
 mod path_id;
 pub mod problem_responses;
 mod query_string;

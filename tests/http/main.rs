@@ -29,6 +29,7 @@ mod passwords;
 mod problems;
 mod production;
 mod serving;
+mod proxies;
 mod sessions;
 mod tampering;
 mod throttling;
