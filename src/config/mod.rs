@@ -3,6 +3,7 @@
 mod database_url;
 mod dotenv;
 mod env_reader;
+mod exposed_files;
 mod rate_limit;
 mod secret;
 mod settings;

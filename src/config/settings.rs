@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::{
-    ConfigError, DatabaseUrl, EnvReader, RateLimit, Secret, Variables, read_environment,
-    trusted_proxies::trusted_proxy,
+    ConfigError, DatabaseUrl, EnvReader, RateLimit, Secret, Variables,
+    exposed_files::exposed_files, read_environment, trusted_proxies::trusted_proxy,
 };
 
 /// One setting as `--help` and the README list it.
@@ -210,7 +210,11 @@ impl Config {
                 "is not set; `handstamp secret` prints a fresh one to keep in .env",
             );
         }
-        Self::read_from(reader)
+        let (mut reader, config) = Self::read_from(reader);
+        for what in exposed_files(&config.web_dir, &config.database_url) {
+            reader.mistake("WEB_DIR", what);
+        }
+        reader.finish(config)
     }
 
     /// The settings that every command reads; whatever the others are.
@@ -223,10 +227,12 @@ impl Config {
                 .iter()
                 .any(|setting| setting.name == name && setting.serve_only)
         };
-        Self::read_from(EnvReader::new(&variables.without(is_serve_only), names()))
+        let variables = variables.without(is_serve_only);
+        let (reader, config) = Self::read_from(EnvReader::new(&variables, names()));
+        reader.finish(config)
     }
 
-    fn read_from(mut env: EnvReader<'_>) -> Result<Self, ConfigError> {
+    fn read_from(mut env: EnvReader<'_>) -> (EnvReader<'_>, Self) {
         let environment = env.read_with("APP_ENV", Environment::Development, |text| match text {
             "development" => Ok(Environment::Development),
             "production" => Ok(Environment::Production),
@@ -286,7 +292,7 @@ impl Config {
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
             database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
         };
-        env.finish(config)
+        (env, config)
     }
 
     /// Whether this is production.
