@@ -30,6 +30,8 @@ BEYOND_A_SCHEMA = (
     # Not every text after http:// names a host, and NFKC may make two letters of one, or none.
     "must be an http or https address",
     "must be 2 to 32 letters, digits, '.', '_' or '-'",
+    "must be letters and digits of one script, none of them rare or invisible, "
+    "with few marks on each",
     "must not contain a NUL character",
     # A cursor is opaque: only one that the server gave is good.
     "must be the `next` of the page before",

@@ -47,10 +47,21 @@ impl Client {
 
 /// Whether the client spoke https, as a trusted proxy tells; we ourselves speak plain http.
 pub fn is_https(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: &[IpNet]) -> bool {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    let is_trusted = peer.is_some_and(|peer| is_within(peer.ip(), trusted_proxies));
-    let proto = hops(headers, FORWARDED_PROTO).next();
-    is_trusted && proto.is_some_and(|proto| proto.trim_ascii().eq_ignore_ascii_case(b"https"))
+    told_https(headers, extensions, trusted_proxies).unwrap_or(false)
+}
+
+/// Whether the client spoke https, if a trusted proxy tells.
+pub(super) fn told_https(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    trusted_proxies: &[IpNet],
+) -> Option<bool> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    if !is_within(peer.ip(), trusted_proxies) {
+        return None;
+    }
+    let proto = hops(headers, FORWARDED_PROTO).next()?;
+    Some(proto.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 fn is_within(address: IpAddr, blocks: &[IpNet]) -> bool {
@@ -80,12 +91,13 @@ fn hops<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]
 }
 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
-/// `[2001:db8::1]:80`.
+/// `[2001:db8::1]`, `[2001:db8::1]:80`.
 fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?.trim();
-    hop.parse()
-        .ok()
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    let address = hop.parse().ok().or_else(with_port);
+    address.or_else(|| in_brackets().map(IpAddr::V6))
 }
 
 #[cfg(test)]
@@ -130,6 +142,8 @@ mod tests {
             "198.51.100.1"
         );
         assert_eq!(seen("::1", &["[2001:db8::1]:443"]), "2001:db8::1");
+        assert_eq!(seen("::1", &["[2001:db8::1]"]), "2001:db8::1");
+        assert_eq!(seen("::1", &["[192.0.2.1]"]), "::1");
         assert_eq!(
             seen("::ffff:10.0.0.1", &["198.51.100.1:80"]),
             "198.51.100.1"
@@ -244,7 +258,10 @@ mod tests {
                     .filter_map(|hop| {
                         let hop = hop.trim();
                         let with_port = || hop.parse().map(|address: SocketAddr| address.ip());
-                        hop.parse().or_else(|_| with_port()).ok()
+                        let in_brackets =
+                            hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
+                        let bare = in_brackets.unwrap_or(hop).parse();
+                        bare.or_else(|_| with_port()).ok()
                     })
                     .map(|address: IpAddr| address.to_canonical())
                     .collect();

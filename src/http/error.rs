@@ -22,6 +22,8 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 pub enum Error {
     /// 400: the body is not JSON.
     MalformedJson(String),
+    /// 400: no `Host`, more than one, or none that can be a host.
+    BadHost,
     /// 400: no such user, or not their password; never says which.
     BadCredentials,
     /// 401: nobody is logged in.
@@ -111,7 +113,9 @@ impl Error {
     /// The status this is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MalformedJson(_) | Self::BadCredentials => StatusCode::BAD_REQUEST,
+            Self::MalformedJson(_) | Self::BadHost | Self::BadCredentials => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
             Self::CrossSite | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -129,6 +133,7 @@ impl Error {
     fn code(&self) -> String {
         let code = match self {
             Self::MalformedJson(_) => "malformed_json",
+            Self::BadHost => "bad_host",
             Self::BadCredentials => "bad_credentials",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite => "cross_site",
@@ -150,6 +155,11 @@ impl Error {
     fn detail(&self) -> String {
         match self {
             Self::MalformedJson(what) => format!("The body is not JSON: {what}."),
+            Self::BadHost => {
+                "A request must have exactly one Host header, with a host and perhaps \
+                              a port (RFC 9112, 3.2)."
+                    .into()
+            }
             Self::BadCredentials => "The username or the password is wrong.".into(),
             Self::NotLoggedIn { detail, .. } => detail.clone(),
             Self::CrossSite => "The request comes from a page of another site. \

@@ -3,7 +3,9 @@
 mod client;
 mod error;
 mod extract;
+mod host;
 mod layers;
+mod origin;
 pub mod problem_responses;
 mod request_id;
 mod run_to_completion;

@@ -22,7 +22,8 @@ use crate::{
         title = "handstamp",
         description = "Login sessions for single-page apps. The session travels in a signed, \
             HttpOnly cookie that `POST /signup` and `POST /login` set. Every path also answers \
-            with a trailing slash. Errors are problems (RFC 9457); `code` tells them apart."
+            with a trailing slash. Errors are problems (RFC 9457); `code` tells them apart. A \
+            request without exactly one well-formed `Host` is answered 400 `bad_host`."
     ),
     components(schemas(Problem)),
     tags(

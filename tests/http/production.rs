@@ -9,6 +9,7 @@ on_both_databases!(
     production_cookies_are_secure_and_host_bound,
     production_answers_are_for_https_alone,
     weak_and_published_keys_are_refused,
+    a_weak_fallback_is_warned_about,
     passwordless_log_in_is_refused_in_production,
 );
 
@@ -76,11 +77,28 @@ async fn weak_and_published_keys_are_refused(kind: Kind) {
         "short",
         "blahblahblahblahblahblahblahblahblah",
         &"ab".repeat(20),
+        "change-me-please-change-me-please",
+        "0123456789abcdef0123456789abcdef",
     ] {
         let said = refusal(kind, &[PRODUCTION, ("SECRET_KEY", key)]).await;
         assert!(said.starts_with("SECRET_KEY: "), "{said}");
         assert!(key.is_empty() || !said.contains(key), "{said}");
     }
+}
+
+async fn a_weak_fallback_is_warned_about(kind: Kind) {
+    let database = crate::helpers::Database::new(kind).await;
+    let key = handstamp::auth::generate_secret_key();
+    let weak = "change-me-please-change-me-please";
+    let workplace = Workplace::new(&[
+        ("DATABASE_URL", &database.url),
+        PRODUCTION,
+        ("SECRET_KEY", &key),
+        ("SECRET_KEY_FALLBACKS", weak),
+    ]);
+    let process = workplace.serve();
+    process.wait_for_log("SECRET_KEY_FALLBACKS holds a key that can be guessed");
+    assert!(!process.logs().contains(weak));
 }
 
 async fn passwordless_log_in_is_refused_in_production(kind: Kind) {

@@ -2,11 +2,14 @@
 
 use std::str::FromStr;
 
-use caseless::default_case_fold_str;
+use caseless::Caseless;
 use email_address::{EmailAddress, Options};
+use unicode_normalization::UnicodeNormalization;
 
 /// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3).
 const MAX_BYTES: usize = 254;
+/// What a local part holds in quotes alone (RFC 5322, 3.2.3).
+const SPECIALS: &str = r#"()<>[]:;@\,""#;
 
 /// An e-mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +21,48 @@ impl Email {
         &self.0
     }
 
-    /// What makes two addresses the same: the address, case folded.
+    /// What makes two addresses the same: the address without quotes that it can do without,
+    /// its domain in letters, and all of it after NFKC and case folding.
     pub fn key(&self) -> String {
-        default_case_fold_str(&self.0)
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        let (unicode, read) = idna::domain_to_unicode(domain);
+        let domain = if read.is_ok() { &unicode } else { domain };
+        let (local, domain) = (without_quotes(&fold(local)), fold(domain));
+        format!("{local}@{domain}")
     }
+}
+
+fn fold(text: &str) -> String {
+    text.nfkc().default_case_fold().nfkc().collect()
+}
+
+/// A local part as short as it can be written: `"ann"` is `ann`, and `"a\nn"` too (RFC 5321,
+/// 4.1.2).
+fn without_quotes(local: &str) -> String {
+    let quoted = local
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let Some(quoted) = quoted else {
+        return local.to_owned();
+    };
+    let mut text = String::new();
+    let mut chars = quoted.chars();
+    while let Some(char) = chars.next() {
+        text.extend(if char == '\\' {
+            chars.next()
+        } else {
+            Some(char)
+        });
+    }
+    let is_atom = |atom: &str| {
+        let is_special = |char: char| char.is_whitespace() || SPECIALS.contains(char);
+        !atom.is_empty() && !atom.contains(is_special)
+    };
+    if text.split('.').all(is_atom) {
+        return text;
+    }
+    let text = text.replace('\\', r"\\").replace('"', r#"\""#);
+    format!("\"{text}\"")
 }
 
 impl FromStr for Email {
@@ -43,6 +84,7 @@ impl FromStr for Email {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -68,6 +110,42 @@ mod tests {
                 .parse::<Email>()
                 .is_err()
         );
+    }
+
+    fn key(text: &str) -> String {
+        text.parse::<Email>().unwrap().key()
+    }
+
+    #[test]
+    fn quotes_width_case_and_punycode_do_not_tell_addresses_apart() {
+        for same in [
+            "ann@example.com",
+            "Ann@Example.com",
+            "\"ann\"@example.com",
+            "\"a\\nn\"@example.com",
+            "ａｎｎ@example.com",
+            "ann@ｅｘａｍｐｌｅ.com",
+        ] {
+            assert_eq!(key(same), "ann@example.com", "{same}");
+        }
+        assert_eq!(key("zoë@exämple.de"), "zoë@exämple.de");
+        assert_eq!(key("Zoë@xn--exmple-cua.de"), "zoë@exämple.de");
+        assert_eq!(key("zoë@XN--EXMPLE-CUA.de"), "zoë@exämple.de");
+        assert_eq!(key("\"ann b\"@example.com"), "\"ann b\"@example.com");
+        assert_ne!(key("ann+news@example.com"), key("ann@example.com"));
+        assert_ne!(key("a.nn@example.com"), key("ann@example.com"));
+        assert_ne!(key("\"a@b\"@example.com"), key("\"ab\"@example.com"));
+    }
+
+    proptest! {
+        #[test]
+        fn ordinary_addresses_have_the_key_they_always_had(
+            text in "[A-Za-z0-9.+_-]{1,20}@[a-zA-Z0-9-]{1,20}[.][a-z]{2,5}",
+        ) {
+            if let Ok(email) = text.parse::<Email>() {
+                prop_assert_eq!(email.key(), text.to_lowercase());
+            }
+        }
     }
 
     const WORDS: &[&str] = &[

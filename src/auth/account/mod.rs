@@ -64,14 +64,22 @@ impl Accounts {
         &self.passwords
     }
 
-    /// Checks every field and hashes the password.
+    /// Checks every field of somebody who signs up and hashes the password.
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
     /// [`Error::EmailTaken`], before any work is spent on the hash.
     pub async fn check(&self, application: Application) -> Result<NewAccount, Error> {
+        let username = Username::for_sign_up(&application.username);
+        self.check_with(username, application).await
+    }
+
+    async fn check_with(
+        &self,
+        username: Result<Username, String>,
+        application: Application,
+    ) -> Result<NewAccount, Error> {
         let mut errors = FieldErrors::new();
-        let username = Username::parse(&application.username);
         let username = username
             .map_err(|what| note(&mut errors, "username", what))
             .ok();
@@ -110,12 +118,13 @@ impl Accounts {
         })
     }
 
-    /// Makes the account.
+    /// Makes the account for an operator, who may give it a name that looks like another.
     ///
     /// # Errors
     /// As [`Accounts::check`].
     pub async fn add(&self, application: Application) -> Result<User, Error> {
-        let account = self.check(application).await?;
+        let username = Username::parse(&application.username);
+        let account = self.check_with(username, application).await?;
         let (tx, user) = self.begin_with(&account).await?;
         let event = Event::new(Action::SignUp, user.id, None);
         audit::commit(&self.db, tx, self.clock.now(), &[event], Vec::new()).await?;

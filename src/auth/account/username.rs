@@ -2,9 +2,12 @@
 
 use caseless::Caseless;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
 const MIN_CHARS: usize = 2;
 const MAX_CHARS: usize = 32;
+/// In a row, as many as a syllable of Burmese or Tibetan has (UTS #39, 5.4).
+const MAX_MARKS: usize = 4;
 /// Letters to Unicode, nothing to the eye.
 const INVISIBLE_LETTERS: [char; 2] = ['\u{115F}', '\u{1160}'];
 
@@ -31,6 +34,22 @@ impl Username {
             shown: text.to_owned(),
             key: Self::key_of(&composed),
         })
+    }
+
+    /// Takes `text` as the username of somebody who signs up: one that looks like no other but
+    /// for letters that their own script writes alike.
+    pub fn for_sign_up(text: &str) -> Result<Self, String> {
+        let username = Self::parse(text)?;
+        let composed: String = text.nfkc().collect();
+        if looks_like_itself(&composed) {
+            Ok(username)
+        } else {
+            Err(
+                "must be letters and digits of one script, none of them rare or invisible, \
+                 with few marks on each"
+                    .to_owned(),
+            )
+        }
     }
 
     /// What `text` is compared by, whether it is a username or not.
@@ -61,6 +80,23 @@ fn is_spelled_well(text: &str) -> bool {
         follows_letter = is_letter || is_mark;
         is_allowed
     })
+}
+
+/// Whether a name is Highly Restrictive as UTS #39, 5.2, has it, which no default-ignorable code
+/// point and no mix of scripts is but those of Chinese, Japanese and Korean with Latin; and piles
+/// up no marks (5.4).
+fn looks_like_itself(composed: &str) -> bool {
+    let mut marks = Vec::new();
+    let has_few_marks = composed.chars().all(|char| {
+        if !is_combining_mark(char) {
+            marks.clear();
+            return true;
+        }
+        let is_repeated = marks.contains(&char);
+        marks.push(char);
+        !is_repeated && marks.len() <= MAX_MARKS
+    });
+    has_few_marks && composed.check_restriction_level(RestrictionLevel::HighlyRestrictive)
 }
 
 #[cfg(test)]
@@ -112,7 +148,98 @@ mod tests {
         assert!(Username::parse(&"\u{FDFA}".repeat(32)).is_err());
     }
 
+    #[test]
+    fn nobody_signs_up_with_a_name_that_looks_like_another() {
+        for name in [
+            "admin\u{FE0F}",
+            "ad\u{FE00}min",
+            "admin\u{E0100}",
+            "\u{430}dmin",
+            "admіn",
+            "pаypаl",
+            "Αdmin",
+            "ɑdmin",
+            "हि\u{93F}",
+            "ก\u{E48}\u{E48}",
+            "ក\u{17B6}\u{17C6}\u{17C9}\u{17C1}\u{17C2}",
+            "admin\u{20DD}",
+            "ab\u{1AB0}",
+        ] {
+            assert!(Username::for_sign_up(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_many_languages_sign_up() {
+        for name in [
+            "Jackson",
+            "ann_b.c-9",
+            "Zoë",
+            "José",
+            "Jose\u{301}",
+            "Łukasz",
+            "Đặng",
+            "Straße",
+            "Jürgen",
+            "İbrahim",
+            "Анна",
+            "Київ",
+            "Ђорђе",
+            "Αθηνά",
+            "Ոսկան",
+            "გიორგი",
+            "אברהם",
+            "محمد",
+            "فاطمة",
+            "हिन्दी",
+            "चीज़ें",
+            "বাংলা",
+            "ਪੰਜਾਬੀ",
+            "ગુજરાતી",
+            "தமிழ்",
+            "తెలుగు",
+            "ಕನ್ನಡ",
+            "മലയാളം",
+            "සිංහල",
+            "ภาษาไทย",
+            "น้ำ",
+            "ที่นี่",
+            "ພາສາລາວ",
+            "မြန်မာ",
+            "ကျွန်ုပ်",
+            "မြွေ",
+            "ភាសាខ្មែរ",
+            "ញ៉ាំ",
+            "བསྒྲུབས",
+            "አማርኛ",
+            "ひらがな",
+            "カタカナ",
+            "東京タワー",
+            "李明",
+            "한국어",
+            "김Kim",
+            "東京tokyo",
+            "Ｊａｃｋｓｏｎ",
+            "ann٣",
+            "x2",
+        ] {
+            let name_is_mixed = name == "ann٣";
+            assert_eq!(
+                Username::for_sign_up(name).is_err(),
+                name_is_mixed,
+                "{name}"
+            );
+        }
+    }
+
     proptest! {
+        #[test]
+        fn who_may_sign_up_is_a_username(text in "[\\p{L}\\p{M}\\p{N}._-]{1,34}") {
+            if let Ok(name) = Username::for_sign_up(&text) {
+                prop_assert_eq!(Username::parse(&text), Ok(name));
+            }
+        }
+
         #[test]
         fn parsing_any_text_never_panics(text in any::<String>()) {
             let _ = Username::parse(&text);

@@ -1,14 +1,32 @@
 //! A text that no log and no error may show, and what makes one good enough to sign with.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
 use rand::distr::{Alphanumeric, SampleString};
+use zxcvbn::zxcvbn;
 
 const MIN_CHARS: usize = 32;
 /// 62 letters and digits to the 64th: 381 bits.
 const GENERATED_CHARS: usize = 64;
-/// Fewer different characters than any real key of 32 has.
-const MIN_DISTINCT_CHARS: usize = 8;
+/// As a power of ten: zxcvbn counts 26 and more for 32 random hexadecimal digits, and less than 20
+/// for what is made of words, sequences and repeats alone.
+const MIN_GUESSES_LOG10: f64 = 20.0;
+/// zxcvbn counts no further than 2 to the 64th, which is 19 characters, and takes longer for each.
+const CHARS_PER_COUNT: usize = 12;
+/// No more is counted: it would only make good keys better.
+const COUNTED_CHARS: usize = 128;
+/// What a key that still waits to be replaced says of itself, in small letters and digits.
+const PLACEHOLDERS: [&str; 9] = [
+    "changeme",
+    "changethis",
+    "example",
+    "insecure",
+    "placeholder",
+    "replaceme",
+    "replacethis",
+    "secretkey",
+    "yoursecret",
+];
 /// Keys from tutorials, known to everybody.
 const PUBLISHED_KEYS: [&str; 2] = ["blahblahblah", "super_secret_key"];
 
@@ -44,10 +62,29 @@ impl Secret {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether the key is one that somebody typed to get past the length check.
+    /// Whether the key can be guessed: a placeholder, or made of words, sequences and repeats.
     pub fn is_weak(&self) -> bool {
-        self.0.chars().collect::<HashSet<_>>().len() < MIN_DISTINCT_CHARS
+        let letters = self.0.chars().filter(|char| char.is_alphanumeric());
+        let letters: String = letters.flat_map(char::to_lowercase).collect();
+        PLACEHOLDERS.iter().any(|word| letters.contains(word))
+            || guesses_log10(&self.0) < MIN_GUESSES_LOG10
     }
+}
+
+/// How many guesses it takes to find `key`, as a power of ten. Of a repeated key one period
+/// counts, and two keys in turn (`a1b2c3`) are counted one after the other.
+fn guesses_log10(key: &str) -> f64 {
+    let chars: Vec<char> = key.chars().take(COUNTED_CHARS).collect();
+    let period = (1..chars.len()).find(|period| chars.starts_with(&chars[*period..]));
+    let chars = &chars[..period.unwrap_or(chars.len())];
+    let (even, odd) = (chars.iter().step_by(2), chars.iter().skip(1).step_by(2));
+    let in_turn: Vec<char> = even.chain(odd).copied().collect();
+    let count = |chars: &[char]| -> f64 {
+        let parts = chars.chunks(CHARS_PER_COUNT);
+        let parts = parts.map(|part| zxcvbn(&part.iter().collect::<String>(), &[]));
+        parts.map(|part| part.guesses_log10()).sum()
+    };
+    count(chars).min(count(&in_turn))
 }
 
 impl fmt::Debug for Secret {
@@ -64,7 +101,55 @@ pub fn generate_secret_key() -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn is_weak(key: &str) -> bool {
+        Secret::signing_key(key).unwrap().is_weak()
+    }
+
+    #[test]
+    fn guessable_keys_are_weak() {
+        for key in [
+            "change-me-please-change-me-please",
+            "0123456789abcdef0123456789abcdef",
+            "fedcba9876543210fedcba9876543210",
+            "12345678901234567890123456789012",
+            "00112233445566778899aabbccddeeff",
+            "AAAABBBBCCCCDDDDEEEEFFFFGGGGHHHH",
+            "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6",
+            "abcdefghijklmnopqrstuvwxyz0123456789",
+            "qwertyuiopasdfghjklzxcvbnm1234567890",
+            "00000000-0000-0000-0000-000000000000",
+            "deadbeefdeadbeefdeadbeefdeadbeef",
+            "keyboard cat keyboard cat keyboard cat",
+            "your-256-bit-secret-your-256-bit-secret",
+            "Please-Change-This-to-a-random-string-of-32",
+            "secret-key-must-be-at-least-32-chars",
+            "django-insecure-change-me-in-production",
+        ] {
+            assert!(is_weak(key), "{key}");
+        }
+        assert!(!is_weak("a key of the tests, long enough and no other's"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn random_keys_are_not_weak(
+            hex in "[0-9a-f]{32}|[0-9a-f]{64}|[0-9A-F]{32}",
+            base64 in "[A-Za-z0-9+/]{43}=|[A-Za-z0-9_-]{43}",
+            letters in "[a-z]{32}|[A-Z2-7]{32}|[a-zA-Z0-9]{64}",
+            uuids in any::<[u128; 2]>(),
+        ) {
+            let uuids = uuids.map(uuid::Uuid::from_u128).map(|uuid| uuid.to_string());
+            for key in [hex, base64, letters, uuids.join(""), uuids.join("-")] {
+                prop_assert!(!is_weak(&key), "{}", key);
+            }
+        }
+    }
 
     #[test]
     fn published_and_short_keys_are_refused_for_their_own_reason() {

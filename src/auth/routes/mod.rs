@@ -83,6 +83,7 @@ impl Auth {
 #[derive(Deserialize, ToSchema)]
 struct SignUp {
     /// 2 to 32 letters, digits, `.`, `_` or `-`; two that differ in case alone are the same.
+    /// Letters are of one script, none of them rare or invisible (UTS #39, Highly Restrictive).
     #[serde(default)]
     #[schema(
         required,

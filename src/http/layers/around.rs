@@ -25,6 +25,7 @@ use tracing::{Instrument, Span};
 
 use crate::http::{
     Error, Problem,
+    host::names_host,
     request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id},
 };
 
@@ -61,8 +62,8 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
 /// A year of https only (RFC 6797; ASVS 3.4.1).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Gives each request an id and a span, bounds its body and its time, catches its panic, and
-/// sees to what every answer has in common.
+/// Gives each request an id and a span, refuses one that names no host, limits its body and its
+/// time, catches its panic, and adds what every response has in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AroundLayer {
     /// Whether browsers are told to come back by https alone.
@@ -115,16 +116,13 @@ where
             hsts, time_limit, ..
         } = self.options;
         let of_task = id.clone();
-        let answer =
-            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))));
+        let answer = names_host(&request).then(|| {
+            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))))
+        });
         let answer = async move {
-            let answer = catch_panic(answer);
-            let answer = match time_limit {
-                None => answer.await,
-                Some(limit) => timeout(limit, answer).await.unwrap_or_else(|_| {
-                    tracing::warn!("took longer than {limit:?}");
-                    Error::Timeout.into_response()
-                }),
+            let answer = match answer {
+                Some(answer) => in_time(catch_panic(answer), time_limit).await,
+                None => Error::BadHost.into_response(),
             };
             let mut answer = error_as_problem(answer);
             log(&answer, &id, start);
@@ -168,6 +166,17 @@ fn log(answer: &Response, id: &HeaderValue, start: Instant) {
     } else {
         tracing::debug!(status, latency_us = start.elapsed().as_micros(), "answered");
     }
+}
+
+/// The response, or 504 when it does not come within the limit.
+async fn in_time(answer: impl Future<Output = Response>, limit: Option<Duration>) -> Response {
+    let Some(limit) = limit else {
+        return answer.await;
+    };
+    timeout(limit, answer).await.unwrap_or_else(|_| {
+        tracing::warn!("took longer than {limit:?}");
+        Error::Timeout.into_response()
+    })
 }
 
 async fn catch_panic(answer: impl Future<Output = Result<Response, Infallible>>) -> Response {

@@ -7,11 +7,14 @@ use around::REQUEST_TIMEOUT;
 
 use std::time::Duration;
 
+use crate::http::origin::Schemes;
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use tower::ServiceBuilder;
 use tower_http::{
     cors::CorsLayer,
@@ -29,6 +32,7 @@ use crate::http::{Error, HttpService};
 pub struct Layers {
     around: AroundLayer,
     allowed_origins: Vec<String>,
+    trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Layers {
@@ -47,11 +51,19 @@ impl Layers {
                 body_limit: BODY_LIMIT,
             },
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 
-    /// Whether browsers are told to come back by https alone for a year (RFC 6797).
-    pub fn hsts(mut self, on: bool) -> Self {
+    /// Proxies whose `X-Forwarded-Proto` says by which scheme a request came.
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies = proxies.into_iter().collect();
+        self
+    }
+
+    /// Whether the site is served over https: browsers are told to come back by it alone for a
+    /// year (RFC 6797), and requests of which no trusted proxy tells count as https.
+    pub fn https(mut self, on: bool) -> Self {
         self.around.hsts = on;
         self
     }
@@ -84,10 +96,13 @@ impl Layers {
         let Self {
             around,
             allowed_origins,
+            trusted_proxies,
         } = self;
+        let schemes = Schemes::new(trusted_proxies, allowed_origins.clone(), around.hsts);
         let layers = ServiceBuilder::new()
             .layer(around)
             .option_layer((!allowed_origins.is_empty()).then(|| cors(&allowed_origins)))
+            .map_request(move |request: Request| schemes.distrust_others(request))
             .layer(csrf(&allowed_origins)?);
         let router = router
             .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
@@ -97,7 +112,8 @@ impl Layers {
     }
 }
 
-/// Fetch Metadata, then Origin: neither is sent by curl, which passes.
+/// Fetch Metadata, then Origin, whose scheme [`Schemes`] has compared. curl sends neither, and
+/// passes.
 fn csrf(
     allowed_origins: &[String],
 ) -> Result<CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>>, ConfigError> {

@@ -7,10 +7,14 @@ use std::{
 };
 
 use crate::{
-    auth::keep_purging,
+    auth::{Secret, keep_purging},
     clock::Clock,
     http,
-    server::{app, health::Health, settings::Config},
+    server::{
+        app,
+        health::Health,
+        settings::{Config, is_too_wide},
+    },
 };
 use tokio::{
     net::TcpListener,
@@ -58,7 +62,8 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     let app = app::service(&config, &auth, health.clone()).map_err(Failure::other)?;
     let listener = listen(&config).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
-    warn_of_shared_address(&config);
+    warn_of_proxies(&config);
+    warn_of_weak_fallbacks(&config);
     tracing::info!(database = %config.database_url, "serving");
 
     let (stop, mut stopping) = watch::channel(());
@@ -106,12 +111,30 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
     ))
 }
 
-/// In production there is a proxy, as somebody has to speak https.
-fn warn_of_shared_address(config: &Config) {
+/// In production there is a proxy, as somebody has to speak https; and blocks as wide as this
+/// are refused there.
+fn warn_of_proxies(config: &Config) {
+    if config.trusted_proxies.iter().any(is_too_wide) {
+        tracing::warn!(
+            "TRUSTED_PROXIES holds everybody, who can then choose their own address; production \
+             refuses it"
+        );
+    }
     if config.is_production() && config.trusted_proxies.is_empty() {
         tracing::warn!(
             "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
              LOGIN_FAILURES_PER_ADDRESS and SIGNUPS_PER_ADDRESS count them as one"
+        );
+    }
+}
+
+/// A fallback that can be guessed is still accepted, so that it can be replaced at leisure.
+fn warn_of_weak_fallbacks(config: &Config) {
+    let mut keys = config.secret_key_fallbacks.iter();
+    if config.is_production() && keys.any(Secret::is_weak) {
+        tracing::warn!(
+            "SECRET_KEY_FALLBACKS holds a key that can be guessed; remove it as soon as \
+             SESSION_ABSOLUTE_TIMEOUT has passed"
         );
     }
 }

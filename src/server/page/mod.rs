@@ -1,10 +1,9 @@
 //! The addresses a browser opens: the built page, or a word on how to get it.
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod range;
+mod web_dir;
+
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use axum::{
     Router,
@@ -13,13 +12,13 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use tower_http::services::ServeDir;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::{Auth, request::extract::CurrentUser},
     http::Error,
 };
+use web_dir::WebDir;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The page names files that the next build replaces.
@@ -35,20 +34,16 @@ const BUILT_IN_PAGE: &str = include_str!("built_in.html");
 
 /// The page's addresses, and the files of `web_dir` under every other.
 pub fn documented_router(auth: &Auth, web_dir: &Path) -> OpenApiRouter {
-    let files = ServeDir::new(web_dir)
-        .append_index_html_on_directories(false)
-        .precompressed_br()
-        .precompressed_gzip();
-    let index = Arc::new(web_dir.join("index.html"));
+    let web_dir = Arc::new(WebDir::new(web_dir));
     let login = OpenApiRouter::new()
         .routes(routes!(login_page))
-        .with_state(index.clone());
+        .with_state(web_dir.clone());
     let pages = Router::new()
         .route("/", get(page))
         .route("/dashboard", get(page))
         .route("/post/{id}", get(page))
-        .with_state(index.clone())
-        .fallback(async move |request: Request| file(files, index, request).await);
+        .fallback(file)
+        .with_state(web_dir);
     login.layer(auth.layer()).merge(pages.into())
 }
 
@@ -62,16 +57,16 @@ pub fn documented_router(auth: &Auth, web_dir: &Path) -> OpenApiRouter {
 ))]
 async fn login_page(
     user: Option<CurrentUser>,
-    index: State<Arc<PathBuf>>,
+    web_dir: State<Arc<WebDir>>,
 ) -> Result<Response, Error> {
     match user {
         Some(_) => Ok(Redirect::to("/dashboard").into_response()),
-        None => Ok(([(header::CACHE_CONTROL, NO_STORE)], page(index).await?).into_response()),
+        None => Ok(([(header::CACHE_CONTROL, NO_STORE)], page(web_dir).await?).into_response()),
     }
 }
 
-async fn page(State(index): State<Arc<PathBuf>>) -> Result<Response, Error> {
-    let html = match tokio::fs::read_to_string(&*index).await {
+async fn page(State(web_dir): State<Arc<WebDir>>) -> Result<Response, Error> {
+    let html = match web_dir.index().await {
         Ok(html) => Html(html).into_response(),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Html(BUILT_IN_PAGE).into_response()
@@ -87,11 +82,7 @@ async fn page(State(index): State<Arc<PathBuf>>) -> Result<Response, Error> {
 
 /// A file of the built page. An address that no file can have is not there; who looks for it
 /// with a browser is told so by the page.
-async fn file(
-    mut files: ServeDir,
-    index: Arc<PathBuf>,
-    request: Request,
-) -> Result<Response, Error> {
+async fn file(web_dir: State<Arc<WebDir>>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::NotFound);
     }
@@ -101,13 +92,14 @@ async fn file(
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok());
     let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
-    match files.try_call(request).await {
-        Ok(found) if !found.status().is_client_error() => {
+    match web_dir.file(request).await {
+        Ok(Some(found)) if found.status() == StatusCode::RANGE_NOT_SATISFIABLE => Ok(found),
+        Ok(Some(found)) if !found.status().is_client_error() => {
             let cache = if is_hashed { FOR_GOOD } else { NO_CACHE };
             Ok(([(header::CACHE_CONTROL, cache)], found).into_response())
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::internal(error)),
-        _ if is_browser => Ok((StatusCode::NOT_FOUND, page(State(index)).await?).into_response()),
+        _ if is_browser => Ok((StatusCode::NOT_FOUND, page(web_dir).await?).into_response()),
         _ => Err(Error::NotFound),
     }
 }

@@ -1,11 +1,14 @@
 //! Every setting, its default and its meaning.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use url::Url;
 
-use super::{ConfigError, EnvReader, Variables, read_environment};
+use super::{
+    ConfigError, EnvReader, Variables, exposed_files::exposed_files, read_environment,
+    trusted_proxies::trusted_proxy,
+};
 use crate::{
     auth::{Accounts, Auth, BuildError, RateLimit, Secret, spare_cores},
     clock::Clock,
@@ -212,7 +215,11 @@ impl Config {
                 "is not set; `handstamp secret` prints a fresh one to keep in .env",
             );
         }
-        Self::read_from(reader)
+        let (mut reader, config) = Self::read_from(reader);
+        for what in exposed_files(&config.web_dir, &config.database_url) {
+            reader.mistake("WEB_DIR", what);
+        }
+        reader.finish(config)
     }
 
     /// The settings that every command reads; whatever the others are.
@@ -225,10 +232,12 @@ impl Config {
                 .iter()
                 .any(|setting| setting.name == name && setting.serve_only)
         };
-        Self::read_from(EnvReader::new(&variables.without(is_serve_only), names()))
+        let variables = variables.without(is_serve_only);
+        let (reader, config) = Self::read_from(EnvReader::new(&variables, names()));
+        reader.finish(config)
     }
 
-    fn read_from(mut env: EnvReader<'_>) -> Result<Self, ConfigError> {
+    fn read_from(mut env: EnvReader<'_>) -> (EnvReader<'_>, Self) {
         let environment = env.read_with("APP_ENV", Environment::Development, |text| match text {
             "development" => Ok(Environment::Development),
             "production" => Ok(Environment::Production),
@@ -242,7 +251,7 @@ impl Config {
                 Environment::Production if key.is_weak() => {
                     Err("is too weak for production; `handstamp secret` prints a good one".into())
                 }
-                _ => Ok(key),
+                _ => Ok(Some(key)),
             }
         };
         let passwordless_login = env.switch("PASSWORDLESS_LOGIN", false);
@@ -257,8 +266,9 @@ impl Config {
                 .trim_matches(['[', ']'])
                 .to_owned(),
             port: env.read("PORT", 5000, "a port number, 0 to 65535"),
-            secret_key: env.read_with("SECRET_KEY", None, |text| signing_key(text).map(Some)),
-            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", signing_key),
+            secret_key: env.read_with("SECRET_KEY", None, signing_key),
+            // Weak ones too: else nobody could leave a weak key without logging everybody out.
+            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", Secret::signing_key),
             session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
@@ -280,12 +290,12 @@ impl Config {
                 free_reads: env.read_with("FREE_READS", Some(3), free_reads),
                 free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
             },
-            trusted_proxies: env.list("TRUSTED_PROXIES", address_block),
+            trusted_proxies: env.list("TRUSTED_PROXIES", |text| trusted_proxy(text, environment)),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
             database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
         };
-        env.finish(config)
+        (env, config)
     }
 
     /// The accounts and sessions that these settings ask for.
@@ -324,7 +334,8 @@ impl Config {
     /// What is done to every request and response.
     pub fn layers(&self) -> Layers {
         Layers::new()
-            .hsts(self.is_production())
+            .https(self.is_production())
+            .trusted_proxies(self.trusted_proxies.iter().copied())
             .allowed_origins(self.allowed_origins.iter().cloned())
     }
 
@@ -356,14 +367,6 @@ fn free_reads(text: &str) -> Result<Option<u32>, String> {
             .map(Some)
             .map_err(|_| format!("must be a whole number or unlimited (it is {text:?})")),
     }
-}
-
-/// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`).
-fn address_block(text: &str) -> Result<IpNet, String> {
-    let block = text
-        .parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    block.map_err(|_| format!("must be an address or a CIDR block (it is {text:?})"))
 }
 
 /// An origin as browsers write it: scheme, host and, unless usual, port.

@@ -473,6 +473,7 @@ export interface components {
             password: string;
             /**
              * @description 2 to 32 letters, digits, `.`, `_` or `-`; two that differ in case alone are the same.
+             *     Letters are of one script, none of them rare or invisible (UTS #39, Highly Restrictive).
              * @example Jackson
              */
             username: string;

@@ -1,0 +1,72 @@
+//! Whether a page that asks came by the same scheme as its request.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, header},
+};
+use ipnet::IpNet;
+
+use super::client::told_https;
+
+const FETCH_SITE: &str = "sec-fetch-site";
+/// What browsers say of a page whose origin is nobody's; the cross-site check refuses it.
+const NO_ORIGIN: HeaderValue = HeaderValue::from_static("null");
+
+/// What the schemes of pages and requests are compared by.
+#[derive(Clone, Debug)]
+pub(super) struct Schemes {
+    trusted_proxies: Arc<[IpNet]>,
+    allowed_origins: Arc<[String]>,
+    /// Of requests of which no trusted proxy tells: in production the cookie is Secure, so
+    /// somebody speaks https; elsewhere we speak http ourselves.
+    is_https: bool,
+}
+
+impl Schemes {
+    pub fn new(trusted_proxies: Vec<IpNet>, allowed_origins: Vec<String>, is_https: bool) -> Self {
+        Self {
+            trusted_proxies: trusted_proxies.into(),
+            allowed_origins: allowed_origins.into(),
+            is_https,
+        }
+    }
+
+    /// Has the cross-site check, which compares hosts alone, take a page of another scheme for
+    /// one of nobody's. Browsers that send Fetch Metadata have compared schemes themselves.
+    pub fn distrust_others(&self, mut request: Request) -> Request {
+        let has = |name: &str| {
+            let value = request.headers().get(name);
+            value.is_some_and(|value| !value.is_empty())
+        };
+        if is_safe(request.method()) || has(FETCH_SITE) || !has("origin") {
+            return request;
+        }
+        let told = told_https(
+            request.headers(),
+            request.extensions(),
+            &self.trusted_proxies,
+        );
+        let is_https = told.unwrap_or(self.is_https);
+        let is_other = self.is_of_other_scheme(request.headers(), is_https);
+        if is_other {
+            request.headers_mut().insert(header::ORIGIN, NO_ORIGIN);
+        }
+        request
+    }
+
+    fn is_of_other_scheme(&self, headers: &HeaderMap, is_https: bool) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return false;
+        };
+        let scheme: &[u8] = if is_https { b"https://" } else { b"http://" };
+        !origin.as_bytes().starts_with(scheme)
+            && !self.allowed_origins.iter().any(|allowed| allowed == origin)
+    }
+}
+
+/// Those that the cross-site check lets pass.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
