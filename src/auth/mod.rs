@@ -37,7 +37,8 @@ pub use self::{
         require::{Require, RequireLayer},
         visitor::Visitor,
     },
-    throttle::rate_limit::RateLimit,
+    session::record::MAX_SESSION_BYTES,
+    throttle::{AddressLimit, rate_limit::RateLimit},
 };
 pub use tower_sessions::Session;
 

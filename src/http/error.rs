@@ -62,6 +62,8 @@ pub enum Error {
     Unavailable(Option<Arc<sqlx::Error>>),
     /// 504: the handler took longer than the time limit.
     Timeout,
+    /// 500: the values of a handler cannot be kept in the session; the text says why.
+    SessionValues(String),
     /// 500: a fault of the server. The source is logged, and not shown to the client.
     Internal(Arc<dyn std::error::Error + Send + Sync>),
     /// Any other status that a library below us chose.
@@ -124,7 +126,7 @@ impl Error {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::SessionValues(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Status(status) => *status,
         }
@@ -141,6 +143,7 @@ impl Error {
             Self::EmailTaken => "email_taken",
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::SessionValues(_) => "session_values",
             Self::Busy { .. } => "busy",
             Self::Unavailable(_) => "unavailable",
             Self::Timeout => "timeout",
@@ -178,6 +181,7 @@ impl Error {
             ),
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
             Self::Unavailable(_) => "The database does not answer right now. Try again.".into(),
+            Self::SessionValues(why) => format!("The session was not saved: {why}."),
             Self::Internal(_) => "Something went wrong on our side.".into(),
             Self::Timeout => "The request took longer than the server allows.".into(),
             Self::Forbidden => "You may not do this.".into(),
@@ -305,6 +309,7 @@ fn log(error: &Error) {
         Error::Unavailable(Some(source)) => {
             tracing::error!(error = %source, request_id, "the database is not available");
         }
+        Error::SessionValues(why) => tracing::error!(%why, request_id, "a session was not saved"),
         _ => {}
     }
 }
@@ -349,6 +354,7 @@ impl From<tower_sessions::session::Error> for Error {
             E::Store(Store::Backend(error)) => {
                 Self::Unavailable(Some(Arc::new(sqlx::Error::Protocol(error))))
             }
+            E::Store(Store::Encode(why)) => Self::SessionValues(why),
             other => Self::internal(other),
         }
     }

@@ -11,10 +11,10 @@ mod request_id;
 mod run_to_completion;
 mod serve;
 
-pub use client::{Client, is_https};
+pub use client::{Client, client_ip, is_https};
 pub use error::{Error, FieldErrors, Problem, problem_response};
 pub use extract::{JsonBody, OneId, PathIds, QueryString};
 pub use layers::{BODY_LIMIT, Layers};
-pub use serve::{HttpService, serve};
+pub use serve::{HttpService, TooFewOpenFiles, raise_open_files, serve};
 
 pub(crate) use run_to_completion::run_to_completion;

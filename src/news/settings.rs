@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::auth::RateLimit;
+
 /// How much visitors may read.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -9,4 +11,6 @@ pub struct Settings {
     pub free_reads: Option<u32>,
     /// A visitor's read is forgotten after this long.
     pub free_reads_window: Duration,
+    /// Posts opened without a session, per address; none when they are not counted.
+    pub free_reads_per_address: Option<RateLimit>,
 }

@@ -197,27 +197,31 @@ impl SessionHandle {
         reason.into_error(cookie.name(), cookie.is_secure(), circumstances)
     }
 
-    /// Begins a visitor's session, which logs nobody in, where there is none.
-    pub async fn begin(&self) -> Result<Arc<LiveSession>, Error> {
+    /// Begins a visitor's session, which logs nobody in, where there is none; its public id. It is
+    /// not looked up: that would be a second use of it.
+    pub async fn begin(&self) -> Result<Uuid, Error> {
         let values = self.values();
         values.session.save().await?;
         let token = values.store.created();
         let token = token.ok_or_else(|| Error::internal("a saved session is not there"))?;
+        let public_id = token.public_id;
+        let public_id = public_id.ok_or_else(|| Error::internal("a new session has no id"))?;
         *self.lock() = Current {
             lookup: Lookup::ask(token, None),
             values: Some(values),
             set_cookie: SetCookie::Keep,
         };
-        self.find().await?.map_err(|_| self.unknown_session())
+        Ok(public_id)
     }
 
     /// The sessions that a login is about to replace. To be called before the transaction of
     /// the login begins: SQLite has one connection for writing, and this may write.
     pub async fn replaced(&self) -> Result<Replaced, Error> {
-        let keep_values = self.find().await?.is_ok();
+        let current = self.find().await?.ok();
         Ok(Replaced {
             ids: self.named_ids(),
-            keep_values,
+            keep_values: current.is_some(),
+            current,
         })
     }
 
@@ -241,10 +245,13 @@ impl SessionHandle {
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
     pub async fn renew(&self, tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
-        let token = self.lookup().token();
-        let token = token.ok_or_else(|| self.unknown_session())?;
-        let renewed = self.sessions().renew(tx, token, user_id, event).await?;
-        self.keep(renewed.ok_or_else(|| self.unknown_session())?);
+        let lookup = self.lookup();
+        let token = lookup.token().ok_or_else(|| self.unknown_session())?;
+        let renewed = self
+            .sessions()
+            .renew(tx, token, lookup.found(), user_id, event);
+        let renewed = renewed.await?.ok_or_else(|| self.unknown_session())?;
+        self.keep(renewed);
         Ok(())
     }
 

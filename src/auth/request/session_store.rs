@@ -21,6 +21,7 @@ use crate::auth::{
         store,
     },
 };
+use crate::http;
 
 /// Where the upstream store would bring a session back (its `save` is an upsert) or lose what
 /// another request wrote (the last whole record wins), this one does neither.
@@ -48,6 +49,14 @@ impl RecordStore {
         *self.lock_created()
     }
 
+    fn lock_loaded(&self) -> MutexGuard<'_, Option<Data>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn repaired(&self, id: Id) -> Record {
+        self.sessions.repaired(id, self.lookup.found())
+    }
+
     fn lock_created(&self) -> MutexGuard<'_, Option<SessionToken>> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,16 +66,13 @@ impl RecordStore {
 impl SessionStore for RecordStore {
     /// Adds a visitor's session: its row has no user, so it logs nobody in.
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let token = self
-            .sessions
-            .begin_for_visitor(record)
-            .await
-            .map_err(backend)?;
-        *self.lock_created() = Some(token);
+        let token = self.sessions.begin_for_visitor(record).await;
+        *self.lock_created() = Some(token.map_err(store_error)?);
         Ok(())
     }
 
-    /// Writes what this request changed, if the session is not over.
+    /// Writes what this request changed, if the session is not over and its values are not too
+    /// many.
     async fn save(&self, record: &Record) -> Result<()> {
         let mut tx = self.sessions.db().begin().await.map_err(backend)?;
         let Some(data) = store::lock_data(&mut tx, record.id)
@@ -75,19 +81,22 @@ impl SessionStore for RecordStore {
         else {
             return Ok(());
         };
-        let mut current = decode(&data)?;
+        let old_length = data.len();
+        let mut current = record::decode(&data).unwrap_or_else(|_| self.repaired(record.id));
         {
-            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            let loaded = self.lock_loaded();
             // A handler that clears without looking clears all there is.
-            let seen = loaded.take().unwrap_or_else(|| current.data.clone());
+            let seen = loaded.as_ref().unwrap_or(&current.data).clone();
             record::merge(&seen, &record.data, &mut current.data);
-            *loaded = Some(record.data.clone());
         }
-        let data = record::encode(&current).map_err(|error| Error::Encode(error.to_string()))?;
+        current.id = record.id;
+        let data = record::encode_to_store(&current, old_length).map_err(store_error)?;
         store::update_data(&mut tx, record.id, &data)
             .await
             .map_err(backend)?;
-        tx.commit().await.map_err(backend)
+        tx.commit().await.map_err(backend)?;
+        *self.lock_loaded() = Some(record.data.clone());
+        Ok(())
     }
 
     /// The values of a session that is not over.
@@ -101,12 +110,15 @@ impl SessionStore for RecordStore {
         {
             return Ok(None);
         }
-        let record = self.sessions.values().load(id).await?;
-        if let Some(record) = &record {
-            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            *loaded = Some(record.data.clone());
-        }
-        Ok(record)
+        let loaded = match self.sessions.values().load(id).await {
+            Err(Error::Decode(_)) => Some(self.repaired(*id)),
+            loaded => loaded?,
+        };
+        Ok(loaded.map(|record| {
+            *self.lock_loaded() = Some(record.data.clone());
+            // Whatever the record says, it is this session's.
+            Record { id: *id, ..record }
+        }))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
@@ -114,8 +126,13 @@ impl SessionStore for RecordStore {
     }
 }
 
-fn decode(data: &[u8]) -> Result<Record> {
-    record::decode(data).map_err(|error| Error::Decode(error.to_string()))
+/// The kinds of error that the extractor of values tells apart.
+fn store_error(error: http::Error) -> Error {
+    match error {
+        http::Error::SessionValues(why) => Error::Encode(why),
+        http::Error::Unavailable(_) => Error::Backend(error.to_string()),
+        _ => Error::Decode(error.to_string()),
+    }
 }
 
 fn backend(error: impl fmt::Display) -> Error {

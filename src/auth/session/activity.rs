@@ -106,17 +106,12 @@ async fn write(
 ) -> sqlx::Result<Vec<Arc<LiveSession>>> {
     let mut untouched = Vec::new();
     let mut tx = db.begin().await?;
-    for Touch { session, at, .. } in batch {
+    for Touch { session, at, last } in batch {
         let (expires_at, due) = (session.expires_at(timeouts), timeouts.touch_due(*at));
-        if !store::touch(
-            &mut tx,
-            (session.public_id, session.id),
-            *at,
-            expires_at,
-            due,
-        )
-        .await?
-        {
+        // The second use of a visitor's session does not wait until one is due.
+        let due = due.max(*last);
+        let ids = (session.public_id, session.id);
+        if !store::touch(&mut tx, ids, *at, expires_at, due).await? {
             untouched.push(session.clone());
         }
     }

@@ -75,13 +75,18 @@ impl LiveSession {
     }
 
     /// Takes note of a use at `now`; what the last one was if it is time to write this one
-    /// down, which one caller alone is told.
+    /// down, which one caller alone is told. The second use of a visitor's session always is.
     pub fn note_use(&self, timeouts: Timeouts, now: Timestamp) -> Option<Timestamp> {
         let last = self.last_use();
-        if last > timeouts.touch_due(now) {
+        let is_due = last <= timeouts.touch_due(now) || self.is_second_use(last, now);
+        if !is_due {
             return None;
         }
         self.change_last_use(last, now).then_some(last)
+    }
+
+    fn is_second_use(&self, last: Timestamp, now: Timestamp) -> bool {
+        self.user.is_none() && last == self.written.created_at && now > last
     }
 
     /// The use at `noted` could not be written down: the last one that was counts.
@@ -166,7 +171,14 @@ mod tests {
             last_seen_at: start,
             expiry_date: start.after(hour),
         };
-        let session = LiveSession::new(Id(1), Uuid::from_u128(1), written, None, None, None);
+        let user = User {
+            id: Uuid::from_u128(2),
+            username: "Ann".to_owned(),
+            email: None,
+            created_at: start,
+        };
+        let new = |user| LiveSession::new(Id(1), Uuid::from_u128(1), written, None, None, user);
+        let session = new(Some(user));
         let soon = start.after(Duration::from_secs(30));
         assert_eq!(session.note_use(timeouts, soon), None);
         let later = start.after(Duration::from_secs(90));
@@ -175,5 +187,12 @@ mod tests {
         assert_eq!(session.expires_at(timeouts), later.after(hour));
         session.unnote_use(later, start);
         assert_eq!(session.note_use(timeouts, later), Some(start));
+
+        let visitors = new(None);
+        assert_eq!(visitors.note_use(timeouts, start), None, "the first");
+        assert_eq!(visitors.note_use(timeouts, soon), Some(start), "the second");
+        let just_after = soon.after(Duration::from_secs(1));
+        let third = visitors.note_use(timeouts, just_after);
+        assert_eq!(third, None, "the third at once");
     }
 }

@@ -65,7 +65,9 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug)]
 pub(crate) struct Replaced {
     pub ids: Vec<Id>,
-    /// Whether the values of the replaced session move to the new one.
+    /// The session of the request, if it is live.
+    pub current: Option<Arc<LiveSession>>,
+    /// Whether its values move to the new one.
     pub keep_values: bool,
 }
 
@@ -107,6 +109,10 @@ impl Sessions {
 
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     pub fn cookie(&self) -> &SessionCookie {
@@ -164,14 +170,16 @@ impl Sessions {
     /// Begins a session without a user: it logs nobody in.
     pub async fn begin_for_visitor(&self, record: &mut Record) -> Result<SessionToken, Error> {
         let now = self.now();
-        let expires_at = self.0.timeouts.expires_at(now, now);
+        let expires_at = self.0.timeouts.visitor_expires_at(now);
         record.expiry_date = expires_at.into();
         // A flushed session's record still has the id that was deleted.
         record.id = Id::default();
+        // Refused before it takes the write lock.
+        record::encode_to_store(record, 0)?;
         let mut tx = self.0.db.begin().await?;
         let public_id = Uuid::now_v7();
         loop {
-            let data = record::encode(record).map_err(Error::internal)?;
+            let data = record::encode_to_store(record, 0)?;
             let session = NewSession {
                 record,
                 public_id,
@@ -205,13 +213,13 @@ impl Sessions {
         let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
         let mut data = Data::new();
         let mut events = vec![Event::new(action, user.id, Some(client))];
-        for old in replaced.ids {
+        for old in replaced.ids.iter().copied() {
             match store::take(&mut tx, old).await? {
                 Some((_, Some(owner))) if owner != user.id => {
                     events.push(Event::new(Action::LogOut, owner, Some(client)));
                 }
                 Some((bytes, _)) if replaced.keep_values => {
-                    data = record::decode(&bytes).map_err(Error::internal)?.data;
+                    data = record::values_or_none(&bytes, replaced.current.as_deref());
                 }
                 _ => {}
             }
@@ -251,13 +259,14 @@ impl Sessions {
         &self,
         mut tx: Tx,
         token: SessionToken,
+        current: Option<&LiveSession>,
         user_id: Uuid,
         event: Event<'_>,
     ) -> Result<Option<SessionToken>, Error> {
         let Some(bytes) = store::lock_data(&mut tx, token.id).await? else {
             return Ok(None);
         };
-        let record = record::decode(&bytes).map_err(Error::internal)?;
+        let record = record::decode(&bytes).unwrap_or_else(|_| self.repaired(token.id, current));
         let record = Record {
             id: Id::default(),
             ..record
@@ -270,6 +279,16 @@ impl Sessions {
             id: record.id,
             ..token
         }))
+    }
+
+    /// The record of a session whose own is corrupt: no values but those of the login.
+    pub fn repaired(&self, id: Id, session: Option<&LiveSession>) -> Record {
+        let (timeouts, now) = (self.0.timeouts, self.now());
+        let expires_at = session.map_or_else(
+            || timeouts.expires_at(now, now),
+            |session| session.expires_at(timeouts),
+        );
+        record::repaired(id, session, expires_at)
     }
 
     /// Ends sessions, also those that were given a new id a moment ago. With a client, their

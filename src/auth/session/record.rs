@@ -8,8 +8,11 @@ use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
-use crate::auth::account::user::User;
-use crate::clock::Timestamp;
+use super::live::LiveSession;
+use crate::{auth::account::user::User, clock::Timestamp, http::Error};
+
+/// The most bytes that the record of a session may take.
+pub const MAX_SESSION_BYTES: usize = 64 * 1024;
 
 pub(crate) type Data = HashMap<String, Value>;
 
@@ -53,6 +56,62 @@ pub(crate) fn new_record(data: Data, expires_at: Timestamp) -> Record {
 /// The record as the upstream store writes it.
 pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     rmp_serde::to_vec(record)
+}
+
+/// The record as it replaces one of `old_length` bytes.
+///
+/// # Errors
+/// [`Error::SessionValues`] when it is too long.
+pub(crate) fn encode_to_store(record: &Record, old_length: usize) -> Result<Vec<u8>, Error> {
+    let data = encode(record).map_err(|error| Error::SessionValues(error.to_string()))?;
+    check_length(data.len(), old_length).map_err(Error::SessionValues)?;
+    Ok(data)
+}
+
+/// Checks the length of a record that is about to take the place of one of `old` bytes. One that
+/// was larger before may become smaller step by step.
+///
+/// # Errors
+/// What to tell the developer.
+fn check_length(new: usize, old: usize) -> Result<(), String> {
+    if new <= MAX_SESSION_BYTES.max(old) {
+        return Ok(());
+    }
+    Err(format!(
+        "the session's values take {new} bytes, more than the {MAX_SESSION_BYTES} that are kept"
+    ))
+}
+
+/// The record that a session has where its own cannot be read: no values but those of the login.
+pub(crate) fn repaired(id: Id, session: Option<&LiveSession>, expires_at: Timestamp) -> Record {
+    log_corrupt(session);
+    let user = session.and_then(|session| session.user.as_ref());
+    let log_in = user.map(|user| LogInData::of(user).into_values());
+    let data = log_in.into_iter().flatten().collect();
+    Record {
+        id,
+        ..new_record(data, expires_at)
+    }
+}
+
+/// The values of a record that is replaced; none if it is corrupt.
+pub(crate) fn values_or_none(bytes: &[u8], session: Option<&LiveSession>) -> Data {
+    decode(bytes).map_or_else(
+        |_| {
+            log_corrupt(session);
+            Data::new()
+        },
+        |record| record.data,
+    )
+}
+
+/// The error itself stays out of the log: it may quote values.
+fn log_corrupt(session: Option<&LiveSession>) {
+    let session = session.map(|session| tracing::field::display(session.public_id));
+    tracing::warn!(
+        session,
+        "a session's record is corrupt: it is treated as empty"
+    );
 }
 
 /// The record as the upstream store wrote it.
@@ -129,6 +188,14 @@ mod tests {
             &mut now,
         );
         assert_eq!(now, log_in);
+    }
+
+    #[test]
+    fn a_record_grows_to_the_limit_and_a_larger_one_shrinks() {
+        assert!(check_length(MAX_SESSION_BYTES, 0).is_ok());
+        assert!(check_length(MAX_SESSION_BYTES + 1, 0).is_err());
+        assert!(check_length(MAX_SESSION_BYTES + 1, MAX_SESSION_BYTES + 1).is_ok());
+        assert!(check_length(MAX_SESSION_BYTES + 2, MAX_SESSION_BYTES + 1).is_err());
     }
 
     #[test]

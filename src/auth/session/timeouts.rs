@@ -7,6 +7,10 @@ use crate::clock::Timestamp;
 /// However long the idle timeout, a session in use is written to no more often.
 const MAX_TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A visitor's session that nobody uses a second time expires after so long: whoever keeps no
+/// cookie makes one with each request.
+const UNUSED_VISITOR: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The two limits of a session, both held by the server (ASVS 7.3.1 and 7.3.2).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
@@ -46,6 +50,13 @@ impl Timeouts {
         last_seen_at
             .after(self.idle)
             .min(created_at.after(self.absolute))
+    }
+
+    /// The moment from which the new session of a visitor, whom nobody has logged in, expires
+    /// unless it is used a second time.
+    pub fn visitor_expires_at(&self, created_at: Timestamp) -> Timestamp {
+        self.expires_at(created_at, created_at)
+            .min(created_at.after(UNUSED_VISITOR))
     }
 
     /// A use at `now` is written down if the last one was at this moment or before, so that
@@ -102,6 +113,18 @@ mod tests {
             start.after(30 * MINUTE),
             "a shorter timeout holds"
         );
+    }
+
+    #[test]
+    fn a_visitor_who_never_returns_has_a_day() {
+        let (start, day) = (Timestamp::from(START), 24 * 60 * MINUTE);
+        let timeouts = |idle| Timeouts {
+            idle,
+            absolute: 30 * day,
+        };
+        let never = |idle| timeouts(idle).visitor_expires_at(start);
+        assert_eq!(never(14 * day), start.after(day));
+        assert_eq!(never(MINUTE), start.after(MINUTE));
     }
 
     #[test]

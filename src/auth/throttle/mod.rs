@@ -1,9 +1,11 @@
 //! Attempts that are counted, so that guessing gets slow (ASVS 6.3.1, NIST SP 800-63B-4 3.2.2).
 
+mod address_limit;
 pub(crate) mod counter;
 pub mod rate_limit;
 pub(crate) mod store;
 
+pub use address_limit::AddressLimit;
 pub(crate) use rate_limit::RateLimit;
 
 use std::{net::IpAddr, time::Duration};
@@ -94,7 +96,7 @@ impl Throttle {
 }
 
 impl Attempt {
-    fn new(counts: Vec<Counted>) -> Self {
+    pub fn new(counts: Vec<Counted>) -> Self {
         Self {
             counts,
             by: Address::New,

@@ -120,6 +120,11 @@ pub const SETTINGS: &[Setting] = &[
         "a visitor's read is forgotten after so long",
     ),
     setting(
+        "FREE_READS_PER_ADDRESS",
+        "200/1d",
+        "posts opened without a session, per address; past it, 402",
+    ),
+    setting(
         "TRUSTED_PROXIES",
         "empty",
         "addresses or blocks whose X-Forwarded-* are believed",
@@ -184,7 +189,7 @@ pub struct Config {
     pub password_hashes_at_once: usize,
     /// `SESSION_CACHE_ENTRIES`
     pub session_cache_entries: usize,
-    /// `FREE_READS`, `FREE_READS_WINDOW`
+    /// `FREE_READS`, `FREE_READS_WINDOW`, `FREE_READS_PER_ADDRESS`
     pub news: news::Settings,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
@@ -289,6 +294,7 @@ impl Config {
             news: news::Settings {
                 free_reads: env.read_with("FREE_READS", Some(3), free_reads),
                 free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
+                free_reads_per_address: env.rate_limit("FREE_READS_PER_ADDRESS", "200/1d"),
             },
             trusted_proxies: env.list("TRUSTED_PROXIES", |text| trusted_proxy(text, environment)),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
