@@ -1,5 +1,7 @@
 //! The `Host` of a request: which host the client wants to speak to.
 
+use std::net::Ipv6Addr;
+
 use axum::{
     extract::Request,
     http::{HeaderMap, Version, header},
@@ -22,67 +24,64 @@ fn names_host_in(headers: &HeaderMap, version: Version) -> bool {
 
 /// `uri-host [":" port]` of RFC 3986, 3.2.2, with a host that is not empty, as http's must be.
 fn is_host(value: &[u8]) -> bool {
-    let (host_ends_at, is_host) = match value.strip_prefix(b"[") {
-        Some(literal) => {
-            let length = literal.iter().position(|byte| *byte == b']');
-            let length = length.unwrap_or(literal.len());
-            (length + 2, is_ip_literal(&literal[..length]))
-        }
-        None => {
-            let length = value.iter().position(|byte| *byte == b':');
-            let length = length.unwrap_or(value.len());
-            (length, is_name(&value[..length]))
-        }
+    let length = match value {
+        [b'[', literal @ ..] => ip_literal(literal).map(|length| 1 + length),
+        _ => name(value),
     };
-    let Some(rest) = value.get(host_ends_at..) else {
-        return false;
-    };
-    let is_port = match rest.split_first() {
-        None => true,
-        Some((colon, port)) => *colon == b':' && port.iter().all(u8::is_ascii_digit),
-    };
-    is_host && is_port
-}
-
-fn is_ip_literal(literal: &[u8]) -> bool {
-    let is_future = literal
-        .first()
-        .is_some_and(|byte| byte.eq_ignore_ascii_case(&b'v'));
-    if is_future {
-        return literal[1..]
-            .iter()
-            .all(|byte| is_unreserved(*byte) || is_sub_delimiter(*byte) || *byte == b':');
+    match length.map(|length| &value[length..]) {
+        None => false,
+        Some([]) => true,
+        Some([colon, port @ ..]) => *colon == b':' && port.iter().all(u8::is_ascii_digit),
     }
-    std::str::from_utf8(literal).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
-fn is_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = match byte {
-            b'%' => match after {
-                [high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                    after
-                }
-                _ => return false,
-            },
-            byte if is_unreserved(*byte) || is_sub_delimiter(*byte) => after,
-            _ => return false,
+/// The length of the name that a text begins with, if it does.
+fn name(text: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    while let Some(byte) = text.get(length) {
+        length += match byte {
+            byte if IN_NAMES[usize::from(*byte)] => 1,
+            b'%' if text
+                .get(length + 1..length + 3)?
+                .iter()
+                .all(u8::is_ascii_hexdigit) =>
+            {
+                3
+            }
+            _ => break,
         };
     }
-    !name.is_empty()
+    (length > 0).then_some(length)
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+/// The length of the address that a text begins with up to its closing bracket, if it does.
+fn ip_literal(text: &[u8]) -> Option<usize> {
+    let length = text.iter().position(|byte| *byte == b']')?;
+    let literal = &text[..length];
+    let is_literal = match literal {
+        [b'v' | b'V', future @ ..] => future
+            .iter()
+            .all(|byte| IN_NAMES[usize::from(*byte)] || *byte == b':'),
+        _ => std::str::from_utf8(literal).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
+    };
+    is_literal.then_some(length + 1)
 }
 
-fn is_sub_delimiter(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-    )
-}
+/// The bytes of names that stand for themselves, `unreserved` and `sub-delims`: every request
+/// has its host looked at, and a table takes half as long as comparisons.
+const IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = matches!(
+            byte,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
+                | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+        );
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
