@@ -13,6 +13,7 @@ mod conformance;
 mod database_down;
 mod durability;
 mod embed;
+mod fair_share;
 mod files;
 mod freshness;
 mod freshness_under_load;
