@@ -9,12 +9,13 @@ use super::{
     Auth, Parts,
     account::{
         Accounts,
+        credentials::Credentials,
         hooks::{HookFuture, Hooks},
-        user::User,
     },
     cookie::{Secret, SessionCookie, keys::KeyRing},
     session::{Limits, Sessions, timeouts::Timeouts},
     throttle::{RateLimit, Throttle},
+    user::User,
 };
 use crate::{
     clock::Clock,
@@ -222,11 +223,13 @@ impl AuthBuilder {
             .map_err(BuildError::Parameter)?;
         Ok(Auth(Arc::new(Parts {
             sessions,
-            accounts,
-            throttle: self.throttle,
-            passwordless_login: self.passwordless_login,
+            credentials: Credentials {
+                accounts,
+                throttle: self.throttle,
+                passwordless_login: self.passwordless_login,
+                hooks: self.hooks,
+            },
             trusted_proxies: self.trusted_proxies.into(),
-            hooks: self.hooks,
         })))
     }
 }

@@ -14,23 +14,19 @@ pub(crate) mod request;
 mod routes;
 pub(crate) mod session;
 pub(crate) mod throttle;
+pub(crate) mod user;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use axum::{Router, extract::DefaultBodyLimit};
 use ipnet::IpNet;
+use utoipa_axum::router::OpenApiRouter;
 
 pub use self::{
-    account::{
-        Accounts, Application,
-        email::Email,
-        hooks::HookFuture,
-        user::{Account, AccountState, NewAccount, User},
-        username::Username,
-    },
+    account::{Accounts, Application, hooks::HookFuture},
     audit::AuditEvent,
     builder::{AuthBuilder, BuildError},
     cookie::secret::{Secret, generate_secret_key},
-    purge::keep_purging,
     request::{
         extract::{CurrentUser, RequestSession},
         layer::{SessionLayer, WithSession},
@@ -39,19 +35,17 @@ pub use self::{
     },
     session::record::MAX_SESSION_BYTES,
     throttle::{AddressLimit, rate_limit::RateLimit},
+    user::{Account, AccountState, NewAccount, User, email::Email, username::Username},
 };
 pub use tower_sessions::Session;
 
 pub(crate) use builder::spare_cores;
 
-use self::{
-    account::hooks::Hooks, audit::Action, password::Passwords, session::Sessions,
-    throttle::Throttle,
-};
+use self::{account::credentials::Credentials, audit::Action, routes::Services, session::Sessions};
 use crate::{
     clock::Timestamp,
     db::Db,
-    http::{Error, run_to_completion},
+    http::{BODY_LIMIT, Error, run_to_completion},
 };
 
 /// Accounts, login and sessions on one database. Cheap to clone.
@@ -61,11 +55,8 @@ pub struct Auth(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     sessions: Sessions,
-    accounts: Accounts,
-    throttle: Throttle,
-    passwordless_login: bool,
+    credentials: Credentials,
     trusted_proxies: Arc<[IpNet]>,
-    hooks: Hooks,
 }
 
 impl Auth {
@@ -86,7 +77,7 @@ impl Auth {
 
     /// The accounts.
     pub fn accounts(&self) -> &Accounts {
-        &self.0.accounts
+        &self.0.credentials.accounts
     }
 
     /// Gives requests a session, for `Router::layer`. Applied twice, the outer one counts.
@@ -112,11 +103,11 @@ impl Auth {
         let (auth, id) = (self.clone(), user.id);
         let RequestSession { handle, client } = session.clone();
         run_to_completion(async move {
-            let account = account::store::find_by_id(auth.db(), id).await?;
+            let account = user::store::find_by_id(auth.db(), id).await?;
             let account = account.ok_or(Error::BadCredentials)?;
             let replaced = handle.replaced().await?;
             let mut tx = auth.db().begin().await?;
-            if !account::store::note_login(&mut tx, &account, auth.now()).await? {
+            if !user::store::note_login(&mut tx, &account, auth.now()).await? {
                 return Err(Error::BadCredentials);
             }
             handle
@@ -126,24 +117,42 @@ impl Auth {
         .await
     }
 
-    pub(crate) fn sessions(&self) -> &Sessions {
-        &self.0.sessions
+    /// The routes, to be merged into an app or nested in it: `nest("/api/auth", auth.router())`.
+    /// Cross-site requests are refused, and bodies over 64 KiB.
+    pub fn router(&self) -> Router {
+        let router: Router = self.documented_router().into();
+        router.layer(DefaultBodyLimit::max(BODY_LIMIT))
     }
 
-    pub(crate) fn passwords(&self) -> &Passwords {
-        self.0.accounts.passwords()
+    /// The routes with their description, for an app that describes its own (OpenAPI).
+    pub fn documented_router(&self) -> OpenApiRouter {
+        let services = Services {
+            credentials: self.0.credentials.clone(),
+        };
+        routes::table(services, self.0.sessions.cookie().name()).layer(self.session_layer(false))
     }
 
-    pub(crate) fn throttle(&self) -> Throttle {
-        self.0.throttle
+    /// A rate limit for requests of one purpose, which names its counts in the database.
+    pub fn address_limit(&self, purpose: &'static str, limit: RateLimit) -> AddressLimit {
+        let sessions = &self.0.sessions;
+        AddressLimit::new(sessions.db(), sessions.clock(), purpose, limit)
     }
 
-    pub(crate) fn hooks(&self) -> &Hooks {
-        &self.0.hooks
+    /// Removes every session that expired over an hour ago, in batches; returns how many.
+    ///
+    /// # Errors
+    /// When the database is not available; what was removed until then stays removed.
+    pub async fn purge_expired_sessions(&self) -> sqlx::Result<u64> {
+        purge::sessions(self.db(), self.now()).await
     }
 
-    pub(crate) fn passwordless_login(&self) -> bool {
-        self.0.passwordless_login
+    /// Removes counts of attempts that no longer matter and audit events older than 90 days, in
+    /// batches; returns how many.
+    ///
+    /// # Errors
+    /// When the database is not available; what was removed until then stays removed.
+    pub async fn purge_records(&self) -> sqlx::Result<u64> {
+        purge::records(self.db(), self.now()).await
     }
 
     pub(crate) fn session_layer(&self, with_values: bool) -> SessionLayer {
@@ -153,6 +162,12 @@ impl Auth {
             with_values,
         }
     }
+}
+
+/// Purges now and at every `interval`, without slowing requests; for a task of its own.
+pub async fn keep_purging(auth: Auth, interval: Duration) -> Infallible {
+    let sessions = &auth.0.sessions;
+    purge::keep(sessions.db(), sessions.clock(), interval).await
 }
 
 /// What `benches/pieces.rs` measures one by one; for nobody else, and not to be relied on.

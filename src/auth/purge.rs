@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Auth, audit, session, throttle};
+use super::{audit, session, throttle};
+use crate::{
+    clock::{Clock, Timestamp},
+    db::Db,
+};
 
 /// A session that is over is still told from one that never was for so long.
 const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
@@ -41,39 +45,28 @@ const GENTLE: Pace = Pace {
     rest: 9,
 };
 
-impl Auth {
-    /// Removes every session that has been over for an hour, a batch at a time; how many
-    /// there were.
-    ///
-    /// # Errors
-    /// When the database does not answer; what was removed until then stays removed.
-    pub async fn purge_expired_sessions(&self) -> sqlx::Result<u64> {
-        self.purge_sessions_at(BRISK).await
-    }
+/// Removes every session that expired over an hour ago; returns how many.
+pub(crate) async fn sessions(db: &Db, now: Timestamp) -> sqlx::Result<u64> {
+    sessions_at(BRISK, db, now).await
+}
 
-    /// Removes what has been counted of attempts and says nothing any more, and audit events
-    /// that are 90 days old, a batch at a time; how many rows there were.
-    ///
-    /// # Errors
-    /// When the database does not answer; what was removed until then stays removed.
-    pub async fn purge_records(&self) -> sqlx::Result<u64> {
-        self.purge_records_at(BRISK).await
-    }
+/// Removes counts of attempts that no longer matter and old audit events; returns how many.
+pub(crate) async fn records(db: &Db, now: Timestamp) -> sqlx::Result<u64> {
+    records_at(BRISK, db, now).await
+}
 
-    async fn purge_sessions_at(&self, pace: Pace) -> sqlx::Result<u64> {
-        let before = self.now().before(KEPT_EXPIRED);
-        pace.keep(|rows| session::store::purge(self.db(), before, rows))
-            .await
-    }
+async fn sessions_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
+    let before = now.before(KEPT_EXPIRED);
+    pace.keep(|rows| session::store::purge(db, before, rows))
+        .await
+}
 
-    async fn purge_records_at(&self, pace: Pace) -> sqlx::Result<u64> {
-        let now = self.now();
-        let before = now.before(KEPT_AUDIT_EVENTS);
-        let tallies = pace.keep(|rows| throttle::store::purge(self.db(), now, rows));
-        let tallies = tallies.await?;
-        let events = pace.keep(|rows| audit::purge(self.db(), before, rows));
-        Ok(tallies + events.await?)
-    }
+async fn records_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
+    let before = now.before(KEPT_AUDIT_EVENTS);
+    let counts = pace.keep(|rows| throttle::store::purge(db, now, rows));
+    let counts = counts.await?;
+    let events = pace.keep(|rows| audit::purge(db, before, rows));
+    Ok(counts + events.await?)
 }
 
 impl Pace {
@@ -106,18 +99,17 @@ impl Pace {
     }
 }
 
-/// Purges now and at every `interval`, whatever the database answers, and so that nobody
-/// notices.
-pub async fn keep_purging(auth: Auth, interval: Duration) -> Infallible {
+/// Purges now and at every `interval`, whatever the database answers, without slowing requests.
+pub(crate) async fn keep(db: &Db, clock: &Clock, interval: Duration) -> Infallible {
     let mut interval = tokio::time::interval(interval);
     loop {
         interval.tick().await;
-        match auth.purge_sessions_at(GENTLE).await {
+        match sessions_at(GENTLE, db, clock.now()).await {
             Ok(0) => {}
             Ok(purged) => tracing::info!(purged, "removed expired sessions"),
             Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
         }
-        if let Err(error) = auth.purge_records_at(GENTLE).await {
+        if let Err(error) = records_at(GENTLE, db, clock.now()).await {
             tracing::warn!(%error, "old records could not be removed");
         }
     }

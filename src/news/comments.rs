@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::posts;
 use crate::{
-    auth::account::user::User,
+    auth::user::User,
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
 };

@@ -11,7 +11,7 @@ use super::{
     votes,
 };
 use crate::{
-    auth::account::{Accounts, Application, user::User},
+    auth::{Accounts, Application, User},
     clock::{Clock, Timestamp},
     db::Db,
     http::Error,

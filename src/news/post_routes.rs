@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     auth::{
-        account::{user::User, username::Username},
         request::{extract::CurrentUser, visitor::Visitor},
+        user::{User, username::Username},
     },
     http::{
         self, FieldErrors, JsonBody, OneId, PathIds, Problem, QueryString,

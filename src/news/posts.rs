@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    auth::account::{user::User, username::Username},
+    auth::user::{User, username::Username},
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},
 };

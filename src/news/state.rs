@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use super::{meter::Meter, settings::Settings};
-use crate::{
-    auth::{AddressLimit, Auth},
-    clock::Timestamp,
-    db::Db,
-};
+use crate::{auth::Auth, clock::Timestamp, db::Db};
 
 /// The news on the auth's database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -22,7 +18,7 @@ struct Parts {
 impl News {
     pub fn new(auth: &Auth, settings: &Settings) -> Self {
         let per_address = settings.free_reads_per_address;
-        let per_address = per_address.map(|limit| AddressLimit::new(auth, "post", limit));
+        let per_address = per_address.map(|limit| auth.address_limit("post", limit));
         let meter = settings.free_reads.map(|limit| Meter {
             limit,
             window: settings.free_reads_window,

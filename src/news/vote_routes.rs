@@ -10,7 +10,7 @@ use super::{
     votes::{self, Voted},
 };
 use crate::{
-    auth::{account::user::User, request::extract::CurrentUser},
+    auth::{request::extract::CurrentUser, user::User},
     http::{
         self, OneId, PathIds,
         problem_responses::{NotFound, NotLoggedIn},

@@ -2,8 +2,7 @@
 
 use std::{fmt, pin::Pin, sync::Arc};
 
-use super::user::User;
-use crate::{db::Tx, http::Error};
+use crate::{auth::user::User, db::Tx, http::Error};
 
 /// The work of a hook.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;

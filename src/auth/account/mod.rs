@@ -1,25 +1,18 @@
 //! What sign-up and an operator do to accounts.
 
 pub(crate) mod credentials;
-pub(crate) mod email;
 pub(crate) mod hooks;
-pub(crate) mod store;
-pub(crate) mod user;
-pub(crate) mod username;
 
 use uuid::Uuid;
 
-use self::{
-    email::Email,
-    user::{Account, AccountState, NewAccount, Taken, User},
-    username::Username,
-};
-use crate::auth::{
-    account,
+use super::{
     audit::{self, Action, AuditEvent, Event},
-    password::Passwords,
+    password::{Origin, Passwords, has_good_length},
     session,
     throttle::forget_log_ins,
+    user::{
+        self, Account, AccountState, NewAccount, Taken, User, email::Email, username::Username,
+    },
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -60,24 +53,38 @@ impl Accounts {
         })
     }
 
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn passwords(&self) -> &Passwords {
         &self.passwords
     }
 
-    /// Checks every field of somebody who signs up and hashes the password.
+    /// Checks every field of somebody who signs up and hashes the password, in the share of
+    /// `origin`.
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
-    /// [`Error::EmailTaken`], before any work is spent on the hash.
-    pub async fn check(&self, application: Application) -> Result<NewAccount, Error> {
+    /// [`Error::EmailTaken`], before any work is spent on the password.
+    pub(crate) async fn check(
+        &self,
+        application: Application,
+        origin: Origin,
+    ) -> Result<NewAccount, Error> {
         let username = Username::for_sign_up(&application.username);
-        self.check_with(username, application).await
+        self.check_with(username, application, origin).await
     }
 
     async fn check_with(
         &self,
         username: Result<Username, String>,
         application: Application,
+        origin: Origin,
     ) -> Result<NewAccount, Error> {
         let mut errors = FieldErrors::new();
         let username = username
@@ -91,14 +98,22 @@ impl Accounts {
             Some(Ok(email)) => Some(email),
             None => None,
         };
-        if let Some(password) = &application.password {
+        let password = application.password;
+        if let Some(username) = &username
+            && errors.is_empty()
+            && password.as_deref().is_none_or(has_good_length)
+        {
+            self.refuse_taken(username, email.as_ref()).await?;
+        }
+        if let Some(password) = &password {
             // What is neither may be as long as the body.
             let inputs = [
                 username.as_ref().map(|name| name.as_typed().to_owned()),
                 email.as_ref().map(|email| email.as_typed().to_owned()),
             ];
-            let inputs = inputs.into_iter().flatten();
-            if let Some(what) = self.passwords.weakness(password, inputs.collect()).await? {
+            let inputs = inputs.into_iter().flatten().collect();
+            let strength = self.passwords.strength();
+            if let Some(what) = strength.weakness(password, inputs, origin).await? {
                 note(&mut errors, "password", what);
             }
         }
@@ -106,9 +121,8 @@ impl Accounts {
             Some(username) if errors.is_empty() => username,
             _ => return Err(Error::Invalid(errors)),
         };
-        self.refuse_taken(&username, email.as_ref()).await?;
-        let password_hash = match application.password {
-            Some(password) => Some(self.hash(password).await?),
+        let password_hash = match password {
+            Some(password) => Some(self.hash(password, origin).await?),
             None => None,
         };
         Ok(NewAccount {
@@ -121,10 +135,11 @@ impl Accounts {
     /// Makes the account for an operator, who may give it a name that looks like another.
     ///
     /// # Errors
-    /// As [`Accounts::check`].
+    /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
+    /// [`Error::EmailTaken`].
     pub async fn add(&self, application: Application) -> Result<User, Error> {
         let username = Username::parse(&application.username);
-        let account = self.check_with(username, application).await?;
+        let account = self.check_with(username, application, None).await?;
         let (tx, user) = self.begin_with(&account).await?;
         let event = Event::new(Action::SignUp, user.id, None);
         audit::commit(&self.db, tx, self.clock.now(), &[event], Vec::new()).await?;
@@ -134,7 +149,7 @@ impl Accounts {
     /// Makes the account in a transaction yet to be committed.
     pub(crate) async fn begin_with(&self, account: &NewAccount) -> Result<(Tx, User), Error> {
         let mut tx = self.db.begin().await?;
-        if let Some(user) = account::store::insert(&mut tx, account, self.clock.now()).await? {
+        if let Some(user) = user::store::insert(&mut tx, account, self.clock.now()).await? {
             return Ok((tx, user));
         }
         drop(tx);
@@ -145,7 +160,7 @@ impl Accounts {
     }
 
     async fn refuse_taken(&self, username: &Username, email: Option<&Email>) -> Result<(), Error> {
-        match account::store::find_taken(&self.db, username, email).await? {
+        match user::store::find_taken(&self.db, username, email).await? {
             None => Ok(()),
             Some(Taken::Username) => Err(Error::UsernameTaken),
             Some(Taken::Email) => Err(Error::EmailTaken),
@@ -155,7 +170,7 @@ impl Accounts {
     /// The account of this name.
     pub async fn find(&self, username: &str) -> Result<Option<Account>, Error> {
         match Username::parse(username) {
-            Ok(username) => Ok(account::store::find(&self.db, &username).await?),
+            Ok(username) => Ok(user::store::find(&self.db, &username).await?),
             Err(_) => Ok(None),
         }
     }
@@ -163,14 +178,14 @@ impl Accounts {
     /// Up to `limit` accounts in the order of their names, from the one after the cursor
     /// `after`, each with its cursor.
     pub async fn list(&self, after: &str, limit: i64) -> Result<Vec<(String, Account)>, Error> {
-        Ok(account::store::list(&self.db, after, limit).await?)
+        Ok(user::store::list(&self.db, after, limit).await?)
     }
 
     /// Disables or enables an account. While it is disabled its sessions are answered as
     /// those of a user who is gone; they are removed for good when it is enabled again.
     pub async fn set_state(&self, user: &User, state: AccountState) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
-        account::store::set_state(&mut tx, user.id, state, self.clock.now()).await?;
+        user::store::set_state(&mut tx, user.id, state, self.clock.now()).await?;
         if state == AccountState::Enabled {
             session::store::delete_others(&mut tx, user.id, None).await?;
         }
@@ -218,7 +233,7 @@ impl Accounts {
         client: Option<&Client>,
     ) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
-        account::store::lock(&mut tx, user_id).await?;
+        user::store::lock(&mut tx, user_id).await?;
         let ended = session::store::delete_others(&mut tx, user_id, kept).await?;
         if ended == 0 && client.is_some() {
             // Another server may have ended them just now.
@@ -242,10 +257,11 @@ impl Accounts {
     /// # Errors
     /// [`Error::Invalid`] when the password is too easily guessed.
     pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
-        self.check_new_password(user, "password", &password).await?;
-        let hash = self.hash(password).await?;
+        self.check_new_password(user, "password", &password, None)
+            .await?;
+        let hash = self.hash(password, None).await?;
         let mut tx = self.db.begin().await?;
-        account::store::set_password(&mut tx, user.id, &hash).await?;
+        user::store::set_password(&mut tx, user.id, &hash).await?;
         forget_log_ins(&mut tx, &user.username).await?;
         session::store::delete_others(&mut tx, user.id, None).await?;
         self.commit_ending_all(tx, user.id, Action::ChangePassword, None)
@@ -259,18 +275,20 @@ impl Accounts {
         user: &User,
         field: &str,
         password: &str,
+        origin: Origin,
     ) -> Result<(), Error> {
         let inputs = [Some(user.username.clone()), user.email.clone()];
         let inputs = inputs.into_iter().flatten().collect();
-        match self.passwords.weakness(password, inputs).await? {
+        let strength = self.passwords.strength();
+        match strength.weakness(password, inputs, origin).await? {
             None => Ok(()),
             Some(what) => Err(Error::invalid(field, what)),
         }
     }
 
-    async fn hash(&self, password: String) -> Result<String, Error> {
-        let turn = self.passwords.turn().await?;
-        Ok(self.passwords.hash(turn, password).await?.0)
+    async fn hash(&self, password: String, origin: Origin) -> Result<String, Error> {
+        let permit = self.passwords.permit(origin).await?;
+        Ok(self.passwords.hash(permit, password).await?.0)
     }
 }
 

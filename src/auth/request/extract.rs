@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::SessionHandle;
-use crate::auth::account::user::User;
+use crate::auth::user::User;
 use crate::http::{Client, Error, run_to_completion};
 
 /// Who is logged in. As an argument it answers visitors with 401 and its reason; as

@@ -8,8 +8,8 @@ use std::{
 };
 
 use axum::{
-    extract::{FromRequestParts, Request},
-    http::{HeaderValue, header, request::Parts},
+    extract::Request,
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use ipnet::IpNet;
@@ -17,7 +17,6 @@ use tower::{Layer, Service};
 
 use super::SessionHandle;
 use crate::auth::session::Sessions;
-use crate::http::{Client, Error};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -92,19 +91,5 @@ where
             headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
             Ok(answer)
         })
-    }
-}
-
-/// The client of a request behind the layer.
-#[derive(Debug)]
-pub(crate) struct ClientInfo(pub Client);
-
-impl<S: Sync> FromRequestParts<S> for ClientInfo {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let session = SessionHandle::from_request_parts(parts, state).await?;
-        let proxies = session.trusted_proxies();
-        Ok(Self(Client::of(&parts.headers, &parts.extensions, proxies)))
     }
 }

@@ -25,13 +25,13 @@ use self::{
     unauthorized::{Circumstances, Unauthorized},
 };
 use crate::auth::{
-    account::user::User,
     audit::{Action, Event},
     cookie::{NoSession, keys::Verified, token::SessionToken},
     session::{
         Replaced, Sessions,
         live::{LiveSession, NotLive},
     },
+    user::User,
 };
 use crate::{
     db::Tx,

@@ -16,7 +16,7 @@ use super::{
     SessionHandle,
     layer::{SessionLayer, WithSession},
 };
-use crate::{auth::account::user::User, http::Error};
+use crate::{auth::user::User, http::Error};
 
 /// The layer of [`Auth::require`](crate::Auth::require).
 #[derive(Clone, Debug)]

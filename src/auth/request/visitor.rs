@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::SessionHandle;
 use crate::{
-    auth::{account::user::User, session},
+    auth::{session, user::User},
     db::Tx,
     http::{Error, client_ip},
 };

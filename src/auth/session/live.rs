@@ -13,7 +13,7 @@ use super::{
     store::SessionRow,
     timeouts::{Timeouts, Written},
 };
-use crate::auth::{account::user::User, cookie::token::SessionToken};
+use crate::auth::{cookie::token::SessionToken, user::User};
 use crate::{clock::Timestamp, db::Revocable};
 
 /// A session that is not over, with its user. The values of its record are not here: other

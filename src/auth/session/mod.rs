@@ -25,9 +25,9 @@ use self::{
     timeouts::Timeouts,
 };
 use super::{
-    account::user::User,
     audit::{self, Action, Event},
     cookie::{SessionCookie, token::SessionToken},
+    user::User,
 };
 use crate::{
     clock::{Clock, Timestamp},

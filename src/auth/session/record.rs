@@ -9,7 +9,7 @@ use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
 use super::live::LiveSession;
-use crate::{auth::account::user::User, clock::Timestamp, http::Error};
+use crate::{auth::user::User, clock::Timestamp, http::Error};
 
 /// The most bytes that the record of a session may take.
 pub const MAX_SESSION_BYTES: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use super::{
     counter::{Counted, Scope},
     network,
 };
-use crate::{auth::Auth, clock::Clock, db::Db, http::Error};
+use crate::{clock::Clock, db::Db, http::Error};
 
 /// A rate limit per client address, counted in the database: exactly, also for parallel requests
 /// and on several nodes. Cheap to clone.
@@ -23,11 +23,10 @@ pub struct AddressLimit {
 }
 
 impl AddressLimit {
-    /// A limit of requests for one purpose, which names its counts in the database.
-    pub fn new(auth: &Auth, purpose: &'static str, limit: RateLimit) -> Self {
+    pub(crate) fn new(db: &Db, clock: &Clock, purpose: &'static str, limit: RateLimit) -> Self {
         Self {
-            db: auth.db().clone(),
-            clock: auth.sessions().clock().clone(),
+            db: db.clone(),
+            clock: clock.clone(),
             purpose,
             limit,
         }

@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     Clock,
-    auth::{
-        account::{Accounts, user::Account},
-        audit::AuditEvent,
-    },
+    auth::{Account, Accounts, audit::AuditEvent},
     server::settings::{Config, read_environment},
 };
 

@@ -4,10 +4,7 @@ use std::io;
 
 use crate::{
     Clock, Db,
-    auth::account::{
-        Accounts, Application,
-        user::{Account, AccountState, User},
-    },
+    auth::{Account, AccountState, Accounts, Application, User},
     news,
     server::settings::{Config, read_environment},
 };

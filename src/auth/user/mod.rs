@@ -1,11 +1,15 @@
 //! Users and their accounts.
 
+pub(crate) mod email;
+pub(crate) mod store;
+pub(crate) mod username;
+
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{email::Email, username::Username};
+use self::{email::Email, username::Username};
 use crate::clock::Timestamp;
 
 /// A user as everybody may see them.

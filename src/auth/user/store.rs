@@ -3,11 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{
-    email::Email,
-    user::{Account, AccountState, NewAccount, Taken, User},
-    username::Username,
-};
+use super::{Account, AccountState, NewAccount, Taken, User, email::Email, username::Username};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_writer},

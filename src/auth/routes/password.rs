@@ -1,0 +1,86 @@
+//! Changing the password.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{
+        account::credentials::Credentials,
+        request::extract::{CurrentUser, RequestSession},
+    },
+    http::{
+        Error, FieldErrors, JsonBody, Problem,
+        problem_responses::{Busy, NotLoggedIn, TooManyAttempts},
+        run_to_completion,
+    },
+};
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct PasswordChange {
+    #[serde(default)]
+    #[schema(required, format = Password, min_length = 1, example = "plain tea at dawn")]
+    current_password: String,
+    /// 8 to 256 characters, taken as they are; not easily guessed.
+    #[serde(default)]
+    #[schema(
+        required,
+        format = Password,
+        min_length = 8,
+        max_length = 256,
+        example = "black coffee by noon"
+    )]
+    new_password: String,
+}
+
+impl PasswordChange {
+    fn check(&self) -> Result<(), Error> {
+        let fields = [
+            ("current_password", &self.current_password),
+            ("new_password", &self.new_password),
+        ];
+        let missing = fields.into_iter().filter(|(_, value)| value.is_empty());
+        let required = |(field, _): (&str, _)| (field.to_owned(), vec!["is required".to_owned()]);
+        let errors: FieldErrors = missing.map(required).collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(errors))
+        }
+    }
+}
+
+/// Change the caller's password
+///
+/// This session goes on under a new id; the caller's others end.
+#[utoipa::path(post, path = "/password", tag = "account", request_body = PasswordChange,
+    security(("session" = [])),
+    responses(
+        (status = 204, description = "Changed",
+            headers(("Set-Cookie", description = "This session's new id"))),
+        (status = 400, body = Problem, content_type = "application/problem+json",
+            description = "`bad_credentials`: that is not the current password"),
+        NotLoggedIn,
+        TooManyAttempts,
+        Busy,
+    ),
+)]
+pub(super) async fn change_password(
+    State(credentials): State<Credentials>,
+    _: CurrentUser,
+    session: RequestSession,
+    JsonBody(body): JsonBody<PasswordChange>,
+) -> Result<StatusCode, Error> {
+    body.check()?;
+    run_to_completion(async move {
+        let RequestSession { handle, client } = session;
+        let (user, session_id) = handle.user().await?;
+        let passwords = (body.current_password, body.new_password);
+        let (tx, event) = credentials
+            .change_password(&user, session_id, &client, passwords)
+            .await?;
+        handle.renew(tx, user.id, event).await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}

@@ -1,0 +1,84 @@
+//! Signing up.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{
+        account::{Application, credentials::Credentials},
+        audit::Action,
+        request::extract::RequestSession,
+        user::User,
+    },
+    http::{
+        Error, JsonBody, Problem,
+        problem_responses::{Busy, TooManyAttempts},
+        run_to_completion,
+    },
+};
+
+/// A missing field counts as empty, so that all that is wrong is said at once.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct SignUp {
+    /// 2 to 32 letters, digits, `.`, `_` or `-`; two that differ in case alone are the same.
+    /// Letters are of one script, none of them rare or invisible (UTS #39, Highly Restrictive).
+    #[serde(default)]
+    #[schema(
+        required,
+        min_length = 2,
+        max_length = 32,
+        pattern = r"^[\p{L}\p{N}\p{M}._-]+$",
+        example = "Jackson"
+    )]
+    username: String,
+    #[serde(default)]
+    #[schema(required, format = Email, max_length = 254, example = "jackson@example.com")]
+    email: String,
+    /// 8 to 256 characters, taken as they are; not easily guessed.
+    #[serde(default)]
+    #[schema(
+        required,
+        format = Password,
+        min_length = 8,
+        max_length = 256,
+        example = "plain tea at dawn"
+    )]
+    password: String,
+}
+
+/// Make an account and log in
+///
+/// Whatever session came along is cleared.
+#[utoipa::path(post, path = "/signup", tag = "session", request_body = SignUp, responses(
+    (status = 201, body = User, description = "The account is made and logged in",
+        headers(("Set-Cookie", description = "The new session"))),
+    (status = 409, body = Problem, content_type = "application/problem+json",
+        description = "`username_taken` or `email_taken`"),
+    TooManyAttempts,
+    Busy,
+))]
+pub(super) async fn sign_up(
+    State(credentials): State<Credentials>,
+    session: RequestSession,
+    JsonBody(body): JsonBody<SignUp>,
+) -> Result<(StatusCode, Json<User>), Error> {
+    run_to_completion(async move {
+        let RequestSession { handle, client } = session;
+        let application = Application {
+            username: body.username,
+            email: Some(body.email),
+            password: Some(body.password),
+        };
+        let admitted = credentials.admit(application, &client).await?;
+        let replaced = handle.replaced().await?.cleared();
+        let signed_up = credentials.begin_sign_up(admitted, &client).await?;
+        let (tx, user, used) = signed_up.into_parts();
+        handle
+            .log_in(tx, &user, &client, replaced, Action::SignUp)
+            .await?;
+        credentials.record_sign_up(&user, used, &client).await;
+        Ok((StatusCode::CREATED, Json(user)))
+    })
+    .await
+}
