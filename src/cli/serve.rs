@@ -39,6 +39,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         tracing::info!("first run: wrote .env with a fresh SECRET_KEY");
     }
 
+    http::raise_open_files().map_err(Failure::other)?;
     if options.demo {
         demo::refuse_in_production(&config)?;
     }
@@ -117,7 +118,8 @@ fn warn_of_proxies(config: &Config) {
     if config.is_production() && config.trusted_proxies.is_empty() {
         tracing::warn!(
             "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
-             LOGIN_FAILURES_PER_ADDRESS and SIGNUPS_PER_ADDRESS count them as one"
+             LOGIN_FAILURES_PER_ADDRESS, SIGNUPS_PER_ADDRESS and FREE_READS_PER_ADDRESS count \
+             them as one"
         );
     }
 }

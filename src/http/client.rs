@@ -30,10 +30,9 @@ impl Client {
     /// The client of a request, believing `X-Forwarded-For` as far as every proxy
     /// that added to it is trusted.
     pub fn of(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: &[IpNet]) -> Self {
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
         let user_agent = headers.get(header::USER_AGENT);
         Self {
-            ip: peer.map(|peer| client_address(peer.ip(), headers, trusted_proxies)),
+            ip: client_ip(headers, extensions, trusted_proxies),
             user_agent: user_agent.map(|agent| {
                 String::from_utf8_lossy(agent.as_bytes())
                     .chars()
@@ -43,6 +42,16 @@ impl Client {
             request_id: current_request_id(),
         }
     }
+}
+
+/// The client's address; unknown when the app is served without connection info.
+pub fn client_ip(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    trusted_proxies: &[IpNet],
+) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|peer| client_address(peer.ip(), headers, trusted_proxies))
 }
 
 /// Whether the client spoke https, as a trusted proxy tells; we ourselves speak plain http.

@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -14,12 +17,52 @@ use tokio::time;
 /// due and sleeps on if that was met long since. hyper's own would be set and taken back in the
 /// runtime's list with each request.
 #[derive(Clone, Debug)]
-pub(super) struct HeadTimer(Arc<Mutex<Pin<Box<time::Sleep>>>>);
+pub(super) struct HeadTimer(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    sleep: Mutex<Pin<Box<time::Sleep>>>,
+    created: Instant,
+    /// Since when a request's head is waited for, in milliseconds from `created` and one; zero
+    /// while a request is handled.
+    waiting_since: AtomicU64,
+    is_ended: AtomicBool,
+}
 
 impl HeadTimer {
     pub fn new() -> Self {
         let due = time::sleep_until(time::Instant::now());
-        Self(Arc::new(Mutex::new(Box::pin(due))))
+        Self(Arc::new(Parts {
+            sleep: Mutex::new(Box::pin(due)),
+            created: Instant::now(),
+            waiting_since: AtomicU64::new(1),
+            is_ended: AtomicBool::new(false),
+        }))
+    }
+
+    /// Notes that a request has come and is handled.
+    pub fn note_request(&self) {
+        self.0.waiting_since.store(0, Ordering::Relaxed);
+    }
+
+    /// How long a request's head has been waited for; none while a request is handled, or where
+    /// the waiting is ended already.
+    pub fn waiting_for(&self) -> Option<Duration> {
+        let since = self.0.waiting_since.load(Ordering::Relaxed);
+        let is_waiting = since > 0 && !self.0.is_ended.load(Ordering::Relaxed);
+        let since = Duration::from_millis(since.saturating_sub(1));
+        is_waiting.then(|| self.0.created.elapsed().saturating_sub(since))
+    }
+
+    /// Ends the waiting for a request's head as if its time were up: the connection is closed,
+    /// after the response where a request has come meanwhile.
+    pub fn end(&self) {
+        self.0.is_ended.store(true, Ordering::Relaxed);
+        self.lock().as_mut().reset(time::Instant::now());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pin<Box<time::Sleep>>> {
+        self.0.sleep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -29,6 +72,9 @@ impl Timer for HeadTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let since = self.0.created.elapsed().as_millis();
+        let since = u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1);
+        self.0.waiting_since.store(since, Ordering::Relaxed);
         let timer = self.clone();
         Box::pin(HeadSleep { timer, deadline })
     }
@@ -45,7 +91,11 @@ impl Future for HeadSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut sleep = self.timer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sleep = self.timer.lock();
+        // Under the lock, so that an end from now on wakes us up.
+        if self.timer.0.is_ended.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
         while sleep.as_mut().poll(cx).is_ready() {
             if Instant::now() >= self.deadline {
                 return Poll::Ready(());
@@ -57,6 +107,7 @@ impl Future for HeadSleep {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -70,5 +121,20 @@ mod tests {
         let later = start + Duration::from_millis(80);
         Timer::sleep_until(&timer, later).await;
         assert!(Instant::now() >= later);
+    }
+
+    #[tokio::test]
+    async fn a_wait_can_be_ended_but_not_a_request() {
+        let timer = HeadTimer::new();
+        let head = tokio::spawn(Timer::sleep(&timer, Duration::from_secs(60)));
+        tokio::task::yield_now().await;
+        assert!(timer.waiting_for().is_some());
+        timer.end();
+        head.await.unwrap();
+        assert_eq!(timer.waiting_for(), None);
+
+        let timer = HeadTimer::new();
+        timer.note_request();
+        assert_eq!(timer.waiting_for(), None);
     }
 }

@@ -1,18 +1,19 @@
 //! The accept loop: connections bounded in number, and in the time they may take.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use super::{HttpService, head_timer::HeadTimer};
+use super::{
+    HttpService,
+    open_files::connection_limit,
+    room::{Place, Room},
+};
 
 /// From the first moment of waiting for a request's head to its last byte; so a connection
 /// that is kept open unused is closed after as long. axum's own `serve` sets none.
@@ -21,25 +22,19 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A larger head is answered 431.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// One more waits in the kernel's queue until another is closed.
-const MAX_CONNECTIONS: u64 = 10_000;
-/// Fewer than a page or two of browsers open.
-const FEW_CONNECTIONS: u64 = 500;
-/// Files that are not connections: databases, logs, the page.
-const OTHER_FILES: u64 = 256;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Serves `app` until `stop` is ready, then finishes the requests under way. The address of
 /// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
 /// process may have open as far as the system lets it.
 pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
-    let permits = Arc::new(Semaphore::new(connection_limit()));
+    let room = Room::new(connection_limit());
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (permit, stream, peer) = tokio::select! {
+        let (place, stream, peer) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &permits) => match accepted {
+            accepted = accept(&listener, &room) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) if is_of_the_client(&error) => continue,
                 Err(error) => {
@@ -50,9 +45,14 @@ pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Futu
             },
         };
         let app = app.clone();
-        let service = service_fn(move |request| answer(app.clone(), peer, request));
+        let timer = place.timer.clone();
+        let head_timer = timer.clone();
+        let service = service_fn(move |request| {
+            timer.note_request();
+            answer(app.clone(), peer, request)
+        });
         let connection = http1::Builder::new()
-            .timer(HeadTimer::new())
+            .timer(head_timer)
             .header_read_timeout(HEAD_TIMEOUT)
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(with_write_timeout(stream), service);
@@ -60,23 +60,18 @@ pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Futu
         tokio::spawn(async move {
             // How a connection ends is the client's business.
             let _ = connection.await;
-            drop(permit);
+            drop(place);
         });
     }
     drop(listener);
     connections.shutdown().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let permit = permits.clone().acquire_owned().await;
-    let permit = permit.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener, room: &Room) -> io::Result<(Place, TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     // Answers are short: nothing is gained by waiting for more of them.
     let _ = stream.set_nodelay(true);
-    Ok((permit, stream, peer))
+    Ok((room.place().await, stream, peer))
 }
 
 /// Whether a connection was gone before it was accepted.
@@ -101,19 +96,4 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
     app.oneshot(request.map(Body::new)).await
-}
-
-/// As many connections as the process may have files open, less those it needs itself. The
-/// usual limit of 1,024 is raised as far as the system lets us.
-fn connection_limit() -> usize {
-    let files = rlimit::increase_nofile_limit(MAX_CONNECTIONS + OTHER_FILES);
-    let files = files.unwrap_or(OTHER_FILES * 2);
-    let connections = (files - OTHER_FILES.min(files / 2)).clamp(1, MAX_CONNECTIONS);
-    if connections < FEW_CONNECTIONS {
-        tracing::warn!(
-            connections,
-            "the limit of open files allows but few connections"
-        );
-    }
-    usize::try_from(connections).unwrap_or(usize::MAX)
 }

@@ -81,12 +81,35 @@ impl Workplace {
 
     /// Starts the server on a free port.
     pub fn serve(&self) -> Process {
-        let mut command = self.command(&[]);
+        Self::wait_for(Self::start(self.command(&[])))
+    }
+
+    /// Starts the server where a process may have no more than `limit` files open.
+    pub fn serve_with_open_files(&self, limit: u32) -> Process {
+        Self::wait_for(self.start_with_open_files(limit))
+    }
+
+    pub fn start_with_open_files(&self, limit: u32) -> Child {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("ulimit -n {limit} && exec \"$0\"");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_handstamp")])
+            .current_dir(self.folder.path())
+            .env_clear();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Child {
         command
             .env("PORT", "0")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.spawn().unwrap()
+    }
+
+    /// Waits until a server says where it listens.
+    fn wait_for(mut child: Child) -> Process {
         let mut first_line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut first_line).unwrap();

@@ -1,0 +1,74 @@
+//! How many connections fit into the files that the process may have open.
+
+use thiserror::Error;
+
+/// One more waits until another is closed.
+const MAX_CONNECTIONS: u64 = 10_000;
+/// Fewer than a page or two of browsers open.
+const FEW_CONNECTIONS: u64 = 500;
+/// The databases, the log and the listener need about thirty.
+const OWN_FILES: u64 = 40;
+/// Each connection may read a file of the page; so many at the same time are provided for.
+const MAX_PAGE_FILES: u64 = 216;
+/// Room for a few connections.
+const MIN_FILES: u64 = OWN_FILES + 8;
+
+/// The system lets the process open too few files for a server.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "a process may have {limit} files open here, and a server needs {MIN_FILES}: raise the limit \
+     (ulimit -n, or LimitNOFILE= of systemd)"
+)]
+pub struct TooFewOpenFiles {
+    limit: u64,
+}
+
+/// Raises the number of files that the process may have open as far as the system lets it.
+///
+/// # Errors
+/// When a server cannot run with as many.
+pub fn raise_open_files() -> Result<(), TooFewOpenFiles> {
+    match raised_limit() {
+        limit @ ..MIN_FILES => Err(TooFewOpenFiles { limit }),
+        _ => Ok(()),
+    }
+}
+
+/// As many connections as there may be at a time.
+pub(super) fn connection_limit() -> usize {
+    let files = raised_limit();
+    let connections = connections_within(files);
+    if connections < FEW_CONNECTIONS {
+        tracing::warn!(
+            files,
+            connections,
+            "the limit of open files allows but few connections"
+        );
+    }
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// The usual limit of 1,024 is raised as far as the system lets us.
+fn raised_limit() -> u64 {
+    rlimit::increase_nofile_limit(MAX_CONNECTIONS + OWN_FILES + MAX_PAGE_FILES).unwrap_or(MIN_FILES)
+}
+
+fn connections_within(files: u64) -> u64 {
+    let others = files.saturating_sub(OWN_FILES);
+    let page_files = (others / 2).min(MAX_PAGE_FILES);
+    (others - page_files).clamp(1, MAX_CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_limit_leaves_files_for_the_database_and_the_page() {
+        assert_eq!(connections_within(1_000_000), MAX_CONNECTIONS);
+        assert_eq!(connections_within(1_024), 768);
+        assert_eq!(connections_within(64), 12);
+        assert_eq!(connections_within(MIN_FILES), 4);
+        assert_eq!(connections_within(0), 1);
+    }
+}

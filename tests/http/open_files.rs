@@ -1,0 +1,100 @@
+//! A low limit of open files: clients that do nothing keep nobody out.
+
+use std::{io::Read, time::Duration};
+
+use futures_util::future::join_all;
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::helpers::Workplace;
+
+/// Less than the ten seconds after which a connection that does nothing is closed anyway.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+fn workplace() -> Workplace {
+    let key = handstamp::config::generate_secret_key();
+    Workplace::new(&[
+        ("SECRET_KEY", &key),
+        ("PASSWORDLESS_LOGIN", "on"),
+        ("SESSIONS_PER_USER", "1000"),
+    ])
+}
+
+/// Asks on a connection of its own until there is an answer: one that is slow to ask may be
+/// closed meanwhile.
+async fn ask(request: impl Fn(Client) -> RequestBuilder) -> Response {
+    loop {
+        if let Ok(answer) = request(Client::new()).send().await {
+            return answer;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_keep_nobody_out() {
+    let workplace = workplace();
+    std::fs::create_dir_all(workplace.path("web/dist")).unwrap();
+    std::fs::write(workplace.path("web/dist/index.html"), "<h1>page</h1>").unwrap();
+    let added = workplace.run(&["user", "add", "Ann", "--no-password"]);
+    assert!(added.status.success());
+    let process = workplace.serve_with_open_files(64);
+    let address = process.base.strip_prefix("http://").unwrap().to_owned();
+
+    // Some say nothing, some half a request, some have had their answer and stay.
+    let mut idle = Vec::new();
+    for number in 0..120 {
+        let stream = TcpStream::connect(&address).await.unwrap();
+        let said = match number % 3 {
+            0 => "",
+            1 => "GET /healthz HTTP/1.1\r\nHost: a",
+            _ => "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        };
+        let written = stream.try_write(said.as_bytes());
+        assert!(said.is_empty() || written.is_ok());
+        idle.push(stream);
+    }
+    let walks = (0..40).map(|_| {
+        let base = process.base.clone();
+        tokio::spawn(async move {
+            let body = json!({"username": "Ann"});
+            let login = ask(|client| client.post(format!("{base}/login")).json(&body)).await;
+            assert_eq!(login.status(), 200);
+            let cookie = login.headers()["set-cookie"].clone();
+            let check = |client: Client| client.get(format!("{base}/checklogin"));
+            let check = ask(|client| check(client).header("cookie", &cookie)).await;
+            assert_eq!(check.status(), 200);
+            let page = ask(|client| client.get(&base)).await;
+            assert_eq!(page.text().await.unwrap(), "<h1>page</h1>");
+        })
+    });
+    let walks = join_all(walks.collect::<Vec<_>>());
+    let walks = tokio::time::timeout(PATIENCE, walks).await;
+    for walk in walks.expect("waited for idle connections") {
+        walk.unwrap();
+    }
+    drop(idle);
+    let logs = process.logs();
+    assert!(!logs.contains("could not be accepted"), "{logs}");
+    assert!(!logs.contains("ERROR"), "{logs}");
+    let stopped = tokio::task::spawn_blocking(move || process.stop());
+    assert_eq!(stopped.await.unwrap(), Some(0));
+}
+
+#[test]
+fn too_few_open_files_end_the_start() {
+    let workplace = workplace();
+    let mut child = workplace.start_with_open_files(40);
+    let status = child.wait().unwrap();
+    let mut errors = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut errors)
+        .unwrap();
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!(errors.contains("ulimit -n"), "{errors}");
+    assert!(errors.contains("40"), "{errors}");
+    assert!(!workplace.path("handstamp.db").exists());
+}
