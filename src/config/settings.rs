@@ -113,6 +113,11 @@ pub const SETTINGS: &[Setting] = &[
         "a visitor's read is forgotten after so long",
     ),
     setting(
+        "FREE_READS_PER_ADDRESS",
+        "200/1d",
+        "posts opened without a session, per address; past it, 402",
+    ),
+    setting(
         "TRUSTED_PROXIES",
         "empty",
         "addresses or blocks whose X-Forwarded-* are believed",
@@ -181,6 +186,8 @@ pub struct Config {
     pub free_reads: Option<u32>,
     /// `FREE_READS_WINDOW`
     pub free_reads_window: Duration,
+    /// `FREE_READS_PER_ADDRESS`; none when they are not counted
+    pub free_reads_per_address: Option<RateLimit>,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
     /// `ALLOWED_ORIGINS`
@@ -287,6 +294,7 @@ impl Config {
             ),
             free_reads: env.read_with("FREE_READS", Some(3), free_reads),
             free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
+            free_reads_per_address: env.rate_limit("FREE_READS_PER_ADDRESS", "200/1d"),
             trusted_proxies: env.list("TRUSTED_PROXIES", |text| trusted_proxy(text, environment)),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),

@@ -67,17 +67,25 @@ impl LiveSession {
     }
 
     pub fn expires_at(&self, timeouts: Timeouts) -> Timestamp {
-        timeouts.expires_at(self.created_at, self.last_use())
+        match self.user {
+            Some(_) => timeouts.expires_at(self.created_at, self.last_use()),
+            None => timeouts.visitor_expires_at(self.created_at, self.last_use()),
+        }
     }
 
     /// Takes note of a use at `now`; what the last one was if it is time to write this one
-    /// down, which one caller alone is told.
+    /// down, which one caller alone is told. The second use of a visitor's session always is.
     pub fn note_use(&self, timeouts: Timeouts, now: Timestamp) -> Option<Timestamp> {
         let last = self.last_use();
-        if last > timeouts.touch_due(now) {
+        let is_due = last <= timeouts.touch_due(now) || self.is_second_use(last, now);
+        if !is_due {
             return None;
         }
         self.change_last_use(last, now).then_some(last)
+    }
+
+    fn is_second_use(&self, last: Timestamp, now: Timestamp) -> bool {
+        self.user.is_none() && last == self.created_at && now > last
     }
 
     /// The use at `noted` could not be written down: the last one that was counts.
@@ -116,7 +124,14 @@ mod tests {
             absolute: 24 * hour,
         };
         let start = Timestamp::from_unix_micros(0);
-        let session = LiveSession::new(Id(1), Uuid::from_u128(1), start, start, None, None);
+        let user = User {
+            id: Uuid::from_u128(2),
+            username: "Ann".to_owned(),
+            email: None,
+            created_at: start,
+        };
+        let new = |user| LiveSession::new(Id(1), Uuid::from_u128(1), start, start, None, user);
+        let session = new(Some(user));
         let soon = start.after(Duration::from_secs(30));
         assert_eq!(session.note_use(timeouts, soon), None);
         let later = start.after(Duration::from_secs(90));
@@ -125,5 +140,10 @@ mod tests {
         assert_eq!(session.expires_at(timeouts), later.after(hour));
         session.unnote_use(later, start);
         assert_eq!(session.note_use(timeouts, later), Some(start));
+
+        let visitors = new(None);
+        assert_eq!(visitors.note_use(timeouts, start), None, "the first");
+        assert_eq!(visitors.note_use(timeouts, soon), Some(start), "the second");
+        assert_eq!(visitors.note_use(timeouts, later), None, "the third");
     }
 }

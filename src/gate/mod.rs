@@ -6,6 +6,7 @@
 
 mod account_routes;
 mod accounts;
+mod address_limit;
 mod argon2_memory;
 mod audit;
 mod cookie;
@@ -43,6 +44,7 @@ mod users;
 mod visitor;
 
 pub use accounts::{Accounts, Application};
+pub use address_limit::AddressLimit;
 pub use audit::AuditEvent;
 pub use current_user::CurrentUser;
 pub use email::Email;

@@ -170,18 +170,21 @@ impl RequestSession {
         reason.into_error(cookie.name(), cookie.is_secure(), circumstances)
     }
 
-    /// Begins a visitor's session, which logs nobody in, where there is none.
-    pub async fn begin(&self) -> Result<Arc<LiveSession>, Error> {
+    /// Begins a visitor's session, which logs nobody in, where there is none; its public id. It is
+    /// not looked up: that would be a second use of it.
+    pub async fn begin(&self) -> Result<Uuid, Error> {
         let values = self.values();
         values.session.save().await?;
         let token = values.store.created();
         let token = token.ok_or_else(|| Error::internal("a saved session is not there"))?;
+        let public_id = token.public_id;
+        let public_id = public_id.ok_or_else(|| Error::internal("a new session has no id"))?;
         *self.lock() = Current {
             lookup: Lookup::ask(token, None),
             values: Some(values),
             set_cookie: SetCookie::Keep,
         };
-        self.find().await?.map_err(|_| self.unknown_session())
+        Ok(public_id)
     }
 
     /// Every session that the request's cookies name, in an order that keeps two requests from

@@ -69,7 +69,11 @@ pub(super) fn live(
     let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
     let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
-    if now >= timeouts.expires_at(row.session_created_at, last_seen_at) {
+    let expires_at = match row.user_id {
+        Some(_) => timeouts.expires_at(row.session_created_at, last_seen_at),
+        None => timeouts.visitor_expires_at(row.session_created_at, last_seen_at),
+    };
+    if now >= expires_at {
         return Err(NotLive::Expired);
     }
     let user = match (row.user_id, row.username, row.created_at) {

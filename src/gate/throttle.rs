@@ -97,7 +97,7 @@ impl Throttle {
 }
 
 impl Attempt {
-    fn new(counts: Vec<Counted>) -> Self {
+    pub fn new(counts: Vec<Counted>) -> Self {
         Self {
             counts,
             by: Address::New,
@@ -249,7 +249,7 @@ fn account_key(name: &str) -> String {
 }
 
 /// Everybody who may have this address, too.
-fn network(ip: IpAddr) -> IpNet {
+pub(super) fn network(ip: IpAddr) -> IpNet {
     let ip = ip.to_canonical();
     match ip {
         IpAddr::V6(v6) => Ipv6Net::new(v6, IPV6_PREFIX).map(|net| IpNet::V6(net.trunc())),

@@ -7,6 +7,10 @@ use crate::clock::Timestamp;
 /// However long the idle timeout, a session in use is written to no more often.
 const MAX_TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A visitor's session that nobody uses a second time expires after so long: whoever keeps no
+/// cookie makes one with each request.
+const UNUSED_VISITOR: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The two limits of a session, both held by the server (ASVS 7.3.1 and 7.3.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
@@ -20,6 +24,16 @@ impl Timeouts {
         last_seen_at
             .after(self.idle)
             .min(created_at.after(self.absolute))
+    }
+
+    /// As [`Self::expires_at`], for the session of a visitor, whom nobody has logged in.
+    pub fn visitor_expires_at(&self, created_at: Timestamp, last_seen_at: Timestamp) -> Timestamp {
+        let expires_at = self.expires_at(created_at, last_seen_at);
+        if last_seen_at > created_at {
+            expires_at
+        } else {
+            expires_at.min(created_at.after(UNUSED_VISITOR))
+        }
     }
 
     /// A use at `now` is written down if the last one was at this moment or before, so that
@@ -48,6 +62,21 @@ mod tests {
         assert_eq!(timeouts.expires_at(start, start), start.after(30 * MINUTE));
         let busy = start.after(90 * MINUTE);
         assert_eq!(timeouts.expires_at(start, busy), start.after(100 * MINUTE));
+    }
+
+    #[test]
+    fn a_visitor_who_never_returns_has_a_day() {
+        let (start, day) = (Timestamp::from(START), 24 * 60 * MINUTE);
+        let timeouts = |idle| Timeouts {
+            idle,
+            absolute: 30 * day,
+        };
+        let never = |idle| timeouts(idle).visitor_expires_at(start, start);
+        assert_eq!(never(14 * day), start.after(day));
+        assert_eq!(never(MINUTE), start.after(MINUTE));
+        let soon = start.after(MINUTE);
+        let expires_at = timeouts(14 * day).visitor_expires_at(start, soon);
+        assert_eq!(expires_at, soon.after(14 * day));
     }
 
     #[test]

@@ -106,8 +106,10 @@ async fn write(
 ) -> sqlx::Result<Vec<Arc<LiveSession>>> {
     let mut untouched = Vec::new();
     let mut tx = db.begin().await?;
-    for Touch { session, at, .. } in batch {
+    for Touch { session, at, last } in batch {
         let (expires_at, due) = (session.expires_at(timeouts), timeouts.touch_due(*at));
+        // The second use of a visitor's session does not wait until one is due.
+        let due = due.max(*last);
         if !sessions::touch(&mut tx, session, *at, expires_at, due).await? {
             untouched.push(session.clone());
         }

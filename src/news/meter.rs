@@ -8,17 +8,19 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
-    gate::Visitor,
+    gate::{AddressLimit, Visitor},
     http::Error,
 };
 
 /// How much visitors may read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Meter {
     /// Different posts.
     pub limit: u32,
     /// A read is forgotten after so long.
     pub window: Duration,
+    /// Posts opened without a session: whoever sends no cookie is a new visitor each time.
+    pub per_address: Option<AddressLimit>,
 }
 
 /// What a visitor has opened since `$3`: this post (`$2`) or not, and how many.
@@ -37,7 +39,7 @@ impl Meter {
     /// Counts the opening of a post by a visitor; how many they have left.
     ///
     /// # Errors
-    /// [`Error::FreeReadsUsed`] when this one is past the limit, and not counted.
+    /// [`Error::FreeReadsUsed`] when this one is past a limit, and not counted.
     pub async fn count(
         &self,
         db: &Db,
@@ -45,23 +47,18 @@ impl Meter {
         post_id: Uuid,
         now: Timestamp,
     ) -> Result<u32, Error> {
-        let since = now.before(self.window);
-        if self.limit == 0 {
-            return Err(self.used_up());
-        }
         // Most openings are again, or past the limit: neither writes.
-        if let Some(visitor_id) = visitor.session_id().await? {
-            let reads: Reads = on_reader!(db, conn => sqlx::query_as(COUNT)
-                .bind(visitor_id)
-                .bind(post_id)
-                .bind(since)
-                .fetch_one(conn)
-                .await)?;
-            if reads.this_one > 0 || reads.different >= i64::from(self.limit) {
-                return self.left(reads);
+        let visitor_id = match self.known_reads(db, visitor, post_id, now).await? {
+            Some((visitor_id, reads)) if reads.this_one == 0 && self.has_room(reads) => visitor_id,
+            Some((_, reads)) => return self.left(reads),
+            None => {
+                // Before there is a session: of many at once none makes one past the limit.
+                if let Some(limit) = &self.per_address {
+                    self.or_used_up(limit.count(visitor.ip()).await)?;
+                }
+                visitor.begin_session().await?
             }
-        }
-        let visitor_id = visitor.begin_session().await?;
+        };
         let mut tx = db.begin().await?;
         // One opening of this visitor's at a time, so that none is counted from a stale sum.
         if !visitor.lock_session(&mut tx, visitor_id).await? {
@@ -71,10 +68,10 @@ impl Meter {
         let mut reads: Reads = in_tx!(&mut tx, conn => sqlx::query_as(COUNT)
             .bind(visitor_id)
             .bind(post_id)
-            .bind(since)
+            .bind(now.before(self.window))
             .fetch_one(conn)
             .await)?;
-        if reads.this_one == 0 && reads.different < i64::from(self.limit) {
+        if reads.this_one == 0 && self.has_room(reads) {
             insert(&mut tx, visitor_id, post_id, now).await?;
             tx.commit().await?;
             reads = Reads {
@@ -83,6 +80,71 @@ impl Meter {
             };
         }
         self.left(reads)
+    }
+
+    /// Looks what [`Self::count`] would say; counts and stores nothing.
+    ///
+    /// # Errors
+    /// [`Error::FreeReadsUsed`] when an opening would be past a limit.
+    pub async fn check(
+        &self,
+        db: &Db,
+        visitor: &Visitor,
+        post_id: Uuid,
+        now: Timestamp,
+    ) -> Result<u32, Error> {
+        match self.known_reads(db, visitor, post_id, now).await? {
+            Some((_, mut reads)) => {
+                if reads.this_one == 0 && self.has_room(reads) {
+                    reads = Reads {
+                        different: reads.different + 1,
+                        this_one: 1,
+                    };
+                }
+                self.left(reads)
+            }
+            None => {
+                if let Some(limit) = &self.per_address {
+                    self.or_used_up(limit.check(visitor.ip()).await)?;
+                }
+                Ok(self.limit - 1)
+            }
+        }
+    }
+
+    /// What a visitor has opened by now, on which session; none without a live one.
+    async fn known_reads(
+        &self,
+        db: &Db,
+        visitor: &Visitor,
+        post_id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<(Uuid, Reads)>, Error> {
+        if self.limit == 0 {
+            return Err(self.used_up());
+        }
+        let Some(visitor_id) = visitor.session_id().await? else {
+            return Ok(None);
+        };
+        let reads: Reads = on_reader!(db, conn => sqlx::query_as(COUNT)
+            .bind(visitor_id)
+            .bind(post_id)
+            .bind(now.before(self.window))
+            .fetch_one(conn)
+            .await)?;
+        Ok(Some((visitor_id, reads)))
+    }
+
+    fn has_room(&self, reads: Reads) -> bool {
+        reads.different < i64::from(self.limit)
+    }
+
+    /// Past the limit of an address the paywall is the same.
+    fn or_used_up(&self, counted: Result<(), Error>) -> Result<(), Error> {
+        counted.map_err(|error| match error {
+            Error::TooManyAttempts { .. } => self.used_up(),
+            other => other,
+        })
     }
 
     fn left(&self, reads: Reads) -> Result<u32, Error> {

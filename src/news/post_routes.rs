@@ -1,6 +1,10 @@
 //! Reading, writing and voting for posts.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{Method, StatusCode},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -176,7 +180,9 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
 
 /// Show a post with its comments
 ///
-/// Visitors may open so many different posts; opening one again is free.
+/// Visitors may open so many different posts; opening one again is free. Without a session it
+/// counts for their address. `HEAD` is answered as `GET` would be, as far as that is known, and
+/// counts nothing.
 #[utoipa::path(get, path = "/posts/{id}", tag = "news",
     params(OneId),
     security((), ("session" = [])),
@@ -185,13 +191,15 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
             headers(("Set-Cookie", description = "A visitor's session, on the first post"))),
         (status = 402, body = Problem, content_type = "application/problem+json",
             description = "`free_reads_used`, with `limit`: the visitor has opened as many \
-                different posts as are free"),
+                different posts as are free; or it came without a session from an address that \
+                has used up `FREE_READS_PER_ADDRESS`"),
         NotFound,
     ),
 )]
 pub(super) async fn show_post(
     State(news): State<News>,
     visitor: Visitor,
+    method: Method,
     PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<Json<PostWithComments>, Error> {
     let reader = visitor.optional_user().await?;
@@ -199,8 +207,11 @@ pub(super) async fn show_post(
     let post = posts::find(news.db(), reader_id, id)
         .await?
         .ok_or(Error::NotFound)?;
+    let (db, now) = (news.db(), news.now());
     let reads_left = match news.meter().filter(|_| reader.is_none()) {
-        Some(meter) => Some(meter.count(news.db(), &visitor, id, news.now()).await?),
+        // Nothing is shown.
+        Some(meter) if method == Method::HEAD => Some(meter.check(db, &visitor, id, now).await?),
+        Some(meter) => Some(meter.count(db, &visitor, id, now).await?),
         None => None,
     };
     let comments = comments::list(news.db(), id, MAX_COMMENTS).await?;

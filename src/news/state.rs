@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::meter::Meter;
-use crate::{clock::Timestamp, config::Config, db::Db, gate::Gate};
+use crate::{
+    clock::Timestamp,
+    config::Config,
+    db::Db,
+    gate::{AddressLimit, Gate},
+};
 
 /// The news on the gate's database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,8 +22,13 @@ struct Parts {
 
 impl News {
     pub fn new(gate: &Gate, config: &Config) -> Self {
-        let window = config.free_reads_window;
-        let meter = config.free_reads.map(|limit| Meter { limit, window });
+        let per_address = config.free_reads_per_address;
+        let per_address = per_address.map(|limit| AddressLimit::new(gate, "post", limit));
+        let meter = config.free_reads.map(|limit| Meter {
+            limit,
+            window: config.free_reads_window,
+            per_address,
+        });
         Self(Arc::new(Parts {
             gate: gate.clone(),
             meter,

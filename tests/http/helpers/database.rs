@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use sqlx::{
     PgPool, Row, Sqlite, SqlitePool, Transaction,
@@ -82,6 +85,28 @@ impl Database {
         on_pool!(self, pool => sqlx::query_scalar(&sql).fetch_one(pool).await.unwrap())
     }
 
+    /// Looks until there are so many: what is written in the background is there a little later.
+    pub async fn count_until(&self, from_where: &str, expected: i64) {
+        for _ in 0..500 {
+            if self.count(from_where).await == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("never {expected}: {from_where}");
+    }
+
+    /// The size of the database, on disk.
+    pub async fn bytes(&self) -> i64 {
+        let sql = match self.pool().await {
+            Pool::Sqlite(_) => {
+                "select page_count * page_size from pragma_page_count(), pragma_page_size()"
+            }
+            Pool::Postgres(_) => "select pg_database_size(current_database())",
+        };
+        on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap())
+    }
+
     pub async fn execute(&self, sql: &str) {
         on_pool!(self, pool => sqlx::query(sql).execute(pool).await.map(drop).unwrap());
     }
@@ -91,6 +116,13 @@ impl Database {
         let data: Vec<u8> = on_pool!(self, pool => sqlx::query_scalar("select data from sessions")
             .fetch_one(pool).await.unwrap());
         rmp_serde::from_slice(&data).unwrap()
+    }
+
+    /// How many bytes the record of the only session takes.
+    pub async fn only_record_length(&self) -> usize {
+        let length: i32 = on_pool!(self, pool => sqlx::query_scalar("select length(data) from sessions")
+            .fetch_one(pool).await.unwrap());
+        usize::try_from(length).unwrap()
     }
 
     pub async fn text(&self, sql: &str) -> Option<String> {

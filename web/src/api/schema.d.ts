@@ -133,7 +133,9 @@ export interface paths {
         };
         /**
          * Show a post with its comments
-         * @description Visitors may open so many different posts; opening one again is free.
+         * @description Visitors may open so many different posts; opening one again is free. Without a session it
+         *     counts for their address. `HEAD` is answered as `GET` would be, as far as that is known, and
+         *     counts nothing.
          */
         get: operations["show_post"];
         put?: never;
@@ -1137,7 +1139,7 @@ export interface operations {
                     "application/json": components["schemas"]["PostWithComments"];
                 };
             };
-            /** @description `free_reads_used`, with `limit`: the visitor has opened as many different posts as are free */
+            /** @description `free_reads_used`, with `limit`: the visitor has opened as many different posts as are free; or it came without a session from an address that has used up `FREE_READS_PER_ADDRESS` */
             402: {
                 headers: {
                     [name: string]: unknown;
