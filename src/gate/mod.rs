@@ -49,6 +49,7 @@ pub use audit::AuditEvent;
 pub use current_user::CurrentUser;
 pub use email::Email;
 pub use purge::keep_purging;
+pub use record::MAX_SESSION_BYTES;
 pub use state::{Gate, GateError};
 pub use tower_sessions::Session;
 pub use username::Username;

@@ -8,8 +8,11 @@ use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
-use super::users::User;
+use super::{live_session::LiveSession, users::User};
 use crate::clock::Timestamp;
+
+/// The most bytes that the record of a session may take.
+pub const MAX_SESSION_BYTES: usize = 64 * 1024;
 
 pub(super) type Data = HashMap<String, Value>;
 
@@ -53,6 +56,52 @@ pub(super) fn new_record(data: Data, expires_at: Timestamp) -> Record {
 /// The record as the upstream store writes it.
 pub(super) fn encode(record: &Record) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     rmp_serde::to_vec(record)
+}
+
+/// Checks the length of a record that is about to take the place of one of `old` bytes. One that
+/// was larger before may become smaller step by step.
+///
+/// # Errors
+/// What to tell the developer.
+pub(super) fn check_length(new: usize, old: usize) -> Result<(), String> {
+    if new <= MAX_SESSION_BYTES.max(old) {
+        return Ok(());
+    }
+    Err(format!(
+        "the session's values take {new} bytes, more than the {MAX_SESSION_BYTES} that are kept"
+    ))
+}
+
+/// The record that a session has where its own cannot be read: no values but those of the login.
+pub(super) fn repaired(id: Id, session: Option<&LiveSession>, expires_at: Timestamp) -> Record {
+    log_corrupt(session);
+    let user = session.and_then(|session| session.user.as_ref());
+    let log_in = user.map(|user| LogInData::of(user).into_values());
+    let data = log_in.into_iter().flatten().collect();
+    Record {
+        id,
+        ..new_record(data, expires_at)
+    }
+}
+
+/// The values of a record that is replaced; none if it is corrupt.
+pub(super) fn values_or_none(bytes: &[u8], session: Option<&LiveSession>) -> Data {
+    decode(bytes).map_or_else(
+        |_| {
+            log_corrupt(session);
+            Data::new()
+        },
+        |record| record.data,
+    )
+}
+
+/// The error itself stays out of the log: it may quote values.
+fn log_corrupt(session: Option<&LiveSession>) {
+    let session = session.map(|session| tracing::field::display(session.public_id));
+    tracing::warn!(
+        session,
+        "a session's record is corrupt: it is treated as empty"
+    );
 }
 
 /// The record as the upstream store wrote it.
@@ -129,6 +178,14 @@ mod tests {
             &mut now,
         );
         assert_eq!(now, log_in);
+    }
+
+    #[test]
+    fn a_record_grows_to_the_limit_and_a_larger_one_shrinks() {
+        assert!(check_length(MAX_SESSION_BYTES, 0).is_ok());
+        assert!(check_length(MAX_SESSION_BYTES + 1, 0).is_err());
+        assert!(check_length(MAX_SESSION_BYTES + 1, MAX_SESSION_BYTES + 1).is_ok());
+        assert!(check_length(MAX_SESSION_BYTES + 2, MAX_SESSION_BYTES + 1).is_err());
     }
 
     #[test]

@@ -44,6 +44,20 @@ impl RecordStore {
         *self.lock_created()
     }
 
+    fn lock_loaded(&self) -> MutexGuard<'_, Option<Data>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn repaired(&self, id: Id) -> Record {
+        let session = self.lookup.found();
+        let timeouts = self.gate.timeouts();
+        let expires_at = session.map_or_else(
+            || timeouts.expires_at(self.gate.now(), self.gate.now()),
+            |session| session.expires_at(timeouts),
+        );
+        record::repaired(id, session, expires_at)
+    }
+
     fn lock_created(&self) -> MutexGuard<'_, Option<SessionToken>> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,14 +68,16 @@ impl SessionStore for RecordStore {
     /// Adds a visitor's session: its row has no user, so it logs nobody in.
     async fn create(&self, record: &mut Record) -> Result<()> {
         let now = self.gate.now();
-        let expires_at = self.gate.timeouts().expires_at(now, now);
+        let expires_at = self.gate.timeouts().visitor_expires_at(now, now);
         record.expiry_date = expires_at.into();
         // A flushed session's record still has the id that is dead.
         record.id = Id::default();
+        // Refused before it takes the write lock.
+        encode(record, 0)?;
         let mut tx = self.gate.db().begin().await.map_err(backend)?;
         let public_id = Uuid::now_v7();
         loop {
-            let data = record::encode(record).map_err(|error| Error::Encode(error.to_string()))?;
+            let data = encode(record, 0)?;
             let session = NewSession {
                 record,
                 public_id,
@@ -84,7 +100,8 @@ impl SessionStore for RecordStore {
         Ok(())
     }
 
-    /// Writes what this request changed, if the session is not over.
+    /// Writes what this request changed, if the session is not over and its values are not too
+    /// many.
     async fn save(&self, record: &Record) -> Result<()> {
         let mut tx = self.gate.db().begin().await.map_err(backend)?;
         let Some(data) = sessions::lock_data(&mut tx, record.id)
@@ -93,19 +110,22 @@ impl SessionStore for RecordStore {
         else {
             return Ok(());
         };
-        let mut current = decode(&data)?;
+        let old_length = data.len();
+        let mut current = record::decode(&data).unwrap_or_else(|_| self.repaired(record.id));
         {
-            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            let loaded = self.lock_loaded();
             // A handler that clears without looking clears all there is.
-            let seen = loaded.take().unwrap_or_else(|| current.data.clone());
+            let seen = loaded.as_ref().unwrap_or(&current.data).clone();
             record::merge(&seen, &record.data, &mut current.data);
-            *loaded = Some(record.data.clone());
         }
-        let data = record::encode(&current).map_err(|error| Error::Encode(error.to_string()))?;
+        current.id = record.id;
+        let data = encode(&current, old_length)?;
         sessions::update_data(&mut tx, record.id, &data)
             .await
             .map_err(backend)?;
-        tx.commit().await.map_err(backend)
+        tx.commit().await.map_err(backend)?;
+        *self.lock_loaded() = Some(record.data.clone());
+        Ok(())
     }
 
     /// The values of a session that is not over.
@@ -119,12 +139,15 @@ impl SessionStore for RecordStore {
         {
             return Ok(None);
         }
-        let record = self.gate.record_reader().load(id).await?;
-        if let Some(record) = &record {
-            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            *loaded = Some(record.data.clone());
-        }
-        Ok(record)
+        let loaded = match self.gate.record_reader().load(id).await {
+            Err(Error::Decode(_)) => Some(self.repaired(*id)),
+            loaded => loaded?,
+        };
+        Ok(loaded.map(|record| {
+            *self.lock_loaded() = Some(record.data.clone());
+            // Whatever the record says, it is this session's.
+            Record { id: *id, ..record }
+        }))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
@@ -132,8 +155,11 @@ impl SessionStore for RecordStore {
     }
 }
 
-fn decode(data: &[u8]) -> Result<Record> {
-    record::decode(data).map_err(|error| Error::Decode(error.to_string()))
+/// A record that replaces one of `old_length` bytes.
+fn encode(record: &Record, old_length: usize) -> Result<Vec<u8>> {
+    let data = record::encode(record).map_err(|error| Error::Encode(error.to_string()))?;
+    record::check_length(data.len(), old_length).map_err(Error::Encode)?;
+    Ok(data)
 }
 
 fn backend(error: sqlx::Error) -> Error {

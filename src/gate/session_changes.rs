@@ -59,6 +59,7 @@ impl RequestSession {
         let now = gate.now();
         let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
         let mut data = Data::new();
+        let lookup = self.lookup();
         let mut events = vec![Event::new(action, user.id, Some(client))];
         for old in replaced.ids {
             match sessions::take(&mut tx, old).await? {
@@ -66,7 +67,7 @@ impl RequestSession {
                     events.push(Event::new(Action::LogOut, owner, Some(client)));
                 }
                 Some((bytes, _)) if replaced.keep_values => {
-                    data = record::decode(&bytes).map_err(Error::internal)?.data;
+                    data = record::values_or_none(&bytes, lookup.found());
                 }
                 _ => {}
             }
@@ -107,13 +108,17 @@ impl RequestSession {
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
     pub async fn renew(&self, mut tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
-        let token = self.lookup().token();
-        let token = token.ok_or_else(|| self.unknown_session())?;
+        let lookup = self.lookup();
+        let token = lookup.token().ok_or_else(|| self.unknown_session())?;
         let old = token.id;
         let Some(bytes) = sessions::lock_data(&mut tx, old).await? else {
             return Err(self.unknown_session());
         };
-        let record = record::decode(&bytes).map_err(Error::internal)?;
+        let record = record::decode(&bytes).unwrap_or_else(|_| {
+            let now = self.gate().now();
+            let expires_at = self.gate().timeouts().expires_at(now, now);
+            record::repaired(old, lookup.found(), expires_at)
+        });
         let record = Record {
             id: Id::default(),
             ..record

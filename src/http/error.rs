@@ -62,6 +62,8 @@ pub enum Error {
     },
     /// 503: the database does not answer.
     Unavailable,
+    /// 500: a handler's values cannot be kept in the session, already logged.
+    SessionValues(String),
     /// 500: a fault of ours, already logged.
     Internal,
     /// Any other status that a library below us chose.
@@ -127,7 +129,7 @@ impl Error {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::SessionValues(_) | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Status(status) => *status,
         }
     }
@@ -145,6 +147,7 @@ impl Error {
             Self::EmailTaken => "email_taken",
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::SessionValues(_) => "session_values",
             Self::Busy { .. } => "busy",
             Self::Unavailable => "unavailable",
             Self::NotFound | Self::UnsupportedMediaType | Self::Internal | Self::Status(_) => {
@@ -184,6 +187,7 @@ impl Error {
             ),
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
             Self::Unavailable => "The database does not answer right now. Try again.".into(),
+            Self::SessionValues(why) => format!("The session was not saved: {why}."),
             Self::Internal => "Something went wrong on our side.".into(),
             Self::Status(StatusCode::METHOD_NOT_ALLOWED) => {
                 "This address does not take this method; see the Allow header.".into()
@@ -316,6 +320,11 @@ impl From<tower_sessions::session::Error> for Error {
                 let request_id = current_request_id();
                 tracing::error!(%error, request_id, "the session store does not answer");
                 Self::Unavailable
+            }
+            E::Store(Store::Encode(why)) => {
+                let request_id = current_request_id();
+                tracing::error!(%why, request_id, "a session was not saved");
+                Self::SessionValues(why)
             }
             other => Self::internal(other),
         }
