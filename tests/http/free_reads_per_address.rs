@@ -98,8 +98,8 @@ async fn an_address_opens_so_many_posts(kind: Kind) {
     let visitor = server.browser();
     assert_eq!(visitor.get(&paths[0]).await.status, 200);
     assert_eq!(get(&server, "/posts/nonsense").await.status, 404);
-    for number in 0..4 {
-        assert_eq!(get(&server, &paths[number]).await.status, 200);
+    for path in &paths {
+        assert_eq!(get(&server, path).await.status, 200);
     }
     for _ in 0..3 {
         let answer = get(&server, &paths[0]).await;
