@@ -144,6 +144,8 @@ mod tests {
         let visitors = new(None);
         assert_eq!(visitors.note_use(timeouts, start), None, "the first");
         assert_eq!(visitors.note_use(timeouts, soon), Some(start), "the second");
-        assert_eq!(visitors.note_use(timeouts, later), None, "the third");
+        let just_after = soon.after(Duration::from_secs(1));
+        let third = visitors.note_use(timeouts, just_after);
+        assert_eq!(third, None, "the third at once");
     }
 }
