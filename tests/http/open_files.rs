@@ -7,14 +7,20 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::helpers::Workplace;
+use crate::helpers::{Database, Kind, Workplace, on_both_databases};
+
+on_both_databases!(
+    idle_connections_keep_nobody_out,
+    too_few_open_files_end_the_start,
+);
 
 /// Less than the ten seconds after which a connection that does nothing is closed anyway.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-fn workplace() -> Workplace {
+fn workplace(database: &Database) -> Workplace {
     let key = handstamp::auth::generate_secret_key();
     Workplace::new(&[
+        ("DATABASE_URL", &database.url),
         ("SECRET_KEY", &key),
         ("PASSWORDLESS_LOGIN", "on"),
         ("SESSIONS_PER_USER", "1000"),
@@ -31,9 +37,9 @@ async fn ask(request: impl Fn(Client) -> RequestBuilder) -> Response {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn idle_connections_keep_nobody_out() {
-    let workplace = workplace();
+async fn idle_connections_keep_nobody_out(kind: Kind) {
+    let database = Database::new(kind).await;
+    let workplace = workplace(&database);
     std::fs::create_dir_all(workplace.path("web/dist")).unwrap();
     std::fs::write(workplace.path("web/dist/index.html"), "<h1>page</h1>").unwrap();
     let added = workplace.run(&["user", "add", "Ann", "--no-password"]);
@@ -81,9 +87,9 @@ async fn idle_connections_keep_nobody_out() {
     assert_eq!(stopped.await.unwrap(), Some(0));
 }
 
-#[test]
-fn too_few_open_files_end_the_start() {
-    let workplace = workplace();
+async fn too_few_open_files_end_the_start(kind: Kind) {
+    let database = Database::new(kind).await;
+    let workplace = workplace(&database);
     let mut child = workplace.start_with_open_files(40);
     let status = child.wait().unwrap();
     let mut errors = String::new();
@@ -96,5 +102,4 @@ fn too_few_open_files_end_the_start() {
     assert_eq!(status.code(), Some(1), "{errors}");
     assert!(errors.contains("ulimit -n"), "{errors}");
     assert!(errors.contains("40"), "{errors}");
-    assert!(!workplace.path("handstamp.db").exists());
 }

@@ -122,7 +122,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FREE_READS_PER_ADDRESS",
         "200/1d",
-        "posts opened without a session, per address; past it, 402",
+        "posts opened from an address without a session",
     ),
     setting(
         "TRUSTED_PROXIES",
