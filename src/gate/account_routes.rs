@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     audit::{Action, Event, Reason},
-    credentials::record_failure,
+    credentials::{origin, record_failure},
     current_user::CurrentUser,
     request_session::RequestSession,
     session_layer::GateClient,
@@ -149,27 +149,40 @@ pub(super) async fn change_password(
         let (user, current) = session.user().await?;
         let gate = session.gate();
         let accounts = gate.accounts();
-        accounts
-            .check_new_password(&user, "new_password", &body.new_password)
-            .await?;
         // Who holds a stolen session is no freer to guess than who has none.
         let mut attempt = gate.throttle().password_change(current);
         attempt.check(gate.db(), gate.now()).await?;
         let account = users::find_by_id(gate.db(), user.id).await?;
         let old_hash = account.and_then(|account| account.password_hash);
-        let turn = gate.passwords().turn().await?;
+        let origin = origin(&client);
+        let turn = gate.passwords().turn(origin).await?;
         let used = attempt.count(gate.db(), gate.now()).await?;
-        let verdict = gate
+        let verified = gate
             .passwords()
-            .verify(turn, body.current_password, old_hash.clone())
-            .await?;
+            .verify(turn, body.current_password, old_hash.clone());
+        let verdict = match verified.await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                attempt.take_back(gate.db(), gate.now()).await?;
+                return Err(error);
+            }
+        };
         if !verdict.matches {
             let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
             let failed = Event::failure(action, reason, Some(user.id), &client);
             record_failure(gate, failed, used).await?;
             return Err(Error::BadCredentials);
         }
-        let hashed = gate.passwords().hash(verdict.turn, body.new_password).await;
+        // Right, whatever becomes of the new one; and so nobody waits for its estimate.
+        let mut tx = gate.db().begin().await?;
+        attempt.succeed(&mut tx, gate.now()).await?;
+        tx.commit().await?;
+        drop(verdict.turn);
+        accounts
+            .check_new_password(&user, "new_password", &body.new_password, origin)
+            .await?;
+        let turn = gate.passwords().turn(origin).await?;
+        let hashed = gate.passwords().hash(turn, body.new_password).await;
         let (new_hash, _turn) = hashed?;
 
         let now = gate.now();
@@ -177,7 +190,6 @@ pub(super) async fn change_password(
         if !users::change_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
             return Err(Error::BadCredentials);
         }
-        attempt.succeed(&mut tx, now).await?;
         forget_log_ins(&mut tx, &user.username).await?;
         let at_home = gate.throttle().log_in(&user.username, client.ip);
         at_home.welcome(&mut tx, now).await?;

@@ -5,8 +5,10 @@ use uuid::Uuid;
 use super::{
     audit::{self, Action, AuditEvent, Event},
     email::Email,
+    fair_queue::Origin,
     password::Passwords,
     sessions,
+    strength::has_good_length,
     throttle::forget_log_ins,
     username::Username,
     users::{self, Account, AccountState, NewAccount, Taken, User},
@@ -54,20 +56,26 @@ impl Accounts {
         &self.passwords
     }
 
-    /// Checks every field of somebody who signs up and hashes the password.
+    /// Checks every field of somebody who signs up and hashes the password, in the share of
+    /// `origin`.
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
-    /// [`Error::EmailTaken`], before any work is spent on the hash.
-    pub async fn check(&self, application: Application) -> Result<NewAccount, Error> {
+    /// [`Error::EmailTaken`], before any work is spent on the password.
+    pub(super) async fn check(
+        &self,
+        application: Application,
+        origin: Origin,
+    ) -> Result<NewAccount, Error> {
         let username = Username::for_sign_up(&application.username);
-        self.check_with(username, application).await
+        self.check_with(username, application, origin).await
     }
 
     async fn check_with(
         &self,
         username: Result<Username, String>,
         application: Application,
+        origin: Origin,
     ) -> Result<NewAccount, Error> {
         let mut errors = FieldErrors::new();
         let username = username
@@ -81,14 +89,22 @@ impl Accounts {
             Some(Ok(email)) => Some(email),
             None => None,
         };
-        if let Some(password) = &application.password {
+        let password = application.password;
+        if let Some(username) = &username
+            && errors.is_empty()
+            && password.as_deref().is_none_or(has_good_length)
+        {
+            self.refuse_taken(username, email.as_ref()).await?;
+        }
+        if let Some(password) = &password {
             // What is neither may be as long as the body.
             let inputs = [
                 username.as_ref().map(|name| name.as_typed().to_owned()),
                 email.as_ref().map(|email| email.as_typed().to_owned()),
             ];
-            let inputs = inputs.into_iter().flatten();
-            if let Some(what) = self.passwords.weakness(password, inputs.collect()).await? {
+            let inputs = inputs.into_iter().flatten().collect();
+            let strength = self.passwords.strength();
+            if let Some(what) = strength.weakness(password, inputs, origin).await? {
                 note(&mut errors, "password", what);
             }
         }
@@ -96,9 +112,8 @@ impl Accounts {
             Some(username) if errors.is_empty() => username,
             _ => return Err(Error::Invalid(errors)),
         };
-        self.refuse_taken(&username, email.as_ref()).await?;
-        let password_hash = match application.password {
-            Some(password) => Some(self.hash(password).await?),
+        let password_hash = match password {
+            Some(password) => Some(self.hash(password, origin).await?),
             None => None,
         };
         Ok(NewAccount {
@@ -111,10 +126,11 @@ impl Accounts {
     /// Makes the account for an operator, who may give it a name that looks like another.
     ///
     /// # Errors
-    /// As [`Accounts::check`].
+    /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
+    /// [`Error::EmailTaken`].
     pub async fn add(&self, application: Application) -> Result<User, Error> {
         let username = Username::parse(&application.username);
-        let account = self.check_with(username, application).await?;
+        let account = self.check_with(username, application, None).await?;
         let (tx, user) = self.begin_with(&account).await?;
         let event = Event::new(Action::SignUp, user.id, None);
         self.commit(tx, &[event], Vec::new()).await?;
@@ -245,8 +261,9 @@ impl Accounts {
     /// # Errors
     /// [`Error::Invalid`] when the password is too easily guessed.
     pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
-        self.check_new_password(user, "password", &password).await?;
-        let hash = self.hash(password).await?;
+        self.check_new_password(user, "password", &password, None)
+            .await?;
+        let hash = self.hash(password, None).await?;
         let mut tx = self.db.begin().await?;
         users::set_password(&mut tx, user.id, &hash).await?;
         forget_log_ins(&mut tx, &user.username).await?;
@@ -262,17 +279,19 @@ impl Accounts {
         user: &User,
         field: &str,
         password: &str,
+        origin: Origin,
     ) -> Result<(), Error> {
         let inputs = [Some(user.username.clone()), user.email.clone()];
         let inputs = inputs.into_iter().flatten().collect();
-        match self.passwords.weakness(password, inputs).await? {
+        let strength = self.passwords.strength();
+        match strength.weakness(password, inputs, origin).await? {
             None => Ok(()),
             Some(what) => Err(Error::invalid(field, what)),
         }
     }
 
-    async fn hash(&self, password: String) -> Result<String, Error> {
-        let turn = self.passwords.turn().await?;
+    async fn hash(&self, password: String, origin: Origin) -> Result<String, Error> {
+        let turn = self.passwords.turn(origin).await?;
         Ok(self.passwords.hash(turn, password).await?.0)
     }
 }

@@ -15,7 +15,30 @@ use argon2::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Argon2Memory(Arc<Mutex<Vec<Vec<Block>>>>);
 
+/// Left for everything else: threads, connections, the database.
+const HEADROOM: usize = 64 << 20;
+
 impl Argon2Memory {
+    /// Sets memory aside for as many of `hashes` at once as there is room for, and says how
+    /// many that are, at least one: an allocation that fails later, of a few bytes anywhere,
+    /// would end the process. Nothing of it is in use yet.
+    pub fn set_aside(&self, hashes: usize, params: &Params) -> usize {
+        let mut pieces = Vec::new();
+        for _ in 0..hashes {
+            let mut piece: Vec<Block> = Vec::new();
+            let mut headroom: Vec<u8> = Vec::new();
+            let is_there = piece.try_reserve_exact(params.block_count()).is_ok()
+                && headroom.try_reserve_exact(HEADROOM).is_ok();
+            if !is_there {
+                break;
+            }
+            pieces.push(piece);
+        }
+        let hashes = pieces.len().max(1);
+        self.lock().append(&mut pieces);
+        hashes
+    }
+
     /// A hash of `password` with a salt of its own, as a PHC string.
     pub fn hash(&self, password: &str, params: &Params) -> password_hash::Result<String> {
         let salt = Salt::new(&generate_salt())?;
@@ -56,12 +79,9 @@ impl Argon2Memory {
         let mut output = vec![0; length];
         let argon2 = Argon2::new(algorithm, version, params);
         let mut memory = self.lock().pop().unwrap_or_default();
-        if memory.len() < blocks {
-            memory.resize(blocks, Block::default());
-        }
-        let used = &mut memory[..blocks];
-        let done =
-            argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut output, used);
+        let done = grow(&mut memory, blocks).and_then(|used| {
+            argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut output, used)
+        });
         self.lock().push(memory);
         done?;
         Ok(Output::new(&output)?)
@@ -70,6 +90,16 @@ impl Argon2Memory {
     fn lock(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// So many blocks of `memory`; an error where a growing `Vec` would abort the process.
+fn grow(memory: &mut Vec<Block>, blocks: usize) -> argon2::Result<&mut [Block]> {
+    if let Some(missing) = blocks.checked_sub(memory.len()) {
+        let reserved = memory.try_reserve_exact(missing);
+        reserved.map_err(|_| argon2::Error::OutOfMemory)?;
+        memory.resize(blocks, Block::default());
+    }
+    Ok(&mut memory[..blocks])
 }
 
 #[cfg(test)]
@@ -95,5 +125,15 @@ mod tests {
             assert!(!memory.verify("yet another", &hash).unwrap());
         }
         assert_eq!(memory.lock().len(), 1);
+    }
+
+    #[test]
+    fn too_little_memory_is_an_error() {
+        let mut memory = vec![Block::default(); 8];
+        let grown = grow(&mut memory, usize::MAX / size_of::<Block>());
+        assert!(matches!(grown, Err(argon2::Error::OutOfMemory)));
+        assert_eq!(memory.len(), 8);
+        assert_eq!(grow(&mut memory, 4).unwrap().len(), 4);
+        assert_eq!(grow(&mut memory, 16).unwrap().len(), 16);
     }
 }

@@ -96,6 +96,26 @@ impl Counted {
         })
     }
 
+    /// The tally as far as it can have been made by now. After the clock was set back it may be
+    /// further ahead than any wait goes, and would be waited for until the clock is there again.
+    pub fn settled(&self, tally: Tally, now: Timestamp) -> Tally {
+        let (window_from, blocked_until) = match (self.scope, tally.blocked_until) {
+            (Scope::Account | Scope::KnownAddress, Some(until)) => {
+                let latest = now.after(self.wait(tally.count));
+                (latest, Some(until.min(latest)))
+            }
+            (_, until) => {
+                let latest = now.after(self.limit.window);
+                (now, until.map(|until| until.min(latest)))
+            }
+        };
+        Tally {
+            window_from: tally.window_from.min(window_from),
+            blocked_until,
+            ..tally
+        }
+    }
+
     /// How long to wait after so many attempts, past the limit.
     fn wait(&self, made: i64) -> Duration {
         let past = u32::try_from(made - i64::from(self.limit.count)).unwrap_or(0);
@@ -109,10 +129,11 @@ impl Counted {
     /// The tally without an attempt that was counted but has not failed.
     pub fn less_one(&self, tally: Tally) -> Tally {
         let count = (tally.count - 1).max(0);
-        let is_past = count >= i64::from(self.limit.count);
+        // An account past its limit is blocked by its last attempt, which was this one.
+        let is_blocked = self.scope == Scope::Address && count >= i64::from(self.limit.count);
         Tally {
             count,
-            blocked_until: tally.blocked_until.filter(|_| is_past),
+            blocked_until: tally.blocked_until.filter(|_| is_blocked),
             ..tally
         }
     }
@@ -211,7 +232,59 @@ mod tests {
         assert_eq!(address.next(less, Address::New, start()).unwrap().count, 3);
     }
 
+    #[test]
+    fn an_attempt_past_the_limit_that_is_taken_back_leaves_another() {
+        let account = counted(Scope::Account);
+        let tally = account.less_one(after(&account, 3, start()));
+        assert!(account.next(tally, Address::Failed, start()).is_ok());
+    }
+
+    #[test]
+    fn a_clock_set_back_leaves_no_more_than_the_longest_wait() {
+        let before = Timestamp::from(datetime!(2025-12-31 00:00 UTC));
+        for (scope, wait) in [
+            (Scope::Address, 10 * MINUTE),
+            (Scope::Account, 10 * MINUTE),
+            (Scope::KnownAddress, 10 * MINUTE),
+        ] {
+            let counted = counted(scope);
+            let tally = after(&counted, 3, start());
+            assert_eq!(counted.settled(tally, start()), tally, "{scope:?}");
+            let settled = counted.settled(tally, before);
+            let waits = |now| counted.next(settled, Address::Failed, now);
+            assert_eq!(waits(before), Err(Wait(wait)), "{scope:?}");
+            assert!(waits(before.after(wait)).is_ok(), "{scope:?}");
+        }
+        // Nor does a window that has yet to begin go on until then.
+        let address = counted(Scope::Address);
+        let settled = address.settled(after(&address, 2, start()), before);
+        let over = before.after(10 * MINUTE);
+        assert_eq!(address.next(settled, Address::New, over).unwrap().count, 1);
+    }
+
     proptest! {
+        #[test]
+        fn no_wait_is_longer_than_the_longest(
+            moves in prop::collection::vec(-5000i64..5000, 1..40),
+            scope in prop::sample::select(vec![Scope::Address, Scope::Account, Scope::KnownAddress]),
+        ) {
+            let counted = counted(scope);
+            let (mut now, mut tally) = (start(), Tally::new(start(), start()));
+            for seconds in moves {
+                let by = Duration::from_secs(seconds.unsigned_abs());
+                now = if seconds < 0 { now.before(by) } else { now.after(by) };
+                tally = counted.settled(tally, now);
+                prop_assert_eq!(counted.settled(tally, now), tally);
+                match counted.next(tally, Address::Failed, now) {
+                    Ok(next) => {
+                        prop_assert_eq!(counted.settled(next, now), next);
+                        tally = next;
+                    }
+                    Err(Wait(wait)) => prop_assert!(wait <= counted.longest_wait()),
+                }
+            }
+        }
+
         #[test]
         fn no_window_sees_more_attempts_of_an_account_than_its_limit(
             pauses in prop::collection::vec(0u64..1200, 1..60),

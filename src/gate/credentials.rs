@@ -1,12 +1,15 @@
 //! Whether a name and a password open an account.
 
+use uuid::Uuid;
+
 use super::{
     audit::{Action, Event, Reason},
+    fair_queue::Origin,
     password::Turn,
     state::Gate,
-    throttle::{Attempt, Used},
+    throttle::{Attempt, Used, network},
     username::Username,
-    users::{self, Account, AccountState, User},
+    users::{self, Account, AccountState},
 };
 use crate::http::{Client, Error};
 
@@ -51,14 +54,20 @@ pub(super) async fn check(
     }
 
     // Counted once its turn has come: what is counted and not yet known to fail is little.
-    let turn = gate.passwords().turn().await?;
+    let turn = gate.passwords().turn(origin(client)).await?;
     let used = attempt.count(gate.db(), gate.now()).await?;
     let stored = account
         .as_ref()
         .filter(|_| refusal.is_none())
         .and_then(|account| account.password_hash.clone());
     let password = password.unwrap_or_default();
-    let verdict = gate.passwords().verify(turn, password, stored).await?;
+    let verdict = match gate.passwords().verify(turn, password, stored).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            attempt.take_back(gate.db(), gate.now()).await?;
+            return Err(error);
+        }
+    };
     let mut account = match account {
         Some(account) if verdict.matches => account,
         account => {
@@ -119,14 +128,37 @@ pub(super) async fn record_failure(
     Ok(gate.accounts().commit(tx, &events, Vec::new()).await?)
 }
 
-/// Writes down that no more accounts can be made where this one was, for now.
-pub(super) async fn record_lock_out(
+/// Counts that somebody tries to sign up, before any work is done for it; what is to be counted
+/// when they succeed.
+///
+/// # Errors
+/// [`Error::TooManyAttempts`] when they must wait.
+pub(super) async fn admit_sign_up(gate: &Gate, client: &Client) -> Result<Attempt, Error> {
+    let mut sign_up = gate.throttle().sign_up(client.ip);
+    sign_up.check(gate.db(), gate.now()).await?;
+    let mut sign_up_try = gate.throttle().sign_up_try(client.ip);
+    sign_up_try.check(gate.db(), gate.now()).await?;
+    let used = sign_up_try.count(gate.db(), gate.now()).await?;
+    if used != Used::Some {
+        record_sign_up_lock_out(gate, None, client).await?;
+    }
+    Ok(sign_up)
+}
+
+/// Writes down that no more accounts can be made at this address, for now; the user is the last
+/// whose account was.
+pub(super) async fn record_sign_up_lock_out(
     gate: &Gate,
-    user: &User,
+    user_id: Option<Uuid>,
     client: &Client,
 ) -> Result<(), Error> {
-    let made = Event::new(Action::SignUp, user.id, Some(client));
+    let sign_up = Event::failure(Action::SignUp, Reason::AddressLimit, user_id, client);
+    let lock_out = sign_up.as_lock_out(Reason::AddressLimit);
     let tx = gate.db().begin().await?;
-    let lock_out = made.as_lock_out(Reason::AddressLimit);
     Ok(gate.accounts().commit(tx, &[lock_out], Vec::new()).await?)
+}
+
+/// Where a client comes from, for its share of the work on passwords.
+pub(super) fn origin(client: &Client) -> Origin {
+    client.ip.map(network)
 }

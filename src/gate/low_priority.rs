@@ -4,6 +4,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use super::fair_queue::busy;
 use crate::http::Error;
 
 /// With fifteen, a thread gets a thirtieth of a core that others would take whole, and all of
@@ -15,7 +16,7 @@ const NICENESS: i32 = 15;
 /// bounds how many there are.
 ///
 /// # Errors
-/// [`Error::Internal`] when there can be no more threads, or `work` panics.
+/// [`Error::Busy`] when there can be no more threads now, [`Error::Internal`] when `work` panics.
 pub(super) async fn at_low_priority<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
@@ -26,7 +27,10 @@ pub(super) async fn at_low_priority<T: Send + 'static>(
         // Who asked may have hung up.
         let _ = done.send(work());
     });
-    started.map_err(Error::internal)?;
+    started.map_err(|error| {
+        tracing::warn!(%error, "no thread for work at low priority");
+        busy()
+    })?;
     answer.await.map_err(Error::internal)
 }
 

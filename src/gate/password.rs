@@ -1,15 +1,19 @@
-//! Password hashing (argon2id), a bounded number at once, and what is too easily guessed.
+//! Password hashing (argon2id), a bounded number at once.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+use argon2::{
+    Algorithm, Params,
+    password_hash::{self, phc::PasswordHash},
 };
-use zxcvbn::{Score, zxcvbn};
+use tokio::sync::Semaphore;
 
-use super::{argon2_memory::Argon2Memory, low_priority::at_low_priority};
+use super::{
+    argon2_memory::Argon2Memory,
+    fair_queue::{FairQueue, Origin, Permit, busy},
+    low_priority::at_low_priority,
+    strength::Strength,
+};
 use crate::http::Error;
 
 /// RFC 9106 and OWASP: 19 MiB, two passes, one lane; the crate's default today, spelled out
@@ -18,31 +22,28 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// ASVS 6.2.1 and 6.2.9.
-const MIN_CHARS: usize = 8;
-const MAX_CHARS: usize = 256;
-/// Below it, zxcvbn counts on at most ten million guesses.
-const MIN_SCORE: Score = Score::Three;
-
-/// A log-in that would wait longer is told to come back.
-const MAX_WAIT: Duration = Duration::from_secs(3);
-const RETRY_AFTER: Duration = Duration::from_secs(3);
+/// As many as may wait of one address. Many, since who waits does no harm: who is sent away at
+/// once asks again at once.
+const MAX_WAITING: usize = 1_000;
+/// Estimating is fast beside hashing, but for passwords made to be slow.
+const HASHES_PER_ESTIMATE: usize = 4;
 
 /// Hashes and checks passwords off the async threads.
 #[derive(Clone, Debug)]
 pub(super) struct Passwords {
     /// One more than there are permits, so that no core waits for the database between one
     /// attempt and the next.
-    turns: Arc<Semaphore>,
+    turns: FairQueue,
     permits: Arc<Semaphore>,
     memory: Argon2Memory,
+    strength: Strength,
     params: Params,
     /// Stands in for the hash of an account that has none: the same work, never a match.
     decoy: Arc<str>,
 }
 
 /// The right to attempt something with a password, until it is done or has failed.
-pub(super) type Turn = OwnedSemaphorePermit;
+pub(super) type Turn = Permit;
 
 /// The outcome of checking a password.
 #[derive(Debug)]
@@ -58,11 +59,21 @@ pub(super) struct Verdict {
 impl Passwords {
     pub fn new(hashes_at_once: usize) -> Result<Self, argon2::Error> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
-        let hashes_at_once = hashes_at_once.clamp(1, Semaphore::MAX_PERMITS - 1);
+        let memory = Argon2Memory::default();
+        let wanted = hashes_at_once.clamp(1, Semaphore::MAX_PERMITS - 1);
+        let hashes_at_once = memory.set_aside(wanted, &params);
+        if hashes_at_once < wanted {
+            tracing::warn!(
+                hashes_at_once,
+                "too little memory for PASSWORD_HASHES_AT_ONCE"
+            );
+        }
+        let estimates_at_once = hashes_at_once.div_ceil(HASHES_PER_ESTIMATE);
         Ok(Self {
-            turns: Arc::new(Semaphore::new(hashes_at_once + 1)),
+            turns: FairQueue::new(hashes_at_once + 1, MAX_WAITING),
             permits: Arc::new(Semaphore::new(hashes_at_once)),
-            memory: Argon2Memory::default(),
+            memory,
+            strength: Strength::new(estimates_at_once, MAX_WAITING),
             params,
             decoy: decoy().into(),
         })
@@ -72,24 +83,27 @@ impl Passwords {
     pub async fn hash(&self, turn: Turn, password: String) -> Result<(String, Turn), Error> {
         let (memory, params) = (self.memory.clone(), self.params.clone());
         let hashed = self.run(move || memory.hash(&password, &params)).await?;
-        Ok((hashed.map_err(Error::internal)?, turn))
+        Ok((hashed.map_err(failed)?, turn))
     }
 
-    /// Waits for a turn.
+    /// Which passwords are too easily guessed.
+    pub fn strength(&self) -> &Strength {
+        &self.strength
+    }
+
+    /// Waits for a turn, among those who come from `origin`.
     ///
     /// # Errors
     /// [`Error::Busy`] when it does not come soon.
-    pub async fn turn(&self) -> Result<Turn, Error> {
-        match timeout(MAX_WAIT, self.turns.clone().acquire_owned()).await {
-            Ok(turn) => turn.map_err(Error::internal),
-            Err(_) => Err(Error::Busy {
-                retry_after: RETRY_AFTER,
-            }),
-        }
+    pub async fn turn(&self, origin: Origin) -> Result<Turn, Error> {
+        self.turns.acquire(origin).await
     }
 
     /// Whether `password` is the one behind `stored`; with nothing stored it never is, and
     /// finding out takes as long.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when there is no memory for it, which tells nothing of the password.
     pub async fn verify(
         &self,
         turn: Turn,
@@ -100,7 +114,12 @@ impl Passwords {
         let decoy = self.decoy.clone();
         let checked = self.run(move || {
             let hash = PasswordHash::new(stored.as_deref().unwrap_or(&decoy))?;
-            let is_right = memory.verify(&password, &hash).unwrap_or(false);
+            let is_right = match memory.verify(&password, &hash) {
+                Err(password_hash::Error::OutOfMemory) => {
+                    return Err(password_hash::Error::OutOfMemory);
+                }
+                outcome => outcome.unwrap_or(false),
+            };
             let matches = is_right && stored.is_some();
             let outdated = matches && is_outdated(&hash);
             let rehashed = if outdated {
@@ -108,32 +127,15 @@ impl Passwords {
             } else {
                 None
             };
-            Ok::<_, argon2::password_hash::Error>((matches, rehashed))
+            Ok::<_, password_hash::Error>((matches, rehashed))
         });
         let checked = checked.await?;
-        let (matches, rehashed) = checked.map_err(Error::internal)?;
+        let (matches, rehashed) = checked.map_err(failed)?;
         Ok(Verdict {
             matches,
             rehashed,
             turn,
         })
-    }
-
-    /// Why `password` must not be taken, if so: too short, too long, or easily guessed by
-    /// somebody who knows `inputs`, the user's name and address.
-    pub async fn weakness(
-        &self,
-        password: &str,
-        inputs: Vec<String>,
-    ) -> Result<Option<String>, Error> {
-        if !(MIN_CHARS..=MAX_CHARS).contains(&password.chars().count()) {
-            return Ok(Some(format!(
-                "must be {MIN_CHARS} to {MAX_CHARS} characters"
-            )));
-        }
-        let password = password.to_owned();
-        let _turn = self.turn().await?;
-        self.run(move || guessable(&password, &inputs)).await
     }
 
     /// Runs `work`, no more of it at once than there are permits, and so that requests which
@@ -150,6 +152,17 @@ impl Passwords {
             done
         })
         .await
+    }
+}
+
+/// Too little memory for a hash fails this request alone, not the process.
+fn failed(error: password_hash::Error) -> Error {
+    match error {
+        password_hash::Error::OutOfMemory => {
+            tracing::warn!("no memory for a password hash");
+            busy()
+        }
+        other => Error::internal(other),
     }
 }
 
@@ -173,42 +186,18 @@ fn decoy() -> String {
     format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}A")
 }
 
-fn guessable(password: &str, inputs: &[String]) -> Option<String> {
-    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    let estimate = zxcvbn(password, &inputs);
-    if estimate.score() >= MIN_SCORE {
-        return None;
-    }
-    let feedback = estimate.feedback();
-    let warning = feedback
-        .and_then(|feedback| feedback.warning())
-        .map(|text| text.to_string());
-    let advice = feedback.and_then(|feedback| feedback.suggestions().first().copied());
-    let reasons = warning
-        .into_iter()
-        .chain(advice.map(|text| text.to_string()));
-    Some(
-        format!(
-            "is easily guessed. {}",
-            reasons.collect::<Vec<_>>().join(" ")
-        )
-        .trim()
-        .to_owned(),
-    )
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     async fn hash_of(passwords: &Passwords, password: &str) -> String {
-        let turn = passwords.turn().await.unwrap();
+        let turn = passwords.turn(None).await.unwrap();
         passwords.hash(turn, password.to_owned()).await.unwrap().0
     }
 
     async fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
-        let turn = passwords.turn().await.unwrap();
+        let turn = passwords.turn(None).await.unwrap();
         let stored = stored.map(str::to_owned);
         passwords
             .verify(turn, password.to_owned(), stored)
@@ -250,32 +239,5 @@ mod tests {
         assert!(verdict.matches && !is_outdated(&rehashed));
         let verdict = verify(&passwords, "wrong", Some(&old)).await;
         assert!(!verdict.matches && verdict.rehashed.is_none());
-    }
-
-    #[tokio::test]
-    async fn guessable_passwords_are_refused_with_the_reason() {
-        let passwords = Passwords::new(1).unwrap();
-        let inputs = vec!["Jackson".to_owned(), "ann@example.com".to_owned()];
-        let weakness = async |text: &str| passwords.weakness(text, inputs.clone()).await.unwrap();
-        for text in [
-            "password1234",
-            "jackson99",
-            "ann@example.com",
-            "aaaaaaaaaaaa",
-            "qwertyuiop",
-        ] {
-            let reason = weakness(text).await.unwrap();
-            assert!(reason.starts_with("is easily guessed"), "{text}: {reason}");
-        }
-        for text in ["short", &"x".repeat(257)] {
-            assert_eq!(weakness(text).await.unwrap(), "must be 8 to 256 characters");
-        }
-        for text in [
-            "plain tea at dawn",
-            "correct horse battery staple",
-            "zwölf Boxkämpfer jagen",
-        ] {
-            assert_eq!(weakness(text).await, None, "{text}");
-        }
     }
 }

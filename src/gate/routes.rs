@@ -20,7 +20,7 @@ use super::{
     account_routes,
     accounts::Application,
     audit::Action,
-    credentials::{self, Accepted, record_lock_out},
+    credentials::{self, Accepted, admit_sign_up, origin, record_sign_up_lock_out},
     request_session::RequestSession,
     session_layer::{GateClient, SessionLayer},
     state::Gate,
@@ -153,9 +153,8 @@ async fn sign_up(
             email: Some(body.email),
             password: Some(body.password),
         };
-        let mut attempt = gate.throttle().sign_up(client.ip);
-        attempt.check(gate.db(), gate.now()).await?;
-        let account = gate.accounts().check(application).await?;
+        let attempt = admit_sign_up(gate, &client).await?;
+        let account = gate.accounts().check(application, origin(&client)).await?;
         let replaced = session.replaced().await?.cleared();
         let (mut tx, user) = gate.accounts().begin_with(&account).await?;
         let used = attempt.count_with(&mut tx, gate.now()).await?;
@@ -166,7 +165,7 @@ async fn sign_up(
             .await?;
         // The account is made, whatever becomes of the event.
         if used != Used::Some
-            && let Err(error) = record_lock_out(gate, &user, &client).await
+            && let Err(error) = record_sign_up_lock_out(gate, Some(user.id), &client).await
         {
             tracing::warn!(
                 detail = error.problem().detail,

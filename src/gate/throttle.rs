@@ -21,6 +21,9 @@ use crate::{
 /// An address that an account has logged in from is known to it for so long: guesses made
 /// elsewhere do not lock its owner out there.
 const KNOWN_ADDRESS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// So many sign-ups may be tried for each that may succeed: taken names and weak passwords cost
+/// work, too.
+const TRIES_PER_SIGNUP: u32 = 5;
 /// Whoever has a /64 has all of its addresses.
 const IPV6_PREFIX: u8 = 64;
 
@@ -94,6 +97,16 @@ impl Throttle {
         });
         Attempt::new(counted.into_iter().collect())
     }
+
+    /// That somebody tries to sign up, to be counted before any work is done for it.
+    pub fn sign_up_try(&self, ip: Option<IpAddr>) -> Attempt {
+        let counted = self.signups.zip(ip).map(|(limit, ip)| {
+            let key = format!("sign-up tried from {}", network(ip));
+            let count = limit.count.saturating_mul(TRIES_PER_SIGNUP);
+            Counted::new(key, RateLimit { count, ..limit }, Scope::Address)
+        });
+        Attempt::new(counted.into_iter().collect())
+    }
 }
 
 impl Attempt {
@@ -110,7 +123,10 @@ impl Attempt {
     /// [`Error::TooManyAttempts`] when it must.
     pub async fn check(&mut self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let keys: Vec<&str> = self.counts.iter().map(|counted| &*counted.key).collect();
-        let tallies = tallies::find(db, &keys).await?;
+        let mut tallies = tallies::find(db, &keys).await?;
+        if self.settle(&mut tallies, now) {
+            self.put_settled(db, now).await?;
+        }
         let tally_of = |counted: &Counted| {
             let tally = tallies.iter().find(|(key, _)| *key == counted.key);
             tally.map(|(_, tally)| *tally)
@@ -170,6 +186,7 @@ impl Attempt {
                 continue;
             }
             let tally = tallies::lock(tx, &counted.key, now).await?;
+            let tally = counted.settled(tally, now);
             match counted.next(tally, self.by, now) {
                 Ok(next) => {
                     if is_decisive && next.blocked_until.is_some() {
@@ -200,6 +217,17 @@ impl Attempt {
         self.welcome(tx, now).await
     }
 
+    /// Takes the attempt back, as nothing has come of it: neither a failure nor a success.
+    pub async fn take_back(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
+        let decisive = |counted: &&Counted| self.is_decided_by(counted);
+        let mut tx = db.begin().await?;
+        for counted in self.counts.iter().filter(decisive) {
+            let tally = tallies::lock(&mut tx, &counted.key, now).await?;
+            tallies::put(&mut tx, &counted.key, counted.less_one(tally)).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// Clears the account's count and has the address known to it: somebody has logged in
     /// without an attempt that was counted.
     pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
@@ -215,6 +243,30 @@ impl Attempt {
             }
         }
         Ok(())
+    }
+
+    /// Puts right what a clock set back has left too far ahead; whether there was anything.
+    fn settle(&self, tallies: &mut [(String, Tally)], now: Timestamp) -> bool {
+        let mut is_changed = false;
+        for (key, tally) in tallies {
+            if let Some(counted) = self.counts.iter().find(|counted| counted.key == *key) {
+                let settled = counted.settled(*tally, now);
+                is_changed |= settled != *tally;
+                *tally = settled;
+            }
+        }
+        is_changed
+    }
+
+    /// Puts it right in the database: else every wait would begin anew until the clock is where
+    /// it was.
+    async fn put_settled(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
+        let mut tx = db.begin().await?;
+        for counted in &self.counts {
+            let tally = tallies::lock(&mut tx, &counted.key, now).await?;
+            tallies::put(&mut tx, &counted.key, counted.settled(tally, now)).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Where the address is known to the account, its own count decides, not everybody's.
@@ -243,7 +295,12 @@ pub(super) async fn forget_log_ins(tx: &mut Tx, username: &str) -> sqlx::Result<
 /// What a name's attempts are counted under. A digest: what is typed as a name may be a
 /// password, and may be long.
 fn account_key(name: &str) -> String {
-    let digest = Sha256::digest(Username::key_of(name));
+    // What is no name need not be composed to be told from others.
+    let digest = if Username::is_too_long(name) {
+        Sha256::digest(name)
+    } else {
+        Sha256::digest(Username::key_of(name))
+    };
     let digest = u128::from_be_bytes(std::array::from_fn(|at| digest[at]));
     format!("log-in of {digest:032x}")
 }
@@ -276,5 +333,11 @@ mod tests {
         assert_eq!(account_key("JACKSON"), account_key("jackson"));
         assert_ne!(account_key("jackson"), account_key("jacksen"));
         assert_eq!(account_key(&"x".repeat(60_000)).len(), 42);
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_name_is_not_composed() {
+        assert_eq!(account_key(&"X".repeat(512)), account_key(&"x".repeat(512)));
+        assert_ne!(account_key(&"X".repeat(513)), account_key(&"x".repeat(513)));
     }
 }

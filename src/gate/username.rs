@@ -8,6 +8,9 @@ const MIN_CHARS: usize = 2;
 const MAX_CHARS: usize = 32;
 /// In a row, as many as a syllable of Burmese or Tibetan has (UTS #39, 5.4).
 const MAX_MARKS: usize = 4;
+/// Past it no text has few enough characters, however it is composed: each is written as four
+/// at most, of four bytes at most.
+const MAX_BYTES: usize = MAX_CHARS * 4 * 4;
 /// Letters to Unicode, nothing to the eye.
 const INVISIBLE_LETTERS: [char; 2] = ['\u{115F}', '\u{1160}'];
 
@@ -21,14 +24,15 @@ pub struct Username {
 impl Username {
     /// Takes `text` as a username, or says what would be one.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if Self::is_too_long(text) {
+            return Err(expected());
+        }
         let typed: String = text.nfc().take(MAX_CHARS + 1).collect();
         let composed: String = text.nfkc().take(MAX_CHARS + 1).collect();
         let chars = composed.chars().count();
         let is_long_enough = (MIN_CHARS..=MAX_CHARS).contains(&chars);
         if !is_long_enough || !is_spelled_well(&typed) || !is_spelled_well(&composed) {
-            return Err(format!(
-                "must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'"
-            ));
+            return Err(expected());
         }
         Ok(Self {
             shown: text.to_owned(),
@@ -52,6 +56,12 @@ impl Username {
         }
     }
 
+    /// Whether `text` is longer than any username, however it is composed. To be asked first:
+    /// what it costs to compose a text grows with its length.
+    pub fn is_too_long(text: &str) -> bool {
+        text.len() > MAX_BYTES
+    }
+
     /// What `text` is compared by, whether it is a username or not.
     pub fn key_of(text: &str) -> String {
         text.nfkc().default_case_fold().nfkc().collect()
@@ -66,6 +76,10 @@ impl Username {
     pub fn key(&self) -> &str {
         &self.key
     }
+}
+
+fn expected() -> String {
+    format!("must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'")
 }
 
 /// Whether every character is one of those, or a mark that its script writes letters with.
@@ -230,6 +244,15 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_text_longer_than_any_name_is_told_by_its_length() {
+        assert!(Username::is_too_long(&"x".repeat(60_000)));
+        // The longest names there are: decomposed, each of four characters.
+        let longest: String = "\u{1F82}".repeat(32).nfd().collect();
+        assert_eq!(longest.chars().count(), 128);
+        assert!(!Username::is_too_long(&longest));
     }
 
     proptest! {

@@ -13,6 +13,7 @@ mod conformance;
 mod database_down;
 mod durability;
 mod embed;
+mod fair_share;
 mod files;
 mod free_reads_per_address;
 mod freshness;

@@ -17,6 +17,9 @@ on_both_databases!(
     a_restart_and_a_second_server_go_on_counting,
     a_stolen_session_cannot_guess_the_password,
     trying_a_weak_new_password_is_no_guess,
+    the_current_password_comes_before_the_new_one,
+    a_clock_set_back_makes_no_wait_longer,
+    long_names_are_counted_too,
     hanging_up_changes_nothing,
     a_new_password_starts_anew,
     limits_can_be_turned_off,
@@ -175,6 +178,62 @@ async fn trying_a_weak_new_password_is_no_guess(kind: Kind) {
     }
     let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
     assert_eq!(browser.post("/password", body).await.status, 204);
+}
+
+/// What a new password is worth is not looked at for somebody who cannot tell the current one.
+async fn the_current_password_comes_before_the_new_one(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let body = json!({"current_password": "a wrong password", "new_password": "password"});
+    for _ in 0..3 {
+        let answer = browser.post("/password", body.clone()).await;
+        assert_eq!(answer.code(), "bad_credentials");
+    }
+    wait(&browser.post("/password", body).await);
+}
+
+async fn a_clock_set_back_makes_no_wait_longer(kind: Kind) {
+    let settings = [
+        ("LOGIN_FAILURES_PER_ACCOUNT", "3/15m"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "5/20m"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for name in ["Nobody", "Nobody", "Nobody", "Ben", "Ben"] {
+        guess(&browser, name).await;
+    }
+    server.clock.set_back(Duration::from_secs(24 * 60 * 60));
+    let of_address = wait(&browser.log_in("Ann").await);
+    assert!(of_address <= Duration::from_secs(20 * 60), "{of_address:?}");
+    server.clock.advance(of_address);
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+
+    let settings = [
+        ("LOGIN_FAILURES_PER_ACCOUNT", "3/15m"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "unlimited"),
+    ];
+    let server = server.restart_with(&settings).await;
+    let browser = server.browser();
+    for _ in 0..3 {
+        assert_eq!(guess(&browser, "Ann").await.status, 400);
+    }
+    server.clock.set_back(Duration::from_secs(24 * 60 * 60));
+    let of_account = wait(&browser.log_in("Ann").await);
+    assert!(of_account <= Duration::from_secs(15 * 60), "{of_account:?}");
+    server.clock.advance(of_account);
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+}
+
+async fn long_names_are_counted_too(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
+    let browser = server.browser();
+    let name = "\u{e9}".repeat(20_000);
+    for _ in 0..3 {
+        assert_eq!(guess(&browser, &name).await.code(), "bad_credentials");
+    }
+    wait(&guess(&browser, &name).await);
 }
 
 /// Neither a guess nor a right password is half counted when its client does not wait.

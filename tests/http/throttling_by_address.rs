@@ -18,6 +18,7 @@ on_both_databases!(
     an_ipv6_network_counts_as_one,
     sign_ups_of_an_address_are_bounded,
     parallel_sign_ups_are_counted_one_by_one,
+    attempted_sign_ups_are_bounded,
     the_owner_comes_before_who_keeps_trying,
 );
 
@@ -143,6 +144,26 @@ async fn parallel_sign_ups_are_counted_one_by_one(kind: Kind) {
     assert_eq!(made, 3, "{answers:?}");
     assert_eq!(server.database.count("users").await, 3);
     assert_eq!(server.database.count("sessions").await, 3);
+}
+
+/// Also those that make no account: each costs work.
+async fn attempted_sign_ups_are_bounded(kind: Kind) {
+    let server = Server::start_with(kind, &[("SIGNUPS_PER_ADDRESS", "2/1h")]).await;
+    assert_eq!(sign_up_number(&server, 0).await.status, 201);
+    for _ in 0..5 {
+        let taken = sign_up_number(&server, 0).await;
+        assert_eq!(taken.code(), "username_taken");
+    }
+    for _ in 0..4 {
+        let invalid = json!({"username": "Ann", "email": "", "password": PASSWORD});
+        let answer = server.browser().post("/signup", invalid).await;
+        assert_eq!(answer.code(), "invalid");
+    }
+    let wait = wait(&sign_up_number(&server, 1).await);
+    let lock_outs = "audit_events where event = 'lock_out' and reason = 'address_limit'";
+    assert_eq!(server.database.count(lock_outs).await, 1);
+    server.clock.advance(wait);
+    assert_eq!(sign_up_number(&server, 1).await.status, 201);
 }
 
 /// Whoever keeps trying from one address is not always first when the wait is over.

@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -9,19 +9,28 @@ use std::{
 use handstamp::Clock;
 use time::OffsetDateTime;
 
-/// The system's clock, put forward.
+/// The system's clock, put forward or back.
 #[derive(Clone, Default)]
-pub struct MovableClock(Arc<AtomicU64>);
+pub struct MovableClock(Arc<AtomicI64>);
 
 impl MovableClock {
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
+        self.put(by.as_secs().try_into().unwrap());
+    }
+
+    pub fn set_back(&self, by: Duration) {
+        let seconds: i64 = by.as_secs().try_into().unwrap();
+        self.put(-seconds);
+    }
+
+    fn put(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
     pub fn clock(&self) -> Clock {
         let ahead = self.0.clone();
         Clock::from_fn(move || {
-            OffsetDateTime::now_utc() + Duration::from_secs(ahead.load(Ordering::SeqCst))
+            OffsetDateTime::now_utc() + time::Duration::seconds(ahead.load(Ordering::SeqCst))
         })
     }
 }

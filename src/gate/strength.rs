@@ -1,0 +1,139 @@
+//! Which passwords are too easily guessed.
+
+use tokio::time::timeout;
+use zxcvbn::{Score, zxcvbn};
+
+use super::{
+    fair_queue::{FairQueue, MAX_WAIT, Origin, busy},
+    low_priority::at_low_priority,
+};
+use crate::http::Error;
+
+/// ASVS 6.2.1 and 6.2.9.
+const MIN_CHARS: usize = 8;
+const MAX_CHARS: usize = 256;
+/// Characters that all stand for others (`4@8(`) take zxcvbn a time that grows with the square
+/// of their number: a second for a hundred. So many are enough to be hard to guess by.
+const ESTIMATED_CHARS: usize = 64;
+/// Below it, zxcvbn counts on at most ten million guesses.
+const MIN_SCORE: Score = Score::Three;
+
+/// Estimates how easily passwords are guessed, apart from the hashing, so that a password that
+/// takes long to estimate keeps nobody from logging in.
+#[derive(Clone, Debug)]
+pub(super) struct Strength {
+    queue: FairQueue,
+}
+
+impl Strength {
+    /// Estimates so many at once; as many as `max_waiting` of each address wait.
+    pub fn new(at_once: usize, max_waiting: usize) -> Self {
+        Self {
+            queue: FairQueue::new(at_once, max_waiting),
+        }
+    }
+
+    /// Why `password` must not be taken, if so: too short, too long, or easily guessed by
+    /// somebody who knows `inputs`, the user's name and address.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when that cannot be told soon.
+    pub async fn weakness(
+        &self,
+        password: &str,
+        inputs: Vec<String>,
+        origin: Origin,
+    ) -> Result<Option<String>, Error> {
+        if !has_good_length(password) {
+            return Ok(Some(format!(
+                "must be {MIN_CHARS} to {MAX_CHARS} characters"
+            )));
+        }
+        let beginning = estimated(password).to_owned();
+        let permit = self.queue.acquire(origin).await?;
+        let estimate = at_low_priority(move || {
+            let weakness = guessable(&beginning, &inputs);
+            // Kept until then: who no longer waits frees no core.
+            drop(permit);
+            weakness
+        });
+        timeout(MAX_WAIT, estimate).await.map_err(|_| busy())?
+    }
+}
+
+/// As much of `password` as is estimated.
+fn estimated(password: &str) -> &str {
+    let end = password.char_indices().nth(ESTIMATED_CHARS);
+    end.map_or(password, |(end, _)| &password[..end])
+}
+
+/// Whether `password` is neither too short nor too long, which costs nothing to tell.
+pub(super) fn has_good_length(password: &str) -> bool {
+    (MIN_CHARS..=MAX_CHARS).contains(&password.chars().count())
+}
+
+fn guessable(password: &str, inputs: &[String]) -> Option<String> {
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let estimate = zxcvbn(password, &inputs);
+    if estimate.score() >= MIN_SCORE {
+        return None;
+    }
+    let feedback = estimate.feedback();
+    let warning = feedback
+        .and_then(|feedback| feedback.warning())
+        .map(|text| text.to_string());
+    let advice = feedback.and_then(|feedback| feedback.suggestions().first().copied());
+    let reasons = warning
+        .into_iter()
+        .chain(advice.map(|text| text.to_string()));
+    Some(
+        format!(
+            "is easily guessed. {}",
+            reasons.collect::<Vec<_>>().join(" ")
+        )
+        .trim()
+        .to_owned(),
+    )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn guessable_passwords_are_refused_with_the_reason() {
+        let strength = Strength::new(1, 10);
+        let inputs = vec!["Jackson".to_owned(), "ann@example.com".to_owned()];
+        let weakness = async |text: &str| {
+            let told = strength.weakness(text, inputs.clone(), None).await;
+            told.unwrap()
+        };
+        for text in [
+            "password1234",
+            "jackson99",
+            "ann@example.com",
+            "aaaaaaaaaaaa",
+            "qwertyuiop",
+        ] {
+            let reason = weakness(text).await.unwrap();
+            assert!(reason.starts_with("is easily guessed"), "{text}: {reason}");
+        }
+        for text in ["short", &"x".repeat(257)] {
+            assert_eq!(weakness(text).await.unwrap(), "must be 8 to 256 characters");
+        }
+        for text in [
+            "plain tea at dawn",
+            "correct horse battery staple",
+            "zwölf Boxkämpfer jagen",
+        ] {
+            assert_eq!(weakness(text).await, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_characters_of_a_password_are_estimated() {
+        assert_eq!(estimated(&"é".repeat(256)), "é".repeat(64));
+        assert_eq!(estimated("plain tea at dawn"), "plain tea at dawn");
+    }
+}
