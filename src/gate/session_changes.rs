@@ -90,8 +90,8 @@ impl RequestSession {
         if !sessions::insert(&mut tx, session, &bytes).await? {
             return Err(Error::internal("a fresh session id is taken"));
         }
-        let oldest =
-            sessions::delete_oldest(&mut tx, user.id, gate.sessions_per_user(), now).await?;
+        let kept = gate.sessions_per_user().saturating_sub(1).max(0);
+        let oldest = sessions::delete_oldest(&mut tx, user.id, public_id, kept, now).await?;
         if !oldest.is_empty() {
             events.push(Event::new(Action::EndSessions, user.id, Some(client)));
         }

@@ -256,21 +256,25 @@ pub(super) async fn delete_others(
     .map(|done| done.rows_affected()))
 }
 
-/// Ends the oldest sessions of a user, and those that are over, until `kept` are left; what
-/// has ended.
+/// Ends the oldest sessions of a user, and those that are over, until `kept` are left beside the
+/// new one; what has ended. The new one counts as the newest: by the clock of another server it
+/// may be the oldest.
 pub(super) async fn delete_oldest(
     tx: &mut Tx,
     user_id: Uuid,
+    new: Uuid,
     kept: i64,
     now: Timestamp,
 ) -> sqlx::Result<Vec<Uuid>> {
     in_tx!(tx, conn => sqlx::query_scalar(
-        "delete from sessions where user_id = $1 and public_id not in
-             (select public_id from sessions where user_id = $1 and expiry_date > $2
-              order by public_id desc limit $3)
+        "delete from sessions where user_id = $1 and public_id <> $2 and public_id not in
+             (select public_id from sessions
+              where user_id = $1 and public_id <> $2 and expiry_date > $3
+              order by public_id desc limit $4)
          returning public_id",
     )
     .bind(user_id)
+    .bind(new)
     .bind(now)
     .bind(kept)
     .fetch_all(conn)

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use crate::helpers::{Browser, Kind, Server, on_both_databases};
+use crate::helpers::{Browser, Database, Kind, Server, on_both_databases};
 
 on_both_databases!(
     own_sessions_are_listed_and_ended,
     nobody_ends_somebody_elses,
     one_log_in_too_many_ends_the_oldest,
+    the_newest_log_in_is_never_the_oldest,
     sessions_that_are_over_do_not_count,
     a_log_in_storm_keeps_to_the_limit,
     proxies_are_believed_only_when_trusted,
@@ -161,4 +162,27 @@ async fn proxies_are_believed_only_when_trusted(kind: Kind) {
         .restart_with(&[("TRUSTED_PROXIES", "127.0.0.0/8")])
         .await;
     assert_eq!(address_seen(&server).await, "203.0.113.7");
+}
+
+/// The sessions that another server has begun may seem to be of the future.
+async fn the_newest_log_in_is_never_the_oldest(kind: Kind) {
+    let settings = [("SESSIONS_PER_USER", "1")];
+    let fast = Server::start_with(kind, &settings).await;
+    let slow = Server::start_on(Database::at(&fast.database.url), &settings).await;
+    let first = fast.browser();
+    first.sign_up("Ann").await;
+    for round in 0..5 {
+        // As a clock that is ahead names them.
+        let ahead = format!("ffffffff-ffff-7fff-bfff-{round:012}");
+        let id = match kind {
+            Kind::Sqlite => format!("x'{}'", ahead.replace('-', "")),
+            Kind::Postgres => format!("'{ahead}'"),
+        };
+        let rename = format!("update sessions set public_id = {id}");
+        fast.database.execute(&rename).await;
+        let browser = slow.browser();
+        assert_eq!(browser.log_in("Ann").await.status, 200);
+        assert_eq!(browser.check().await.status, 200, "dead on arrival");
+        assert_eq!(fast.database.count("sessions").await, 1);
+    }
 }
