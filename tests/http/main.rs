@@ -11,7 +11,9 @@ mod clients_that_hang_up;
 mod command_line;
 mod conformance;
 mod database_down;
+mod definer_functions;
 mod durability;
+
 mod embed;
 mod fair_share;
 mod files;
