@@ -9,7 +9,11 @@ use axum::body::Bytes;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use super::{session_token::SessionToken, timeouts::Timeouts, users::User};
+use super::{
+    session_token::SessionToken,
+    timeouts::{Timeouts, Written},
+    users::User,
+};
 use crate::{clock::Timestamp, db::Revocable};
 
 /// A session that is not over, with its user. The values of its record are not here: other
@@ -23,7 +27,7 @@ pub(super) struct LiveSession {
     pub user: Option<User>,
     /// The key that signed its cookie last; unknown for one begun by an older version.
     pub key_id: Option<String>,
-    created_at: Timestamp,
+    written: Written,
     /// The last use that is written down or about to be, in microseconds since 1970.
     last_use: AtomicI64,
     user_json: OnceLock<Bytes>,
@@ -33,8 +37,8 @@ impl LiveSession {
     pub fn new(
         id: Id,
         public_id: Uuid,
-        created_at: Timestamp,
-        last_seen_at: Timestamp,
+        written: Written,
+        last_use: Option<Timestamp>,
         key_id: Option<String>,
         user: Option<User>,
     ) -> Self {
@@ -43,8 +47,8 @@ impl LiveSession {
             public_id,
             user,
             key_id,
-            created_at,
-            last_use: AtomicI64::new(last_seen_at.unix_micros()),
+            written,
+            last_use: AtomicI64::new(written.last_use(last_use).unix_micros()),
             user_json: OnceLock::new(),
         }
     }
@@ -67,10 +71,7 @@ impl LiveSession {
     }
 
     pub fn expires_at(&self, timeouts: Timeouts) -> Timestamp {
-        match self.user {
-            Some(_) => timeouts.expires_at(self.created_at, self.last_use()),
-            None => timeouts.visitor_expires_at(self.created_at, self.last_use()),
-        }
+        self.written.expires_at(timeouts, self.last_use())
     }
 
     /// Takes note of a use at `now`; what the last one was if it is time to write this one
@@ -85,7 +86,7 @@ impl LiveSession {
     }
 
     fn is_second_use(&self, last: Timestamp, now: Timestamp) -> bool {
-        self.user.is_none() && last == self.created_at && now > last
+        self.user.is_none() && last == self.written.created_at && now > last
     }
 
     /// The use at `noted` could not be written down: the last one that was counts.
@@ -130,7 +131,13 @@ mod tests {
             email: None,
             created_at: start,
         };
-        let new = |user| LiveSession::new(Id(1), Uuid::from_u128(1), start, start, None, user);
+        let written = Written {
+            is_visitor: false,
+            created_at: start,
+            last_seen_at: start,
+            expiry_date: start.after(hour),
+        };
+        let new = |user| LiveSession::new(Id(1), Uuid::from_u128(1), written, None, None, user);
         let session = new(Some(user));
         let soon = start.after(Duration::from_secs(30));
         assert_eq!(session.note_use(timeouts, soon), None);

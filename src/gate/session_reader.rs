@@ -12,6 +12,7 @@ use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
+use super::timeouts::Written;
 use crate::{
     clock::Timestamp,
     db::{Db, on_small_reader},
@@ -31,6 +32,7 @@ pub(super) struct SessionRow {
     pub public_id: Uuid,
     pub session_created_at: Timestamp,
     pub last_seen_at: Timestamp,
+    pub expiry_date: Timestamp,
     pub key_id: Option<String>,
     /// None for a visitor.
     pub user_id: Option<Uuid>,
@@ -40,11 +42,22 @@ pub(super) struct SessionRow {
     pub created_at: Option<Timestamp>,
 }
 
+impl SessionRow {
+    pub fn written(&self) -> Written {
+        Written {
+            is_visitor: self.user_id.is_none(),
+            created_at: self.session_created_at,
+            last_seen_at: self.last_seen_at,
+            expiry_date: self.expiry_date,
+        }
+    }
+}
+
 macro_rules! select_where_public_id {
     ($condition:literal) => {
         concat!(
             "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
-                    s.key_id, s.user_id, u.username, u.email, u.created_at
+                    s.expiry_date, s.key_id, s.user_id, u.username, u.email, u.created_at
              from sessions s
              left join users u on u.id = s.user_id and u.disabled_at is null
              where s.public_id ",

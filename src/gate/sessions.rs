@@ -55,9 +55,9 @@ pub(super) struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The session `id`, of the row that has its public id; checked against `timeouts` as they are
-/// today, not as they were when the row was written. `last_use` is one that may not be in the
-/// row yet.
+/// The session `id`, of the row that has its public id. It is over at the `expiry_date` of the
+/// row, whoever wrote that, and by `timeouts` as they are today; `last_use` is one that may not
+/// be in the row yet.
 pub(super) fn live(
     id: Id,
     row: Option<SessionRow>,
@@ -68,12 +68,8 @@ pub(super) fn live(
     // It may go on under another id by now.
     let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
-    let last_seen_at = last_use.map_or(row.last_seen_at, |last| last.max(row.last_seen_at));
-    let expires_at = match row.user_id {
-        Some(_) => timeouts.expires_at(row.session_created_at, last_seen_at),
-        None => timeouts.visitor_expires_at(row.session_created_at, last_seen_at),
-    };
-    if now >= expires_at {
+    let (public_id, written) = (row.public_id, row.written());
+    if now >= written.expires_at(timeouts, written.last_use(last_use)) {
         return Err(NotLive::Expired);
     }
     let user = match (row.user_id, row.username, row.created_at) {
@@ -86,19 +82,13 @@ pub(super) fn live(
         }),
         (Some(_), ..) => return Err(NotLive::UserGone),
     };
-    let created_at = row.session_created_at;
     Ok(LiveSession::new(
-        id,
-        row.public_id,
-        created_at,
-        last_seen_at,
-        row.key_id,
-        user,
+        id, public_id, written, last_use, row.key_id, user,
     ))
 }
 
 /// Writes down that a session was used, unless somebody has done so since `due`; false when
-/// they have, or it has ended.
+/// they have, or it has ended or expired.
 pub(super) async fn touch(
     tx: &mut Tx,
     session: &LiveSession,
@@ -108,7 +98,7 @@ pub(super) async fn touch(
 ) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update sessions set last_seen_at = $1, expiry_date = $2
-         where public_id = $3 and id = $4 and last_seen_at <= $5",
+         where public_id = $3 and id = $4 and last_seen_at <= $5 and expiry_date > $1",
     )
     .bind(now)
     .bind(expires_at)
@@ -292,9 +282,12 @@ pub(super) async fn list_own(
 ) -> sqlx::Result<Vec<OwnSession>> {
     let mut sessions: Vec<OwnSession> = on_reader!(db, conn => sqlx::query_as(
         "select public_id, created_at, last_seen_at, user_agent, ip
-         from sessions where user_id = $1 order by public_id desc",
+         from sessions where user_id = $1 and (expiry_date > $2 or public_id = $3)
+         order by public_id desc",
     )
     .bind(user_id)
+    .bind(now)
+    .bind(current.public_id)
     .fetch_all(conn)
     .await)?;
     for own in &mut sessions {

@@ -18,6 +18,38 @@ pub(super) struct Timeouts {
     pub absolute: Duration,
 }
 
+/// The times in a session's row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// Nobody has logged in on it.
+    pub is_visitor: bool,
+    pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    /// As the last use wrote it, or an operator.
+    pub expiry_date: Timestamp,
+}
+
+impl Written {
+    /// The last use, `noted` being one that may not be in the row yet.
+    pub fn last_use(&self, noted: Option<Timestamp>) -> Timestamp {
+        noted.map_or(self.last_seen_at, |noted| noted.max(self.last_seen_at))
+    }
+
+    /// The moment from which the session is over, if nobody uses it after `last_use`.
+    pub fn expires_at(&self, timeouts: Timeouts, last_use: Timestamp) -> Timestamp {
+        let expires_at = if self.is_visitor {
+            timeouts.visitor_expires_at(self.created_at, last_use)
+        } else {
+            timeouts.expires_at(self.created_at, last_use)
+        };
+        // A use since then is about to replace the date.
+        if last_use > self.last_seen_at {
+            return expires_at;
+        }
+        expires_at.min(self.expiry_date)
+    }
+}
+
 impl Timeouts {
     /// The moment from which the session is over, if nobody uses it before.
     pub fn expires_at(&self, created_at: Timestamp, last_seen_at: Timestamp) -> Timestamp {
@@ -77,6 +109,35 @@ mod tests {
         let soon = start.after(MINUTE);
         let expires_at = timeouts(14 * day).visitor_expires_at(start, soon);
         assert_eq!(expires_at, soon.after(14 * day));
+    }
+
+    #[test]
+    fn the_date_in_the_row_counts_until_the_next_use() {
+        let start = Timestamp::from(START);
+        let timeouts = Timeouts {
+            idle: 30 * MINUTE,
+            absolute: 100 * MINUTE,
+        };
+        let written = Written {
+            is_visitor: false,
+            created_at: start,
+            last_seen_at: start,
+            expiry_date: start.after(10 * MINUTE),
+        };
+        assert_eq!(written.last_use(None), start);
+        let expires_at = |last_use| written.expires_at(timeouts, last_use);
+        assert_eq!(expires_at(start), start.after(10 * MINUTE));
+        let used = written.last_use(Some(start.after(5 * MINUTE)));
+        assert_eq!(expires_at(used), start.after(35 * MINUTE));
+        let later = Written {
+            expiry_date: start.after(60 * MINUTE),
+            ..written
+        };
+        assert_eq!(
+            later.expires_at(timeouts, start),
+            start.after(30 * MINUTE),
+            "a shorter timeout holds"
+        );
     }
 
     #[test]

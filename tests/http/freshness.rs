@@ -74,7 +74,7 @@ pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
 }
 
 /// Changes the database behind the back of the server that it belongs to.
-async fn change_unheard(server: &Server, sql: &str) {
+pub async fn change_unheard(server: &Server, sql: &str) {
     match server.gate.db().begin().await.unwrap() {
         // By the connection whose own writes nobody is told of.
         Tx::Sqlite(mut tx) => {
@@ -311,6 +311,10 @@ async fn what_plain_sql_changes_is_seen_soon(kind: Kind) {
         ),
         (
             "update sessions set last_seen_at = '2020-01-01T00:00:00.000000Z'",
+            "expired",
+        ),
+        (
+            "update sessions set expiry_date = '2020-01-01T00:00:00.000000Z'",
             "expired",
         ),
         ("update sessions set user_id = null", "unknown_session"),

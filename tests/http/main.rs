@@ -15,6 +15,7 @@ mod definer_functions;
 mod durability;
 
 mod embed;
+mod expiry_dates;
 mod fair_share;
 mod files;
 mod free_reads_per_address;
