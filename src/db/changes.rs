@@ -6,9 +6,12 @@ impl Db {
     /// Revokes what other processes do to sessions and users, until the database is closed.
     pub(crate) async fn watch(&self) {
         match self.pools() {
-            Pools::Sqlite { write, writers, .. } => {
-                sqlite_changes::watch(write, writers, self.revocations()).await;
-            }
+            Pools::Sqlite {
+                write,
+                writers,
+                file,
+                ..
+            } => sqlite_changes::watch(write, writers, file, self.revocations()).await,
             Pools::Postgres(pool) => postgres_changes::watch(pool, self.revocations()).await,
         }
     }

@@ -17,12 +17,13 @@ use sqlx::{
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-
 use tokio::time::timeout;
 
 use super::{
     Revocations,
     migrations::{self, MigrateError},
+    ping::LastProbe,
+    sqlite_file::SqliteFile,
 };
 use crate::config::DatabaseUrl;
 
@@ -49,6 +50,7 @@ pub struct Db {
     /// Where PostgreSQL keeps our tables.
     schema: String,
     revocations: Revocations,
+    last_probe: LastProbe,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,7 @@ pub(crate) enum Pools {
         write: SqlitePool,
         /// How many connections for writing there have been.
         writers: Arc<AtomicU64>,
+        file: SqliteFile,
     },
     Postgres(PgPool),
 }
@@ -69,28 +72,16 @@ impl Db {
     /// Opens the database at `url`; a SQLite file that is not there yet is made.
     pub async fn connect(url: &DatabaseUrl) -> sqlx::Result<Self> {
         let pools = match url {
-            DatabaseUrl::Sqlite(file) => {
-                create_private(file.get_filename())?;
+            DatabaseUrl::Sqlite(options) => {
+                create_private(options.get_filename())?;
+                let file = SqliteFile::at(options.get_filename())?;
                 // One connection does every write and every checkpoint: SQLite before
                 // 3.51.3 can lose data when two do so at the same instant.
-                let file = sqlite_options(file.clone());
+                let options = sqlite_options(options.clone());
                 let writers = Arc::new(AtomicU64::new(0));
-                let write = patiently(async || {
-                    let writers = writers.clone();
-                    SqlitePoolOptions::new()
-                        .max_connections(1)
-                        .acquire_timeout(ACQUIRE_TIMEOUT)
-                        // A file does not go away.
-                        .test_before_acquire(false)
-                        .after_connect(move |_, _| {
-                            writers.fetch_add(1, Ordering::SeqCst);
-                            Box::pin(async { Ok(()) })
-                        })
-                        .connect_with(file.clone())
-                        .await
-                })
-                .await?;
-                let read_only = file.pragma("query_only", "on");
+                let write =
+                    patiently(async || sqlite_writer(&options, &writers, &file).await).await?;
+                let read_only = options.pragma("query_only", "on");
                 let readers = async |connections| {
                     SqlitePoolOptions::new()
                         .max_connections(connections)
@@ -104,6 +95,7 @@ impl Db {
                     read_small: readers(SQLITE_SMALL_QUERIES).await?,
                     write,
                     writers,
+                    file,
                 }
             }
             DatabaseUrl::Postgres(server) => Pools::Postgres({
@@ -143,6 +135,7 @@ impl Db {
             pools,
             schema,
             revocations: Revocations::default(),
+            last_probe: LastProbe::default(),
         })
     }
 
@@ -154,12 +147,6 @@ impl Db {
             }
             Pools::Postgres(pool) => migrations::postgres().await?.run(pool).await,
         }
-    }
-
-    /// Asks the database whether it is there, for reading and for writing.
-    pub async fn ping(&self) -> sqlx::Result<()> {
-        super::on_reader!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))?;
-        super::on_writer!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))
     }
 
     /// Closes every connection, once it is idle.
@@ -207,6 +194,10 @@ impl Db {
         &self.revocations
     }
 
+    pub(super) fn last_probe(&self) -> &LastProbe {
+        &self.last_probe
+    }
+
     pub(super) fn schema(&self) -> &str {
         &self.schema
     }
@@ -238,6 +229,39 @@ fn create_private(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The one connection for writing. It is kept, so that its log stays the same file.
+async fn sqlite_writer(
+    options: &SqliteConnectOptions,
+    writers: &Arc<AtomicU64>,
+    file: &SqliteFile,
+) -> sqlx::Result<SqlitePool> {
+    let (writers, file) = (writers.clone(), file.clone());
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .after_connect(move |conn, _| {
+            writers.fetch_add(1, Ordering::SeqCst);
+            let file = file.clone();
+            Box::pin(async move {
+                // The first read opens the log.
+                sqlx::query("pragma schema_version").execute(conn).await?;
+                file.note_open();
+                Ok(())
+            })
+        })
+        // SQLite itself rolls back when the disk is full or broken. sqlx 0.8 fails to do so
+        // once more and counts the transaction as open for good: no other could begin.
+        .before_acquire(|conn, _| {
+            let is_usable = !conn.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
+        })
+        .connect_with(options.clone())
+        .await
 }
 
 fn sqlite_options(file: SqliteConnectOptions) -> SqliteConnectOptions {

@@ -3,10 +3,12 @@
 mod changes;
 mod connect;
 mod migrations;
+mod ping;
 mod postgres_changes;
 mod record_stores;
 mod revocations;
 mod sqlite_changes;
+mod sqlite_file;
 mod statement;
 mod timestamp;
 

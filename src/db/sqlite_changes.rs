@@ -8,28 +8,41 @@ use std::{
 use sqlx::SqlitePool;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Revocations;
+use super::{Revocations, sqlite_file::SqliteFile};
 
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Asks the connection that does every write of this process, so that the number it is told
 /// moves only when another process has written.
-pub(super) async fn watch(write: &SqlitePool, writers: &AtomicU64, revocations: &Revocations) {
+pub(super) async fn watch(
+    write: &SqlitePool,
+    writers: &AtomicU64,
+    file: &SqliteFile,
+    revocations: &Revocations,
+) {
     let mut seen = None;
+    let mut was_told = true;
     let mut interval = interval(INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        match version(write, writers).await {
+        match file.checked(version(write, writers).await) {
             Ok((moment, version)) => {
                 if seen != Some(version) {
                     revocations.revoke_all();
                     seen = Some(version);
                 }
                 revocations.told_until(moment);
+                was_told = true;
             }
             Err(_) if write.is_closed() => return,
-            Err(error) => tracing::warn!(%error, "cannot tell whether the database was changed"),
+            Err(error) => {
+                // Once, not five times a second for as long as it lasts.
+                if was_told {
+                    tracing::warn!(%error, "cannot tell whether the database was changed");
+                }
+                was_told = false;
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use super::{Db, Pools};
+use super::{Db, Pools, sqlite_file::SqliteFile};
 
 /// Runs a statement that only reads.
 macro_rules! on_reader {
@@ -35,7 +35,9 @@ macro_rules! on_small_reader {
 macro_rules! on_writer {
     ($db:expr, $conn:ident => $statement:expr) => {
         match $db.pools() {
-            $crate::db::Pools::Sqlite { write: $conn, .. } => $statement,
+            $crate::db::Pools::Sqlite {
+                write: $conn, file, ..
+            } => file.checked($statement),
             $crate::db::Pools::Postgres($conn) => $statement,
         }
     };
@@ -45,7 +47,7 @@ macro_rules! on_writer {
 macro_rules! in_tx {
     ($tx:expr, $conn:ident => $statement:expr) => {
         match $tx {
-            $crate::db::Tx::Sqlite(tx) => {
+            $crate::db::Tx::Sqlite(tx, _) => {
                 let $conn = &mut **tx;
                 $statement
             }
@@ -63,16 +65,17 @@ pub(crate) use {in_tx, on_reader, on_small_reader, on_writer};
 #[derive(Debug)]
 pub enum Tx {
     #[doc(hidden)]
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, SqliteFile),
     #[doc(hidden)]
     Postgres(Transaction<'static, Postgres>),
 }
 
 impl Tx {
-    /// Makes everything done in this transaction last.
+    /// Makes everything done in this transaction last. Fails also where SQLite has written to a
+    /// file that will not be found again.
     pub async fn commit(self) -> sqlx::Result<()> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await,
+            Self::Sqlite(tx, file) => file.checked(tx.commit().await),
             Self::Postgres(tx) => tx.commit().await,
         }
     }
@@ -92,10 +95,11 @@ impl Db {
     /// never committed.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         Ok(match self.pools() {
-            Pools::Sqlite { write, .. } => {
+            Pools::Sqlite { write, file, .. } => {
                 let write = write.clone();
                 let begun = tokio::spawn(async move { write.begin_with("begin immediate").await });
-                Tx::Sqlite(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
+                let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+                Tx::Sqlite(file.checked(begun)?, file.clone())
             }
             Pools::Postgres(pool) => {
                 let pool = pool.clone();

@@ -65,11 +65,12 @@ async fn healthz() -> Json<HealthStatus> {
     OK
 }
 
-/// The database answers
+/// The database answers and, on SQLite, can be written to
 #[utoipa::path(get, path = "/readyz", tag = "operators", responses(
     (status = 200, body = HealthStatus),
     (status = 503, body = Problem, content_type = "application/problem+json",
-        description = "`unavailable`: the database does not answer, or the server is shutting down"),
+        description = "`unavailable`: the database does not answer, its disk is full, its file was deleted or \
+            replaced, or the server is shutting down"),
 ))]
 async fn readyz(State(health): State<Health>) -> Result<Json<HealthStatus>, Error> {
     if health.shutting_down.load(Ordering::Acquire) {

@@ -77,7 +77,7 @@ pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
 pub async fn change_unheard(server: &Server, sql: &str) {
     match server.gate.db().begin().await.unwrap() {
         // By the connection whose own writes nobody is told of.
-        Tx::Sqlite(mut tx) => {
+        Tx::Sqlite(mut tx, _) => {
             sqlx::query(sql).execute(&mut *tx).await.unwrap();
             tx.commit().await.unwrap();
         }

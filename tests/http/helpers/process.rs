@@ -48,7 +48,11 @@ impl Workplace {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_handstamp"));
+        self.command_of(env!("CARGO_BIN_EXE_handstamp"), arguments)
+    }
+
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -90,14 +94,17 @@ impl Workplace {
     }
 
     pub fn start_with_open_files(&self, limit: u32) -> Child {
-        let mut command = Command::new("/bin/sh");
-        let script = format!("ulimit -n {limit} && exec \"$0\"");
-        command
-            .args(["-c", &script, env!("CARGO_BIN_EXE_handstamp")])
-            .current_dir(self.folder.path())
-            .env_clear();
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        Self::start(command)
+        Self::start(self.shell_command(&format!("ulimit -n {limit} && exec \"$0\"")))
+    }
+
+    /// Starts the server so that it outlives [`Process::limit_file_size`].
+    pub fn serve_despite_limits(&self) -> Process {
+        Self::wait_for(Self::start(self.shell_command("trap '' XFSZ; exec \"$0\"")))
+    }
+
+    /// The server, started by a shell.
+    fn shell_command(&self, script: &str) -> Command {
+        self.command_of("/bin/sh", &["-c", script, env!("CARGO_BIN_EXE_handstamp")])
     }
 
     fn start(mut command: Command) -> Child {
@@ -161,6 +168,16 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("never logged {text:?}: {}", self.logs());
+    }
+
+    /// Lets it write no file from this size on, or as before; "unlimited" is a size, too.
+    pub fn limit_file_size(&self, size: &str) {
+        let id = self.child.id().to_string();
+        let limit = format!("--fsize={size}:");
+        let done = Command::new("prlimit")
+            .args(["--pid", &id, &limit])
+            .status();
+        assert!(done.unwrap().success());
     }
 
     /// Ends it at once, as a power cut would.

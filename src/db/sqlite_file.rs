@@ -1,0 +1,92 @@
+//! Whether a SQLite database is still the file of its name.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::SystemTime,
+};
+
+/// The file that the database was opened from, and the write-ahead log beside it. SQLite goes on
+/// writing to files that were deleted or replaced, where nobody will find it after a restart.
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct SqliteFile(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    path: PathBuf,
+    wal_path: PathBuf,
+    opened: OnceLock<Option<FileId>>,
+    /// As long as the connection for writing is open it is the same one.
+    wal: Mutex<Option<FileId>>,
+}
+
+/// Tells a file from every other, also from a later one that has its inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+    /// None where the file system does not say.
+    created: Option<SystemTime>,
+}
+
+impl FileId {
+    /// None when there is no such file.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            created: metadata.created().ok(),
+        })
+    }
+}
+
+impl SqliteFile {
+    /// The database at `path`, which is there.
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        // SQLite follows links before it names its log.
+        let mut wal_path = OsString::from(fs::canonicalize(path)?);
+        wal_path.push("-wal");
+        Ok(Self(Arc::new(Parts {
+            path: std::path::absolute(path)?,
+            wal_path: wal_path.into(),
+            opened: OnceLock::new(),
+            wal: Mutex::default(),
+        })))
+    }
+
+    /// To be called when a connection for writing was opened.
+    pub(super) fn note_open(&self) {
+        self.0.opened.get_or_init(|| FileId::of(&self.0.path));
+        *self.wal() = FileId::of(&self.0.wal_path);
+    }
+
+    /// Fails when what was written to the open files will not be found in those of their names.
+    pub(super) fn check(&self) -> sqlx::Result<()> {
+        let parts = &*self.0;
+        let is_same = parts.opened.get() == Some(&FileId::of(&parts.path))
+            && *self.wal() == FileId::of(&parts.wal_path);
+        if is_same {
+            return Ok(());
+        }
+        let what = "the database's files were deleted or replaced; restart to use what is there";
+        Err(sqlx::Error::Io(io::Error::new(
+            io::ErrorKind::NotFound,
+            what,
+        )))
+    }
+
+    /// What was written, or that it will not be found.
+    pub(crate) fn checked<T>(&self, written: sqlx::Result<T>) -> sqlx::Result<T> {
+        written.and_then(|written| self.check().map(|()| written))
+    }
+
+    fn wal(&self) -> std::sync::MutexGuard<'_, Option<FileId>> {
+        self.0.wal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
