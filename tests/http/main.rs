@@ -13,7 +13,6 @@ mod conformance;
 mod database_down;
 mod definer_functions;
 mod durability;
-
 mod embed;
 mod expiry_dates;
 mod fair_share;
