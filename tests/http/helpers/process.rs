@@ -102,14 +102,17 @@ impl Workplace {
     }
 
     pub fn start_with_open_files(&self, limit: u32) -> Child {
-        let mut command = Command::new("/bin/sh");
-        let script = format!("ulimit -n {limit} && exec \"$0\"");
-        command
-            .args(["-c", &script, env!("CARGO_BIN_EXE_handstamp")])
-            .current_dir(self.folder.path())
-            .env_clear();
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        Self::start(command)
+        Self::start(self.shell_command(&format!("ulimit -n {limit} && exec \"$0\"")))
+    }
+
+    /// Starts the server so that it outlives [`Process::limit_file_size`].
+    pub fn serve_despite_limits(&self) -> Process {
+        Self::wait_for(Self::start(self.shell_command("trap '' XFSZ; exec \"$0\"")))
+    }
+
+    /// The server, started by a shell.
+    fn shell_command(&self, script: &str) -> Command {
+        self.command_of("/bin/sh", &["-c", script, env!("CARGO_BIN_EXE_handstamp")])
     }
 
     fn start(mut command: Command) -> Child {
