@@ -18,9 +18,6 @@ pub(crate) struct Argon2Memory(Arc<Mutex<Vec<Vec<Block>>>>);
 /// Left for everything else: threads, connections, the database.
 const HEADROOM: usize = 64 << 20;
 
-/// Left for everything else: threads, connections, the database.
-const HEADROOM: usize = 64 << 20;
-
 impl Argon2Memory {
     /// Sets memory aside for as many of `hashes` at once as there is room for, and says how
     /// many that are, at least one: an allocation that fails later, of a few bytes anywhere,

@@ -88,14 +88,6 @@ impl Workplace {
         Self::wait_for(Self::start(self.command(&[])))
     }
 
-    /// Starts the server so that it outlives [`Process::limit_file_size`].
-    pub fn serve_despite_limits(&self) -> Process {
-        let program = env!("CARGO_BIN_EXE_handstamp");
-        let mut command = self.command_of("sh", &["-c", "trap '' XFSZ; exec \"$0\"", program]);
-        command.env("PATH", std::env::var_os("PATH").unwrap());
-        Self::wait_for(Self::start(command))
-    }
-
     /// Starts the server where a process may have no more than `limit` files open.
     pub fn serve_with_open_files(&self, limit: u32) -> Process {
         Self::wait_for(self.start_with_open_files(limit))
