@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 use thiserror::Error as ThisError;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -12,7 +13,7 @@ use crate::http::{self, Problem, problem_response};
 
 /// Why a request for the news fails.
 #[derive(Debug, ThisError)]
-pub(super) enum Error {
+pub(crate) enum Error {
     /// 402: a visitor has opened as many different posts as are free.
     #[error("You have read what is free. Log in or sign up to read on.")]
     FreeReadsUsed {
@@ -32,18 +33,33 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl Error {
+    /// Each problem of the news, for the description of the API: its code and what it looks like.
+    pub fn examples() -> Vec<(String, Value)> {
+        let used = FreeReadsUsed::new(3);
+        let not_yours = Self::not_yours();
+        vec![
+            (used.problem.code.clone(), json!(used)),
+            (not_yours.code.clone(), json!(not_yours)),
+        ]
+    }
+
+    fn not_yours() -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "not_yours",
+            Self::NotYours.to_string(),
+        )
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let detail = self.to_string();
         match self {
             Self::FreeReadsUsed { limit } => {
-                let status = StatusCode::PAYMENT_REQUIRED;
-                let problem = Problem::new(status, "free_reads_used", detail);
-                problem_response(status, &FreeReadsUsed { problem, limit })
+                problem_response(StatusCode::PAYMENT_REQUIRED, &FreeReadsUsed::new(limit))
             }
-            Self::NotYours => {
-                Problem::new(StatusCode::FORBIDDEN, "not_yours", detail).into_response()
-            }
+            Self::NotYours => Self::not_yours().into_response(),
             Self::Http(error) => error.into_response(),
         }
     }
@@ -51,14 +67,6 @@ impl IntoResponse for Error {
 
 /// A problem that says how many posts are free.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
-    "type": "about:blank",
-    "title": "Payment Required",
-    "status": 402,
-    "detail": "You have read what is free. Log in or sign up to read on.",
-    "code": "free_reads_used",
-    "limit": 3
-}))]
 pub(super) struct FreeReadsUsed {
     #[serde(flatten)]
     problem: Problem,
@@ -66,18 +74,19 @@ pub(super) struct FreeReadsUsed {
     limit: u32,
 }
 
+impl FreeReadsUsed {
+    fn new(limit: u32) -> Self {
+        let detail = Error::FreeReadsUsed { limit }.to_string();
+        let problem = Problem::new(StatusCode::PAYMENT_REQUIRED, "free_reads_used", detail);
+        Self { problem, limit }
+    }
+}
+
 /// 403 for what another user wrote.
 #[derive(IntoResponses)]
 #[response(
     status = 403,
     description = "`not_yours`: somebody else wrote it",
-    content_type = "application/problem+json",
-    example = json!({
-        "type": "about:blank",
-        "title": "Forbidden",
-        "status": 403,
-        "detail": "Somebody else wrote this.",
-        "code": "not_yours"
-    })
+    content_type = "application/problem+json"
 )]
 pub(super) struct NotYours(#[expect(dead_code, reason = "describes the response")] Problem);

@@ -16,6 +16,7 @@ mod vote_routes;
 mod votes;
 
 pub use demo::{Loaded, load_demo};
+pub(crate) use error::Error;
 pub use migrations::migrate;
 pub use routes::documented_router;
 pub use settings::Settings;

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     auth::Auth,
     http::{HttpService, Problem},
+    news,
 };
 
 #[derive(OpenApi)]
@@ -48,10 +49,10 @@ pub fn service(
     let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(auth.documented_router())
         .merge(health.router())
-        .merge(crate::news::documented_router(auth, &config.news))
+        .merge(news::documented_router(auth, &config.news))
         .merge(page::documented_router(auth, &config.web_dir))
         .split_for_parts();
-    document_common_problems(&mut openapi);
+    document_common_problems(&mut openapi, &news::Error::examples());
     let router = api.merge(docs_router(openapi));
     let app = config.layers().wrap(router)?;
     Ok(NormalizePathLayer::trim_trailing_slash().layer(app))

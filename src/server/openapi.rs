@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::{
     ContentBuilder, Header, HttpMethod, Object, OpenApi, Ref, RefOr, Response as ApiResponse,
     ResponseBuilder, Type, example::ExampleBuilder, path::Operation,
@@ -61,9 +61,9 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
     }
 }
 
-/// Adds to every operation the problems that the layers around it can answer, and to every
-/// problem what it looks like.
-pub fn document_common_problems(openapi: &mut OpenApi) {
+/// Adds to every operation the problems that the layers around it can respond with, and an
+/// example to every problem; `others` are those of routes, by their code.
+pub fn document_common_problems(openapi: &mut OpenApi, others: &[(String, Value)]) {
     for item in openapi.paths.paths.values_mut() {
         let operations = [
             (HttpMethod::Get, &mut item.get),
@@ -90,7 +90,7 @@ pub fn document_common_problems(openapi: &mut OpenApi) {
                 .responses
                 .responses
                 .values_mut()
-                .for_each(add_examples);
+                .for_each(|response| add_examples(response, others));
         }
     }
 }
@@ -135,18 +135,19 @@ fn retry_after() -> Header {
 }
 
 /// Shows what each problem looks like whose code the description names.
-fn add_examples(response: &mut RefOr<ApiResponse>) {
+fn add_examples(response: &mut RefOr<ApiResponse>, others: &[(String, Value)]) {
     let RefOr::T(response) = response else { return };
     let Some(RefOr::T(content)) = response.content.get_mut(Problem::MEDIA_TYPE) else {
         return;
     };
-    for problem in Error::examples().map(|error| error.problem()) {
-        if response
-            .description
-            .contains(&format!("`{}`", problem.code))
-        {
-            let example = ExampleBuilder::new().value(Some(json!(problem))).build();
-            content.examples.insert(problem.code, RefOr::T(example));
+    let common = Error::examples().map(|error| {
+        let problem = error.problem();
+        (problem.code.clone(), json!(problem))
+    });
+    for (code, problem) in common.chain(others.iter().cloned()) {
+        if response.description.contains(&format!("`{code}`")) {
+            let example = ExampleBuilder::new().value(Some(problem)).build();
+            content.examples.insert(code, RefOr::T(example));
         }
     }
 }
