@@ -26,6 +26,15 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("handstamp needs one of its features `sqlite` and `postgres`");
 
+/// Compiles the Rust blocks of the pages.
+#[cfg(all(doctest, feature = "sqlite"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
+}
+
 pub mod auth;
 pub mod clock;
 pub mod db;

@@ -209,7 +209,7 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
         let key = ("SECRET_KEY".to_owned(), key.clone());
         Config::for_server(&values.into_iter().chain([key]).collect()).unwrap()
     };
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../docs/configuration.md");
     let unset = read(Vec::new());
     for setting in SETTINGS {
         assert!(
@@ -218,7 +218,7 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
             setting.name
         );
         assert!(
-            readme.contains(&format!("`{}`", setting.name)),
+            page.contains(&format!("| `{}` |", setting.name)),
             "{}",
             setting.name
         );
