@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::helpers::{Kind, PASSWORD, Server, Workplace, on_both_databases};
 
 on_both_databases!(
-    everything_that_matters_is_written_down,
-    what_an_operator_does_is_written_down,
+    every_security_event_is_recorded,
+    operator_actions_are_recorded,
     failures_say_why_to_the_operator_alone,
-    a_name_that_is_nobodys_is_not_kept,
+    unknown_names_are_not_recorded,
     events_name_address_and_request,
     the_command_shows_them,
 );
@@ -36,7 +36,7 @@ async fn told(server: &Server) -> Vec<String> {
     events(server).await.into_iter().map(told).collect()
 }
 
-async fn everything_that_matters_is_written_down(kind: Kind) {
+async fn every_security_event_is_recorded(kind: Kind) {
     let old_key = "the key of the year before that is long enough";
     let server = Server::start_with(kind, &[("SECRET_KEY", old_key)]).await;
     let browser = server.browser();
@@ -89,7 +89,7 @@ async fn everything_that_matters_is_written_down(kind: Kind) {
     assert_eq!(own, 11);
 }
 
-async fn what_an_operator_does_is_written_down(kind: Kind) {
+async fn operator_actions_are_recorded(kind: Kind) {
     let server = Server::start(kind).await;
     server.browser().sign_up("Ann").await;
     let accounts = server.other_process().await;
@@ -152,7 +152,7 @@ async fn failures_say_why_to_the_operator_alone(kind: Kind) {
     );
 }
 
-async fn a_name_that_is_nobodys_is_not_kept(kind: Kind) {
+async fn unknown_names_are_not_recorded(kind: Kind) {
     let server = Server::start(kind).await;
     let typed = "my secret passphrase";
     server.browser().log_in_with(typed, "x").await;

@@ -11,7 +11,7 @@ use tokio::{
 use crate::helpers::{Kind, Server, on_both_databases};
 
 on_both_databases!(
-    writers_go_on_after_a_thousand_hang_ups,
+    writers_go_on_after_a_thousand_disconnects,
     half_a_body_is_not_waited_for
 );
 
@@ -25,7 +25,7 @@ fn request(head: &str, body: &str) -> String {
     )
 }
 
-async fn writers_go_on_after_a_thousand_hang_ups(kind: Kind) {
+async fn writers_go_on_after_a_thousand_disconnects(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     let ann = handstamp::auth::Application {
         username: "Ann".into(),

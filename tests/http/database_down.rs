@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::helpers::{Browser, Database, Kind, Server, on_both_databases};
 
-on_both_databases!(purging_goes_on_after_errors, a_broken_table_is_no_log_out);
+on_both_databases!(purging_goes_on_after_errors, a_broken_table_is_no_logout);
 
 const TWO_MINUTES: Duration = Duration::from_secs(120);
 
@@ -44,7 +44,7 @@ async fn purging_goes_on_after_errors(kind: Kind) {
     purging.abort();
 }
 
-async fn a_broken_table_is_no_log_out(kind: Kind) {
+async fn a_broken_table_is_no_logout(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
@@ -108,7 +108,7 @@ enum Line {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_or_lost_postgres_is_no_log_out() {
+async fn a_silent_or_lost_postgres_is_no_logout() {
     let direct = Database::new(Kind::Postgres).await;
     let (line, watched) = watch::channel(Line::Up);
     let url = proxy(&direct.url, watched).await;
@@ -173,7 +173,7 @@ async fn ask_in_vain(browser: &Browser, database: &Database) {
 
 /// As after a fail-over that closes nothing: what was asked is never answered.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_never_come_are_given_up() {
+async fn queries_that_never_return_are_abandoned() {
     let direct = Database::new(Kind::Postgres).await;
     let (line, watched) = watch::channel(Line::Up);
     let url = proxy(&direct.url, watched).await;

@@ -17,7 +17,7 @@ use crate::helpers::{Database, Kind, Server, on_both_databases};
 
 on_both_databases!(
     the_example_counts_views_and_knows_who_asks,
-    the_session_is_the_notes_dict,
+    the_session_keeps_values,
     a_flushed_id_is_used_no_more,
     a_failed_handler_saves_nothing,
 );
@@ -54,7 +54,7 @@ async fn the_example_counts_views_and_knows_who_asks(kind: Kind) {
     assert_eq!(browser.get("/").await.text, "Hello stranger, page view 1.");
 }
 
-/// What `session["name"] = value` and its kin were in the notes.
+/// A route for each thing a handler does with values.
 fn dict(auth: &Auth) -> Router {
     let get_value = async |session: Session, Path(key): Path<String>| {
         Ok::<_, Error>(Json(session.get_value(&key).await?))
@@ -94,7 +94,7 @@ fn dict(auth: &Auth) -> Router {
     routes.layer(auth.layer()).merge(auth.router())
 }
 
-async fn the_session_is_the_notes_dict(kind: Kind) {
+async fn the_session_keeps_values(kind: Kind) {
     let server = Server::start_app(kind, &[], |auth| dict(&auth)).await;
     let browser = server.browser();
     for path in ["/get/a", "/remove/a", "/clear", "/flush"] {

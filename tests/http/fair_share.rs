@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
-    right_log_ins_from_one_address_keep_nobody_out,
+    right_logins_from_one_address_keep_nobody_out,
     sign_ups_with_slow_passwords_keep_nobody_out,
-    a_taken_name_is_told_before_the_password_is_looked_at,
+    a_taken_name_is_reported_before_any_password_work,
 );
 
 const SETTINGS: [(&str, &str); 2] = [
@@ -34,7 +34,7 @@ async fn post_from(browser: &Browser, address: &str, path: &str, body: &Value) -
 
 /// How long the owner waits is told by how many log-ins of the others come before theirs, which
 /// does not depend on how fast the machine is.
-async fn right_log_ins_from_one_address_keep_nobody_out(kind: Kind) {
+async fn right_logins_from_one_address_keep_nobody_out(kind: Kind) {
     let server = Server::start_with(kind, &SETTINGS).await;
     server.browser().sign_up("Ann").await;
     server.browser().sign_up("Mallory").await;
@@ -97,7 +97,7 @@ async fn sign_ups_with_slow_passwords_keep_nobody_out(kind: Kind) {
     }
 }
 
-async fn a_taken_name_is_told_before_the_password_is_looked_at(kind: Kind) {
+async fn a_taken_name_is_reported_before_any_password_work(kind: Kind) {
     let server = Server::start(kind).await;
     server.browser().sign_up("Ann").await;
     let sign_up = async |email: &str| {

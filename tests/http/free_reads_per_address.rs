@@ -10,7 +10,7 @@ use crate::helpers::{Answer, Browser, Database, Kind, Server, on_both_databases}
 
 on_both_databases!(
     head_stores_nothing,
-    an_address_opens_so_many_posts,
+    an_address_opens_a_limited_number_of_posts,
     an_address_is_counted_exactly,
     two_nodes_count_together,
     addresses_have_counts_of_their_own,
@@ -92,7 +92,7 @@ async fn head_stores_nothing(kind: Kind) {
     assert_eq!(head(&server.browser(), &paths[0]).await.status, 402);
 }
 
-async fn an_address_opens_so_many_posts(kind: Kind) {
+async fn an_address_opens_a_limited_number_of_posts(kind: Kind) {
     let settings = [("FREE_READS_PER_ADDRESS", "5/1h")];
     let (server, paths) = with_posts(kind, &settings, 4).await;
     let visitor = server.browser();

@@ -14,11 +14,11 @@ use crate::helpers::{Answer, Browser, Database, Kind, PASSWORD, Server, on_both_
 on_both_databases!(
     who_is_in_memory_needs_no_database,
     no_more_are_kept_than_there_is_room_for,
-    what_this_process_ends_is_over_at_once,
-    what_a_second_gate_ends_is_over_at_once,
-    what_the_command_line_ends_is_over_soon,
-    what_another_server_ends_is_over_soon,
-    what_plain_sql_changes_is_seen_soon,
+    sessions_ended_by_this_process_are_revoked_at_once,
+    sessions_ended_by_a_second_auth_are_revoked_at_once,
+    sessions_ended_by_a_command_are_revoked_soon,
+    sessions_ended_by_another_node_are_revoked_soon,
+    changes_by_plain_sql_apply_soon,
     nobody_is_logged_out_by_a_broken_table,
 );
 
@@ -139,7 +139,7 @@ async fn no_more_are_kept_than_there_is_room_for(kind: Kind) {
     assert!((1..=ROOM).contains(&kept), "{kept} are kept");
 }
 
-async fn what_this_process_ends_is_over_at_once(kind: Kind) {
+async fn sessions_ended_by_this_process_are_revoked_at_once(kind: Kind) {
     let settings = [("SESSIONS_PER_USER", "2"), ("PASSWORDLESS_LOGIN", "on")];
     let server = Server::start_with(kind, &settings).await;
     add_ann(&server).await;
@@ -220,7 +220,7 @@ async fn what_this_process_ends_is_over_at_once(kind: Kind) {
 }
 
 /// On SQLite no other way than memory leads from one auth of a process to another.
-async fn what_a_second_gate_ends_is_over_at_once(kind: Kind) {
+async fn sessions_ended_by_a_second_auth_are_revoked_at_once(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
     let browser = server.browser();
@@ -239,7 +239,7 @@ async fn what_a_second_gate_ends_is_over_at_once(kind: Kind) {
     assert_eq!(check(&browser, &cookie).await.reason(), "user_gone");
 }
 
-async fn what_the_command_line_ends_is_over_soon(kind: Kind) {
+async fn sessions_ended_by_a_command_are_revoked_soon(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
     let browser = server.browser();
@@ -278,7 +278,7 @@ async fn what_the_command_line_ends_is_over_soon(kind: Kind) {
     );
 }
 
-async fn what_another_server_ends_is_over_soon(kind: Kind) {
+async fn sessions_ended_by_another_node_are_revoked_soon(kind: Kind) {
     let settings = [("PASSWORDLESS_LOGIN", "on")];
     let server = Server::start_with(kind, &settings).await;
     let other = Server::start_on(Database::at(&server.database.url), &settings).await;
@@ -298,7 +298,7 @@ async fn what_another_server_ends_is_over_soon(kind: Kind) {
     }
 }
 
-async fn what_plain_sql_changes_is_seen_soon(kind: Kind) {
+async fn changes_by_plain_sql_apply_soon(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
     let browser = server.browser();

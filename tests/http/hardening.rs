@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
-    failed_log_ins_are_alike,
+    failed_logins_are_indistinguishable,
     passwords_are_kept_as_argon2id,
     passwords_are_long_enough_and_hard_to_guess,
     deleted_and_disabled_users_are_out_at_once,
@@ -20,8 +20,11 @@ on_both_databases!(
     ten_thousand_bad_cookies_make_no_row,
     ids_of_sessions_are_not_shown,
     reasons_tell_a_developer_what_to_look_at,
-    a_panic_is_answered_and_survived,
+    a_panic_gets_500_and_the_process_survives,
     nobody_has_an_account_from_the_start,
+    safe_methods_change_nothing,
+    responses_are_isolated_from_other_origins,
+    the_cookie_is_small_enough_for_every_browser,
 );
 
 const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
@@ -48,7 +51,7 @@ async fn unlucky_accounts(server: &Server) -> [&'static str; 4] {
     ["Wrong", "Disabled", "Passwordless", "Unknown"]
 }
 
-async fn failed_log_ins_are_alike(kind: Kind) {
+async fn failed_logins_are_indistinguishable(kind: Kind) {
     let server = Server::start(kind).await;
     let shown = |answer: &Answer| {
         let mut headers = answer.headers.clone();
@@ -312,7 +315,7 @@ async fn reasons_tell_a_developer_what_to_look_at(kind: Kind) {
     assert!(forged.contains("over plain http"), "{forged}");
 }
 
-async fn a_panic_is_answered_and_survived(kind: Kind) {
+async fn a_panic_gets_500_and_the_process_survives(kind: Kind) {
     let key = (
         "SECRET_KEY".to_owned(),
         handstamp::auth::generate_secret_key(),
@@ -338,4 +341,39 @@ async fn a_panic_is_answered_and_survived(kind: Kind) {
 async fn nobody_has_an_account_from_the_start(kind: Kind) {
     let server = Server::start_with(kind, &[PRODUCTION]).await;
     assert_eq!(server.database.count("users").await, 0);
+}
+
+async fn safe_methods_change_nothing(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    let user = browser.sign_up("Ann").await.json();
+    for path in ["/logout", "/password", "/signup", "/sessions"] {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            browser.send(browser.request(method, path)).await;
+        }
+    }
+    assert_eq!(browser.check().await.json(), user);
+    assert_eq!(server.database.count("users").await, 1);
+    assert_eq!(server.database.count("sessions").await, 1);
+}
+
+async fn responses_are_isolated_from_other_origins(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    for path in ["/", "/checklogin", "/posts", "/login", "/nothing"] {
+        let answer = browser.get(path).await;
+        for header in [
+            "cross-origin-opener-policy",
+            "cross-origin-resource-policy",
+        ] {
+            assert_eq!(answer.header(header), Some("same-origin"), "{path}");
+        }
+    }
+}
+
+async fn the_cookie_is_small_enough_for_every_browser(kind: Kind) {
+    let server = Server::start_with(kind, &[PRODUCTION]).await;
+    let answer = server.browser().sign_up("Ann").await;
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.len() < 4096, "{cookie}");
 }

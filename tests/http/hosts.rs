@@ -9,7 +9,7 @@ use crate::helpers::{Kind, Server, on_both_databases};
 
 on_both_databases!(
     a_request_names_one_host,
-    a_refused_request_is_answered_as_others_are,
+    a_refused_request_gets_the_usual_headers,
 );
 
 /// What the server answers to a head as it stands.
@@ -57,7 +57,7 @@ async fn a_request_names_one_host(kind: Kind) {
     }
 }
 
-async fn a_refused_request_is_answered_as_others_are(kind: Kind) {
+async fn a_refused_request_gets_the_usual_headers(kind: Kind) {
     let server = Server::start(kind).await;
     let answer = answer(
         &server,

@@ -17,8 +17,8 @@ use crate::helpers::{Browser, Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
     a_rotation_logs_nobody_out,
-    a_dead_session_is_not_signed_again,
-    a_session_that_ends_meanwhile_is_not_signed_again,
+    an_expired_session_is_not_re_signed,
+    a_session_that_ends_meanwhile_is_not_re_signed,
     a_cookie_of_an_older_version_logs_nobody_out,
     ids_of_two_sessions_name_none,
 );
@@ -63,7 +63,7 @@ async fn a_rotation_logs_nobody_out(kind: Kind) {
     assert_eq!(browser.check_with(&resigned).await.status, 200);
 }
 
-async fn a_dead_session_is_not_signed_again(kind: Kind) {
+async fn an_expired_session_is_not_re_signed(kind: Kind) {
     let old = "the old key: it is as long as it has to be";
     let server = Server::start_with(kind, &[("SECRET_KEY", old)]).await;
     let user = server.browser();
@@ -141,7 +141,7 @@ async fn ids_of_two_sessions_name_none(kind: Kind) {
 }
 
 /// What took the session's place has set a cookie by then.
-async fn a_session_that_ends_meanwhile_is_not_signed_again(kind: Kind) {
+async fn a_session_that_ends_meanwhile_is_not_re_signed(kind: Kind) {
     let entered = Arc::new(Notify::new());
     let go_on = Arc::new(Notify::new());
     let app = {

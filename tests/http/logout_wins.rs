@@ -10,7 +10,7 @@ on_both_databases!(
     two_hundred_races_against_writers,
     a_password_change_under_way_brings_nothing_back,
     every_session_that_came_along_ends,
-    other_processes_are_heard,
+    changes_of_other_processes_apply,
     two_writers_keep_both_values,
 );
 
@@ -131,7 +131,7 @@ async fn every_session_that_came_along_ends(kind: Kind) {
     }
 }
 
-async fn other_processes_are_heard(kind: Kind) {
+async fn changes_of_other_processes_apply(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     let operator = server.browser();

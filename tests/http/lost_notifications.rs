@@ -24,7 +24,7 @@ async fn start_telling_by(sql: &str) -> (Server, Browser) {
 
 /// With nothing written down, so that it is the notification that says it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_is_heard() {
+async fn a_notification_is_received() {
     let notify = "select pg_notify('handstamp_revocations', id::text) from unnest(whose) as id";
     let (server, browser) = start_telling_by(notify).await;
     let cookie = log_in(&browser).await;

@@ -7,7 +7,7 @@ mod helpers;
 
 mod answers;
 mod audit;
-mod clients_that_hang_up;
+mod client_disconnects;
 mod command_line;
 mod conformance;
 mod database_down;
@@ -24,7 +24,7 @@ mod full_disk;
 mod hardening;
 mod hosts;
 mod keys;
-mod log_out_wins;
+mod logout_wins;
 mod logs;
 mod lost_files;
 mod lost_notifications;

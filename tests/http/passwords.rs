@@ -12,8 +12,8 @@ on_both_databases!(
     refused_changes_change_nothing,
     nothing_is_trimmed_or_cut,
     passwordless_accounts,
-    more_hashes_than_can_be_done_in_time_are_sent_away,
-    a_cheaper_hash_is_raised_on_log_in,
+    logins_that_cannot_be_hashed_in_time_get_503,
+    a_cheaper_hash_is_upgraded_on_login,
 );
 
 const NEW: &str = "black coffee by noon";
@@ -184,7 +184,7 @@ async fn passwordless_accounts(kind: Kind) {
     );
 }
 
-async fn more_hashes_than_can_be_done_in_time_are_sent_away(kind: Kind) {
+async fn logins_that_cannot_be_hashed_in_time_get_503(kind: Kind) {
     let settings = [
         ("PASSWORD_HASHES_AT_ONCE", "1"),
         ("LOGIN_FAILURES_PER_ACCOUNT", "unlimited"),
@@ -221,7 +221,7 @@ async fn more_hashes_than_can_be_done_in_time_are_sent_away(kind: Kind) {
     );
 }
 
-async fn a_cheaper_hash_is_raised_on_log_in(kind: Kind) {
+async fn a_cheaper_hash_is_upgraded_on_login(kind: Kind) {
     use argon2::{Argon2, Params, password_hash::PasswordHasher};
     let server = Server::start(kind).await;
     let browser = server.browser();

@@ -7,10 +7,10 @@ use crate::helpers::{Kind, Server, Workplace, on_both_databases};
 
 on_both_databases!(
     production_cookies_are_secure_and_host_bound,
-    production_answers_are_for_https_alone,
+    production_responses_are_for_https_alone,
     weak_and_published_keys_are_refused,
     a_weak_fallback_is_warned_about,
-    passwordless_log_in_is_refused_in_production,
+    passwordless_login_is_refused_in_production,
 );
 
 const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
@@ -40,7 +40,7 @@ async fn production_cookies_are_secure_and_host_bound(kind: Kind) {
     );
 }
 
-async fn production_answers_are_for_https_alone(kind: Kind) {
+async fn production_responses_are_for_https_alone(kind: Kind) {
     let server = Server::start_with(kind, &[PRODUCTION]).await;
     let browser = server.browser();
     for path in [
@@ -101,7 +101,7 @@ async fn a_weak_fallback_is_warned_about(kind: Kind) {
     assert!(!process.logs().contains(weak));
 }
 
-async fn passwordless_log_in_is_refused_in_production(kind: Kind) {
+async fn passwordless_login_is_refused_in_production(kind: Kind) {
     let key = handstamp::auth::generate_secret_key();
     let settings = [
         PRODUCTION,

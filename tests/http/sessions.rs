@@ -7,11 +7,11 @@ use crate::helpers::{Browser, Database, Kind, Server, on_both_databases};
 on_both_databases!(
     own_sessions_are_listed_and_ended,
     nobody_ends_somebody_elses,
-    one_log_in_too_many_ends_the_oldest,
-    the_newest_log_in_is_never_the_oldest,
-    sessions_that_are_over_do_not_count,
-    a_log_in_storm_keeps_to_the_limit,
-    proxies_are_believed_only_when_trusted,
+    one_login_too_many_ends_the_oldest,
+    the_newest_login_is_never_the_oldest,
+    expired_sessions_do_not_count,
+    a_login_storm_keeps_to_the_limit,
+    forwarded_addresses_count_only_from_trusted_proxies,
 );
 
 async fn listed(browser: &Browser) -> Vec<Value> {
@@ -100,7 +100,7 @@ async fn nobody_ends_somebody_elses(kind: Kind) {
     );
 }
 
-async fn one_log_in_too_many_ends_the_oldest(kind: Kind) {
+async fn one_login_too_many_ends_the_oldest(kind: Kind) {
     let server = Server::start_with(kind, &[("SESSIONS_PER_USER", "2")]).await;
     let [first, second, third] = [(); 3].map(|()| server.browser());
     first.sign_up("Ann").await;
@@ -112,7 +112,7 @@ async fn one_log_in_too_many_ends_the_oldest(kind: Kind) {
     assert_eq!(third.check().await.status, 200);
 }
 
-async fn sessions_that_are_over_do_not_count(kind: Kind) {
+async fn expired_sessions_do_not_count(kind: Kind) {
     let settings = [("SESSIONS_PER_USER", "2"), ("SESSION_IDLE_TIMEOUT", "1h")];
     let server = Server::start_with(kind, &settings).await;
     let [used, unused, new] = [(); 3].map(|()| server.browser());
@@ -130,7 +130,7 @@ async fn sessions_that_are_over_do_not_count(kind: Kind) {
     assert_eq!(new.check().await.status, 200);
 }
 
-async fn a_log_in_storm_keeps_to_the_limit(kind: Kind) {
+async fn a_login_storm_keeps_to_the_limit(kind: Kind) {
     let settings = [("SESSIONS_PER_USER", "3"), ("PASSWORD_HASHES_AT_ONCE", "4")];
     let server = Server::start_with(kind, &settings).await;
     server.browser().sign_up("Ann").await;
@@ -144,7 +144,7 @@ async fn a_log_in_storm_keeps_to_the_limit(kind: Kind) {
     assert_eq!(server.database.count("sessions").await, 3);
 }
 
-async fn proxies_are_believed_only_when_trusted(kind: Kind) {
+async fn forwarded_addresses_count_only_from_trusted_proxies(kind: Kind) {
     let address_seen = async |server: &Server| {
         let browser = server.browser();
         let body = serde_json::json!({"username": "Ann", "password": crate::helpers::PASSWORD});
@@ -165,7 +165,7 @@ async fn proxies_are_believed_only_when_trusted(kind: Kind) {
 }
 
 /// The sessions that another server has begun may seem to be of the future.
-async fn the_newest_log_in_is_never_the_oldest(kind: Kind) {
+async fn the_newest_login_is_never_the_oldest(kind: Kind) {
     let settings = [("SESSIONS_PER_USER", "1")];
     let fast = Server::start_with(kind, &settings).await;
     let slow = Server::start_on(Database::at(&fast.database.url), &settings).await;

@@ -9,19 +9,19 @@ use crate::helpers::{Kind, PASSWORD, Server, guess, on_both_databases, sign_up_n
 
 on_both_databases!(
     failures_of_an_account_are_bounded,
-    waits_grow_and_end,
+    lockouts_grow_and_end,
     parallel_guesses_are_counted_one_by_one,
     right_passwords_in_parallel_are_not_failures,
     a_success_clears_the_account,
     unknown_names_are_counted_alike,
-    a_restart_and_a_second_server_go_on_counting,
+    counts_survive_restarts_and_span_nodes,
     a_stolen_session_cannot_guess_the_password,
     trying_a_weak_new_password_is_no_guess,
     the_current_password_comes_before_the_new_one,
-    a_clock_set_back_makes_no_wait_longer,
+    a_clock_set_back_prolongs_no_lockout,
     long_names_are_counted_too,
-    hanging_up_changes_nothing,
-    a_new_password_starts_anew,
+    disconnecting_changes_nothing,
+    a_new_password_clears_the_count,
     limits_can_be_turned_off,
     what_is_counted_is_forgotten_in_the_end,
 );
@@ -39,7 +39,7 @@ async fn failures_of_an_account_are_bounded(kind: Kind) {
     assert_eq!(browser.log_in("Ben").await.status, 200, "another account");
 }
 
-async fn waits_grow_and_end(kind: Kind) {
+async fn lockouts_grow_and_end(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "2/10m")]).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
@@ -131,7 +131,7 @@ async fn unknown_names_are_counted_alike(kind: Kind) {
     }
 }
 
-async fn a_restart_and_a_second_server_go_on_counting(kind: Kind) {
+async fn counts_survive_restarts_and_span_nodes(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "4/15m")]).await;
     let limit = [("LOGIN_FAILURES_PER_ACCOUNT", "4/15m")];
     server.browser().sign_up("Ann").await;
@@ -193,7 +193,7 @@ async fn the_current_password_comes_before_the_new_one(kind: Kind) {
     wait(&browser.post("/password", body).await);
 }
 
-async fn a_clock_set_back_makes_no_wait_longer(kind: Kind) {
+async fn a_clock_set_back_prolongs_no_lockout(kind: Kind) {
     let settings = [
         ("LOGIN_FAILURES_PER_ACCOUNT", "3/15m"),
         ("LOGIN_FAILURES_PER_ADDRESS", "5/20m"),
@@ -237,7 +237,7 @@ async fn long_names_are_counted_too(kind: Kind) {
 }
 
 /// Neither a guess nor a right password is half counted when its client does not wait.
-async fn hanging_up_changes_nothing(kind: Kind) {
+async fn disconnecting_changes_nothing(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
     let browser = server.browser();
     // Each with an account: a right password that comes late would clear the guesses.
@@ -263,7 +263,7 @@ async fn hanging_up_changes_nothing(kind: Kind) {
     assert_eq!(server.database.count(lock_outs).await, 1);
 }
 
-async fn a_new_password_starts_anew(kind: Kind) {
+async fn a_new_password_clears_the_count(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;

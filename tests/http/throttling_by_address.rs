@@ -12,7 +12,7 @@ use crate::helpers::{
 };
 
 on_both_databases!(
-    an_attack_leaves_the_owner_in_peace,
+    an_attack_does_not_lock_the_owner_out,
     failures_of_an_address_are_bounded,
     nobody_chooses_their_own_address,
     an_ipv6_network_counts_as_one,
@@ -34,7 +34,7 @@ async fn log_in_from(server: &Server, address: &str, name: &str, password: &str)
         .await
 }
 
-async fn an_attack_leaves_the_owner_in_peace(kind: Kind) {
+async fn an_attack_does_not_lock_the_owner_out(kind: Kind) {
     let server = Server::start_with(kind, &[PROXIED]).await;
     let owner = server.browser();
     owner.sign_up("Ann").await;

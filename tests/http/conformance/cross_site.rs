@@ -11,7 +11,7 @@ rows!(
     the_origin_tells_where_fetch_metadata_does_not,
     a_sandboxed_page_is_another_site,
     forms_cannot_post,
-    no_page_of_another_origin_reads_answers,
+    no_page_of_another_origin_reads_responses,
     curl_is_no_browser,
 );
 
@@ -72,7 +72,7 @@ async fn forms_cannot_post(subject: Subject) {
     }
 }
 
-async fn no_page_of_another_origin_reads_answers(subject: Subject) {
+async fn no_page_of_another_origin_reads_responses(subject: Subject) {
     let set = subject.log_in().await;
     let request = subject.request(Method::GET, "/checklogin");
     let request = request.header("origin", "https://evil.example");

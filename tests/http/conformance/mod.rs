@@ -2,7 +2,7 @@
 //! `POST /login` with a name, `GET /checklogin`, `DELETE /logout`. Each is put to handstamp on
 //! both databases, and to the peers by `benches/conformance`; docs/security.md is the table.
 
-mod answers;
+mod responses;
 mod clients;
 mod cookie;
 mod cross_site;

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 
 use super::{
-    answers, clients, cookie, cross_site, input, sessions,
+    clients, cookie, cross_site, input, responses, sessions,
     subject::{Row, Subject},
     table, tampering,
 };
@@ -16,7 +16,7 @@ pub fn all_rows() -> impl Iterator<Item = &'static Row> {
         tampering::ROWS,
         sessions::ROWS,
         cross_site::ROWS,
-        answers::ROWS,
+        responses::ROWS,
         input::ROWS,
         clients::ROWS,
     ];

@@ -6,10 +6,10 @@ use super::{rows, subject::Subject};
 
 rows!(
     nothing_personal_is_stored,
-    no_answer_is_taken_for_another_type,
-    nobody_frames_an_answer,
-    no_answer_says_where_it_was_clicked,
-    no_answer_names_the_server,
+    no_response_is_taken_for_another_type,
+    nobody_frames_a_response,
+    no_response_leaks_the_referrer,
+    no_response_names_the_server,
     errors_tell_nothing_of_the_inside,
     requests_are_not_echoed,
 );
@@ -50,28 +50,28 @@ async fn every_answer_says(subject: &Subject, header: &str, is_right: impl Fn(&s
     }
 }
 
-async fn no_answer_is_taken_for_another_type(subject: Subject) {
+async fn no_response_is_taken_for_another_type(subject: Subject) {
     every_answer_says(&subject, "x-content-type-options", |value| {
         value == "nosniff"
     })
     .await;
 }
 
-async fn nobody_frames_an_answer(subject: Subject) {
+async fn nobody_frames_a_response(subject: Subject) {
     every_answer_says(&subject, "content-security-policy", |value| {
         value.contains("frame-ancestors 'none'")
     })
     .await;
 }
 
-async fn no_answer_says_where_it_was_clicked(subject: Subject) {
+async fn no_response_leaks_the_referrer(subject: Subject) {
     every_answer_says(&subject, "referrer-policy", |value| {
         ["same-origin", "no-referrer", "strict-origin"].contains(&value)
     })
     .await;
 }
 
-async fn no_answer_names_the_server(subject: Subject) {
+async fn no_response_names_the_server(subject: Subject) {
     for answer in answers(&subject).await {
         for header in ["server", "x-powered-by", "via"] {
             assert_eq!(answer.headers().get(header), None, "{header}");

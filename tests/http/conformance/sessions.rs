@@ -8,16 +8,16 @@ use super::{
 };
 
 rows!(
-    a_log_in_makes_a_new_session,
+    a_login_makes_a_new_session,
     a_session_chosen_by_somebody_else_is_not_taken,
-    no_copy_outlives_a_log_out,
-    a_log_out_removes_the_cookie,
-    a_log_out_wins_over_requests_under_way,
-    a_log_out_ends_one_session_alone,
+    no_copy_outlives_a_logout,
+    a_logout_removes_the_cookie,
+    a_logout_wins_over_requests_in_flight,
+    a_logout_ends_one_session_alone,
     visitors_get_no_cookie,
 );
 
-async fn a_log_in_makes_a_new_session(subject: Subject) {
+async fn a_login_makes_a_new_session(subject: Subject) {
     let first = subject.log_in().await;
     let again = subject.log_in_request().header("cookie", first.pair());
     let second = session_set_by(&again.send().await.unwrap());
@@ -35,14 +35,14 @@ async fn a_session_chosen_by_somebody_else_is_not_taken(subject: Subject) {
     assert!(!subject.is_logged_in(&chosen).await);
 }
 
-async fn no_copy_outlives_a_log_out(subject: Subject) {
+async fn no_copy_outlives_a_logout(subject: Subject) {
     let set = subject.log_in().await;
     assert!(subject.is_logged_in(&set.pair()).await);
     assert_eq!(subject.log_out(&set.pair()).await.status(), 200);
     assert!(!subject.is_logged_in(&set.pair()).await);
 }
 
-async fn a_log_out_removes_the_cookie(subject: Subject) {
+async fn a_logout_removes_the_cookie(subject: Subject) {
     let set = subject.log_in().await;
     let answer = subject.log_out(&set.pair()).await;
     let removal = answer.headers()["set-cookie"].to_str().unwrap();
@@ -54,7 +54,7 @@ async fn a_log_out_removes_the_cookie(subject: Subject) {
     );
 }
 
-async fn a_log_out_wins_over_requests_under_way(subject: Subject) {
+async fn a_logout_wins_over_requests_in_flight(subject: Subject) {
     for _ in 0..20 {
         let set = subject.log_in().await;
         let checks = (0..4).map(|_| {
@@ -70,7 +70,7 @@ async fn a_log_out_wins_over_requests_under_way(subject: Subject) {
     }
 }
 
-async fn a_log_out_ends_one_session_alone(subject: Subject) {
+async fn a_logout_ends_one_session_alone(subject: Subject) {
     let (one, other) = (subject.log_in().await, subject.log_in().await);
     subject.log_out(&one.pair()).await;
     assert!(subject.is_logged_in(&other.pair()).await);
