@@ -362,10 +362,7 @@ async fn responses_are_isolated_from_other_origins(kind: Kind) {
     let browser = server.browser();
     for path in ["/", "/checklogin", "/posts", "/login", "/nothing"] {
         let answer = browser.get(path).await;
-        for header in [
-            "cross-origin-opener-policy",
-            "cross-origin-resource-policy",
-        ] {
+        for header in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
             assert_eq!(answer.header(header), Some("same-origin"), "{path}");
         }
     }

@@ -2,12 +2,12 @@
 //! `POST /login` with a name, `GET /checklogin`, `DELETE /logout`. Each is put to handstamp on
 //! both databases, and to the peers by `benches/conformance`; docs/security.md is the table.
 
-mod responses;
 mod clients;
 mod cookie;
 mod cross_site;
 mod input;
 mod peers;
+mod responses;
 mod sessions;
 mod subject;
 mod table;

@@ -7,10 +7,10 @@ use super::peers::all_rows;
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md");
 const HOLDS: &str = "holds";
 const FAILS: &str = "does not";
-/// Nothing like it to be asked for.
+/// Where the row does not apply.
 const NOT_ASKED: &str = "–";
 
-/// Which peer a row held for.
+/// Whether each row held for one peer.
 pub type Column = Vec<((&'static str, &'static str), bool)>;
 
 /// The cells of the table's rows: claim, source, test, peers.
@@ -71,6 +71,24 @@ fn every_row_is_a_test_on_both_databases() {
     }
 }
 
+/// The names in the section about one database alone, whose tests are not in a list.
+#[test]
+fn every_claim_about_one_database_is_a_test() {
+    let text = fs::read_to_string(TABLE).unwrap();
+    let (_, section) = text.split_once("## On one database alone").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http");
+    let names = section.split('`').filter(|part| part.contains("::"));
+    assert!(names.clone().count() >= 7);
+    for test in names {
+        let (module, name) = test.rsplit_once("::").unwrap();
+        let file = folder.join(module).with_extension("rs");
+        let source = fs::read_to_string(&file).unwrap_or_default();
+        let test_fn = format!("#[tokio::test(flavor = \"multi_thread\")]\nasync fn {name}()");
+        assert!(source.contains(&test_fn), "there is no {test}");
+    }
+}
+
 #[test]
 fn peers_were_asked_what_can_be_asked() {
     let text = fs::read_to_string(TABLE).unwrap();
@@ -83,7 +101,7 @@ fn peers_were_asked_what_can_be_asked() {
     }
 }
 
-/// Writes the peers' cells anew.
+/// Rewrites the peers' cells.
 pub fn write_peers(columns: &[Column]) {
     let text = fs::read_to_string(TABLE).unwrap();
     let lines = text.lines().map(|line| {
