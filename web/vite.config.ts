@@ -3,7 +3,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig, type ProxyOptions } from "vite";
 import { compression } from "vite-plugin-compression2";
 
-/** Where handstamp listens while developing. */
+/** Where handstamp listens during development. */
 const api = process.env.API_URL ?? "http://127.0.0.1:5000";
 
 const apiPaths = [
@@ -20,7 +20,7 @@ const apiPaths = [
 
 const proxy: ProxyOptions = {
   target: api,
-  // The API compares Origin with Host: it must see the Host that the browser asked.
+  // The API compares Origin with Host: it must see the Host that the browser sent.
   changeOrigin: false,
   // Opening /login in the address bar is for the page, posting to it is for the API.
   bypass: (request) =>
@@ -33,7 +33,7 @@ export default defineConfig({
   plugins: [
     react(),
     tailwindcss(),
-    // The binary serves these beside the files they are of.
+    // The server sends these to browsers that accept them.
     compression({ algorithms: ["brotliCompress", "gzip"] }),
   ],
   server: {

@@ -7,7 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     fileParallelism: false,
-    // A browser on a busy machine is not always in time.
+    // A browser on a busy machine can be slow.
     retry: process.env.CI ? 1 : 0,
   },
 });

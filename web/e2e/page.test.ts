@@ -30,14 +30,14 @@ afterAll(async () => {
   server.remove();
 });
 
-/** A browser of nobody's, and everything that it complains about. */
+/** A fresh browser context, and the errors that its console shows. */
 async function visit(base: string): Promise<{ context: BrowserContext; page: Page; complaints: string[] }> {
   const context = await browser.newContext({ baseURL: base });
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => {
-    // The browser notes every 401, 402 and 422 itself; they are answers, not faults.
+    // The browser logs every 401, 402 and 422; those are expected.
     const isStatus = /status of 4[0-9][0-9]/.test(message.text());
     if (message.type() === "error" && !isStatus) complaints.push(message.text());
   });
@@ -45,7 +45,7 @@ async function visit(base: string): Promise<{ context: BrowserContext; page: Pag
 }
 
 describe.each(["binary", "localhost", "127.0.0.1", "news.test"])("from %s", (name) => {
-  test("sign up, refresh, comment, log out", async () => {
+  test("sign up, reload, comment, log out", async () => {
     const { context, page, complaints } = await visit(bases[name] ?? "");
     await page.goto("/");
     await page.getByRole("link", { name: "Log in" }).click();
@@ -72,7 +72,7 @@ describe.each(["binary", "localhost", "127.0.0.1", "news.test"])("from %s", (nam
     await page.getByRole("button", { name: "Log out" }).click();
     await page.getByRole("link", { name: "Log in", exact: true }).first().waitFor();
     expect(await page.getByLabel("Your comment").count()).toBe(0);
-    // What cookie there is now is a visitor's, to count free reads by.
+    // The remaining cookie is a visitor's, which meters free reads.
     const [visitor] = await context.cookies();
     expect(visitor?.value).not.toBe(cookie?.value);
     expect(await page.evaluate(async () => (await fetch("/checklogin")).status)).toBe(401);
@@ -83,7 +83,7 @@ describe.each(["binary", "localhost", "127.0.0.1", "news.test"])("from %s", (nam
   });
 });
 
-test("a log-out shows in the other tab without a click", async () => {
+test("a logout shows in the other tab without a click", async () => {
   const { context, page } = await visit(server.base);
   await page.goto("/login");
   const user = await signUp(page);
@@ -92,14 +92,14 @@ test("a log-out shows in the other tab without a click", async () => {
   await other.getByRole("link", { name: user }).waitFor();
   await page.getByRole("button", { name: "Log out" }).click();
   await other.getByRole("link", { name: "Log in" }).waitFor({ timeout: 1_000 });
-  // And a log-in, by somebody else.
+  // So does a login, by somebody else.
   await page.goto("/login");
   const next = await signUp(page);
   await other.getByRole("link", { name: next }).waitFor({ timeout: 1_000 });
   await context.close();
 });
 
-test("the fourth article shows the wall, and opens after logging in", async () => {
+test("the fourth article shows the paywall, and opens after logging in", async () => {
   const { context, page } = await visit(server.base);
   await page.goto("/");
   await page.getByRole("article").first().waitFor();
@@ -156,7 +156,7 @@ test("write, edit and delete a post; change the password; end another session", 
   await page.goto("/dashboard");
   await page.getByRole("button", { name: "Log out everywhere else" }).click();
   await page.getByRole("button", { name: "Log out everywhere else" }).waitFor({ state: "detached" });
-  // The next thing that the other browser asks tells it.
+  // The other browser learns of it from its next request.
   await elsewhere.page.getByRole("button", { name: "Write a post" }).click();
   await elsewhere.page.getByLabel("Title").fill("Too late");
   await elsewhere.page.getByRole("button", { name: "Publish" }).click();
@@ -178,7 +178,7 @@ test("write, edit and delete a post; change the password; end another session", 
   await context.close();
 });
 
-test("a lost server shows a retry, not a log-out", async () => {
+test("an unreachable server shows a retry button, not a logout", async () => {
   const { context, page } = await visit(server.base);
   await page.goto("/login");
   const user = await signUp(page);
@@ -196,7 +196,7 @@ test("the wrong state never flashes", async () => {
   const { context, page } = await visit(server.base);
   await page.goto("/login");
   const user = await signUp(page);
-  // Everything that the navigation ever showed during a slow load.
+  // Every state that the navigation showed during a slow load.
   await page.route("**/checklogin", async (route) => {
     await new Promise((done) => setTimeout(done, 300));
     await route.continue();
@@ -215,7 +215,7 @@ test("the wrong state never flashes", async () => {
   await context.close();
 });
 
-test("an address that is nowhere says so", async () => {
+test("an unknown address shows the not-found page", async () => {
   const { context, page } = await visit(server.base);
   for (const path of ["/nowhere", "/post/nowhere"]) {
     await page.goto(path);
@@ -283,7 +283,7 @@ test("logging in by keyboard alone", async () => {
   await context.close();
 });
 
-test("the first page is light, still and clean", async () => {
+test("the first page is small, stable and free of errors", async () => {
   const { context, page, complaints } = await visit(server.base);
   let scripts = 0;
   const client = await context.newCDPSession(page);
@@ -316,10 +316,10 @@ test("the first page is light, still and clean", async () => {
   await context.close();
 });
 
-test("the client's types are those of the server", async () => {
+test("schema.d.ts is what the server describes", async () => {
   const described = astToString(await openapiTS(new URL(`${server.base}/openapi.json`)));
   const committed = readFileSync(new URL("../src/api/schema.d.ts", import.meta.url), "utf8");
-  // What openapi-typescript writes above it is a comment.
+  // openapi-typescript writes a comment above it.
   expect(committed.slice(committed.indexOf("export interface paths"))).toBe(
     described.slice(described.indexOf("export interface paths")),
   );

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "vitest";
 import { launchBrowser, Server, signUp } from "./site";
 
-/** Where to put them; nothing is taken when it is not said. */
+/** The folder for the screenshots; none are taken when it is not set. */
 const folder = process.env.SCREENSHOTS;
 
 test.runIf(folder)("the three pictures of the README", async () => {

@@ -9,7 +9,7 @@ import { createServer, type ViteDevServer } from "vite";
 const web = resolve(import.meta.dirname, "..");
 const binary = process.env.HANDSTAMP ?? resolve(web, "../target/debug/handstamp");
 
-/** A server with the sample news, in a folder and on a port of its own. */
+/** A server with the sample news, with its own folder and port. */
 export class Server {
   private constructor(
     readonly base: string,
@@ -30,7 +30,7 @@ export class Server {
     throw new Error("the server did not start");
   }
 
-  /** Takes the server away; `restart` brings it back with the same data and address. */
+  /** Stops the server; `restart` starts it again with the same data and address. */
   async stop(): Promise<void> {
     const ended = new Promise((done) => this.process.once("exit", done));
     this.process.kill("SIGINT");
@@ -71,7 +71,7 @@ export async function launchBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
-      // A name as untrusted as that of any machine on the network.
+      // A host name that browsers do not treat as local.
       "--host-resolver-rules=MAP news.test 127.0.0.1",
     ],
   });
@@ -79,7 +79,7 @@ export async function launchBrowser(): Promise<Browser> {
 
 let users = 0;
 
-/** Signs up somebody new by the form. */
+/** Signs up a new user with the form. */
 export async function signUp(page: Page): Promise<string> {
   users += 1;
   const name = `Reader-${process.pid}-${users}`;

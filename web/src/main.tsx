@@ -16,7 +16,7 @@ const client: QueryClient = new QueryClient({
 const router = createBrowserRouter(routes);
 
 function App() {
-  // Another tab has logged in or out: everything here is asked anew.
+  // Another tab has logged in or out: refetch everything.
   useEffect(() => onSessionChange(() => void client.resetQueries()), []);
   return (
     <QueryClientProvider client={client}>

@@ -3,7 +3,7 @@ import { Layout } from "./components/Layout";
 import { HomePage } from "./pages/HomePage";
 import { NotFoundPage } from "./pages/NotFoundPage";
 
-/** Every address of the page. What the front page does not need is loaded when it is opened. */
+/** The route table. Pages other than the front page are loaded on demand. */
 export const routes: RouteObject[] = [
   {
     element: <Layout />,

@@ -7,10 +7,10 @@ export type Post = components["schemas"]["Post"];
 export type Comment = components["schemas"]["Comment"];
 export type Session = components["schemas"]["OwnSession"];
 
-/** The API of the host that served this page, typed from its description. */
+/** The API of the page's own origin, typed from its OpenAPI description. */
 export const api = createClient<paths>({ baseUrl: globalThis.location.origin });
 
-/** The body of a good answer; any other is thrown as a {@link Problem}. */
+/** The body of a successful response; any other is thrown as a {@link Problem}. */
 export async function unwrap<T>(
   answer: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<T> {

@@ -15,13 +15,13 @@ test("a problem keeps what the server said", () => {
   expect(isProblem(problem, "busy")).toBe(false);
 });
 
-test("a gateway's error page is a problem of no code", () => {
+test("a gateway's error page is a problem without a code", () => {
   const problem = Problem.from(answer(502, { "content-type": "text/html" }), "<h1>Bad gateway</h1>");
   expect(problem).toMatchObject({ status: 502, code: "unknown", retryAfter: undefined });
   expect(messageOf(problem)).toBe("Something went wrong.");
 });
 
-test("anything else is a server that cannot be reached", () => {
+test("any other error is an unreachable server", () => {
   expect(messageOf(new TypeError("Failed to fetch"))).toContain("cannot be reached");
   expect(isProblem(new TypeError("Failed to fetch"), "unknown")).toBe(false);
 });

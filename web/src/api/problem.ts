@@ -5,7 +5,7 @@ export class Problem extends Error {
   readonly code: string;
   /** What is wrong with each field. */
   readonly errors: Record<string, string[]>;
-  /** Seconds until it is worth trying again. */
+  /** Seconds to wait before a retry. */
   readonly retryAfter: number | undefined;
 
   constructor(
@@ -21,7 +21,7 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** The problem in an answer; a gateway's error page is one, too. */
+  /** The problem in a response; a gateway's error page counts as one. */
   static from(response: Response, body: unknown): Problem {
     const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
     const retryAfter = Number(response.headers.get("retry-after") ?? NaN);
@@ -33,12 +33,12 @@ export class Problem extends Error {
   }
 }
 
-/** Whether `error` is a problem of this code. */
+/** Whether `error` is a problem with this code. */
 export function isProblem(error: unknown, code: string): error is Problem {
   return error instanceof Problem && error.code === code;
 }
 
-/** What to tell a person about `error`. */
+/** The message to show for `error`. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Problem)) return "The server cannot be reached. Try again.";
   if (error.retryAfter !== undefined && error.retryAfter > 1) {

@@ -6,7 +6,7 @@ import { FormError } from "./FormError";
 import { showErrors } from "./formErrors";
 import { TextField } from "./TextField";
 
-/** For those who are logged in. */
+/** Adds a comment, for users who are logged in. */
 export function CommentForm({ postId }: { postId: string }) {
   const client = useQueryClient();
   const form = useForm({ defaultValues: { text: "" } });

@@ -10,7 +10,7 @@ interface Props {
   onConfirm: () => void;
 }
 
-/** A button that asks before it does what cannot be undone. */
+/** A button that asks for confirmation before an action that cannot be undone. */
 export function ConfirmButton({ label, title, text, confirm, isPending, onConfirm }: Props) {
   return (
     <AlertDialog.Root>

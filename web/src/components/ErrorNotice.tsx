@@ -6,7 +6,7 @@ interface Props {
   retry: () => void;
 }
 
-/** Something could not be loaded; nothing is lost by it. */
+/** Says that something could not be loaded, with a button to retry. */
 export function ErrorNotice({ title = "This could not be loaded", error, retry }: Props) {
   return (
     <section role="alert" className="mx-auto max-w-md py-12 text-center">

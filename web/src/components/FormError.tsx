@@ -1,4 +1,4 @@
-/** What is wrong with a form as a whole. */
+/** The error of a form as a whole. */
 export function FormError({ message }: { message: string | undefined }) {
   return (
     <div role="alert">

@@ -4,7 +4,7 @@ import { useLogOut, useSession } from "../session/session";
 import { ErrorNotice } from "./ErrorNotice";
 import { Stamp } from "./Stamp";
 
-/** The masthead with what is for whoever is here, and the page below it. */
+/** The masthead with the links for this user, and the page below it. */
 export function Layout() {
   const session = useSession();
   return (
@@ -20,7 +20,7 @@ export function Layout() {
           <Stamp />
           Just Tech News
         </Link>
-        {/* Empty until it is known who is here: the wrong links never show. */}
+        {/* Empty until the session is loaded, so that the wrong links never show. */}
         <nav aria-label="Account" className="flex min-h-10 items-center gap-4 font-sans text-sm">
           {session.isSuccess && <AccountLinks username={session.data?.username} />}
         </nav>
@@ -35,10 +35,10 @@ export function Layout() {
           />
         )}
       </main>
-      {/* With the content, which would push it down otherwise. */}
+      {/* Shown together with the content, which would push it down otherwise. */}
       {session.isSuccess && (
         <footer className="small border-t border-line py-6">
-          Shown at work: sessions by handstamp.
+          Sessions by handstamp.
         </footer>
       )}
       <ScrollRestoration />

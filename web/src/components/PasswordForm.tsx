@@ -33,7 +33,7 @@ export function PasswordForm({ username }: { username: string }) {
       className="max-w-sm"
       onSubmit={(event) => void form.handleSubmit((body) => { change.mutate(body); })(event)}
     >
-      {/* For password managers, which want to know whose password it is. */}
+      {/* For password managers, which need the username. */}
       <input type="hidden" autoComplete="username" value={username} readOnly />
       <TextField
         form={form}

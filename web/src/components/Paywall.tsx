@@ -3,7 +3,7 @@ import { loginPath } from "../lib/next";
 import { Stamp } from "./Stamp";
 import { Title } from "./Title";
 
-/** The end of what is free, and the way back to the same post. */
+/** Shown when the free articles are used up; logging in leads back to the same post. */
 export function Paywall({ id }: { id: string }) {
   return (
     <section className="mx-auto max-w-md py-12 text-center">

@@ -19,7 +19,7 @@ export function PostForm({ post, onDone }: Props) {
   });
   const save = useMutation({
     mutationFn: (fields: { title: string; url: string; text: string }) => {
-      // A field left empty is one that the post does not have.
+      // An empty field is left out of the request.
       const body = { title: fields.title, url: fields.url || null, text: fields.text || null };
       return unwrap(
         post

@@ -4,7 +4,7 @@ import { api, unwrap, type Post } from "../api/client";
 import { ErrorNotice } from "./ErrorNotice";
 
 interface Props {
-  /** Whose; everybody's when left out. */
+  /** Lists the posts of this author; everybody's by default. */
   author?: string;
   empty: ReactNode;
   children: (post: Post) => ReactNode;
@@ -53,7 +53,7 @@ export function PostList({ author, empty, children }: Props) {
   );
 }
 
-/** As tall as what is to come, so that nothing jumps. */
+/** As tall as the list that is being loaded, so that the layout does not shift. */
 function ListSkeleton() {
   return (
     <div aria-busy="true" className="min-h-dvh">

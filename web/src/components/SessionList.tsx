@@ -6,7 +6,7 @@ import { deviceOf } from "./deviceOf";
 import { ErrorNotice } from "./ErrorNotice";
 import { TimeAgo } from "./TimeAgo";
 
-/** Where the user is logged in: end one, or every other. */
+/** The user's sessions, with buttons to end one or all others. */
 export function SessionList() {
   const client = useQueryClient();
   const sessions = useQuery(sessionsQuery);

@@ -1,4 +1,4 @@
-/** The mark of the house. */
+/** The logo. */
 export function Stamp() {
   return (
     <svg

@@ -8,7 +8,7 @@ interface Props<T extends FieldValues> {
   label: string;
   hint?: string;
   input?: InputHTMLAttributes<HTMLInputElement>;
-  /** Several lines, of so many rows. */
+  /** Makes it a text area of this many rows. */
   area?: TextareaHTMLAttributes<HTMLTextAreaElement>;
 }
 

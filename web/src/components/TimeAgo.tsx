@@ -1,6 +1,6 @@
 import { ageOf, dateOf } from "../lib/time";
 
-/** How long ago something was; when exactly, for those who point at it. */
+/** A relative time, with the exact one as a tooltip. */
 export function TimeAgo({ time }: { time: string }) {
   return (
     <time dateTime={time} title={dateOf(time)}>

@@ -1,6 +1,6 @@
 import type { Session } from "../api/client";
 
-/** What a person would call the browser. */
+/** The name of a browser for people, from its User-Agent. */
 export function deviceOf({ user_agent: agent }: Pick<Session, "user_agent">): string {
   if (!agent) return "An unnamed program";
   const browser = ["Edg", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(`${name}/`));

@@ -2,8 +2,8 @@ import type { FieldValues, Path, UseFormReturn } from "react-hook-form";
 import { Problem, messageOf } from "../api/problem";
 
 /**
- * Puts what the server said beside the fields it said it of, and returns what is left to be
- * said of the whole form.
+ * Shows the server's messages beside the fields they belong to; returns the message for the form
+ * as a whole, if any.
  */
 export function showErrors<T extends FieldValues>(
   form: UseFormReturn<T>,
@@ -27,7 +27,7 @@ export function showErrors<T extends FieldValues>(
   form.setError("root", { message: messageOf(error) });
 }
 
-/** The server says "must be …" of a field: capitalised, and ended. */
+/** Turns the server's "must be …" into a sentence. */
 function sentence(text: string): string {
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;

@@ -1,4 +1,4 @@
-/** Where to go after logging in: an address of this page, whatever the link says. */
+/** Where to go after logging in: always an address of this site, whatever the link says. */
 export function nextPath(search: URLSearchParams): string {
   const next = search.get("next") ?? "";
   const url = new URL(next, "http://page.invalid");
@@ -6,7 +6,7 @@ export function nextPath(search: URLSearchParams): string {
   return isOurs ? url.pathname + url.search : "/dashboard";
 }
 
-/** The log-in page, to come back from to `path`. */
+/** The login page, which leads back to `path`. */
 export function loginPath(path: string): string {
   return `/login?next=${encodeURIComponent(path)}`;
 }

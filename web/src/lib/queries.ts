@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, unwrap } from "../api/client";
 
-/** A post with its comments, as whoever is here sees it. */
+/** A post with its comments, as the current user sees it. */
 export function postQuery(id: string) {
   return queryOptions({
     queryKey: ["post", id],
@@ -9,7 +9,7 @@ export function postQuery(id: string) {
   });
 }
 
-/** Where the user is logged in. */
+/** The user's sessions. */
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
   queryFn: async () => (await unwrap(api.GET("/sessions"))).sessions,

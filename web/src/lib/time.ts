@@ -9,7 +9,7 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat("en", { dateStyle: "long", timeStyle: "short" });
 
-/** How long before `now` an RFC 3339 time was, in words. */
+/** An RFC 3339 time relative to `now`, in words. */
 export function ageOf(time: string, now: Date = new Date()): string {
   const seconds = Math.max(0, (now.getTime() - Date.parse(time)) / 1000);
   for (const [unit, length] of units) {
@@ -18,7 +18,7 @@ export function ageOf(time: string, now: Date = new Date()): string {
   return "just now";
 }
 
-/** An RFC 3339 time, written out in the reader's zone. */
+/** An RFC 3339 time in full, in the reader's time zone. */
 export function dateOf(time: string): string {
   return absolute.format(new Date(time));
 }

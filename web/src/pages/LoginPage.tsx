@@ -42,7 +42,7 @@ function LogInForm() {
   const form = useForm({ defaultValues: { username: "", password: "" } });
   const logIn = useLogIn();
   const submit = form.handleSubmit(({ username, password }) => {
-    // An account that has no password logs in by its name alone.
+    // An account without a password logs in by its name alone.
     const body = password === "" ? { username } : { username, password };
     logIn.mutate(body, {
       onError: (error) => { showErrors(form, ["username"], error); },

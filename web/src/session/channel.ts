@@ -1,11 +1,11 @@
-/** Tells the other tabs of this browser that somebody has logged in or out. */
+/** Tells this browser's other tabs about a login or logout. */
 const channel = new BroadcastChannel("session");
 
 export function announceSessionChange(): void {
   channel.postMessage("changed");
 }
 
-/** Calls `listener` when another tab has announced a change; what it returns ends that. */
+/** Calls `listener` when another tab announces a change; returns a function that unsubscribes. */
 export function onSessionChange(listener: () => void): () => void {
   channel.addEventListener("message", listener);
   return () => {

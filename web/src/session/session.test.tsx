@@ -9,7 +9,7 @@ import { isWorthRetrying, noticeLogOut, sessionQuery } from "./session";
 
 const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };
 const loggedOut = { status: 401, title: "", type: "", detail: "", code: "not_logged_in" };
-// The API's client takes fetch as it is when the module is loaded.
+// The API client captures fetch when its module is loaded.
 const answers = vi.hoisted(() => {
   const answers = vi.fn<(request: Request) => Promise<Response>>();
   vi.stubGlobal("fetch", answers);
@@ -42,7 +42,7 @@ function renderLayout(): QueryClient {
   return client;
 }
 
-test("nothing is shown before it is known who is here", async () => {
+test("no links are shown before the session is loaded", async () => {
   let answer: (response: Response) => void = () => undefined;
   answers.mockReturnValue(new Promise((resolve) => { answer = resolve; }));
   renderLayout();
@@ -55,7 +55,7 @@ test("nothing is shown before it is known who is here", async () => {
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
 });
 
-test("a server that is away logs nobody out", async () => {
+test("an unreachable server logs nobody out", async () => {
   answers.mockRejectedValueOnce(new TypeError("Failed to fetch"));
   renderLayout();
   await screen.findByRole("heading", { name: "We cannot reach the newsroom" });
@@ -65,7 +65,7 @@ test("a server that is away logs nobody out", async () => {
   await screen.findByRole("link", { name: "Ann , your dashboard" });
 });
 
-test("logging out changes the links; a log-out that fails says so", async () => {
+test("logging out changes the links; a logout that fails shows an error", async () => {
   answers.mockImplementation(() => json(ann));
   renderLayout();
   const button = await screen.findByRole("button", { name: "Log out" });
@@ -77,7 +77,7 @@ test("logging out changes the links; a log-out that fails says so", async () => 
   await screen.findByRole("link", { name: "Log in" });
 });
 
-test("a 401 anywhere ends the session of the page, and nothing else does", () => {
+test("a 401 to any request ends the page's session, and nothing else does", () => {
   const client = new QueryClient();
   client.setQueryData(sessionQuery.queryKey, ann);
   noticeLogOut(client, new Problem(403, { code: "not_yours" }));
@@ -87,7 +87,7 @@ test("a 401 anywhere ends the session of the page, and nothing else does", () =>
   expect(client.getQueryData(sessionQuery.queryKey)).toBeNull();
 });
 
-test("a refusal is not asked again, a fault is, twice", () => {
+test("a refusal is not retried, a fault is, twice", () => {
   expect(isWorthRetrying(0, new Problem(402, {}))).toBe(false);
   expect(isWorthRetrying(1, new Problem(503, {}))).toBe(true);
   expect(isWorthRetrying(1, new TypeError("Failed to fetch"))).toBe(true);

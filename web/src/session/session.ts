@@ -4,8 +4,8 @@ import { Problem, isProblem } from "../api/problem";
 import { announceSessionChange } from "./channel";
 
 /**
- * The one place that knows who is logged in: the user, or null. An error is neither, so a
- * server that is away logs nobody out.
+ * The single source of truth for who is logged in: the user, or null. An error is neither, so an
+ * unreachable server logs nobody out.
  */
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
@@ -24,7 +24,7 @@ export function useSession() {
   return useQuery(sessionQuery);
 }
 
-/** Has everything on the page be as `user`, or nobody, sees it. */
+/** Stores the user, or null, and drops everything cached for somebody else. */
 export function applySession(client: QueryClient, user: User | null): void {
   client.setQueryData(sessionQuery.queryKey, user);
   void client.resetQueries({ predicate: (query) => query.queryKey[0] !== "session" });
@@ -32,7 +32,7 @@ export function applySession(client: QueryClient, user: User | null): void {
 
 export interface Credentials {
   username: string;
-  /** Left out by an account that has none. */
+  /** Omitted for an account without a password. */
   password?: string;
 }
 
@@ -72,7 +72,7 @@ export function useLogOut() {
   });
 }
 
-/** A 401 anywhere means that the session has ended: here, and in the other tabs. */
+/** A 401 to any request means that the session has ended, here and in the other tabs. */
 export function noticeLogOut(client: QueryClient, error: unknown): void {
   if (!isProblem(error, "not_logged_in")) return;
   if (client.getQueryData(sessionQuery.queryKey)) {
@@ -81,7 +81,7 @@ export function noticeLogOut(client: QueryClient, error: unknown): void {
   }
 }
 
-/** Whether asking again may help: not when the server has said no. */
+/** Whether a retry may help: not after a refusal by the server. */
 export function isWorthRetrying(failures: number, error: unknown): boolean {
   const isRefusal = error instanceof Problem && error.status < 500;
   return !isRefusal && failures < 2;
