@@ -1,4 +1,4 @@
-"""What must hold of handstamp alone: in a log-in storm, with a million sessions, at rest."""
+"""Requirements of handstamp alone: in a login storm, with a million sessions, at rest."""
 
 import os
 import statistics
@@ -25,7 +25,7 @@ STORM_CLIENTS = 64
 HASH_MIB = 19
 FEW, MANY = 1_000, 1_000_000
 EXPIRED = 100_000
-# To speak of: a thousand sessions would all be in it.
+# Next to none: a thousand sessions would all be cached.
 NO_CACHE = {"SESSION_CACHE_ENTRIES": "1"}
 STARTS = 15
 
@@ -46,7 +46,7 @@ def one_storm(server):
     log_ins = Load("/login", "body", data / "passwords", STORM_CLIENTS, refusals=True)
     hashes_at_once = 1
     seconds = SLOW_SECONDS
-    # First, as the server works off the log-ins of those who hung up.
+    # First, as the server still works off the logins of clients that disconnected.
     hashes = hashes_per_second(seconds)
     idle = load.warmed_up_run(server, hot)
     # The storm alone, then with the others beside it.
@@ -77,7 +77,7 @@ def one_storm(server):
 
 
 def hashes_per_second(seconds):
-    """What the server's core can do with nothing else on it."""
+    """Hashes a second on the server's core with nothing else on it."""
     done = subprocess.run(
         [FOLDER / "rust" / "release" / "peer-argon2", str(seconds)],
         check=True,
@@ -131,8 +131,7 @@ def one_size(data, count):
 
 
 def one_purge(data):
-    """A server that starts with expired rows purges them at once, with its clients there; beside
-    it one that starts without."""
+    """A server that starts with expired rows, which purges them under load, beside one without."""
     result = {}
     seconds = SLOW_SECONDS
     for name, environment in [("hot", {}), ("cold", NO_CACHE)]:
@@ -155,7 +154,7 @@ def one_purge(data):
 
 
 def rest():
-    """Started on an existing database, and nobody there."""
+    """Started on an existing database, without clients."""
     data = seeds.copy(HANDSTAMP_PEER)
     starts = []
     for _ in range(STARTS):

@@ -85,7 +85,7 @@ def uuid_text(value):
 
 
 def used_in_an_hour(data):
-    """None has to be written to until then."""
+    """No use of a session is due to be recorded until then."""
     set_last_use(data, hours_ago(-1))
 
 
@@ -117,7 +117,7 @@ def add_users_with_password(data, count):
 
 
 def count_log_ins(data):
-    """Those that were let in, so far."""
+    """Successful logins so far."""
     database = connect(data / "handstamp.db")
     [count] = database.execute(
         "select count(*) from audit_events where event = 'log_in' and outcome = 'success'"
@@ -127,7 +127,7 @@ def count_log_ins(data):
 
 
 def add_expired(data, count):
-    """Sessions that were over two hours ago: the next purge takes them."""
+    """Sessions that expired two hours ago: the next purge takes them."""
     database = connect(data / "handstamp.db")
     row, statement = template_row(database, "sessions")
     row |= {"expiry_date": hours_ago(2), "last_seen_at": hours_ago(400)}

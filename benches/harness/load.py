@@ -23,9 +23,9 @@ class Load:
     lines: Path
     connections: int = CONNECTIONS
     seconds: int = SECONDS
-    # Whether a line that is sent a second time would spoil the measure.
+    # Whether sending a line a second time would spoil the measurement.
     once: bool = False
-    # Whether an answer above 399 may come (a log-in that has to wait too long).
+    # Whether a status above 399 may come (a login that has to wait too long).
     refusals: bool = False
 
 
@@ -62,7 +62,7 @@ def run(server, load, seconds, first=0):
     """One round, with what it cost the server."""
     cpu = server.cpu_seconds()
     result = finish(start(server, load, seconds, first), load)
-    # A warm-up may be over before a slow log-in is.
+    # A warm-up may end before a slow login does.
     result["cpu"] = (server.cpu_seconds() - cpu) / max(result["requests"], 1)
     result["memory"] = server.memory()
     return result

@@ -53,7 +53,7 @@ measured_again = []
 
 
 def one_round_or_another(entrant):
-    """A second try, said on the page: one stall of the machine must not end half an hour's run."""
+    """Measures again, which the page reports: one stall of the machine must not end a long run."""
     try:
         return one_round(entrant)
     except RuntimeError as error:
@@ -72,7 +72,7 @@ def one_round(entrant):
 
 
 def check(server, wanted, peer):
-    """That what is measured is the right answer: a user's, not just any."""
+    """Checks that the response is a user's."""
     [line] = wanted.lines.read_text().splitlines()[:1]
     if wanted.kind == "cookie":
         status, _, text = server.ask("GET", wanted.path, {"Cookie": line})

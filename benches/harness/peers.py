@@ -7,7 +7,7 @@ from .machine import FOLDER, HANDSTAMP, PEERS
 from .server import Server, free_port
 
 PASSWORD = "plain tea at dawn"
-# As handstamp and Better Auth are used here: nobody is turned away for coming too often.
+# Without rate limits.
 UNLIMITED = {
     "LOGIN_FAILURES_PER_ACCOUNT": "unlimited",
     "LOGIN_FAILURES_PER_ADDRESS": "unlimited",
@@ -48,7 +48,7 @@ class Peer:
         } | UNLIMITED
 
 
-AXUM = Peer("axum", "bare axum, a fixed answer", "benches/peers/rust/axum/src/main.rs")
+AXUM = Peer("axum", "bare axum, a fixed response", "benches/peers/rust/axum/src/main.rs")
 HANDSTAMP_PEER = Peer("handstamp", "handstamp", "src/auth")
 TOWER_SESSIONS = Peer(
     "tower-sessions",

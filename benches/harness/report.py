@@ -8,7 +8,7 @@ from .rounds import ratio
 
 
 def number(value):
-    """Three digits that mean something."""
+    """Three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -53,13 +53,13 @@ def comparison(rows):
 
 
 def bars(name, results):
-    """Each bar: what is asked, what was measured, and whether it holds."""
+    """Each bar: the requirement, the measurement, and whether it holds."""
     rows = BARS[name](results)
     return table(
-        ["", "asked", "measured", ""],
+        ["", "required", "measured", ""],
         [
-            [what, asked, measured, "holds" if holds else "**missed**"]
-            for what, asked, measured, holds in rows
+            [what, required, measured, "holds" if holds else "**missed**"]
+            for what, required, measured, holds in rows
         ],
     )
 
@@ -112,9 +112,7 @@ def storm_bars(results):
         at_least("hot throughput in the storm, of idle", storm["rate_ratio"], 0.4),
         at_most("its p99, of idle", storm["p99_ratio"], 10),
         at_most("the most memory in the storm", storm["memory"], storm["memory_allowed"], mib),
-        at_least(
-            "log-ins a second, of what the hashes alone could do", storm["log_in_ratio"], 0.85
-        ),
+        at_least("logins a second, of what hashing alone could do", storm["log_in_ratio"], 0.85),
     ]
 
 
@@ -158,9 +156,9 @@ def storm_table(storm):
             ["its p99", duration(storm["idle_p99"]), duration(storm["p99"])],
             ["memory", mib(storm["idle_memory"]), f"{mib(storm['memory'])} at most"],
             ["password hashes alone, one core", per_second(storm["hashes"]), ""],
-            ["log-ins, nothing beside them", "", per_second(storm["log_ins"])],
-            ["log-ins beside hot `/checklogin`", "", per_second(storm["log_ins_beside"])],
-            ["log-ins told to come back (`503`)", "", per_second(storm["refused"])],
+            ["logins, nothing beside them", "", per_second(storm["log_ins"])],
+            ["logins beside hot `/checklogin`", "", per_second(storm["log_ins_beside"])],
+            ["logins refused for now (`503`)", "", per_second(storm["refused"])],
         ],
     )
 
@@ -198,7 +196,7 @@ def scale_table(scale):
 
 
 def section(name, results):
-    """One measure as it stands on the page."""
+    """One measure, as the page shows it."""
     if name in {"storm", "scale"}:
         text = {"storm": storm_table, "scale": scale_table}[name](results[name])
     elif name == "rest":

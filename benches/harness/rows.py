@@ -1,4 +1,4 @@
-"""Many sessions from one: a real log-in's rows, copied with ids of their own."""
+"""Many sessions from one: the rows of a real login, copied with ids of their own."""
 
 import base64
 import hmac
@@ -37,7 +37,7 @@ def fill(database, statement, rows):
 
 
 def copy_users(file, count):
-    """The table that every peer with the notes' dialect has."""
+    """The table that every peer with a /login by name has."""
     database = connect(file)
     statement = "insert into users (username, created_at) values (?, '2026-01-01T00:00:00Z')"
     fill(database, statement, ([username(number)] for number in range(count)))

@@ -50,7 +50,7 @@ def of(peer):
 
 
 def of_size(count):
-    """handstamp's data with so many users; `cold` are their sessions in the order in which they
+    """handstamp's data with `count` users; `cold` are their sessions in the order in which they
     were made, at most 200,000, and `shuffled` as many in random order."""
     return made(f"handstamp-{count}", lambda folder: make_of_size(folder, count), count)
 
@@ -112,14 +112,14 @@ def make(peer, folder, count):
 
 
 def make_peer(peer, folder, count):
-    """A peer that speaks the dialect of the notes."""
+    """A peer with /login, /checklogin and /logout."""
     with peer.start(folder):
         pass
     rows.copy_users(folder / "users.db", count)
     with peer.start(folder) as server:
         cookie = log_in(server, "/login", {"username": rows.TEMPLATE})
         if peer.name in {"actix", "fastify"}:
-            # Nothing but the cookie holds the session: as many log-ins.
+            # Nothing but the cookie holds the session: as many logins.
             return log_in_all(server, folder, count)
     if peer.name == "flask":
         return sign_with_flask(folder, count)
@@ -175,13 +175,13 @@ def log_in(server, path, body):
 
 
 def log_in_all(server, folder, count):
-    """Every user's cookie, in the order of the answers."""
+    """Every user's cookie, in the order of the responses."""
     bodies, cookies = folder / "bodies", folder / "collected"
     lines = (json.dumps({"username": rows.username(number)}) for number in range(count))
     write_lines(bodies, lines)
     wrk = load.start(server, Load("/login", "body", bodies), LONGEST_SECONDS, collect=cookies)
     try:
-        # wrk goes on for as long as it was told to.
+        # wrk runs for a fixed time.
         while wrk.poll() is None and not is_complete(cookies):
             time.sleep(0.2)
     finally:

@@ -1,4 +1,4 @@
-"""How schemathesis logs in, and what it checks of every answer besides its own checks."""
+"""How schemathesis logs in, and what it checks in every response besides its own checks."""
 
 import os
 import random
@@ -12,7 +12,7 @@ BASE = os.environ["FUZZ_BASE"]
 COOKIE = "session"
 USERNAME = "Fuzz"
 
-# On every answer, whatever it is of.
+# In every response.
 ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
@@ -24,7 +24,7 @@ ALWAYS = {
 # The protocol's own, which no description lists.
 COMMON = {*ALWAYS, "cache-control", "connection", "content-length", "content-type", "date", "vary"}
 
-# What no JSON schema can tell of a value; every other refusal of valid data is a finding.
+# Rules that no JSON schema can express; every other refusal of valid data is a finding.
 BEYOND_A_SCHEMA = (
     "is easily guessed",
     # Not every text after http:// names a host, and NFKC may make two letters of one, or none.
@@ -39,7 +39,7 @@ BEYOND_A_SCHEMA = (
 
 
 class Account:
-    """The user that requests are made as, logged in anew whenever a request ends the session."""
+    """The user that requests are made as, logged in again whenever a request ends the session."""
 
     def __init__(self):
         self.cookie = None
@@ -78,7 +78,7 @@ class SessionCookie:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Where a log-in is optional some requests are a visitor's; some passwords are right."""
+    """Where a login is optional some requests are a visitor's; some passwords are right."""
     operation = context.operation
     is_optional = not operation.definition.raw.get("security") or {} in operation.definition.raw["security"]
     if is_optional and isinstance(case.cookies, dict) and dice.random() < 0.5:
@@ -109,7 +109,7 @@ def after_call(context, case, response):
     cookies = [value.split(";")[0] for value in response.headers.get("set-cookie", [])]
     if label == "POST /password" and status == 204:
         account.password = case.body["new_password"]
-    # An answer that sets a cookie has ended the session that the request came with.
+    # A response that sets a cookie has ended the session that the request came with.
     sent = response.request.headers.get("Cookie", "")
     if account.cookie and account.cookie in sent and (cookies or status == 401):
         account.cookie = None

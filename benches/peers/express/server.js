@@ -1,5 +1,5 @@
-// Log-in sessions with Express and express-session, as the "User login" example of its README
-// has it: regenerate on log-in, destroy on log-out. The store is one of the README's list of
+// Login sessions with Express and express-session, as the "User login" example of its README
+// has it: regenerate on login, destroy on logout. The store is one of the README's list of
 // compatible ones, since the default MemoryStore is "purposely not designed for production".
 
 import path from "node:path";

@@ -1,4 +1,4 @@
-// Log-in sessions with Fastify and @fastify/secure-session, as its README has it: the session
+// Login sessions with Fastify and @fastify/secure-session, as its README has it: the session
 // travels encrypted in the cookie. The user is fetched with better-sqlite3 on every request.
 
 import path from "node:path";

@@ -1,4 +1,4 @@
-"""Log-in sessions with Flask: its own `session`, a signed cookie that the client keeps.
+"""Login sessions with Flask: its own `session`, a signed cookie that the client keeps.
 
 Set up as Flask's documentation has it: the database pattern of "Using SQLite 3 with Flask", the
 session of "Quickstart: Sessions", gunicorn of "Deploying to Production" (benches/peers/start).
