@@ -1,4 +1,4 @@
-//! Every answer of the contract, whole: the same words on both databases.
+//! Snapshots of whole responses, the same on both databases.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const SHOWN_HEADERS: [&str; 6] = [
     "set-cookie",
 ];
 
-/// The answer without what differs from run to run.
+/// The response without what differs from run to run.
 fn shown(answer: &Answer) -> Value {
     let headers = SHOWN_HEADERS.iter().filter_map(|name| {
         let value = answer.header(name)?;

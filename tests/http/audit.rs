@@ -1,4 +1,4 @@
-//! What an operator can read of what happened.
+//! Audit events.
 
 use handstamp::auth::{AccountState, AuditEvent};
 use reqwest::Method;
@@ -60,7 +60,7 @@ async fn every_security_event_is_recorded(kind: Kind) {
     let server = server.restart_with(&fallback).await;
     let browser = server.browser();
     for _ in 0..3 {
-        // A client that does not take the new cookie is noted once.
+        // A client that does not accept the new cookie is recorded once.
         assert_eq!(browser.check_with(&session).await.status, 200);
     }
     for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! A client that goes away in the middle leaves nothing half done and nothing stuck.
+//! A client that disconnects midway leaves nothing half done and nothing stuck.
 
 use std::{io::Write, time::Duration};
 
@@ -15,7 +15,7 @@ on_both_databases!(
     half_a_body_is_not_waited_for
 );
 
-const HANG_UPS: u64 = 1_000;
+const DISCONNECTS: u64 = 1_000;
 const LOG_IN: &str = "{\"username\":\"Ann\"}";
 
 fn request(head: &str, body: &str) -> String {
@@ -34,19 +34,19 @@ async fn writers_go_on_after_a_thousand_disconnects(kind: Kind) {
     };
     server.accounts().add(ann).await.unwrap();
     let address = server.base.strip_prefix("http://").unwrap();
-    for number in 0..HANG_UPS {
+    for number in 0..DISCONNECTS {
         let stream = TcpStream::connect(address).await.unwrap();
-        // Closed at once and not in good order: the server learns of it in the middle.
+        // Reset rather than closed: the server learns of it midway.
         stream.set_zero_linger().unwrap();
         let mut stream = stream.into_std().unwrap();
         stream
             .write_all(request("POST /login", LOG_IN).as_bytes())
             .unwrap();
-        // From right away to when the answer is on its way, in no order.
+        // From right away to when the response is on its way, in no order.
         std::thread::sleep(Duration::from_micros(number * 7_919 % 2_000));
     }
     let browser = server.browser();
-    // A thousand writes may still be waiting for their turn.
+    // A thousand writes may still be queued.
     while browser
         .post("/login", json!({"username": "Ann"}))
         .await

@@ -1,4 +1,4 @@
-//! The binary, as it is typed.
+//! The commands of the binary.
 
 use std::{os::unix::fs::PermissionsExt, process::Output};
 
@@ -223,7 +223,7 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
             setting.name
         );
     }
-    // What .env.example sets is what holds without it.
+    // .env.example sets the defaults.
     let example = dotenvy::from_read_iter(DOTENV_EXAMPLE.as_bytes())
         .map(Result::unwrap)
         .collect();

@@ -1,4 +1,4 @@
-//! A database that does not answer logs nobody out, and nobody in.
+//! A database that is not available logs nobody out, and nobody in.
 
 use std::{
     path::PathBuf,
@@ -69,7 +69,7 @@ async fn a_broken_table_is_no_logout(kind: Kind) {
     assert_eq!(
         browser.log_out().await.status,
         503,
-        "not told that it is done when it is not"
+        "not acknowledged when it is not done"
     );
     assert_eq!(browser.log_in("Ann").await.status, 503);
     server
@@ -79,7 +79,7 @@ async fn a_broken_table_is_no_logout(kind: Kind) {
     assert_eq!(browser.check().await.status, 200);
 }
 
-/// Readers go on while another process holds SQLite's write lock; writers are told.
+/// Readers continue while another process holds SQLite's write lock; writers get 503.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_sqlite_file_keeps_everybody_in() {
     let server = Server::start(Kind::Sqlite).await;
@@ -88,20 +88,20 @@ async fn a_locked_sqlite_file_keeps_everybody_in() {
     let lock = server.database.lock_sqlite().await;
     assert_eq!(browser.check().await.status, 200);
     assert_eq!(browser.log_in("Ann").await.code(), "unavailable");
-    // A use that cannot be written down is a use all the same.
+    // A use that cannot be recorded is a use all the same.
     server.clock.advance(TWO_MINUTES);
     assert_eq!(browser.check().await.status, 200);
     drop(lock);
     assert_eq!(browser.log_in("Ann").await.status, 200);
 }
 
-/// What stands between the server and PostgreSQL.
+/// A proxy between the server and PostgreSQL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
     Up,
-    /// Connections are there and nothing comes through.
+    /// Connections stay open and nothing gets through.
     Silent,
-    /// The same, and for those there are now it stays so.
+    /// The same, and for good on the present connections.
     Lost,
     /// Connections are closed.
     Cut,
@@ -118,7 +118,7 @@ async fn a_silent_or_lost_postgres_is_no_logout() {
 
     for broken in [Line::Silent, Line::Cut] {
         line.send_replace(broken);
-        // What is in memory answers for a moment more.
+        // Cached sessions are trusted for a moment more.
         let answer = browser.check_until(503).await;
         assert_eq!(
             (answer.status.as_u16(), answer.code().as_str()),
@@ -127,7 +127,7 @@ async fn a_silent_or_lost_postgres_is_no_logout() {
         assert_eq!(browser.get("/readyz").await.status, 503);
         assert_eq!(browser.get("/healthz").await.status, 200);
         line.send_replace(Line::Up);
-        // The pool finds out about its dead connections one by one.
+        // The pool discovers its dead connections one by one.
         let mut tries = 0;
         while browser.check().await.status != 200 {
             tries += 1;
@@ -137,9 +137,9 @@ async fn a_silent_or_lost_postgres_is_no_logout() {
     }
 }
 
-/// Every session is read from the table.
-const NOTHING_KEPT: &[(&str, &str)] = &[("SESSION_CACHE_ENTRIES", "0")];
-/// Holds back whoever reads sessions.
+/// Turns the cache off.
+const NO_CACHE: &[(&str, &str)] = &[("SESSION_CACHE_ENTRIES", "0")];
+/// Locks the table, so that readers of sessions block.
 async fn lock_sessions(database: &Database) -> Tx {
     let db = Db::connect(&database.url.parse().unwrap()).await.unwrap();
     let mut tx = db.begin().await.unwrap();
@@ -153,8 +153,8 @@ async fn lock_sessions(database: &Database) -> Tx {
     tx
 }
 
-/// Has so many ask who they are, and all in vain, that as many queries are held back as may be
-/// under way, and others wait for those.
+/// Sends so many requests that every permit for queries is taken by a blocked one, and others
+/// wait for those.
 async fn ask_in_vain(browser: &Browser, database: &Database) {
     for _ in 0..100 {
         let browser = browser.clone();
@@ -171,13 +171,13 @@ async fn ask_in_vain(browser: &Browser, database: &Database) {
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
-/// As after a fail-over that closes nothing: what was asked is never answered.
+/// As after a failover that closes no connection: queries never return.
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_that_never_return_are_abandoned() {
     let direct = Database::new(Kind::Postgres).await;
     let (line, watched) = watch::channel(Line::Up);
     let url = proxy(&direct.url, watched).await;
-    let server = Server::start_on(Database::at(&url), NOTHING_KEPT).await;
+    let server = Server::start_on(Database::at(&url), NO_CACHE).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let lock = lock_sessions(&direct).await;
@@ -200,7 +200,7 @@ fn a_process_ends_while_sessions_wait_to_be_read() {
     thread::spawn(move || {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(async {
-            let server = Server::start_with(Kind::Postgres, NOTHING_KEPT).await;
+            let server = Server::start_with(Kind::Postgres, NO_CACHE).await;
             let browser = server.browser();
             browser.sign_up("Ann").await;
             let lock = lock_sessions(&server.database).await;

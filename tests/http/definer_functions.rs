@@ -1,4 +1,4 @@
-//! What PostgreSQL runs as the owner of the tables is the owner's code alone.
+//! PostgreSQL runs no code but the owner's with the rights of the tables' owner.
 
 use sqlx::{Connection, PgConnection};
 
@@ -7,7 +7,7 @@ use crate::{
     helpers::{Database, Kind, Server},
 };
 
-/// A server whose tables are in this schema, and the address of a role that may delete sessions
+/// A server whose tables are in this schema, and the URL of a role that may delete sessions
 /// there and nothing else.
 async fn start_with_deleter(schema: &str) -> (Server, String) {
     let database = Database::new(Kind::Postgres).await;
@@ -68,7 +68,7 @@ async fn who_may_delete_sessions_runs_nothing_as_the_owner() {
         let proof = format!("{schema}.proof");
         assert_eq!(server.database.count(&proof).await, 0, "ran as the owner");
         let reason = reason_of_the_end(&browser, &cookie).await;
-        assert_eq!(reason, "unknown_session", "and it was told");
+        assert_eq!(reason, "unknown_session", "and the node was notified");
         let told = format!("{schema}.revocations");
         assert_eq!(server.database.count(&told).await, 1);
     }

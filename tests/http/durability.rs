@@ -1,4 +1,4 @@
-//! What was acknowledged holds, whenever the power goes.
+//! What was acknowledged survives a power cut.
 
 use std::{
     sync::{Arc, Mutex},
@@ -12,7 +12,7 @@ use crate::helpers::{Database, Workplace};
 const ROUNDS: u64 = 30;
 const CLIENTS: usize = 4;
 
-/// What the clients of all rounds were told.
+/// What was acknowledged to the clients of all rounds.
 #[derive(Default)]
 struct Acknowledged {
     signed_up: Vec<String>,
@@ -87,7 +87,7 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
     assert_eq!(database.integrity_check().await, "ok");
 }
 
-/// Signs up, then logs in and out until the server is gone; every third log-in stays.
+/// Signs up, then logs in and out until the server is gone; every third login stays.
 async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
     for number in 0_u64.. {
         let client = reqwest::Client::new();

@@ -1,4 +1,4 @@
-//! The example, as somebody would run it.
+//! The example app, and an app that keeps values in the session.
 
 #[path = "../../examples/embed.rs"]
 #[allow(dead_code)]
@@ -115,7 +115,7 @@ async fn the_session_keeps_values(kind: Kind) {
     assert_eq!(browser.get("/get/user_id").await.json(), user["id"]);
     assert_eq!(browser.get("/get/logged_in").await.json(), true);
 
-    // A handler's own values are its own to clear; who is logged in is not.
+    // A handler can clear its own values, but not those of the login.
     browser.get("/insert/user_id/somebody").await;
     browser.get("/clear").await;
     assert_eq!(browser.get("/get/b").await.json(), json!(null));
@@ -154,7 +154,7 @@ async fn a_flushed_id_is_used_no_more(kind: Kind) {
     );
 }
 
-/// Where the tables are in a schema of another name, sessions are read there too.
+/// Sessions are read from whatever schema the tables are in.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_of_another_name() {
     let database = Database::new(Kind::Postgres).await;

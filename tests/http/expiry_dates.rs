@@ -1,4 +1,4 @@
-//! A session is over at its `expiry_date`, whoever wrote that.
+//! A session expires at its `expiry_date`, whoever wrote that.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn an_operators_clean_up_is_seen_soon(kind: Kind) {
         Kind::Postgres => "now()",
     };
     let clean_up = format!("delete from sessions where expiry_date < {now}");
-    // However long ago they say it was.
+    // Whatever date it is backdated to.
     for date in [PAST, "2026-01-01T00:00:00.000000Z"] {
         let cookie = log_in(&browser).await;
         warm_up(&browser, &cookie).await;
@@ -73,7 +73,7 @@ async fn a_date_to_come_is_kept_until_the_next_use(kind: Kind) {
     };
     let shorten = format!("update sessions set expiry_date = {soon}");
     server.database.execute(&shorten).await;
-    // Until that is heard.
+    // Until the notification arrives.
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.clock.advance(4 * TWO_MINUTES);
     assert_eq!(check(&browser, &used).await.status, 200);
@@ -92,7 +92,7 @@ async fn expired_sessions_are_not_listed(kind: Kind) {
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
 }
 
-/// Every minute of every session would be told to every server.
+/// Otherwise every minute of every session would notify every node.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_use_is_not_told() {
     let (server, browser) = start(Kind::Postgres).await;

@@ -1,4 +1,4 @@
-//! One address does not keep the others from logging in.
+//! One address cannot keep others from logging in.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -24,7 +24,7 @@ const SETTINGS: [(&str, &str); 2] = [
 const ATTACKER: &str = "203.0.113.1";
 const OWNER: &str = "198.51.100.1";
 
-/// As a proxy hands on what comes from `address`.
+/// A request as a proxy forwards it from `address`.
 async fn post_from(browser: &Browser, address: &str, path: &str, body: &Value) -> Answer {
     let request = browser.request(Method::POST, path).json(body);
     browser
@@ -32,7 +32,7 @@ async fn post_from(browser: &Browser, address: &str, path: &str, body: &Value) -
         .await
 }
 
-/// How long the owner waits is told by how many log-ins of the others come before theirs, which
+/// The owner's wait is measured by how many logins of others come before theirs, which
 /// does not depend on how fast the machine is.
 async fn right_logins_from_one_address_keep_nobody_out(kind: Kind) {
     let server = Server::start_with(kind, &SETTINGS).await;
@@ -71,7 +71,7 @@ async fn right_logins_from_one_address_keep_nobody_out(kind: Kind) {
     let (_, others) = join(storm, owner).await;
     assert!(
         others < 100,
-        "{others} log-ins of others for 10 of the owner"
+        "{others} logins of others for 10 of the owner"
     );
 }
 
@@ -105,7 +105,7 @@ async fn a_taken_name_is_reported_before_any_password_work(kind: Kind) {
         server.browser().post("/signup", body).await
     };
     assert_eq!(sign_up("ben@example.com").await.code(), "username_taken");
-    // Unless something else is wrong: then all of it is said at once.
+    // Unless something else is wrong: then every error is reported at once.
     let errors = sign_up("none").await.json()["errors"].clone();
     let fields: Vec<_> = errors.as_object().unwrap().keys().collect();
     assert_eq!(fields, ["email", "password"]);

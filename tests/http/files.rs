@@ -1,4 +1,4 @@
-//! Which files of WEB_DIR are served, and how much of them.
+//! Which files of WEB_DIR are served, and which ranges of them.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -89,7 +89,7 @@ async fn links_lead_nowhere_else(kind: Kind) {
     assert!(!page.text.contains("a secret"), "{page:?}");
     assert_eq!(browser.get("/own.txt").await.text, "for everybody");
 
-    // A new version put in place of the old one by a link to its folder is one's own doing.
+    // A deployment that switches a link to the new folder is fine.
     let web = folder.path().join("web");
     fs::rename(&web, folder.path().join("version-1")).unwrap();
     symlink("version-1", &web).unwrap();
@@ -165,7 +165,7 @@ async fn a_folder_with_secrets_is_refused(kind: Kind) {
         fs::create_dir(workplace.path("web")).unwrap();
         let output = workplace.run(&["serve"]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        // With a port that is none it never starts, whatever else is wrong.
+        // With an invalid port it never starts, whatever else is wrong.
         let said = String::from_utf8(output.stderr).unwrap();
         let said = said.lines().filter(|line| line.starts_with("WEB_DIR: "));
         said.map(str::to_owned).collect::<Vec<_>>()

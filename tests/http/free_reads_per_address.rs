@@ -1,4 +1,4 @@
-//! Visitors without a session: what they may open, counted by their address, and what they leave.
+//! Visitors without a session: what they may open by address, and the rows they leave.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn with_posts(kind: Kind, settings: &[(&str, &str)], number: usize) -> (Se
     (server, paths)
 }
 
-/// A visitor whom nobody has seen.
+/// A new visitor.
 async fn get(server: &Server, path: &str) -> Answer {
     server.browser().get(path).await
 }
@@ -55,7 +55,7 @@ async fn get_from(server: &Server, address: &str, path: &str) -> u16 {
     browser.send(request).await.status.as_u16()
 }
 
-/// Rows that visitors have made: sessions, what they opened, what is counted by address.
+/// Rows left by visitors: sessions, reads, and counts by address.
 async fn rows(database: &Database) -> (i64, i64, i64) {
     (
         database.count("sessions where user_id is null").await,
@@ -75,7 +75,7 @@ async fn head_stores_nothing(kind: Kind) {
     assert_eq!(head(&server.browser(), "/posts/nonsense").await.status, 404);
     assert_eq!(rows(&server.database).await, (0, 0, 0));
 
-    // As the GET would be answered, as far as that is known.
+    // The status that a GET would have, as far as it can be known.
     let visitor = server.browser();
     assert_eq!(visitor.get(&paths[0]).await.status, 200);
     assert_eq!(head(&visitor, &paths[0]).await.status, 200);
@@ -108,7 +108,7 @@ async fn an_address_opens_a_limited_number_of_posts(kind: Kind) {
         assert_eq!(answer.json()["limit"], 3);
     }
     assert_eq!(rows(&server.database).await, (5, 5, 1));
-    // Who has a session is counted by it, and who is logged in by nothing.
+    // A client with a session is metered by it, a logged-in user not at all.
     for path in &paths[..3] {
         assert_eq!(visitor.get(path).await.status, 200);
     }
@@ -116,13 +116,13 @@ async fn an_address_opens_a_limited_number_of_posts(kind: Kind) {
     let author = server.browser();
     author.log_in("Author").await;
     assert_eq!(author.get(&paths[3]).await.status, 200);
-    // A cookie that stands for no live session is as good as none.
+    // A cookie without a live session counts as none.
     let dead = "session=made-up";
     let answer = server.browser().get_with(&paths[0], dead).await;
     assert_eq!(answer.status, 402);
 
     if kind == Kind::Sqlite {
-        // Nothing is written: somebody else has the lock on it.
+        // Nothing is written: another connection holds the lock.
         let lock = server.database.lock_sqlite().await;
         assert_eq!(get(&server, &paths[0]).await.status, 402);
         drop(lock);
@@ -188,7 +188,7 @@ async fn the_limit_can_be_turned_off(kind: Kind) {
         assert_eq!(get(&server, &paths[0]).await.status, 200);
     }
     assert_eq!(rows(&server.database).await, (3, 3, 0));
-    // Where reading is free, nothing is counted.
+    // Where reading is free, nothing is metered.
     let settings = [
         ("FREE_READS", "unlimited"),
         ("FREE_READS_PER_ADDRESS", "1/1d"),
@@ -209,7 +209,7 @@ async fn a_visitor_who_never_returns_is_forgotten_after_a_day(kind: Kind) {
     let expired = server.browser().check_with(&cookie).await;
     assert_eq!(expired.reason(), "expired");
     let again = visitor.get(&paths[1]).await;
-    assert_eq!(again.json()["reads_left"], 2, "begins anew");
+    assert_eq!(again.json()["reads_left"], 2, "starts over");
     assert!(again.set_session().is_some());
     assert_eq!(rows(&server.database).await, (2, 2, 1));
     server.clock.advance(2 * HOUR);
@@ -219,7 +219,7 @@ async fn a_visitor_who_never_returns_is_forgotten_after_a_day(kind: Kind) {
 
 async fn a_visitor_who_returns_is_kept(kind: Kind) {
     let (server, paths) = with_posts(kind, &[], 4).await;
-    // At once, as somebody who reads on does; and on the last hour of the day.
+    // Right away, as a reader does; and in the last hour of the day.
     let (soon, late) = (server.browser(), server.browser());
     assert_eq!(soon.get(&paths[0]).await.json()["reads_left"], 2);
     assert_eq!(late.get(&paths[0]).await.json()["reads_left"], 2);
@@ -235,7 +235,7 @@ async fn a_visitor_who_returns_is_kept(kind: Kind) {
         assert_eq!(visitor.get(&paths[2]).await.json()["reads_left"], 0);
         assert_eq!(visitor.get(&paths[3]).await.status, 402);
     }
-    // A restart knows it, too.
+    // It survives a restart.
     let cookie = format!("session={}", soon.session().unwrap());
     server.database.count_until(used, 2).await;
     let server = server.restart_with(&[]).await;

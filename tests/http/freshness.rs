@@ -1,4 +1,4 @@
-//! What is kept in memory does not outlive what it stands for.
+//! Cached sessions do not outlive the rows that they mirror.
 
 use std::time::Duration;
 
@@ -52,16 +52,16 @@ pub async fn check(browser: &Browser, cookie: &str) -> Answer {
     ask(browser, Method::GET, "/checklogin", cookie).await
 }
 
-/// Asks until the session is in memory, so that what comes next is not read from the table.
+/// Polls until the session is cached, so that the next request does not read the table.
 pub async fn warm_up(browser: &Browser, cookie: &str) {
     for _ in 0..5 {
         assert_eq!(check(browser, cookie).await.status, 200);
-        // The first look at what others change is about to be taken.
+        // The first poll for changes by others is about to happen.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Asks until nobody is logged in, and why.
+/// Polls until nobody is logged in; returns the reason.
 pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
     for _ in 0..500 {
         let answer = check(browser, cookie).await;
@@ -73,10 +73,10 @@ pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
     panic!("still logged in after ten seconds");
 }
 
-/// Changes the database behind the back of the server that it belongs to.
+/// Changes the database without the server's knowledge.
 pub async fn change_unheard(server: &Server, sql: &str) {
     match server.auth.db().begin().await.unwrap() {
-        // By the connection whose own writes nobody is told of.
+        // On the connection whose own writes are not announced.
         Tx::Sqlite(mut tx, _) => {
             sqlx::query(sql).execute(&mut *tx).await.unwrap();
             tx.commit().await.unwrap();
@@ -171,7 +171,7 @@ async fn sessions_ended_by_this_process_are_revoked_at_once(kind: Kind) {
     assert_eq!(reason(&other).await, "unknown_session");
     assert_eq!(check(&browser, &one).await.status, 200);
 
-    // One log-in too many, and one that takes the place of another.
+    // One login too many, and one that replaces another.
     let [one, other] = two().await;
     log_in(&browser).await;
     assert_eq!(reason(&one).await, "unknown_session");
@@ -219,7 +219,7 @@ async fn sessions_ended_by_this_process_are_revoked_at_once(kind: Kind) {
     assert_eq!(one.check().await.status, 200, "under its new id");
 }
 
-/// On SQLite no other way than memory leads from one auth of a process to another.
+/// On SQLite, two `Auth` of one process share changes in memory alone.
 async fn sessions_ended_by_a_second_auth_are_revoked_at_once(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
@@ -334,7 +334,7 @@ async fn changes_by_plain_sql_apply_soon(kind: Kind) {
         server.database.execute("delete from sessions").await;
     }
 
-    // What the user is called, too.
+    // The username, too.
     add_ann(&server).await;
     let cookie = log_in(&browser).await;
     warm_up(&browser, &cookie).await;

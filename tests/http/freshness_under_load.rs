@@ -1,4 +1,4 @@
-//! Nobody is let in after the answer, however busy the server is.
+//! A revoked session is refused after the response, however busy the server is.
 
 use std::sync::{
     Arc,
@@ -48,7 +48,7 @@ async fn a_thousand_revocations_under_load(kind: Kind) {
                 let sessions = own["sessions"].as_array().unwrap();
                 let current = sessions.iter().find(|own| own["current"] == true).unwrap();
                 let path = format!("/sessions/{}", current["id"].as_str().unwrap());
-                // Some are on their way into memory while they end.
+                // Some are being cached while they end.
                 let readers = (0..round % 4).map(|_| {
                     let (browser, cookie) = (browser.clone(), cookie.clone());
                     tokio::spawn(async move { check(&browser, &cookie).await.status })

@@ -1,4 +1,4 @@
-//! A disk that is full for a moment stops SQLite's writes for that moment.
+//! A full disk stops SQLite's writes for as long as it is full, and no longer.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ use crate::{
 
 const ROUNDS: u32 = 10;
 
-/// Logs in and out are the cheapest writes there are, and none of them is refused for their number.
+/// Without rate limits; logins and logouts are the cheapest writes.
 fn workplace() -> Workplace {
     let key = handstamp::auth::generate_secret_key();
     let workplace = Workplace::new(&[
@@ -38,7 +38,7 @@ fn workplace() -> Workplace {
     workplace
 }
 
-/// Logs in until that is refused and `/readyz` says so.
+/// Logs in until that fails and `/readyz` reports it.
 async fn write_until_refused(browser: &Browser) {
     for _ in 0..2_000 {
         let log_in = browser
@@ -60,7 +60,7 @@ async fn write_until_refused(browser: &Browser) {
     panic!("the disk is full, and /readyz is 200 still");
 }
 
-/// What may be asked of the disk, ten times in a row on one process.
+/// Fills and frees the disk ten times in a row under one process.
 async fn fill_and_free(process: &Process, fill: impl Fn(), free: impl Fn()) {
     for round in 0..ROUNDS {
         let browser = process.browser();
@@ -74,7 +74,7 @@ async fn fill_and_free(process: &Process, fill: impl Fn(), free: impl Fn()) {
         let out = ask(&browser, reqwest::Method::DELETE, "/logout", &first).await;
         let checked = ask(&browser, reqwest::Method::GET, "/checklogin", &first).await;
         match out.status.as_u16() {
-            200 => assert_eq!(checked.status, 401, "told that it is logged out"),
+            200 => assert_eq!(checked.status, 401, "logged out, as the response said"),
             _ => assert_eq!(
                 (out.code().as_str(), checked.status.as_u16()),
                 ("unavailable", 200)
@@ -121,7 +121,7 @@ async fn writes_go_on_once_the_disk_takes_them_again() {
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// None where nobody may mount one.
+    /// None where mounting is not permitted.
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")

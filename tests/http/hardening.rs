@@ -1,4 +1,4 @@
-//! Claims of docs/security.md that nothing but this server can be asked.
+//! Claims of docs/security.md that apply to this server alone.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ on_both_databases!(
 
 const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
 
-/// Accounts that cannot be logged in to with "a wrong password", each for another reason.
+/// Accounts that "a wrong password" does not open, each for another reason.
 async fn unlucky_accounts(server: &Server) -> [&'static str; 4] {
     for name in ["Wrong", "Disabled", "Passwordless"] {
         server.browser().sign_up(name).await;
@@ -155,7 +155,7 @@ async fn deleted_and_disabled_users_are_out_at_once(kind: Kind) {
         .database
         .execute("delete from users where username = 'Ben'")
         .await;
-    // Somebody else's doing is heard within a second.
+    // A change by another process applies within a second.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(ben.check().await.reason(), "user_gone");
 }

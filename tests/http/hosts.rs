@@ -1,4 +1,4 @@
-//! Requests that do not say which host they are for.
+//! Requests without exactly one well-formed Host.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,7 +12,7 @@ on_both_databases!(
     a_refused_request_gets_the_usual_headers,
 );
 
-/// What the server answers to a head as it stands.
+/// The response to a raw request head.
 async fn answer(server: &Server, head: &str) -> String {
     let address = server.base.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -1,4 +1,4 @@
-//! Changing the key logs nobody out, as long as the old one is a fallback.
+//! Key rotation: nobody is logged out as long as the old key is a fallback.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ async fn an_expired_session_is_not_re_signed(kind: Kind) {
     );
 }
 
-/// What a cookie says, signed by `key`.
+/// A cookie with this content, signed by `key`.
 fn signed(key: &str, token: SessionToken) -> String {
     let keys = KeyRing::new(&Secret::signing_key(key).unwrap(), &[]);
     format!("session={}", keys.sign(token))
@@ -92,7 +92,7 @@ fn token(browser: &Browser) -> SessionToken {
 
 const KEY: &str = "the key of them: it is as long as it has to be";
 
-/// One with the secret id alone, by the key that signs and by a fallback.
+/// Cookies with the secret id alone, signed by the current key and by a fallback.
 async fn a_cookie_of_an_older_version_logs_nobody_out(kind: Kind) {
     let fallback = "the key before it: it is as long as it has to be";
     let settings = [("SECRET_KEY", KEY), ("SECRET_KEY_FALLBACKS", fallback)];
@@ -107,7 +107,7 @@ async fn a_cookie_of_an_older_version_logs_nobody_out(kind: Kind) {
         assert_eq!(answer.set_session(), user.session());
     }
 
-    // Whatever changes the session takes an older cookie, too, and sets a whole one.
+    // Whatever changes the session accepts an older cookie, too, and sets a complete one.
     let old = signed(KEY, token(&user).id.into());
     let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
     let change = browser.request(reqwest::Method::POST, "/password");
@@ -140,7 +140,7 @@ async fn ids_of_two_sessions_name_none(kind: Kind) {
     }
 }
 
-/// What took the session's place has set a cookie by then.
+/// The request that replaced the session has set a cookie by then.
 async fn a_session_that_ends_meanwhile_is_not_re_signed(kind: Kind) {
     let entered = Arc::new(Notify::new());
     let go_on = Arc::new(Notify::new());

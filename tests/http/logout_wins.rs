@@ -1,4 +1,4 @@
-//! Whatever is under way, who has logged out is out.
+//! A logout wins over every request in flight.
 
 use futures_util::future::join_all;
 use handstamp::auth::{AccountState, Application, Auth, Session};
@@ -93,7 +93,7 @@ async fn a_password_change_under_way_brings_nothing_back(kind: Kind) {
         let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
         tokio::spawn(async move { browser.post("/password", body).await })
     };
-    // Two hashes take longer than this, and begin after it was seen who is logged in.
+    // Two hashes take longer than this, and begin after the session was checked.
     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     let bare = server.browser();
     let log_out = bare

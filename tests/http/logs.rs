@@ -1,4 +1,4 @@
-//! What the log says, and what it never does.
+//! What the log contains, and what it never does.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ on_both_databases!(log_lines_cannot_be_forged, logs_hold_no_secret);
 
 const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
 
-/// A server in production that logs all it can.
+/// A server in production with the most verbose log.
 async fn talkative(kind: Kind) -> (Workplace, crate::helpers::Database, String) {
     let key = handstamp::auth::generate_secret_key();
     let database = crate::helpers::Database::new(kind).await;

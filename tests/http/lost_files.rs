@@ -1,10 +1,10 @@
-//! A SQLite file that is deleted or replaced under the server takes nothing that is told done.
+//! Writes to a SQLite file that was deleted or replaced are refused, not acknowledged and lost.
 
 use std::fs;
 
 use crate::helpers::{Browser, Kind, Server};
 
-/// A server with Ann logged in, and where its file is.
+/// A server with Ann logged in, and the path of its file.
 async fn start() -> (Server, Browser, String) {
     let server = Server::start(Kind::Sqlite).await;
     let browser = server.browser();

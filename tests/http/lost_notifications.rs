@@ -1,4 +1,4 @@
-//! PostgreSQL's notifications are heard, and made up for where they are not.
+//! PostgreSQL's notifications arrive, and the log of revocations makes up for lost ones.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     helpers::{Browser, Kind, Server},
 };
 
-/// A server with Ann, whose database tells of revocations by this SQL alone.
+/// A server with Ann, whose database announces revocations by this SQL alone.
 async fn start_telling_by(sql: &str) -> (Server, Browser) {
     let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
     add_ann(&server).await;
@@ -22,7 +22,7 @@ async fn start_telling_by(sql: &str) -> (Server, Browser) {
     (server, browser)
 }
 
-/// With nothing written down, so that it is the notification that says it.
+/// Without the log of revocations, so that the notification alone carries the change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_is_received() {
     let notify = "select pg_notify('handstamp_revocations', id::text) from unnest(whose) as id";
@@ -69,7 +69,7 @@ async fn a_lost_notification_is_made_up_for() {
     assert_eq!(reason, "unknown_session");
 }
 
-/// Nobody listens while the connection for it is gone.
+/// Nothing is received while the connection is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_listener_is_replaced() {
     let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
@@ -78,7 +78,7 @@ async fn a_lost_listener_is_replaced() {
     for _ in 0..3 {
         let cookie = log_in(&browser).await;
         warm_up(&browser, &cookie).await;
-        // It is known by what it asks, once it does.
+        // It is recognized by its query.
         let listener = "(select pg_terminate_backend(pid) as ended from pg_stat_activity
              where datname = current_database() and query like '%left join revocations%'
                  and pid <> pg_backend_pid()) listeners where ended";

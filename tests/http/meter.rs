@@ -43,7 +43,7 @@ async fn fifty_at_once_open_three(kind: Kind) {
     let (server, paths) = with_posts(kind, &[], 51).await;
     for round in 0..20 {
         let visitor = server.browser();
-        // A visitor whose cookie is there before the rush, by a read that is among the three.
+        // The visitor gets a cookie first, by one of the three reads.
         assert_eq!(left(&visitor, &paths[0]).await, 2);
         let opened = paths[..50].iter().map(|path| {
             let (browser, path) = (visitor.clone(), path.clone());
@@ -134,7 +134,7 @@ async fn reads_are_kept_over_restarts_and_forgotten_after_the_window(kind: Kind)
     assert_eq!(
         browser.get_with(&paths[0], &cookie).await.json()["reads_left"],
         1,
-        "counted anew"
+        "a new count"
     );
     assert_eq!(
         browser.get_with(&paths[0], &cookie).await.json()["reads_left"],
@@ -178,12 +178,12 @@ async fn visitors_are_purged_with_their_sessions(kind: Kind) {
     assert_eq!(
         left(&visitor, &paths[0]).await,
         2,
-        "a session that is over counts no more"
+        "an expired session no longer counts"
     );
     assert_eq!(server.database.count("free_reads").await, 3);
     server.auth.purge_expired_sessions().await.unwrap();
     assert_eq!(server.database.count("free_reads").await, 1);
-    // Logging in ends the visitor, and what was counted of them.
+    // A login ends the visitor's session and its count.
     visitor.log_in("Author").await;
     assert_eq!(server.database.count("free_reads").await, 0);
 }

@@ -57,7 +57,7 @@ async fn the_walk_of_an_author_and_a_visitor(kind: Kind) {
         (&json!("Jackson"), &json!(0))
     );
 
-    // The home page, with and without its links for those who are in.
+    // The home page, with and without the links for logged-in users.
     let home = visitor.get("/posts").await;
     assert_eq!(home.header("cache-control"), Some("no-store"));
     assert_eq!(
@@ -164,7 +164,7 @@ async fn lists_go_by_cursor(kind: Kind) {
     let visitor = server.browser();
     let page = visitor.get("/posts?limit=3").await;
     assert_eq!(titles(&page), ["p6", "p5", "p4"]);
-    // What comes in meanwhile shifts nothing.
+    // New posts do not shift the pages.
     write_post(&ann, "late").await;
     let mut next = page.json()["next"].as_str().unwrap().to_owned();
     let page = visitor.get(&format!("/posts?limit=3&after={next}")).await;

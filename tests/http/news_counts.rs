@@ -1,4 +1,4 @@
-//! What is counted, what goes along and what stays, and how it is found.
+//! Counts of the news, what is deleted with what, and query plans.
 
 use futures_util::future::join_all;
 use serde_json::json;

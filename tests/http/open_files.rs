@@ -1,4 +1,4 @@
-//! A low limit of open files: clients that do nothing keep nobody out.
+//! A low limit of open files: idle clients keep nobody out.
 
 use std::{io::Read, time::Duration};
 
@@ -14,7 +14,7 @@ on_both_databases!(
     too_few_open_files_end_the_start,
 );
 
-/// Less than the ten seconds after which a connection that does nothing is closed anyway.
+/// Less than the ten seconds after which an idle connection is closed anyway.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 fn workplace(database: &Database) -> Workplace {
@@ -27,7 +27,7 @@ fn workplace(database: &Database) -> Workplace {
     ])
 }
 
-/// Asks on a connection of its own until there is an answer: one that is slow to ask may be
+/// Sends a request on a connection of its own until there is a response: a slow one may be
 /// closed meanwhile.
 async fn ask(request: impl Fn(Client) -> RequestBuilder) -> Response {
     loop {
@@ -47,7 +47,7 @@ async fn idle_connections_keep_nobody_out(kind: Kind) {
     let process = workplace.serve_with_open_files(64);
     let address = process.base.strip_prefix("http://").unwrap().to_owned();
 
-    // Some say nothing, some half a request, some have had their answer and stay.
+    // Some send nothing, some half a request, some have had a response and stay.
     let mut idle = Vec::new();
     for number in 0..120 {
         let stream = TcpStream::connect(&address).await.unwrap();

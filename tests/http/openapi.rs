@@ -1,4 +1,4 @@
-//! The description is of this server, and its page needs nothing from outside.
+//! /openapi.json describes this server, and /docs loads nothing from outside.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Passwords: what is taken, how it is changed, and what the wait for a hash does.
+//! Passwords: which are accepted, how they are changed, and what a full queue of hashes does.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -50,7 +50,7 @@ async fn logging_out_with_the_id_before_a_change_logs_out(kind: Kind) {
         (&before["id"], &before["created_at"])
     );
 
-    // As a log-out does that was sent before the change was answered.
+    // As a logout does that was sent before the response to the change.
     let other = server.browser();
     let log_out = other
         .request(reqwest::Method::DELETE, "/logout")
@@ -176,7 +176,7 @@ async fn passwordless_accounts(kind: Kind) {
             "bad_credentials"
         );
     }
-    // Nor can a password be set from a session that no password has opened.
+    // Nor can a password be set from a session that was opened without one.
     let body = json!({"current_password": "guess", "new_password": NEW});
     assert_eq!(
         browser.post("/password", body).await.code(),
@@ -198,7 +198,7 @@ async fn logins_that_cannot_be_hashed_in_time_get_503(kind: Kind) {
         async move { browser.log_in_with("Ann", "wrong").await }
     });
     let storm = tokio::spawn(join_all(log_ins));
-    // Those who are in already do not wait for it.
+    // Users who are logged in do not wait for it.
     for _ in 0..20 {
         assert_eq!(browser.check().await.status, 200);
     }

@@ -1,4 +1,4 @@
-//! Bad input gets a clear problem with the right status, and nothing happens.
+//! Bad input gets a clear problem with the right status, and changes nothing.
 
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};

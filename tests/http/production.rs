@@ -1,4 +1,4 @@
-//! What APP_ENV=production insists on.
+//! What APP_ENV=production requires.
 
 use reqwest::Method;
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn production_responses_are_for_https_alone(kind: Kind) {
     assert_eq!(answer.header("strict-transport-security"), None);
 }
 
-/// Starts the server where it must refuse to; what it says.
+/// Starts the server with settings that it must refuse; returns its errors.
 async fn refusal(kind: Kind, settings: &[(&str, &str)]) -> String {
     let database = crate::helpers::Database::new(kind).await;
     let mut workplace = Workplace::new(&[("DATABASE_URL", &database.url), ("PORT", "0")]);

@@ -1,4 +1,4 @@
-//! What TRUSTED_PROXIES are believed about a client: its address and its scheme.
+//! What TRUSTED_PROXIES are trusted to say about a client: its address and its scheme.
 
 use reqwest::Method;
 
@@ -81,7 +81,7 @@ async fn a_page_of_another_scheme_is_another_site(kind: Kind) {
         ([development, here], Some("https"), "http", false),
         ([development, here], Some("http"), "https", false),
         ([development, here], Some("http"), "http", true),
-        // In production somebody does, as the cookie is Secure.
+        // In production a proxy does, as the cookie is Secure.
         ([PRODUCTION, elsewhere], None, "https", true),
         ([PRODUCTION, elsewhere], None, "http", false),
         ([PRODUCTION, elsewhere], Some("http"), "https", true),
@@ -114,7 +114,7 @@ async fn a_page_of_another_scheme_is_another_site(kind: Kind) {
         if !is_own {
             assert_eq!(answer.code(), "cross_site");
         }
-        // A browser that compares schemes itself is believed, and reading is for everybody.
+        // A browser that compares schemes itself is trusted, and reads are open to all.
         let told = ask(Method::DELETE, Some("same-origin")).await;
         assert_eq!(told.status, 200, "{case}");
         assert_eq!(ask(Method::OPTIONS, None).await.status, 405, "{case}");

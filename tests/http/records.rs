@@ -1,4 +1,4 @@
-//! The session's record: one that is corrupt, and one that would grow too large.
+//! Session records: corrupt ones, and ones that would grow too large.
 
 use axum::{Json, Router, extract::Path, http::StatusCode, routing::get};
 use handstamp::{
@@ -147,7 +147,7 @@ async fn values_past_the_limit_are_refused(kind: Kind) {
     assert!(detail.contains("65536"), "{detail}");
     assert_eq!(server.database.count("sessions").await, 0);
 
-    // Forty-one writes, as many as are wanted, and no more than fit are kept.
+    // Forty-one writes; no more than fit are saved.
     let statuses: Vec<u16> = {
         let mut statuses = Vec::new();
         for number in 0..41 {
@@ -162,7 +162,7 @@ async fn values_past_the_limit_are_refused(kind: Kind) {
     assert_eq!(browser.get("/get/k2").await.json(), 20_000);
     assert_eq!(browser.get("/get/k3").await.json(), json!(null));
 
-    // What fits is taken, and room can be made.
+    // What fits is saved, and room can be made.
     assert_eq!(insert(&browser, "small", 5_000).await, 200);
     assert_eq!(browser.get("/remove/k0").await.status, 200);
     assert_eq!(insert(&browser, "k3", 20_000).await, 200);
@@ -178,7 +178,7 @@ async fn values_past_the_limit_are_refused(kind: Kind) {
     both.sort_unstable();
     assert_eq!(both, [200, 500]);
 
-    // A full record goes along with a log-in, which adds to it, and can still be emptied.
+    // A full record moves along with a login, which adds to it, and can still be emptied.
     let room = 65_536 - server.database.only_record_length().await;
     assert_eq!(insert(&browser, "full", room - 20).await, 200);
     assert_eq!(browser.sign_up("Ann").await.status, 201);

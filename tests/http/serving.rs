@@ -1,4 +1,4 @@
-//! What an operator sees of the server, and what it serves to browsers.
+//! Health, shutdown, and what is served to browsers.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
         policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
         "{policy}"
     );
-    // Who looks for what is not there with a browser is told by the page.
+    // A browser that opens an unknown address gets the page.
     let request = browser
         .request(Method::GET, "/nowhere")
         .header("accept", "text/html,*/*");
@@ -147,7 +147,7 @@ fn production_warns_when_every_client_would_share_one_address() {
     let mut workplace = Workplace::new(&[("APP_ENV", "production"), ("SECRET_KEY", &key)]);
     let warns = |workplace: &Workplace| {
         let process = workplace.serve();
-        // What is logged before it serves has been read once it answers.
+        // What is logged before it serves has been read once it responds.
         process.wait_for_log("serving");
         process.logs().contains("TRUSTED_PROXIES is empty")
     };

@@ -1,4 +1,4 @@
-//! Where a user is logged in, and ending it.
+//! Listing and ending a user's own sessions.
 
 use serde_json::Value;
 
@@ -164,7 +164,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies(kind: Kind) {
     assert_eq!(address_seen(&server).await, "203.0.113.7");
 }
 
-/// The sessions that another server has begun may seem to be of the future.
+/// Sessions begun by another node may seem to lie in the future.
 async fn the_newest_login_is_never_the_oldest(kind: Kind) {
     let settings = [("SESSIONS_PER_USER", "1")];
     let fast = Server::start_with(kind, &settings).await;
@@ -172,7 +172,7 @@ async fn the_newest_login_is_never_the_oldest(kind: Kind) {
     let first = fast.browser();
     first.sign_up("Ann").await;
     for round in 0..5 {
-        // As a clock that is ahead names them.
+        // As by a node whose clock is ahead.
         let ahead = format!("ffffffff-ffff-7fff-bfff-{round:012}");
         let id = match kind {
             Kind::Sqlite => format!("x'{}'", ahead.replace('-', "")),

@@ -1,4 +1,4 @@
-//! A cookie that is not as it was set is never good for anything.
+//! A changed cookie is never good for anything.
 
 use crate::helpers::{Browser, Kind, Server, on_both_databases};
 

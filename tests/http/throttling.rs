@@ -1,4 +1,4 @@
-//! Guessing gets slow, and its victim is not the one who pays for it.
+//! Guessing gets slow, and the account's owner does not pay for it.
 
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ async fn a_stolen_session_cannot_guess_the_password(kind: Kind) {
     assert_eq!(
         server.browser().log_in("Ann").await.status,
         200,
-        "log-in is another matter"
+        "a login is another matter"
     );
     server.clock.advance(wait);
     assert_eq!(change(PASSWORD).await.status, 204);
@@ -180,7 +180,7 @@ async fn trying_a_weak_new_password_is_no_guess(kind: Kind) {
     assert_eq!(browser.post("/password", body).await.status, 204);
 }
 
-/// What a new password is worth is not looked at for somebody who cannot tell the current one.
+/// The new password is not examined before the current one is verified.
 async fn the_current_password_comes_before_the_new_one(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
     let browser = server.browser();
@@ -236,25 +236,25 @@ async fn long_names_are_counted_too(kind: Kind) {
     wait(&guess(&browser, &name).await);
 }
 
-/// Neither a guess nor a right password is half counted when its client does not wait.
+/// Neither a guess nor a right password is half counted when its client disconnects.
 async fn disconnecting_changes_nothing(kind: Kind) {
     let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")]).await;
     let browser = server.browser();
     // Each with an account: a right password that comes late would clear the guesses.
     server.browser().sign_up("Ann").await;
     server.browser().sign_up("Ben").await;
-    let hang_up = async |name: &str, password: &str| {
+    let disconnect = async |name: &str, password: &str| {
         let log_in = browser.log_in_with(name, password);
-        // Long enough to be counted, too short to be answered.
+        // Long enough to be counted, too short for a response.
         let _ = tokio::time::timeout(Duration::from_millis(8), log_in).await;
     };
     for _ in 0..10 {
-        hang_up("Ben", PASSWORD).await;
+        disconnect("Ben", PASSWORD).await;
     }
     assert_eq!(server.browser().log_in("Ben").await.status, 200);
     let failures = "audit_events where event = 'log_in' and outcome = 'failure'";
     while server.database.count(failures).await < 3 {
-        hang_up("Ann", "a wrong password").await;
+        disconnect("Ann", "a wrong password").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     wait(&server.browser().log_in("Ann").await);

@@ -1,4 +1,4 @@
-//! What is counted by the address that it comes from.
+//! Rate limits by address.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ on_both_databases!(
 
 const PROXIED: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 
-/// As a proxy hands on what comes from `address`.
+/// A request as a proxy forwards it from `address`.
 async fn log_in_from(server: &Server, address: &str, name: &str, password: &str) -> Answer {
     let browser = server.browser();
     let body = json!({"username": name, "password": password});
@@ -146,7 +146,7 @@ async fn parallel_sign_ups_are_counted_one_by_one(kind: Kind) {
     assert_eq!(server.database.count("sessions").await, 3);
 }
 
-/// Also those that make no account: each costs work.
+/// Also those that create no account: each costs work.
 async fn attempted_sign_ups_are_bounded(kind: Kind) {
     let server = Server::start_with(kind, &[("SIGNUPS_PER_ADDRESS", "2/1h")]).await;
     assert_eq!(sign_up_number(&server, 0).await.status, 201);
@@ -166,7 +166,7 @@ async fn attempted_sign_ups_are_bounded(kind: Kind) {
     assert_eq!(sign_up_number(&server, 1).await.status, 201);
 }
 
-/// Whoever keeps trying from one address is not always first when the wait is over.
+/// An address that keeps failing is not always first when a lockout ends.
 async fn the_owner_comes_before_who_keeps_trying(kind: Kind) {
     let settings = [PROXIED, ("LOGIN_FAILURES_PER_ACCOUNT", "3/10m")];
     let server = Server::start_with(kind, &settings).await;

@@ -1,4 +1,4 @@
-//! The server, not the cookie, says when a session is over.
+//! Sessions expire on the server, whatever the cookie says.
 
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ async fn the_server_removes_expired_rows_by_itself(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
-    // Several of its batches.
+    // Several batches.
     add_expired(kind, &server, 35).await;
     let purging = tokio::spawn(keep_purging(server.auth.clone(), MINUTE));
     let removed = async {

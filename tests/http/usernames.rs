@@ -1,4 +1,4 @@
-//! Names and addresses that look like somebody else's.
+//! Usernames and e-mail addresses that look like somebody else's.
 
 use handstamp::auth::Application;
 use serde_json::json;
@@ -62,7 +62,7 @@ async fn nobody_signs_up_to_look_like_another(kind: Kind) {
 
 async fn an_operator_may_make_any_name(kind: Kind) {
     let server = Server::start(kind).await;
-    // So may whoever signed up before there was a rule.
+    // So may accounts from before the rule.
     for name in ["admin\u{FE0F}", "аdmin"] {
         let application = Application {
             username: name.to_owned(),
@@ -86,7 +86,7 @@ async fn one_mailbox_makes_one_account(kind: Kind) {
     {
         let answer = sign_up(&server, &format!("first{number}"), email).await;
         assert_eq!(answer.status, 201, "{email}");
-        // It is shown, and would be written to, as it was typed.
+        // It is shown, and used for mail, as it was typed.
         assert_eq!(answer.json()["email"], email);
     }
     for (number, email) in [

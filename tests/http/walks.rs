@@ -1,4 +1,4 @@
-//! The two stories that handstamp was made for.
+//! Two walks through the whole API.
 
 use handstamp::auth::Application;
 use serde_json::json;
@@ -6,17 +6,17 @@ use serde_json::json;
 use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
-    the_notes_walk,
-    the_notes_walk_with_trailing_slashes,
-    the_chapters_walk,
+    the_session_walk,
+    the_session_walk_with_trailing_slashes,
+    the_news_walk,
     logging_in_keeps_a_visitors_values_but_nobody_elses,
 );
 
-async fn the_notes_walk(kind: Kind) {
+async fn the_session_walk(kind: Kind) {
     walk(kind, "").await;
 }
 
-async fn the_notes_walk_with_trailing_slashes(kind: Kind) {
+async fn the_session_walk_with_trailing_slashes(kind: Kind) {
     walk(kind, "/").await;
 }
 
@@ -64,13 +64,13 @@ async fn walk(kind: Kind, slash: &str) {
     assert_eq!(server.database.count("sessions").await, 0);
 }
 
-async fn the_chapters_walk(kind: Kind) {
+async fn the_news_walk(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let first = format!("session={}", browser.session().unwrap());
 
-    // Signing up while logged in as somebody else leaves nothing of the first session.
+    // A sign-up while logged in as somebody else leaves nothing of the first session.
     let lernantino = browser.sign_up("Lernantino").await.json();
     assert_eq!(browser.check_with(&first).await.reason(), "unknown_session");
     assert_eq!(server.database.count("sessions").await, 1);

@@ -64,7 +64,7 @@ async fn a_thousand_slow_clients_keep_nobody_out(subject: Subject) {
     }
 }
 
-/// A byte a second, which must put nothing off, until the server closes.
+/// A byte a second, which must not extend the deadline, until the server closes.
 async fn trickle(mut stream: TcpStream) {
     let mut buffer = [0; 1024];
     loop {
@@ -77,7 +77,7 @@ async fn trickle(mut stream: TcpStream) {
     }
 }
 
-/// RFC 9112, 6.1 and 6.3: whichever counts, the rest is not read as another request.
+/// RFC 9112, 6.1 and 6.3: whichever counts, the rest is not parsed as another request.
 async fn two_lengths_make_one_request(subject: Subject) {
     let smuggled = "GET /checklogin HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for head in [

@@ -1,4 +1,4 @@
-//! What the cookie is like.
+//! The cookie's attributes and content.
 
 use std::collections::HashSet;
 
@@ -59,7 +59,7 @@ async fn holds_no_data_of_the_user(subject: Subject) {
     }
 }
 
-/// Whatever of a text is base64 in either alphabet, decoded.
+/// Every part of a text that is base64 in either alphabet, decoded.
 fn from_base64(text: &str) -> Vec<u8> {
     let digit = |byte| match byte {
         b'A'..=b'Z' => Some(byte - b'A'),

@@ -1,4 +1,4 @@
-//! What is sent in place of a name.
+//! Malformed and hostile input.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,6 +1,6 @@
-//! Claims about sessions that can be put to any server which speaks the notes' dialect:
-//! `POST /login` with a name, `GET /checklogin`, `DELETE /logout`. Each is put to handstamp on
-//! both databases, and to the peers by `benches/conformance`; docs/security.md is the table.
+//! Claims about sessions that apply to any server with these routes:
+//! `POST /login` with a name, `GET /checklogin`, `DELETE /logout`. Each runs against handstamp on
+//! both databases, and against peers by `benches/conformance`; docs/security.md is the table.
 
 mod clients;
 mod cookie;
@@ -13,7 +13,7 @@ mod subject;
 mod table;
 mod tampering;
 
-/// Makes of each `async fn name(subject: Subject)` a test for either database, and a row for
+/// Turns each `async fn name(subject: Subject)` into a test for each database, and a row for
 /// the peers.
 macro_rules! rows {
     ($($name:ident),+ $(,)?) => {

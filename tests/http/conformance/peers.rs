@@ -1,4 +1,4 @@
-//! The same rows, put to peers: `benches/conformance` starts them and runs this.
+//! The same rows against peers: `benches/conformance` starts them and runs this.
 
 use std::panic::AssertUnwindSafe;
 

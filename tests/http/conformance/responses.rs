@@ -1,4 +1,4 @@
-//! What every answer says, and what none does.
+//! Headers that every response has, and what none reveals.
 
 use reqwest::{Method, Response};
 
@@ -14,7 +14,7 @@ rows!(
     requests_are_not_echoed,
 );
 
-/// Answers of every kind: logged in, not logged in, not there, not JSON.
+/// Responses of every kind: logged in, not logged in, not found, not JSON.
 async fn answers(subject: &Subject) -> Vec<Response> {
     let set = subject.log_in().await;
     let get = |path| subject.request(Method::GET, path);

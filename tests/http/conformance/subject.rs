@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::helpers::{Kind, Server};
 
-/// A claim's name and how it is put to a server; it does not hold if that panics.
+/// A claim's name and its test, which panics if the claim does not hold.
 pub type Row = (
     (&'static str, &'static str),
     fn(Subject) -> Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -21,7 +21,7 @@ pub const fn row_name(module: &'static str, name: &'static str) -> (&'static str
     (module, name)
 }
 
-/// A server that is asked what it does; a user Jackson is known to it, who needs no password.
+/// A server under test, with a user Jackson who has no password.
 #[derive(Clone)]
 pub struct Subject {
     pub base: String,
@@ -38,7 +38,7 @@ pub struct SetCookie {
     pub attributes: Vec<String>,
 }
 
-/// What a connection of one's own got to read.
+/// What was received on a raw connection.
 #[derive(Debug)]
 pub struct Reply {
     pub text: String,
@@ -94,7 +94,7 @@ impl Subject {
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(60))
-            // A server that closes a connection just as it is used again has done no wrong.
+            // A server may close a connection just as it is reused.
             .pool_max_idle_per_host(0)
             .build();
         Self {
@@ -122,7 +122,7 @@ impl Subject {
         session_set_by(&self.log_in_request().send().await.unwrap())
     }
 
-    /// Asks who is logged in with this `Cookie` header.
+    /// `GET /checklogin` with this `Cookie` header.
     pub async fn check(&self, cookie: &str) -> Response {
         let request = self.request(Method::GET, "/checklogin");
         request.header("cookie", cookie).send().await.unwrap()
@@ -145,10 +145,10 @@ impl Subject {
         TcpStream::connect(address).await.unwrap()
     }
 
-    /// Sends these bytes and reads until the server closes or `within` is over.
+    /// Sends these bytes and reads until the server closes or `within` has passed.
     pub async fn exchange(&self, bytes: &[u8], within: Duration) -> Reply {
         let mut stream = self.connect().await;
-        // Who has heard enough may close before all is sent.
+        // A server may close before everything is sent.
         let _ = stream.write_all(bytes).await;
         read(stream, within).await
     }
@@ -181,7 +181,7 @@ impl Reply {
     }
 }
 
-/// The session that a log-in set.
+/// The session that a login has set.
 pub fn session_set_by(answer: &Response) -> SetCookie {
     assert_eq!(answer.status(), 200, "{answer:?}");
     let set = answer.headers().get("set-cookie").expect("a cookie is set");

@@ -17,7 +17,7 @@ pub async fn sign_up_number(server: &Server, number: u32) -> Answer {
     server.browser().post("/signup", body).await
 }
 
-/// How long a 429 says to wait.
+/// The `Retry-After` of a 429.
 pub fn wait(answer: &Answer) -> Duration {
     assert_eq!(answer.code(), "too_many_attempts");
     assert_eq!(answer.status, 429);

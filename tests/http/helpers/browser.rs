@@ -18,7 +18,7 @@ pub struct Browser {
     jar: Arc<Jar>,
 }
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -35,7 +35,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// A problem's word for what happened.
+    /// The `code` of a problem.
     pub fn code(&self) -> String {
         assert_eq!(
             self.header("content-type"),
@@ -51,7 +51,7 @@ impl Answer {
         self.json()["reason"].as_str().unwrap().to_owned()
     }
 
-    /// The value of the session cookie that came with the answer.
+    /// The value of the session cookie that the response sets.
     pub fn set_session(&self) -> Option<String> {
         let set = self.header("set-cookie")?.strip_prefix("session=")?;
         Some(set.split(';').next().unwrap().to_owned())
@@ -103,7 +103,7 @@ impl Browser {
             .await
     }
 
-    /// The value of the session cookie this browser keeps.
+    /// The value of this browser's session cookie.
     pub fn session(&self) -> Option<String> {
         let cookies = self.jar.cookies(&self.base.parse().unwrap())?;
         let pair = cookies
@@ -114,7 +114,7 @@ impl Browser {
         Some(pair)
     }
 
-    /// Asks who is logged in with this `Cookie` header and no other.
+    /// `GET /checklogin` with this `Cookie` header and no other.
     pub async fn check_with(&self, cookie: &str) -> Answer {
         self.get_with("/checklogin", cookie).await
     }
@@ -146,7 +146,7 @@ impl Browser {
         self.get("/checklogin").await
     }
 
-    /// Asks until the answer has this status: what another process did is heard a little later.
+    /// Polls `/checklogin` until it has this status: changes of others apply a little later.
     pub async fn check_until(&self, status: u16) -> Answer {
         for _ in 0..500 {
             let answer = self.check().await;

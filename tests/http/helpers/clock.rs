@@ -9,7 +9,7 @@ use std::{
 use handstamp::Clock;
 use time::OffsetDateTime;
 
-/// The system's clock, put forward or back.
+/// The system's clock, which tests move forward or back.
 #[derive(Clone, Default)]
 pub struct MovableClock(Arc<AtomicI64>);
 

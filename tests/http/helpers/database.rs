@@ -16,7 +16,7 @@ pub enum Kind {
     Postgres,
 }
 
-/// A database of one test's own, and a connection to look into it past the server.
+/// A database for one test, and a connection to inspect it without the server.
 pub struct Database {
     pub url: String,
     pool: OnceCell<Pool>,
@@ -28,7 +28,7 @@ enum Pool {
     Postgres(PgPool),
 }
 
-/// Runs one statement on whichever it is.
+/// Runs one statement on either database.
 macro_rules! on_pool {
     ($database:expr, $conn:ident => $statement:expr) => {
         match $database.pool().await {
@@ -57,7 +57,7 @@ impl Database {
         }
     }
 
-    /// One that is there already.
+    /// An existing database.
     pub fn at(url: &str) -> Self {
         Self {
             url: url.to_owned(),
@@ -85,7 +85,7 @@ impl Database {
         on_pool!(self, pool => sqlx::query_scalar(&sql).fetch_one(pool).await.unwrap())
     }
 
-    /// Looks until there are so many: what is written in the background is there a little later.
+    /// Polls until the count is reached: background writes arrive a little later.
     pub async fn count_until(&self, from_where: &str, expected: i64) {
         for _ in 0..500 {
             if self.count(from_where).await == expected {
@@ -129,7 +129,7 @@ impl Database {
         on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap())
     }
 
-    /// How the database would go about a statement with parameters.
+    /// The query plan of a statement with parameters.
     pub async fn plan(&self, sql: &str) -> String {
         match self.pool().await {
             Pool::Sqlite(pool) => {
@@ -139,7 +139,7 @@ impl Database {
                 rows.into_iter().map(|row| row.3 + "\n").collect()
             }
             Pool::Postgres(pool) => {
-                // In a table as small as a test's it would read it all whatever the index.
+                // It would scan a table as small as a test's, whatever the index.
                 let mut conn = pool.acquire().await.unwrap();
                 sqlx::raw_sql("set enable_seqscan = off; set enable_bitmapscan = off")
                     .execute(&mut *conn)
@@ -169,7 +169,7 @@ impl Database {
         }
     }
 
-    /// What the database says of its own health; SQLite alone can be asked.
+    /// The result of SQLite's integrity check; PostgreSQL has none.
     pub async fn integrity_check(&self) -> String {
         self.text("pragma integrity_check").await.unwrap()
     }

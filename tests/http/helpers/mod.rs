@@ -12,10 +12,10 @@ pub use database::{Database, Kind};
 pub use process::{Process, Workplace};
 pub use server::Server;
 
-/// A password that passes, for users whose password does not matter.
+/// A strong enough password, for users whose password does not matter.
 pub const PASSWORD: &str = "plain tea at dawn";
 
-/// Makes of each `async fn name(kind: Kind)` a test for either database.
+/// Turns each `async fn name(kind: Kind)` into a test for each database.
 macro_rules! on_both_databases {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {

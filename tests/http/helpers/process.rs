@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::Browser;
 
-/// An empty folder to run the binary in, without any variable of ours.
+/// An empty folder to run the binary in, with a clean environment.
 pub struct Workplace {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -61,7 +61,7 @@ impl Workplace {
         command
     }
 
-    /// Runs a command to its end, with `input` to read.
+    /// Runs a command to completion, with `input` on its standard input.
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = self
             .command(arguments)
@@ -88,7 +88,7 @@ impl Workplace {
         Self::wait_for(Self::start(self.command(&[])))
     }
 
-    /// Starts the server where a process may have no more than `limit` files open.
+    /// Starts the server with a limit of open files.
     pub fn serve_with_open_files(&self, limit: u32) -> Process {
         Self::wait_for(self.start_with_open_files(limit))
     }
@@ -115,7 +115,7 @@ impl Workplace {
         command.spawn().unwrap()
     }
 
-    /// Waits until a server says where it listens.
+    /// Waits until the server prints where it listens.
     fn wait_for(mut child: Child) -> Process {
         let mut first_line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -130,7 +130,7 @@ impl Workplace {
                 .unwrap();
             panic!("no address but {first_line:?}; {errors}");
         };
-        // Read on, so that the server never waits for us.
+        // Keep reading, so that the server never blocks on its output.
         let mut stderr = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let logs = Arc::new(Mutex::new(Vec::new()));
@@ -170,7 +170,7 @@ impl Process {
         panic!("never logged {text:?}: {}", self.logs());
     }
 
-    /// Lets it write no file from this size on, or as before; "unlimited" is a size, too.
+    /// Limits the size of files that it can write; "unlimited" lifts the limit.
     pub fn limit_file_size(&self, size: &str) {
         let id = self.child.id().to_string();
         let limit = format!("--fsize={size}:");
@@ -180,13 +180,13 @@ impl Process {
         assert!(done.unwrap().success());
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Kills it at once, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop (SIGTERM) and waits until it has; its exit status.
+    /// Stops it with SIGTERM and waits; returns its exit status.
     pub fn stop(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(

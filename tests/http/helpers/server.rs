@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{Browser, Database, Kind, MovableClock};
 
-/// The app on a free port, in this process, with a clock that can be put forward.
+/// The app on a free port, in this process, with a clock that can be moved.
 pub struct Server {
     pub base: String,
     pub clock: MovableClock,
@@ -18,7 +18,7 @@ pub struct Server {
     _task: Task,
 }
 
-/// Ends with its server.
+/// Aborted with its server.
 struct Task(JoinHandle<()>);
 
 impl Drop for Task {
@@ -43,7 +43,7 @@ impl Server {
         Self::serve(database, settings, app).await
     }
 
-    /// A server with an `app` of the test's own making around the same auth.
+    /// A server with an `app` that the test builds around the same auth.
     pub async fn start_app<S: HttpService>(
         kind: Kind,
         settings: &[(&str, &str)],
@@ -60,7 +60,7 @@ impl Server {
         Self::serve(database, settings, |auth, _, _| app(auth.clone())).await
     }
 
-    /// Whatever `app` makes, served as the binary serves.
+    /// Serves what `app` returns, as the binary does.
     async fn serve<S: HttpService>(
         database: Database,
         settings: &[(&str, &str)],
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// The same database behind a new server.
+    /// A new server on the same database.
     pub async fn restart_with(self, settings: &[(&str, &str)]) -> Self {
         let Self { database, .. } = self;
         Self::start_on(database, settings).await
@@ -93,7 +93,7 @@ impl Server {
         Browser::new(&self.base)
     }
 
-    /// The accounts as another process on the same database has them: the command line, say.
+    /// The accounts as another process on the same database sees them, such as a command.
     pub async fn other_process(&self) -> Accounts {
         let db = Db::connect(&self.database.url.parse().unwrap())
             .await
