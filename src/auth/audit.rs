@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     db::{Db, Revocable, Tx, in_tx, on_reader, on_writer},
-    http::Client,
+    http::{Client, without_span},
 };
 
 /// What somebody did.
@@ -139,7 +139,7 @@ impl<'a> Event<'a> {
             reason = self.failure.map(Reason::as_str),
             user_id = self.user_id.map(tracing::field::display),
             ip = self.ip(),
-            request_id = self.request_id(),
+            request_id = without_span(|| self.request_id()),
             "audit"
         );
     }

@@ -13,6 +13,7 @@ use super::{
         hooks::{HookFuture, Hooks},
     },
     cookie::{Secret, SessionCookie, keys::KeyRing},
+    password::MIN_PASSWORD_LENGTHS,
     session::{Limits, Sessions, timeouts::Timeouts},
     throttle::{RateLimit, Throttle},
     user::User,
@@ -36,6 +37,8 @@ pub struct AuthBuilder {
     secure_cookies: bool,
     limits: Limits,
     passwordless_login: bool,
+    sign_up: bool,
+    password_min_length: usize,
     throttle: Throttle,
     password_hashes_at_once: usize,
     trusted_proxies: Vec<IpNet>,
@@ -80,6 +83,8 @@ impl AuthBuilder {
                 cache_entries: 100_000,
             },
             passwordless_login: false,
+            sign_up: true,
+            password_min_length: *MIN_PASSWORD_LENGTHS.start(),
             throttle: Throttle {
                 per_account: limit(10, 15 * MINUTE),
                 per_address: limit(50, 15 * MINUTE),
@@ -139,6 +144,19 @@ impl AuthBuilder {
     /// for development only.
     pub fn passwordless_login(mut self, on: bool) -> Self {
         self.passwordless_login = on;
+        self
+    }
+
+    /// Whether `POST /signup` makes accounts; off, it gets 403 `signup_closed`. On by default.
+    pub fn sign_up(mut self, open: bool) -> Self {
+        self.sign_up = open;
+        self
+    }
+
+    /// Characters of the shortest password, 8 to 64. 8 by default (ASVS 6.2.1); 15 meets
+    /// NIST SP 800-63B-4 where a password is the only factor.
+    pub fn password_min_length(mut self, chars: usize) -> Self {
+        self.password_min_length = chars;
         self
     }
 
@@ -207,10 +225,15 @@ impl AuthBuilder {
     /// Builds it. The database has to be migrated before the first request.
     ///
     /// # Errors
-    /// [`BuildError::NoSecretKey`] without a key to sign with.
+    /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::Parameter`] when the
+    /// shortest password is out of range.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         let keys = KeyRing::new(&secret_key, &self.secret_key_fallbacks);
+        if !MIN_PASSWORD_LENGTHS.contains(&self.password_min_length) {
+            let what = "the shortest password must have 8 to 64 characters";
+            return Err(BuildError::Parameter(what.to_owned()));
+        }
         let max_age = self.limits.timeouts.absolute;
         let cookie = SessionCookie::new(keys, max_age, self.secure_cookies);
         let accounts = Accounts::new(
@@ -218,7 +241,8 @@ impl AuthBuilder {
             self.clock.clone(),
             self.password_hashes_at_once,
         )
-        .map_err(BuildError::Parameter)?;
+        .map_err(BuildError::Parameter)?
+        .with_password_min_length(self.password_min_length);
         let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
             .map_err(BuildError::Parameter)?;
         Ok(Auth(Arc::new(Parts {
@@ -229,6 +253,8 @@ impl AuthBuilder {
                 passwordless_login: self.passwordless_login,
                 hooks: self.hooks,
             },
+            sign_up: self.sign_up,
+            password_min_length: self.password_min_length,
             trusted_proxies: self.trusted_proxies.into(),
         })))
     }

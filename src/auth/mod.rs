@@ -56,6 +56,8 @@ pub struct Auth(Arc<Parts>);
 struct Parts {
     sessions: Sessions,
     credentials: Credentials,
+    sign_up: bool,
+    password_min_length: usize,
     trusted_proxies: Arc<[IpNet]>,
 }
 
@@ -129,7 +131,12 @@ impl Auth {
         let services = Services {
             credentials: self.0.credentials.clone(),
         };
-        routes::table(services, self.0.sessions.cookie().name()).layer(self.session_layer(false))
+        let options = routes::Options {
+            cookie: self.0.sessions.cookie().name(),
+            sign_up: self.0.sign_up,
+            password_min_length: self.0.password_min_length,
+        };
+        routes::table(services, &options).layer(self.session_layer(false))
     }
 
     /// A rate limit for requests of one purpose, which names its counts in the database.

@@ -7,10 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use tracing::Span;
 use utoipa::ToSchema;
 
-use super::request_id::current_request_id;
+use super::request_id::{current_request_id, without_span};
 use crate::db::is_unavailable;
 
 /// What is wrong with each field of a body.
@@ -35,6 +34,11 @@ pub enum Error {
     },
     /// 403: a page of another site asked.
     CrossSite,
+    /// 403: the `Origin` of a page is not that of its request, by which the two are compared
+    /// where the browser does not tell.
+    OtherOrigin,
+    /// 403: accounts come from an operator alone.
+    SignUpClosed,
     /// 403: the user may not do this.
     Forbidden,
     /// 404.
@@ -87,6 +91,7 @@ impl Error {
             Self::BadCredentials,
             not_logged_in,
             Self::CrossSite,
+            Self::SignUpClosed,
             Self::NotFound,
             Self::Status(StatusCode::REQUEST_TIMEOUT),
             Self::UsernameTaken,
@@ -119,7 +124,9 @@ impl Error {
                 StatusCode::BAD_REQUEST
             }
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
-            Self::CrossSite | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::OtherOrigin | Self::SignUpClosed | Self::Forbidden => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -138,7 +145,8 @@ impl Error {
             Self::BadHost => "bad_host",
             Self::BadCredentials => "bad_credentials",
             Self::NotLoggedIn { .. } => "not_logged_in",
-            Self::CrossSite => "cross_site",
+            Self::CrossSite | Self::OtherOrigin => "cross_site",
+            Self::SignUpClosed => "signup_closed",
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
             Self::Invalid(_) => "invalid",
@@ -168,6 +176,15 @@ impl Error {
             Self::CrossSite => "The request comes from a page of another site. \
                                 ALLOWED_ORIGINS names the origins whose pages may call."
                 .into(),
+            Self::OtherOrigin => {
+                "The page's Origin is not that of its request. If both are yours, \
+                                  the proxy in front changes Host: have it pass Host on (nginx: \
+                                  proxy_set_header Host $host; Vite: no changeOrigin) and, with \
+                                  https, X-Forwarded-Proto (see TRUSTED_PROXIES). A page of \
+                                  another origin is to be named in ALLOWED_ORIGINS."
+                    .into()
+            }
+            Self::SignUpClosed => "Nobody can sign up here; ask an operator for an account.".into(),
             Self::NotFound => "There is nothing at this address.".into(),
             Self::UsernameTaken => "Somebody has this username already.".into(),
             Self::EmailTaken => "Somebody has this e-mail address already.".into(),
@@ -299,11 +316,7 @@ pub fn problem_response(status: StatusCode, problem: &impl Serialize) -> Respons
 
 /// The source, which the client does not see.
 fn log(error: &Error) {
-    // A request that only reads has no span that names it.
-    let request_id = Span::current()
-        .is_disabled()
-        .then(current_request_id)
-        .flatten();
+    let request_id = without_span(current_request_id);
     match error {
         Error::Internal(source) => tracing::error!(error = %source, request_id, "internal error"),
         Error::Unavailable(Some(source)) => {

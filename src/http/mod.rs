@@ -17,4 +17,5 @@ pub use extract::{JsonBody, OneId, PathIds, QueryString};
 pub use layers::{BODY_LIMIT, Layers};
 pub use serve::{HttpService, TooFewOpenFiles, raise_open_files, serve};
 
+pub(crate) use request_id::without_span;
 pub(crate) use run_to_completion::run_to_completion;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use axum::http::{HeaderName, HeaderValue};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,4 +46,10 @@ pub(crate) fn at_once_as_request<T>(id: HeaderValue, work: impl FnOnce() -> T) -
 pub(crate) fn current_request_id() -> Option<String> {
     let id = REQUEST.try_with(|id| id.to_str().map(str::to_owned));
     id.ok()?.ok()
+}
+
+/// The `id` that a line of the log has to carry: none where its span does. A request that only
+/// reads has no span.
+pub(crate) fn without_span<T>(id: impl FnOnce() -> Option<T>) -> Option<T> {
+    Span::current().is_disabled().then(id).flatten()
 }

@@ -1,19 +1,23 @@
 //! The whole app: every route and every layer, in one place.
 
+use axum::{
+    Router,
+    http::{HeaderMap, Method, StatusCode},
+};
 use tower::Layer;
 use tower_http::{csrf::ConfigError, normalize_path::NormalizePathLayer};
-use utoipa::OpenApi;
+use utoipa::{OpenApi, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     health::Health,
     openapi::{docs_router, document_common_problems},
-    page,
+    page::Page,
     settings::Config,
 };
 use crate::{
     auth::Auth,
-    http::{HttpService, Problem},
+    http::{Error, HttpService, Problem},
     news,
 };
 
@@ -46,14 +50,54 @@ pub fn service(
     auth: &Auth,
     health: Health,
 ) -> Result<impl HttpService + use<>, ConfigError> {
-    let (api, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
+    let page = Page::new(config);
+    let is_at_root = config.api_prefix.is_empty();
+    let mut api = OpenApiRouter::with_openapi(Description::openapi())
         .merge(auth.documented_router())
-        .merge(health.router())
-        .merge(news::documented_router(auth, &config.news))
-        .merge(page::documented_router(auth, &config.web_dir))
-        .split_for_parts();
+        .merge(health.clone().router());
+    if let Some(settings) = &config.news {
+        api = api.merge(news::documented_router(auth, settings));
+        if is_at_root {
+            api = api.merge(page.documented_login_router(auth));
+        }
+    }
+    let (api, mut openapi) = api.split_for_parts();
     document_common_problems(&mut openapi, &news::Error::examples());
-    let router = api.merge(docs_router(openapi));
+    if config.news.is_none() {
+        openapi
+            .tags
+            .iter_mut()
+            .for_each(|tags| tags.retain(|tag| tag.name != "news"));
+    }
+    let api = match is_at_root {
+        true => api.merge(docs_router(openapi, "")),
+        false => {
+            openapi.servers = Some(vec![Server::new(&config.api_prefix)]);
+            // Operators and browsers find theirs at the root as well.
+            let operators: Router = health.router().into();
+            Router::new()
+                .nest(
+                    &config.api_prefix,
+                    below_prefix(api.merge(docs_router(openapi.clone(), &config.api_prefix))),
+                )
+                .merge(operators)
+                .merge(docs_router(openapi, ""))
+        }
+    };
+    let mut router = api.merge(page.router());
+    if config.news.is_some() {
+        router = router.merge(page.news_router());
+    }
+    let router =
+        router.method_not_allowed_fallback(async move |method: Method, headers: HeaderMap| {
+            page.method_not_allowed(&method, &headers).await
+        });
     let app = config.layers().wrap(router)?;
     Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
+}
+
+/// Below the prefix all is the API's: what is not there is no address of the page.
+fn below_prefix(api: Router) -> Router {
+    api.fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
 }

@@ -26,28 +26,33 @@ const POLICY: (HeaderName, &str) = (
 );
 const OPENAPI_PATH: &str = "/openapi.json";
 
-/// Serves the description and its page, both from memory.
-pub fn docs_router(openapi: OpenApi) -> Router {
-    let swagger_ui = Arc::new(Config::from(OPENAPI_PATH).validator_url("none"));
-    let index = swagger_ui.clone();
+/// Serves the description and its page, both from memory. `prefix` is the path that the router
+/// is nested under.
+pub fn docs_router(openapi: OpenApi, prefix: &str) -> Router {
+    let description = format!("{prefix}{OPENAPI_PATH}");
+    let swagger_ui = Arc::new(Config::from(description).validator_url("none"));
+    let (openapi, prefix) = (Arc::new(openapi), Arc::<str>::from(prefix));
+    let (index, of_index) = (swagger_ui.clone(), prefix.clone());
     Router::new()
         .route(OPENAPI_PATH, get(async move || Json(openapi)))
         .route(
             "/docs",
-            get(async move || swagger_file("index.html", index)),
+            get(async move || swagger_file("index.html", &of_index, index)),
         )
         .route(
             "/docs/{*file}",
-            get(async move |Path(file): Path<String>| swagger_file(&file, swagger_ui)),
+            get(async move |Path(file): Path<String>| swagger_file(&file, &prefix, swagger_ui)),
         )
 }
 
-fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
+fn swagger_file(name: &str, prefix: &str, config: Arc<Config<'static>>) -> Response {
     match utoipa_swagger_ui::serve(name, config) {
         // The page names its files relative to `/docs/`; it is served at `/docs`.
         Ok(Some(file)) if name == "index.html" => {
-            let page = String::from_utf8_lossy(&file.bytes).replace("\"./", "\"/docs/");
-            let page = page.replace("href=\"index.css\"", "href=\"/docs/index.css\"");
+            let page =
+                String::from_utf8_lossy(&file.bytes).replace("\"./", &format!("\"{prefix}/docs/"));
+            let index_css = format!("href=\"{prefix}/docs/index.css\"");
+            let page = page.replace("href=\"index.css\"", &index_css);
             let headers = [(header::CONTENT_TYPE, &*file.content_type), POLICY];
             (headers, page).into_response()
         }

@@ -188,16 +188,20 @@ fn help_lists_the_environment_with_its_defaults() {
             assert!(help.contains(&format!("[default: {}]", setting.default)));
         }
     }
-    for arguments in [
-        &["migrate", "--help"][..],
-        &["user", "--help"],
-        &["user", "add", "--help"],
+    let of_accounts = "APP_ENV DATABASE_URL PASSWORDLESS_LOGIN PASSWORD_MIN_LENGTH";
+    for (arguments, read) in [
+        (&["migrate"][..], "APP_ENV DATABASE_URL NEWS"),
+        (&["audit"], "DATABASE_URL"),
+        (&["demo"], "APP_ENV DATABASE_URL"),
+        (&["user"], of_accounts),
+        (&["user", "add"], of_accounts),
     ] {
-        let help = stdout(&workplace.run(arguments));
-        assert!(
-            help.contains("DATABASE_URL") && !help.contains("PORT"),
-            "{help}"
-        );
+        let help = stdout(&workplace.run(&[arguments, &["--help"]].concat()));
+        let listed = SETTINGS
+            .iter()
+            .map(|setting| setting.name)
+            .filter(|name| help.contains(&format!("  {name} ")));
+        assert_eq!(listed.collect::<Vec<_>>().join(" "), read, "{help}");
     }
     assert_eq!(workplace.run(&["fly"]).status.code(), Some(2));
 }
@@ -223,15 +227,23 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
             setting.name
         );
     }
+    let policy = unset.page_csp.to_str().unwrap();
+    assert!(DOTENV_EXAMPLE.contains(&format!("#PAGE_CSP=\"{policy}\"\n")));
     // .env.example sets the defaults.
     let example = dotenvy::from_read_iter(DOTENV_EXAMPLE.as_bytes())
         .map(Result::unwrap)
         .collect();
     let example = read(example);
     assert_eq!(format!("{example:?}"), format!("{unset:?}"));
+    let is_a_value = |default| {
+        !matches!(
+            default,
+            "none" | "empty" | "cores less one" | "on in development" | "its own files"
+        )
+    };
     let defaults = SETTINGS
         .iter()
-        .filter(|setting| !matches!(setting.default, "none" | "empty" | "cores less one"));
+        .filter(|setting| is_a_value(setting.default));
     let defaults = defaults
         .map(|setting| (setting.name.into(), setting.default.into()))
         .collect();

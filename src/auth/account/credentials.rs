@@ -170,6 +170,7 @@ impl Credentials {
     ) -> Result<SignedUp, Error> {
         let Admitted { account, attempt } = admitted;
         let (mut tx, user) = self.accounts.begin_with(&account).await?;
+        store::note_first_login(&mut tx, user.id).await?;
         let used = attempt.count_with(&mut tx, self.now()).await?;
         let known = self.throttle.log_in(&user.username, client.ip);
         known.welcome(&mut tx, self.now()).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     audit::{self, Action, AuditEvent, Event},
-    password::{Origin, Passwords, has_good_length},
+    password::{Origin, Passwords},
     session,
     throttle::forget_log_ins,
     user::{
@@ -51,6 +51,13 @@ impl Accounts {
             clock,
             passwords,
         })
+    }
+
+    /// The same, with passwords of at least so many characters; 8 if nobody says otherwise.
+    #[must_use]
+    pub fn with_password_min_length(mut self, chars: usize) -> Self {
+        self.passwords.set_min_chars(chars);
+        self
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -99,9 +106,12 @@ impl Accounts {
             None => None,
         };
         let password = application.password;
+        let strength = self.passwords.strength();
         if let Some(username) = &username
             && errors.is_empty()
-            && password.as_deref().is_none_or(has_good_length)
+            && password
+                .as_deref()
+                .is_none_or(|password| strength.has_good_length(password))
         {
             self.refuse_taken(username, email.as_ref()).await?;
         }
@@ -112,7 +122,6 @@ impl Accounts {
                 email.as_ref().map(|email| email.as_typed().to_owned()),
             ];
             let inputs = inputs.into_iter().flatten().collect();
-            let strength = self.passwords.strength();
             if let Some(what) = strength.weakness(password, inputs, origin).await? {
                 note(&mut errors, "password", what);
             }

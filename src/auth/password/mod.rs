@@ -6,7 +6,7 @@ mod low_priority;
 mod strength;
 
 pub(crate) use fair_queue::{Origin, Permit};
-pub(crate) use strength::has_good_length;
+pub(crate) use strength::MIN_PASSWORD_LENGTHS;
 
 use std::sync::Arc;
 
@@ -89,6 +89,11 @@ impl Passwords {
         let (memory, params) = (self.memory.clone(), self.params.clone());
         let hashed = self.run(move || memory.hash(&password, &params)).await?;
         Ok((hashed.map_err(failed)?, permit))
+    }
+
+    /// Refuses passwords of fewer characters.
+    pub fn set_min_chars(&mut self, chars: usize) {
+        self.strength.set_min_chars(chars);
     }
 
     /// Which passwords are too easily guessed.

@@ -7,7 +7,7 @@ mod sign_up;
 
 use axum::extract::FromRef;
 use utoipa::openapi::{
-    ComponentsBuilder, OpenApi, OpenApiBuilder,
+    ComponentsBuilder, OpenApi, OpenApiBuilder, RefOr, Schema,
     security::{ApiKey, ApiKeyValue, SecurityScheme},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,10 +32,24 @@ impl FromRef<Services> for Accounts {
     }
 }
 
-/// The routes, yet without their sessions, and their description. `cookie` is its name.
-pub(crate) fn table(services: Services, cookie: &str) -> OpenApiRouter {
-    OpenApiRouter::with_openapi(description(cookie))
-        .routes(routes!(sign_up::sign_up))
+/// What the routes and their description depend on.
+#[derive(Debug)]
+pub(crate) struct Options<'a> {
+    /// Its name.
+    pub cookie: &'a str,
+    /// Whether anybody can sign up.
+    pub sign_up: bool,
+    pub password_min_length: usize,
+}
+
+/// The routes, yet without their sessions, and their description.
+pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter {
+    let sign_up = match options.sign_up {
+        true => routes!(sign_up::sign_up),
+        false => routes!(sign_up::refuse_sign_up),
+    };
+    let mut table = OpenApiRouter::with_openapi(description(options.cookie))
+        .routes(sign_up)
         .routes(routes!(login::log_in))
         .routes(routes!(login::check_login))
         .routes(routes!(login::log_out))
@@ -45,7 +59,23 @@ pub(crate) fn table(services: Services, cookie: &str) -> OpenApiRouter {
         ))
         .routes(routes!(sessions::end_session))
         .routes(routes!(password::change_password))
-        .with_state(services)
+        .with_state(services);
+    describe_min_length(table.get_openapi_mut(), options.password_min_length);
+    table
+}
+
+/// Says in the description how long a new password has to be.
+fn describe_min_length(openapi: &mut OpenApi, min_length: usize) {
+    let Some(components) = &mut openapi.components else {
+        return;
+    };
+    for (schema, field) in [("SignUp", "password"), ("PasswordChange", "new_password")] {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(schema)
+            && let Some(RefOr::T(Schema::Object(password))) = object.properties.get_mut(field)
+        {
+            password.min_length = Some(min_length);
+        }
+    }
 }
 
 /// The cookie that operations ask for, by the name that it has here.

@@ -21,7 +21,8 @@ pub(super) struct PasswordChange {
     #[serde(default)]
     #[schema(required, format = Password, min_length = 1, example = "plain tea at dawn")]
     current_password: String,
-    /// 8 to 256 characters, taken as they are; not easily guessed.
+    /// 8 (more where `PASSWORD_MIN_LENGTH` says so) to 256 characters, taken as they are; not
+    /// easily guessed.
     #[serde(default)]
     #[schema(
         required,

@@ -35,7 +35,8 @@ pub(super) struct SignUp {
     #[serde(default)]
     #[schema(required, format = Email, max_length = 254, example = "jackson@example.com")]
     email: String,
-    /// 8 to 256 characters, taken as they are; not easily guessed.
+    /// 8 (more where `PASSWORD_MIN_LENGTH` says so) to 256 characters, taken as they are; not
+    /// easily guessed.
     #[serde(default)]
     #[schema(
         required,
@@ -81,4 +82,15 @@ pub(super) async fn sign_up(
         Ok((StatusCode::CREATED, Json(user)))
     })
     .await
+}
+
+/// Nobody can sign up here
+///
+/// An operator makes the accounts.
+#[utoipa::path(post, path = "/signup", tag = "session", responses(
+    (status = 403, body = Problem, content_type = "application/problem+json",
+        description = "`signup_closed`"),
+))]
+pub(super) async fn refuse_sign_up() -> Error {
+    Error::SignUpClosed
 }

@@ -117,6 +117,15 @@ pub(crate) async fn note_login(
     .map(|done| done.rows_affected() == 1))
 }
 
+/// Notes that a new user is logged in by their sign-up.
+pub(crate) async fn note_first_login(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update users set last_login_at = created_at where id = $1")
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
 /// Changes the password of an account whose password is still `old_hash`; false when it is
 /// not.
 pub(crate) async fn change_password(

@@ -26,7 +26,7 @@ use tracing::{Instrument, Span};
 use crate::http::{
     Error, Problem,
     host::names_host,
-    request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id},
+    request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id, without_span},
 };
 
 /// The largest body anybody may send, in bytes.
@@ -48,7 +48,9 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+        ),
     ),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
@@ -144,10 +146,12 @@ where
 /// The path alone: a query may hold what no log should. A span costs as much as the rest of a
 /// request that only reads, so those have one at `debug`.
 fn request_span(request: &Request, id: &HeaderValue) -> Span {
-    let (id, path) = (id.to_str().ok(), request.uri().path());
+    let (request_id, path) = (id.to_str().ok(), request.uri().path());
     match request.method() {
-        method if method.is_safe() => tracing::debug_span!("request", id, %method, path),
-        method => tracing::info_span!("request", id, %method, path),
+        method if method.is_safe() => {
+            tracing::debug_span!("request", request_id, %method, path)
+        }
+        method => tracing::info_span!("request", request_id, %method, path),
     }
 }
 
@@ -157,12 +161,8 @@ fn log(answer: &Response, id: &HeaderValue, start: Instant) {
     let status = answer.status().as_u16();
     if answer.status().is_server_error() {
         let latency_us = start.elapsed().as_micros();
-        tracing::warn!(
-            request_id = id.to_str().ok(),
-            status,
-            latency_us,
-            "answered"
-        );
+        let request_id = without_span(|| id.to_str().ok());
+        tracing::warn!(request_id, status, latency_us, "answered");
     } else {
         tracing::debug!(status, latency_us = start.elapsed().as_micros(), "answered");
     }

@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use tower::ServiceBuilder;
 use tower_http::{
     cors::CorsLayer,
-    csrf::{ConfigError, CsrfLayer, ProtectionError},
+    csrf::{ConfigError, CsrfLayer, ProtectionError, ProtectionErrorKind},
 };
 
 use self::around::AroundLayer;
@@ -117,7 +117,13 @@ impl Layers {
 fn csrf(
     allowed_origins: &[String],
 ) -> Result<CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>>, ConfigError> {
-    let layer = CsrfLayer::new().with_rejection_response(|_| Error::CrossSite.into_response());
+    let refuse = |refused: ProtectionError| match refused.kind() {
+        // The browser does not say what the page is to us: a proxy may have changed the host.
+        ProtectionErrorKind::CrossOriginRequestFromOldBrowser => Error::OtherOrigin,
+        _ => Error::CrossSite,
+    };
+    let layer =
+        CsrfLayer::new().with_rejection_response(move |refused| refuse(refused).into_response());
     allowed_origins
         .iter()
         .try_fold(layer, |layer, origin| layer.add_trusted_origin(origin))

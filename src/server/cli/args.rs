@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::server::settings::{SETTINGS, Setting};
+use crate::server::settings::{CommandName, SETTINGS, Setting};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// Login sessions for single-page apps.
@@ -35,7 +35,7 @@ pub enum Command {
 /// How to serve.
 #[derive(Args, Debug, Default)]
 pub struct Serve {
-    /// Load the sample news first
+    /// Load the sample news first, and serve it (NEWS=on)
     #[arg(long)]
     pub demo: bool,
 }
@@ -114,17 +114,19 @@ pub struct SetPassword {
 
 /// The parser, each command's help with the environment variables that it reads.
 pub fn command() -> clap::Command {
-    let shared = || settings_help(|setting| !setting.serve_only);
+    let of = |command| settings_help(|setting| setting.read_by.contains(&command));
     let all = settings_help(|_| true);
     Cli::command()
         .after_help(all.clone())
         .mut_subcommand("serve", |serve| serve.after_help(all))
-        .mut_subcommand("demo", |demo| demo.after_help(shared()))
-        .mut_subcommand("audit", |audit| audit.after_help(shared()))
-        .mut_subcommand("migrate", |migrate| migrate.after_help(shared()))
+        .mut_subcommand("demo", |demo| demo.after_help(of(CommandName::Demo)))
+        .mut_subcommand("audit", |audit| audit.after_help(of(CommandName::Audit)))
+        .mut_subcommand("migrate", |migrate| {
+            migrate.after_help(of(CommandName::Migrate))
+        })
         .mut_subcommand("user", |user| {
-            user.after_help(shared())
-                .mut_subcommands(|action| action.after_help(shared()))
+            user.after_help(of(CommandName::User))
+                .mut_subcommands(|action| action.after_help(of(CommandName::User)))
         })
 }
 

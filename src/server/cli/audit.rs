@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::{
     Failure,
     args::Audit,
+    database::{Needs, open},
     terminal::say,
-    user::{find, open},
+    user::find,
 };
 use crate::{
     Clock,
     auth::{Account, Accounts, audit::AuditEvent},
-    server::settings::{Config, read_environment},
+    server::settings::{CommandName, Config, Variables},
 };
 
 const PAGE: i64 = 500;
@@ -19,9 +20,13 @@ const PAGE: i64 = 500;
 const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Shows the events that `options` ask for, oldest first.
-pub async fn run(options: Audit) -> Result<(), Failure> {
-    let config = Config::for_command(read_environment())?;
-    let db = open(&config).await?;
+pub async fn run(options: Audit, variables: &Variables) -> Result<(), Failure> {
+    let config = Config::for_command(variables, CommandName::Audit)?;
+    let needs = Needs {
+        file: false,
+        news: false,
+    };
+    let db = open(&config, needs).await?;
     let accounts = config
         .accounts(db.clone(), Clock::system())
         .map_err(Failure::other)?;

@@ -3,16 +3,24 @@
 use crate::{
     Clock, Db,
     news::{Loaded, load_demo},
-    server::settings::{Config, read_environment},
+    server::settings::{CommandName, Config, Variables},
 };
 
-use super::{Failure, terminal::say, user::open};
+use super::{
+    Failure,
+    database::{Needs, open},
+    terminal::say,
+};
 
 /// Loads the sample news and says what was added.
-pub async fn demo() -> Result<(), Failure> {
-    let config = Config::for_command(read_environment())?;
+pub async fn demo(variables: &Variables) -> Result<(), Failure> {
+    let config = Config::for_command(variables, CommandName::Demo)?;
     refuse_in_production(&config)?;
-    let db = open(&config).await?;
+    let needs = Needs {
+        file: false,
+        news: true,
+    };
+    let db = open(&config, needs).await?;
     let loaded = load(&config, &db).await;
     db.close().await;
     let Loaded {

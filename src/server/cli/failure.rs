@@ -19,6 +19,17 @@ impl Failure {
         Self::Other(what.to_string())
     }
 
+    /// What the database itself says, to somebody who can mend it.
+    fn of_database(error: &sqlx::Error) -> Self {
+        tracing::info!(?error, "the database failed");
+        Self::Other(match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {
+                format!("the database is unavailable: {error}")
+            }
+            _ => format!("the database failed: {error}"),
+        })
+    }
+
     /// The exit status.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -54,6 +65,14 @@ impl From<Error> for Failure {
                     })
                     .collect(),
             ),
+            Error::Unavailable(Some(source)) => Self::of_database(&source),
+            Error::Internal(source) => {
+                tracing::info!(error = ?source, "the command failed");
+                match source.downcast_ref::<sqlx::Error>() {
+                    Some(source) => Self::of_database(source),
+                    None => Self::other(source),
+                }
+            }
             other => Self::Other(other.problem().detail),
         }
     }

@@ -2,9 +2,11 @@
 
 mod args;
 mod audit;
+mod database;
 mod demo;
 mod failure;
 mod first_run;
+mod logging;
 mod serve;
 mod terminal;
 mod user;
@@ -21,7 +23,10 @@ use self::{
     failure::Failure,
     terminal::say,
 };
-use crate::auth::generate_secret_key;
+use crate::{
+    auth::generate_secret_key,
+    server::settings::{Variables, read_environment, unknown_names},
+};
 
 /// Runs the command that the process was started with.
 pub async fn run() -> ExitCode {
@@ -31,18 +36,33 @@ pub async fn run() -> ExitCode {
     };
     let done = match cli.command.unwrap_or_default() {
         Command::Serve(options) => serve::serve(options).await,
-        Command::User(command) => user::run(command).await,
-        Command::Audit(options) => audit::run(options).await,
+        Command::User(command) => user::run(command, &settings()).await,
+        Command::Audit(options) => audit::run(options, &settings()).await,
         Command::Secret => say(&generate_secret_key()),
-        Command::Demo => demo::demo().await,
-        Command::Migrate => user::migrate().await,
+        Command::Demo => demo::demo(&settings()).await,
+        Command::Migrate => user::migrate(&settings()).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let text = read_environment().without_secrets(&failure.to_string());
             // With standard error closed there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "{failure}");
+            let _ = writeln!(io::stderr(), "{text}");
             failure.exit_code()
         }
+    }
+}
+
+/// The settings of a command, which logs what goes wrong alone unless `RUST_LOG` asks for more.
+fn settings() -> Variables {
+    let variables = read_environment();
+    logging::start(&variables, "warn", false);
+    warn_of_unknown_names(&variables);
+    variables
+}
+
+fn warn_of_unknown_names(variables: &Variables) {
+    for what in unknown_names(variables) {
+        tracing::warn!("{what}");
     }
 }

@@ -1,10 +1,6 @@
 //! The server, from its settings to its last answer.
 
-use std::{
-    io::{self, ErrorKind, IsTerminal},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use crate::{
     auth::{Secret, keep_purging},
@@ -13,7 +9,7 @@ use crate::{
     server::{
         app,
         health::Health,
-        settings::{Config, is_too_wide},
+        settings::{Config, SignUps, is_too_wide},
     },
 };
 use tokio::{
@@ -21,9 +17,15 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::EnvFilter;
 
-use super::{Failure, args::Serve, demo, first_run, terminal::say, user::open};
+use super::{
+    Failure,
+    args::Serve,
+    database::{Needs, open},
+    demo, first_run, logging,
+    terminal::say,
+    warn_of_unknown_names,
+};
 
 /// How long requests under way may take once the server is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -36,9 +38,13 @@ const LOG_FILTER: &str = "info,tower_sessions_core=error";
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(options: Serve) -> Result<(), Failure> {
-    let (variables, wrote_dotenv) = first_run::environment()?;
+    let (mut variables, wrote_dotenv) = first_run::environment()?;
+    if options.demo {
+        variables.set("NEWS", "on");
+    }
     let config = Config::for_server(&variables)?;
-    start_logging(config.is_production());
+    logging::start(&variables, LOG_FILTER, config.is_production());
+    warn_of_unknown_names(&variables);
     if wrote_dotenv {
         tracing::info!("first run: wrote .env with a fresh SECRET_KEY");
     }
@@ -47,7 +53,11 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     if options.demo {
         demo::refuse_in_production(&config)?;
     }
-    let db = open(&config).await?;
+    let needs = Needs {
+        file: true,
+        news: config.news.is_some(),
+    };
+    let db = open(&config, needs).await?;
     if options.demo {
         let loaded = demo::load(&config, &db).await?;
         tracing::info!(
@@ -99,16 +109,34 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
     if config.is_production() {
         return Ok(());
     }
+    let site = format!("http://{address}");
+    let api = format!("{site}{}", config.api_prefix);
     let post = "-H 'Content-Type: application/json' -d";
     let ann = "\"username\":\"Ann\",\"password\":\"plain tea at dawn\"";
     let curl = "curl -w '\\n' -b jar -c jar";
+    let make_account = match config.sign_ups {
+        SignUps::Open => {
+            format!("{curl} {post} '{{{ann},\"email\":\"ann@example.com\"}}' {api}/signup")
+        }
+        SignUps::Closed => "handstamp user add Ann     # password: plain tea at dawn".to_owned(),
+    };
+    let news = match config.news {
+        Some(_) => format!("Just Tech News, the demo app: {curl} {api}/posts\n"),
+        None => String::new(),
+    };
+    let page = match config.web_dir.join("index.html").exists() {
+        true => "",
+        false => " (one that says how to get yours: WEB_DIR holds none)",
+    };
     say(&format!(
         "\nTry it:\n  \
-         {curl} {post} '{{{ann},\"email\":\"ann@example.com\"}}' http://{address}/signup\n  \
-         {curl} http://{address}/checklogin\n  \
-         {curl} -X DELETE http://{address}/logout\n  \
-         {curl} {post} '{{{ann}}}' http://{address}/login\n\
-         The API, to browse: http://{address}/docs\n"
+         {make_account}\n  \
+         {curl} {api}/checklogin\n  \
+         {curl} -X DELETE {api}/logout\n  \
+         {curl} {post} '{{{ann}}}' {api}/login\n\
+         {news}\
+         The page: {site}/{page}\n\
+         The API, to browse: {site}/docs\n"
     ))
 }
 
@@ -138,20 +166,6 @@ fn warn_of_weak_fallbacks(config: &Config) {
             "SECRET_KEY_FALLBACKS holds a key that can be guessed; remove it as soon as \
              SESSION_ABSOLUTE_TIMEOUT has passed"
         );
-    }
-}
-
-/// To standard error: standard output is for the address.
-fn start_logging(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    let is_terminal = io::stderr().is_terminal();
-    if json {
-        logs.json().flatten_event(true).init();
-    } else {
-        logs.compact().with_ansi(is_terminal).init();
     }
 }
 

@@ -1,26 +1,28 @@
 //! What an operator does to accounts.
 
-use std::io;
-
 use crate::{
-    Clock, Db,
+    Clock,
     auth::{Account, AccountState, Accounts, Application, User},
-    news,
-    server::settings::{Config, read_environment},
+    server::settings::{CommandName, Config, Variables},
 };
 
 use super::{
     Failure,
     args::UserCommand,
+    database::{Needs, open},
     terminal::{read_password, say},
 };
 
 const PAGE: i64 = 500;
 
 /// Carries out `command`.
-pub async fn run(command: UserCommand) -> Result<(), Failure> {
-    let config = Config::for_command(read_environment())?;
-    let db = open(&config).await?;
+pub async fn run(command: UserCommand, variables: &Variables) -> Result<(), Failure> {
+    let config = Config::for_command(variables, CommandName::User)?;
+    let needs = Needs {
+        file: matches!(command, UserCommand::Add(_)),
+        news: false,
+    };
+    let db = open(&config, needs).await?;
     let accounts = config
         .accounts(db.clone(), Clock::system())
         .map_err(Failure::other)?;
@@ -30,25 +32,14 @@ pub async fn run(command: UserCommand) -> Result<(), Failure> {
 }
 
 /// Migrates the database.
-pub async fn migrate() -> Result<(), Failure> {
-    let config = Config::for_command(read_environment())?;
-    open(&config).await?.close().await;
+pub async fn migrate(variables: &Variables) -> Result<(), Failure> {
+    let config = Config::for_command(variables, CommandName::Migrate)?;
+    let needs = Needs {
+        file: true,
+        news: config.news.is_some(),
+    };
+    open(&config, needs).await?.close().await;
     say(&format!("{} is up to date", config.database_url))
-}
-
-/// The database, migrated.
-pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
-    let url = &config.database_url;
-    let db = Db::connect(url).await.map_err(|error| match error {
-        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-            Failure::Mistakes(vec![format!("DATABASE_URL: there is no folder for {url}")])
-        }
-        error => Failure::other(format!("{url} cannot be opened: {error}")),
-    })?;
-    let unmigrated = |error| Failure::other(format!("{url} cannot be migrated: {error}"));
-    db.migrate().await.map_err(unmigrated)?;
-    news::migrate(&db).await.map_err(unmigrated)?;
-    Ok(db)
 }
 
 async fn carry_out(
@@ -116,6 +107,9 @@ async fn list(accounts: &Accounts) -> Result<(), Failure> {
     let mut after = String::new();
     loop {
         let page = accounts.list(&after, PAGE).await?;
+        if page.is_empty() && after.is_empty() {
+            return say("there are no users yet; `handstamp user add NAME` adds one");
+        }
         for (_, account) in &page {
             let User {
                 username,

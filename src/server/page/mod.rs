@@ -3,12 +3,12 @@
 mod range;
 mod web_dir;
 
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{io::ErrorKind, sync::Arc};
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     auth::{Auth, request::extract::CurrentUser},
     http::Error,
+    server::Config,
 };
 use web_dir::WebDir;
 
@@ -25,26 +26,87 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// The name of a file under `assets` changes with what is in it.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-/// Nothing but the page's own files, and nobody frames it (ASVS 3.4.3, 3.4.6).
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
+/// A browser gets the page where other clients get a problem.
+const BY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const BUILT_IN_PAGE: &str = include_str!("built_in.html");
 
-/// The page's addresses, and the files of `web_dir` under every other.
-pub fn documented_router(auth: &Auth, web_dir: &Path) -> OpenApiRouter {
-    let web_dir = Arc::new(WebDir::new(web_dir));
-    let login = OpenApiRouter::new()
-        .routes(routes!(login_page))
-        .with_state(web_dir.clone());
-    let pages = Router::new()
-        .route("/", get(page))
-        .route("/dashboard", get(page))
-        .route("/post/{id}", get(page))
-        .fallback(file)
-        .with_state(web_dir);
-    login.layer(auth.layer()).merge(pages.into())
+/// The page and its files. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Page(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    web_dir: WebDir,
+    policy: HeaderValue,
+}
+
+impl Page {
+    pub fn new(config: &Config) -> Self {
+        Self(Arc::new(Parts {
+            web_dir: WebDir::new(&config.web_dir),
+            policy: config.page_csp.clone(),
+        }))
+    }
+
+    /// The page at the root and, to a browser that navigates there, at every address that is no
+    /// file of its folder.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/", get(index))
+            .fallback(file)
+            .with_state(self.clone())
+    }
+
+    /// The addresses of the news, which are its page whoever asks for them.
+    pub fn news_router(&self) -> Router {
+        Router::new()
+            .route("/dashboard", get(index))
+            .route("/post/{id}", get(index))
+            .with_state(self.clone())
+    }
+
+    /// The log-in page of the news.
+    pub fn documented_login_router(&self, auth: &Auth) -> OpenApiRouter {
+        let login = OpenApiRouter::new()
+            .routes(routes!(login_page))
+            .with_state(self.clone());
+        login.layer(auth.layer())
+    }
+
+    /// For an address of the API that does not take the method: to a browser that navigates
+    /// there it is the page's.
+    pub async fn method_not_allowed(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Response, Error> {
+        match is_navigation(method, headers) {
+            true => self.to_navigation().await,
+            false => Err(Error::Status(StatusCode::METHOD_NOT_ALLOWED)),
+        }
+    }
+
+    async fn to_navigation(&self) -> Result<Response, Error> {
+        let vary = [(header::VARY, BY_ACCEPT)];
+        Ok((vary, self.index().await?).into_response())
+    }
+
+    async fn index(&self) -> Result<Response, Error> {
+        let html = match self.0.web_dir.index().await {
+            Ok(html) => Html(html).into_response(),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Html(BUILT_IN_PAGE).into_response()
+            }
+            Err(error) => return Err(Error::internal(error)),
+        };
+        let headers = [
+            (header::CACHE_CONTROL, NO_CACHE),
+            (header::CONTENT_SECURITY_POLICY, self.0.policy.clone()),
+        ];
+        Ok((headers, html).into_response())
+    }
 }
 
 /// The log-in page
@@ -57,49 +119,49 @@ pub fn documented_router(auth: &Auth, web_dir: &Path) -> OpenApiRouter {
 ))]
 async fn login_page(
     user: Option<CurrentUser>,
-    web_dir: State<Arc<WebDir>>,
+    State(page): State<Page>,
 ) -> Result<Response, Error> {
     match user {
         Some(_) => Ok(Redirect::to("/dashboard").into_response()),
-        None => Ok(([(header::CACHE_CONTROL, NO_STORE)], page(web_dir).await?).into_response()),
+        None => Ok(([(header::CACHE_CONTROL, NO_STORE)], page.index().await?).into_response()),
     }
 }
 
-async fn page(State(web_dir): State<Arc<WebDir>>) -> Result<Response, Error> {
-    let html = match web_dir.index().await {
-        Ok(html) => Html(html).into_response(),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Html(BUILT_IN_PAGE).into_response()
-        }
-        Err(error) => return Err(Error::internal(error)),
-    };
-    let headers = [
-        (header::CACHE_CONTROL, NO_CACHE),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-    ];
-    Ok((headers, html).into_response())
+async fn index(State(page): State<Page>) -> Result<Response, Error> {
+    page.index().await
 }
 
-/// A file of the built page. An address that no file can have is not there; who looks for it
-/// with a browser is told so by the page.
-async fn file(web_dir: State<Arc<WebDir>>, request: Request) -> Result<Response, Error> {
+/// A file of the built page, or the page itself for a browser that navigates to an address that
+/// no file has: the page knows what is there.
+async fn file(State(page): State<Page>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::NotFound);
     }
     let is_hashed = request.uri().path().starts_with("/assets/");
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
-    match web_dir.file(request).await {
+    let is_navigation = is_navigation(request.method(), request.headers());
+    match page.0.web_dir.file(request).await {
         Ok(Some(found)) if found.status() == StatusCode::RANGE_NOT_SATISFIABLE => Ok(found),
         Ok(Some(found)) if !found.status().is_client_error() => {
             let cache = if is_hashed { FOR_GOOD } else { NO_CACHE };
-            Ok(([(header::CACHE_CONTROL, cache)], found).into_response())
+            // Files too can be documents, or workers that bring their own policy.
+            let headers = [
+                (header::CACHE_CONTROL, cache),
+                (header::CONTENT_SECURITY_POLICY, page.0.policy.clone()),
+            ];
+            Ok((headers, found).into_response())
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::internal(error)),
-        _ if is_browser => Ok((StatusCode::NOT_FOUND, page(web_dir).await?).into_response()),
+        _ if is_navigation => page.to_navigation().await,
         _ => Err(Error::NotFound),
     }
+}
+
+/// Whether a browser is to show what comes back.
+fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    let accepts_html = |value: &HeaderValue| {
+        let text = value.to_str().unwrap_or_default();
+        text.to_ascii_lowercase().contains("text/html")
+    };
+    matches!(*method, Method::GET | Method::HEAD)
+        && headers.get_all(header::ACCEPT).iter().any(accepts_html)
 }

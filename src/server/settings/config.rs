@@ -2,150 +2,45 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use axum::http::HeaderValue;
 use ipnet::IpNet;
 use url::Url;
 
 use super::{
-    ConfigError, EnvReader, Variables, exposed_files::exposed_files, read_environment,
+    ConfigError, EnvReader, SETTINGS, Variables,
+    api_prefix::api_prefix,
+    exposed_files::exposed_files,
+    page_csp::{DEFAULT_PAGE_CSP, page_csp},
+    read_environment,
+    table::{CommandName, NEWS_SETTINGS, names},
     trusted_proxies::trusted_proxy,
+    unknown,
 };
 use crate::{
-    auth::{Accounts, Auth, BuildError, RateLimit, Secret, spare_cores},
+    auth::{
+        Accounts, Auth, BuildError, RateLimit, Secret, password::MIN_PASSWORD_LENGTHS, spare_cores,
+    },
     clock::Clock,
     db::{DatabaseUrl, Db},
     http::Layers,
     news,
 };
 
-/// One setting as `--help` and docs/configuration.md list it.
-#[derive(Debug)]
-pub struct Setting {
-    /// The name of the environment variable.
-    pub name: &'static str,
-    /// What holds when it is not set.
-    pub default: &'static str,
-    /// What it does.
-    pub about: &'static str,
-    /// Whether only `serve` reads it.
-    pub serve_only: bool,
-}
-
-const fn setting(name: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting {
-        name,
-        default,
-        about,
-        serve_only: true,
-    }
-}
-
-const fn shared(name: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting {
-        name,
-        default,
-        about,
-        serve_only: false,
-    }
-}
-
-/// The settings, in the order of `.env.example`.
-pub const SETTINGS: &[Setting] = &[
-    shared("APP_ENV", "development", "development or production"),
-    setting("HOST", "127.0.0.1", "address to listen on"),
-    setting("PORT", "5000", "port to listen on; 0 takes a free one"),
-    shared(
-        "DATABASE_URL",
-        "sqlite://handstamp.db",
-        "sqlite://FILE or postgres://…",
-    ),
-    setting(
-        "SECRET_KEY",
-        "none",
-        "signs the cookie; at least 32 characters",
-    ),
-    setting(
-        "SECRET_KEY_FALLBACKS",
-        "empty",
-        "older keys still accepted, comma-separated",
-    ),
-    setting(
-        "SESSION_IDLE_TIMEOUT",
-        "14d",
-        "a session unused for so long is over",
-    ),
-    setting(
-        "SESSION_ABSOLUTE_TIMEOUT",
-        "30d",
-        "a session so old is over, however busy",
-    ),
-    setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
-    shared(
-        "PASSWORDLESS_LOGIN",
-        "off",
-        "on: who has no password logs in by name",
-    ),
-    setting(
-        "LOGIN_FAILURES_PER_ACCOUNT",
-        "10/15m",
-        "failed log-ins of an account; past it, 429",
-    ),
-    setting(
-        "LOGIN_FAILURES_PER_ADDRESS",
-        "50/15m",
-        "failed log-ins from an address; past it, 429",
-    ),
-    setting(
-        "SIGNUPS_PER_ADDRESS",
-        "20/1h",
-        "sign-ups from an address; past it, 429",
-    ),
-    setting(
-        "PASSWORD_HASHES_AT_ONCE",
-        "cores less one",
-        "more log-ins at a time wait up to 3 s",
-    ),
-    setting(
-        "SESSION_CACHE_ENTRIES",
-        "100000",
-        "sessions kept in memory at most; 0 keeps none",
-    ),
-    setting(
-        "FREE_READS",
-        "3",
-        "posts a visitor may open; unlimited turns the meter off",
-    ),
-    setting(
-        "FREE_READS_WINDOW",
-        "30d",
-        "a visitor's read is forgotten after so long",
-    ),
-    setting(
-        "FREE_READS_PER_ADDRESS",
-        "200/1d",
-        "posts opened from an address without a session",
-    ),
-    setting(
-        "TRUSTED_PROXIES",
-        "empty",
-        "addresses or blocks whose X-Forwarded-* are believed",
-    ),
-    setting(
-        "ALLOWED_ORIGINS",
-        "empty",
-        "other origins whose pages may call the API",
-    ),
-    setting(
-        "WEB_DIR",
-        "web/dist",
-        "the built page, served when the folder is there",
-    ),
-];
-
 /// About six gigabytes of sessions.
 const MAX_CACHE_ENTRIES: usize = 10_000_000;
 /// Twenty gigabytes of hashing.
 const MAX_HASHES_AT_ONCE: usize = 1_024;
 const MAX_SESSIONS_PER_USER: usize = 1_000_000;
+
+/// Who can make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignUps {
+    /// Everybody, with `POST /signup`.
+    Open,
+    /// An operator, from the command line.
+    Closed,
+}
 
 /// What kind of place this runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +74,10 @@ pub struct Config {
     pub sessions_per_user: usize,
     /// `PASSWORDLESS_LOGIN`
     pub passwordless_login: bool,
+    /// `SIGNUP`
+    pub sign_ups: SignUps,
+    /// `PASSWORD_MIN_LENGTH`
+    pub password_min_length: usize,
     /// `LOGIN_FAILURES_PER_ACCOUNT`; none when they are not counted
     pub login_failures_per_account: Option<RateLimit>,
     /// `LOGIN_FAILURES_PER_ADDRESS`; none when they are not counted
@@ -189,14 +88,18 @@ pub struct Config {
     pub password_hashes_at_once: usize,
     /// `SESSION_CACHE_ENTRIES`
     pub session_cache_entries: usize,
-    /// `FREE_READS`, `FREE_READS_WINDOW`, `FREE_READS_PER_ADDRESS`
-    pub news: news::Settings,
+    /// `FREE_READS`, `FREE_READS_WINDOW`, `FREE_READS_PER_ADDRESS`; none where `NEWS` is off
+    pub news: Option<news::Settings>,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
     /// `ALLOWED_ORIGINS`
     pub allowed_origins: Vec<String>,
+    /// `API_PREFIX`; empty where the API is at the root
+    pub api_prefix: String,
     /// `WEB_DIR`
     pub web_dir: PathBuf,
+    /// `PAGE_CSP`
+    pub page_csp: HeaderValue,
 }
 
 impl Config {
@@ -213,7 +116,12 @@ impl Config {
     /// # Errors
     /// Every mistake at once, each by the name of its setting.
     pub fn for_server(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = EnvReader::new(variables, names());
+        let variables = variables.clone();
+        let variables = match is_news_on(&variables) {
+            true => variables,
+            false => variables.without(|name| NEWS_SETTINGS.contains(&name)),
+        };
+        let mut reader = EnvReader::new(&variables, names());
         if variables.get("SECRET_KEY").is_none() {
             reader.mistake(
                 "SECRET_KEY",
@@ -224,21 +132,23 @@ impl Config {
         for what in exposed_files(&config.web_dir, &config.database_url) {
             reader.mistake("WEB_DIR", what);
         }
+        unknown::refuse_near_misses(&mut reader, &variables);
         reader.finish(config)
     }
 
-    /// The settings that every command reads; whatever the others are.
+    /// The settings that a command reads; whatever the others are.
     ///
     /// # Errors
     /// Every mistake at once, each by the name of its setting.
-    pub fn for_command(variables: Variables) -> Result<Self, ConfigError> {
-        let is_serve_only = |name: &str| {
+    pub fn for_command(variables: &Variables, command: CommandName) -> Result<Self, ConfigError> {
+        let is_others = |name: &str| {
             SETTINGS
                 .iter()
-                .any(|setting| setting.name == name && setting.serve_only)
+                .any(|setting| setting.name == name && !setting.read_by.contains(&command))
         };
-        let variables = variables.without(is_serve_only);
-        let (reader, config) = Self::read_from(EnvReader::new(&variables, names()));
+        let own = variables.clone().without(is_others);
+        let (mut reader, config) = Self::read_from(EnvReader::new(&own, names()));
+        unknown::refuse_near_misses(&mut reader, variables);
         reader.finish(config)
     }
 
@@ -263,6 +173,7 @@ impl Config {
         if passwordless_login && environment == Environment::Production {
             env.mistake("PASSWORDLESS_LOGIN", "must be off in production");
         }
+        let is_news_on = env.switch("NEWS", environment == Environment::Development);
         let config = Self {
             environment,
             host: env
@@ -278,6 +189,16 @@ impl Config {
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
             passwordless_login,
+            sign_ups: env.read_with("SIGNUP", SignUps::Open, |text| match text {
+                "open" => Ok(SignUps::Open),
+                "closed" => Ok(SignUps::Closed),
+                _ => Err(format!("must be open or closed (it is {text:?})")),
+            }),
+            password_min_length: env.read_with(
+                "PASSWORD_MIN_LENGTH",
+                *MIN_PASSWORD_LENGTHS.start(),
+                password_min_length,
+            ),
             login_failures_per_account: env.rate_limit("LOGIN_FAILURES_PER_ACCOUNT", "10/15m"),
             login_failures_per_address: env.rate_limit("LOGIN_FAILURES_PER_ADDRESS", "50/15m"),
             signups_per_address: env.rate_limit("SIGNUPS_PER_ADDRESS", "20/1h"),
@@ -291,14 +212,20 @@ impl Config {
                 100_000,
                 session_cache_entries,
             ),
-            news: news::Settings {
+            news: is_news_on.then(|| news::Settings {
                 free_reads: env.read_with("FREE_READS", Some(3), free_reads),
                 free_reads_window: env.duration("FREE_READS_WINDOW", "30d"),
                 free_reads_per_address: env.rate_limit("FREE_READS_PER_ADDRESS", "200/1d"),
-            },
+            }),
             trusted_proxies: env.list("TRUSTED_PROXIES", |text| trusted_proxy(text, environment)),
             allowed_origins: env.list("ALLOWED_ORIGINS", origin),
+            api_prefix: env.read_with("API_PREFIX", String::new(), api_prefix),
             web_dir: env.text("WEB_DIR").unwrap_or("web/dist").into(),
+            page_csp: env.read_with(
+                "PAGE_CSP",
+                HeaderValue::from_static(DEFAULT_PAGE_CSP),
+                page_csp,
+            ),
             database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
         };
         (env, config)
@@ -318,6 +245,8 @@ impl Config {
             .sessions_per_user(self.sessions_per_user)
             .session_cache_entries(self.session_cache_entries)
             .passwordless_login(self.passwordless_login)
+            .sign_up(self.sign_ups == SignUps::Open)
+            .password_min_length(self.password_min_length)
             .login_failures_per_account(self.login_failures_per_account)
             .login_failures_per_address(self.login_failures_per_address)
             .signups_per_address(self.signups_per_address)
@@ -334,7 +263,8 @@ impl Config {
     /// # Errors
     /// When the parameters of password hashing are out of range.
     pub fn accounts(&self, db: Db, clock: Clock) -> Result<Accounts, String> {
-        Accounts::new(db, clock, self.password_hashes_at_once)
+        let accounts = Accounts::new(db, clock, self.password_hashes_at_once)?;
+        Ok(accounts.with_password_min_length(self.password_min_length))
     }
 
     /// What is done to every request and response.
@@ -351,8 +281,22 @@ impl Config {
     }
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.name)
+/// Whether the news is served, as far as can be told before the settings are checked.
+fn is_news_on(variables: &Variables) -> bool {
+    match variables.get("NEWS") {
+        Some(text) => text == "on",
+        None => variables.get("APP_ENV") != Some("production"),
+    }
+}
+
+fn password_min_length(text: &str) -> Result<usize, String> {
+    let (least, most) = MIN_PASSWORD_LENGTHS.into_inner();
+    match text.parse() {
+        Ok(length) if MIN_PASSWORD_LENGTHS.contains(&length) => Ok(length),
+        _ => Err(format!(
+            "must be a whole number from {least} to {most} (it is {text:?})"
+        )),
+    }
 }
 
 fn session_cache_entries(text: &str) -> Result<usize, String> {

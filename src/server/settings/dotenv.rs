@@ -1,10 +1,13 @@
 //! The `.env` file, with the environment over it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     io,
     path::Path,
 };
+
+use percent_encoding::percent_decode_str;
+use url::Url;
 
 /// The name of the settings file, looked for in the working directory.
 pub const DOTENV: &str = ".env";
@@ -15,6 +18,10 @@ pub const DOTENV_EXAMPLE: &str = include_str!("../../../.env.example");
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: HashMap<String, String>,
+    /// The names that `.env` sets, in order.
+    in_dotenv: BTreeSet<String>,
+    /// The names that the environment sets, in order.
+    in_environment: BTreeSet<String>,
     /// The names that have two values where only one can count.
     pub(crate) ambiguous: HashSet<String>,
     pub(crate) mistakes: Vec<String>,
@@ -27,6 +34,34 @@ impl Variables {
             .get(name)
             .map(String::as_str)
             .filter(|text| !text.is_empty())
+    }
+
+    /// Sets `name`, whatever was set before.
+    pub fn set(&mut self, name: &str, text: &str) {
+        self.ambiguous.remove(name);
+        self.values.insert(name.to_owned(), text.to_owned());
+    }
+
+    /// `text` less the password of `DATABASE_URL`, which a database's error might repeat.
+    pub fn without_secrets(&self, text: &str) -> String {
+        let url = self.get("DATABASE_URL").map(Url::parse);
+        let password = match &url {
+            Some(Ok(url)) => url.password().unwrap_or_default(),
+            _ => return text.to_owned(),
+        };
+        let decoded = percent_decode_str(password).decode_utf8_lossy();
+        [password, &*decoded]
+            .into_iter()
+            .filter(|secret| !secret.is_empty())
+            .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+
+    pub(super) fn dotenv_names(&self) -> impl Iterator<Item = &str> {
+        self.in_dotenv.iter().map(String::as_str)
+    }
+
+    pub(super) fn environment_names(&self) -> impl Iterator<Item = &str> {
+        self.in_environment.iter().map(String::as_str)
     }
 
     /// These variables less those that `is_left_out` names.
@@ -53,6 +88,7 @@ pub fn read_environment() -> Variables {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     for (name, value) in environment.filter(|(_, value)| !value.is_empty()) {
+        variables.in_environment.insert(name.clone());
         variables.ambiguous.remove(&name);
         variables.values.insert(name, value);
     }
@@ -80,15 +116,18 @@ fn parse(text: &[u8]) -> Variables {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     for item in dotenvy::from_read_iter(text) {
         match item {
-            Ok((name, value)) => match variables.values.get(&name) {
-                Some(first) if *first == value => {}
-                Some(_) => {
-                    variables.ambiguous.insert(name);
+            Ok((name, value)) => {
+                variables.in_dotenv.insert(name.clone());
+                match variables.values.get(&name) {
+                    Some(first) if *first == value => {}
+                    Some(_) => {
+                        variables.ambiguous.insert(name);
+                    }
+                    None => {
+                        variables.values.insert(name, value);
+                    }
                 }
-                None => {
-                    variables.values.insert(name, value);
-                }
-            },
+            }
             // The line may hold a secret: its number is shown, not its text.
             Err(dotenvy::Error::LineParse(line, _)) => {
                 let number = line_number(text, &line);

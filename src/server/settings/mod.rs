@@ -1,13 +1,19 @@
 //! Settings: from the environment, else from `.env`.
 
+mod api_prefix;
 mod config;
 mod dotenv;
 mod env_reader;
 mod exposed_files;
+mod page_csp;
 mod rate_limit;
+mod table;
 mod trusted_proxies;
+mod unknown;
 
-pub use config::{Config, Environment, SETTINGS, Setting};
+pub use config::{Config, Environment, SignUps};
 pub use dotenv::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment};
 pub use env_reader::{ConfigError, EnvReader};
+pub use table::{CommandName, SETTINGS, Setting};
 pub use trusted_proxies::is_too_wide;
+pub use unknown::unknown_names;

@@ -20,6 +20,7 @@ pub struct Workplace {
 pub struct Process {
     pub base: String,
     child: Child,
+    said: Arc<Mutex<Vec<u8>>>,
     logs: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -131,25 +132,43 @@ impl Workplace {
             panic!("no address but {first_line:?}; {errors}");
         };
         // Keep reading, so that the server never blocks on its output.
-        let mut stderr = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        let logs = Arc::new(Mutex::new(Vec::new()));
-        let log = logs.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read @ 1..) = stderr.read(&mut buffer) {
-                log.lock().unwrap().extend_from_slice(&buffer[..read]);
-            }
-        });
+        let stderr = child.stderr.take().unwrap();
+        let (said, logs) = (Arc::default(), Arc::default());
+        keep(stdout, &said);
+        keep(stderr, &logs);
         Process {
             base: base.to_owned(),
             child,
+            said,
             logs,
         }
     }
 }
 
+/// Reads `from` to its end, into `kept`.
+fn keep(mut from: impl Read + Send + 'static, kept: &Arc<Mutex<Vec<u8>>>) {
+    let kept = kept.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            kept.lock().unwrap().extend_from_slice(&buffer[..read]);
+        }
+    });
+}
+
 impl Process {
+    /// What it has told a newcomer to try.
+    pub fn said(&self) -> String {
+        for _ in 0..500 {
+            let said = String::from_utf8(self.said.lock().unwrap().clone()).unwrap();
+            if said.contains("The API, to browse") {
+                return said;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it told nothing to try");
+    }
+
     pub fn browser(&self) -> Browser {
         Browser::new(&self.base)
     }

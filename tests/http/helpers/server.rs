@@ -124,6 +124,8 @@ async fn open(
     let config = Config::for_server(&variables.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();
     db.migrate().await.unwrap();
-    handstamp::news::migrate(&db).await.unwrap();
+    if config.news.is_some() {
+        handstamp::news::migrate(&db).await.unwrap();
+    }
     (config.auth(db, clock.clock()).unwrap(), config)
 }

@@ -1,0 +1,176 @@
+//! The list of settings.
+
+/// One setting as `--help` and the README list it.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name of the environment variable.
+    pub name: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// The commands that read it, beside `serve`, which reads all.
+    pub read_by: &'static [CommandName],
+}
+
+/// A command that reads fewer settings than `serve`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandName {
+    /// `handstamp audit`
+    Audit,
+    /// `handstamp demo`
+    Demo,
+    /// `handstamp migrate`
+    Migrate,
+    /// `handstamp user …`
+    User,
+}
+
+use CommandName::{Audit, Demo, Migrate, User};
+
+impl Setting {
+    const fn read_by(mut self, commands: &'static [CommandName]) -> Self {
+        self.read_by = commands;
+        self
+    }
+}
+
+const fn setting(name: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        about,
+        read_by: &[],
+    }
+}
+
+/// The settings, in the order of `.env.example`.
+pub const SETTINGS: &[Setting] = &[
+    setting("APP_ENV", "development", "development or production").read_by(&[Demo, Migrate, User]),
+    setting("HOST", "127.0.0.1", "address to listen on"),
+    setting("PORT", "5000", "port to listen on; 0 takes a free one"),
+    setting(
+        "DATABASE_URL",
+        "sqlite://handstamp.db",
+        "sqlite://FILE or postgres://…",
+    )
+    .read_by(&[Audit, Demo, Migrate, User]),
+    setting(
+        "SECRET_KEY",
+        "none",
+        "signs the cookie; at least 32 characters",
+    ),
+    setting(
+        "SECRET_KEY_FALLBACKS",
+        "empty",
+        "older keys still accepted, comma-separated",
+    ),
+    setting(
+        "SESSION_IDLE_TIMEOUT",
+        "14d",
+        "a session unused for so long is over",
+    ),
+    setting(
+        "SESSION_ABSOLUTE_TIMEOUT",
+        "30d",
+        "a session so old is over, however busy",
+    ),
+    setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
+    setting(
+        "PASSWORDLESS_LOGIN",
+        "off",
+        "on: who has no password logs in by name",
+    )
+    .read_by(&[User]),
+    setting(
+        "SIGNUP",
+        "open",
+        "closed: accounts come from the command line",
+    ),
+    setting(
+        "PASSWORD_MIN_LENGTH",
+        "8",
+        "characters of a password, 8 to 64",
+    )
+    .read_by(&[User]),
+    setting(
+        "LOGIN_FAILURES_PER_ACCOUNT",
+        "10/15m",
+        "failed log-ins of an account; past it, 429",
+    ),
+    setting(
+        "LOGIN_FAILURES_PER_ADDRESS",
+        "50/15m",
+        "failed log-ins from an address; past it, 429",
+    ),
+    setting(
+        "SIGNUPS_PER_ADDRESS",
+        "20/1h",
+        "sign-ups from an address; past it, 429",
+    ),
+    setting(
+        "PASSWORD_HASHES_AT_ONCE",
+        "cores less one",
+        "more log-ins at a time wait up to 3 s",
+    ),
+    setting(
+        "SESSION_CACHE_ENTRIES",
+        "100000",
+        "sessions kept in memory at most; 0 keeps none",
+    ),
+    setting(
+        "NEWS",
+        "on in development",
+        "whether the demo app is served",
+    )
+    .read_by(&[Migrate]),
+    setting(
+        "FREE_READS",
+        "3",
+        "posts a visitor may open; unlimited turns the meter off",
+    ),
+    setting(
+        "FREE_READS_WINDOW",
+        "30d",
+        "a visitor's read is forgotten after so long",
+    ),
+    setting(
+        "FREE_READS_PER_ADDRESS",
+        "200/1d",
+        "posts opened from an address without a session",
+    ),
+    setting(
+        "TRUSTED_PROXIES",
+        "empty",
+        "addresses or blocks whose X-Forwarded-* are believed",
+    ),
+    setting(
+        "ALLOWED_ORIGINS",
+        "empty",
+        "other origins whose pages may call the API",
+    ),
+    setting(
+        "API_PREFIX",
+        "empty",
+        "such as /api: all else is the page's",
+    ),
+    setting(
+        "WEB_DIR",
+        "web/dist",
+        "the built page, served when the folder is there",
+    ),
+    setting(
+        "PAGE_CSP",
+        "its own files",
+        "the Content-Security-Policy of the page",
+    ),
+];
+
+/// The settings of the news, which nobody reads while `NEWS` is off.
+pub(super) const NEWS_SETTINGS: [&str; 3] =
+    ["FREE_READS", "FREE_READS_WINDOW", "FREE_READS_PER_ADDRESS"];
+
+/// The names of all settings.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
+}
