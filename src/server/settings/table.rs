@@ -68,18 +68,18 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "SESSION_IDLE_TIMEOUT",
         "14d",
-        "a session unused for so long is over",
+        "a session unused for this long expires",
     ),
     setting(
         "SESSION_ABSOLUTE_TIMEOUT",
         "30d",
-        "a session so old is over, however busy",
+        "a session this old expires, regardless of activity",
     ),
-    setting("SESSIONS_PER_USER", "20", "one more log-in ends the oldest"),
+    setting("SESSIONS_PER_USER", "20", "one more login ends the oldest"),
     setting(
         "PASSWORDLESS_LOGIN",
         "off",
-        "on: who has no password logs in by name",
+        "on: accounts without a password log in by name",
     )
     .read_by(&[User]),
     setting(
@@ -96,12 +96,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "LOGIN_FAILURES_PER_ACCOUNT",
         "10/15m",
-        "failed log-ins of an account; past it, 429",
+        "failed logins of an account; past it, 429",
     ),
     setting(
         "LOGIN_FAILURES_PER_ADDRESS",
         "50/15m",
-        "failed log-ins from an address; past it, 429",
+        "failed logins from an address; past it, 429",
     ),
     setting(
         "SIGNUPS_PER_ADDRESS",
@@ -111,12 +111,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "PASSWORD_HASHES_AT_ONCE",
         "cores less one",
-        "more log-ins at a time wait up to 3 s",
+        "further logins queue for up to 3 s",
     ),
     setting(
         "SESSION_CACHE_ENTRIES",
         "100000",
-        "sessions kept in memory at most; 0 keeps none",
+        "sessions cached in memory; 0 turns it off",
     ),
     setting(
         "NEWS",
@@ -132,7 +132,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FREE_READS_WINDOW",
         "30d",
-        "a visitor's read is forgotten after so long",
+        "a visitor's read is forgotten after this long",
     ),
     setting(
         "FREE_READS_PER_ADDRESS",
@@ -142,7 +142,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "TRUSTED_PROXIES",
         "empty",
-        "addresses or blocks whose X-Forwarded-* are believed",
+        "addresses or blocks whose X-Forwarded-* are trusted",
     ),
     setting(
         "ALLOWED_ORIGINS",
@@ -157,7 +157,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "WEB_DIR",
         "web/dist",
-        "the built page, served when the folder is there",
+        "the built page, served when the folder exists",
     ),
     setting(
         "PAGE_CSP",
