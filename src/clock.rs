@@ -115,17 +115,18 @@ impl PartialSchema for Timestamp {
 
 impl ToSchema for Timestamp {}
 
-/// Where the time comes from.
+/// The source of the present time. Cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
     /// The system's clock.
+    #[expect(clippy::disallowed_methods, reason = "this is where it is read")]
     pub fn system() -> Self {
         Self(Arc::new(|| SystemTime::now().into()))
     }
 
-    /// A clock of your own: the hands are what `now` returns.
+    /// A clock that returns what `now` returns, for tests.
     pub fn from_fn(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(move || now().into()))
     }

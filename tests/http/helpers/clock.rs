@@ -27,6 +27,7 @@ impl MovableClock {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "it is what this clock moves")]
     pub fn clock(&self) -> Clock {
         let ahead = self.0.clone();
         Clock::from_fn(move || {
