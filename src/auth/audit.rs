@@ -1,5 +1,4 @@
-//! What happened to accounts and sessions, for an operator to read (ASVS 16.3): the row and
-//! its SQL, and the same as one line of the log.
+//! Audit events of accounts and sessions (ASVS 16.3): rows with their SQL, and lines of the log.
 
 use serde::Serialize;
 use sqlx::FromRow;
@@ -11,18 +10,18 @@ use crate::{
     http::{Client, without_span},
 };
 
-/// What somebody did.
+/// The kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     SignUp,
     LogIn,
     LogOut,
-    /// Sessions other than the one asking were ended.
+    /// Sessions other than the request's were ended.
     EndSessions,
     ChangePassword,
-    /// Too many failures: further attempts must wait.
+    /// A rate limit was reached: further attempts must wait.
     LockOut,
-    /// A cookie that an older key had signed was signed anew.
+    /// A cookie that an older key had signed was re-signed.
     ResignCookie,
     DisableAccount,
     EnableAccount,
@@ -70,7 +69,7 @@ impl Reason {
     }
 }
 
-/// An event yet to be written down.
+/// An event to record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event<'a> {
     action: Action,
@@ -80,7 +79,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// What a user did; without a client, what an operator did to them.
+    /// A user's action; without a client, an operator's.
     pub fn new(action: Action, user_id: Uuid, client: Option<&'a Client>) -> Self {
         Self {
             action,
@@ -90,7 +89,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// What somebody tried. A name that is no user's is not kept: it may be a password.
+    /// A failed attempt. An unknown name is not recorded, as it may be a password.
     pub fn failure(
         action: Action,
         reason: Reason,
@@ -105,7 +104,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// That this failure was the last attempt for now.
+    /// The lockout that this failure has caused.
     pub fn as_lock_out(self, limit: Reason) -> Self {
         Self {
             action: Action::LockOut,
@@ -130,7 +129,7 @@ impl<'a> Event<'a> {
         self.client.and_then(|client| client.request_id.as_deref())
     }
 
-    /// One line, whatever is in it: fields are escaped. For when it has been committed.
+    /// Logs the event once it is committed. Fields are escaped, so it is always one line.
     pub fn log(&self) {
         tracing::info!(
             target: "handstamp::audit",
@@ -145,7 +144,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Commits a transaction with the events it is about, then invalidates what is cached of
+/// Commits a transaction together with its events, then invalidates the cached sessions of
 /// `ended`.
 pub(crate) async fn commit(
     db: &Db,
@@ -160,7 +159,7 @@ pub(crate) async fn commit(
     Ok(())
 }
 
-/// Writes events in the transaction of what they are about.
+/// Inserts events into the transaction of the change that they describe.
 async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Result<()> {
     for event in events {
         in_tx!(tx, conn => sqlx::query(
@@ -183,28 +182,28 @@ async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Resu
     Ok(())
 }
 
-/// An event as it was written down.
+/// A recorded event.
 #[derive(Clone, Debug, Serialize, FromRow)]
 pub struct AuditEvent {
-    /// Sorts as time does.
+    /// Sorts by time.
     #[serde(skip)]
     pub id: Uuid,
-    /// When, in UTC.
+    /// The time, in UTC.
     #[serde(rename = "time")]
     pub happened_at: Timestamp,
-    /// What: `log_in`, `log_out`, …
+    /// `log_in`, `log_out`, …
     pub event: String,
     /// `success` or `failure`
     pub outcome: String,
-    /// Why it failed.
+    /// The reason of a failure.
     pub reason: Option<String>,
-    /// Whose account.
+    /// The user's id.
     pub user_id: Option<Uuid>,
-    /// Their name.
+    /// The user's name.
     pub username: Option<String>,
-    /// The client's address; none for what an operator did.
+    /// The client's address; none for an operator's action.
     pub ip: Option<String>,
-    /// The request as the log and the answer name it.
+    /// The request id, as in the log and the response.
     pub request_id: Option<String>,
 }
 
@@ -246,7 +245,7 @@ pub(crate) async fn list(
     })
 }
 
-/// Removes up to `limit` events that happened before `before`; how many there were.
+/// Removes up to `limit` events from before `before`; returns how many.
 pub(crate) async fn purge(db: &Db, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
     on_writer!(db, conn => sqlx::query(
         "delete from audit_events where id in

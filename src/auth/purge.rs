@@ -1,4 +1,4 @@
-//! Removes rows that nobody will ask for any more.
+//! Removes rows that are no longer needed.
 
 use std::{
     convert::Infallible,
@@ -11,34 +11,34 @@ use crate::{
     db::Db,
 };
 
-/// A session that is over is still told from one that never was for so long.
+/// How long an expired session is told apart from an unknown one.
 const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
 const KEPT_AUDIT_EVENTS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 const DOUBLING: Duration = Duration::from_secs(10);
 
-/// The longest rest: where the time went into waiting for other writers, none is owed to them.
+/// The longest pause: time spent waiting for other writers need not be repaid to them.
 const LONGEST_REST: Duration = Duration::from_millis(100);
 
-/// How much is removed at a time, and how long nothing is after it.
+/// How much is removed at a time, and how long the pauses are.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     rows: i64,
-    /// With a backlog the batches double every [`DOUBLING`], up to so many rows.
+    /// With a backlog the batches double every [`DOUBLING`], up to this many rows.
     most_rows: i64,
-    /// Times as long as the removing took.
+    /// The pause after a batch, as a multiple of the time that the batch took.
     rest: u32,
 }
 
-/// For who waits for the end of it.
+/// For a caller that waits for the end.
 const BRISK: Pace = Pace {
     rows: 500,
     most_rows: 500,
     rest: 0,
 };
-/// Beside requests: a core is gone for about a millisecond, and a tenth of the time. Where
-/// visitors make rows faster than that, each batch also waits for their writes; larger ones
-/// remove more than the writes between two of them can add.
+/// Beside requests: takes a core for about a millisecond, and a tenth of the time. Where visitors
+/// add rows faster than that, each batch also waits for their writes; larger batches remove more
+/// than the writes between two of them can add.
 const GENTLE: Pace = Pace {
     rows: 10,
     most_rows: 500,
@@ -70,7 +70,7 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
 }
 
 impl Pace {
-    /// Removes batches until there is none left; how many rows there were.
+    /// Removes batches until no row is left; returns how many rows.
     async fn keep<F>(self, remove: impl Fn(i64) -> F) -> sqlx::Result<u64>
     where
         F: Future<Output = sqlx::Result<u64>>,
@@ -88,7 +88,7 @@ impl Pace {
         }
     }
 
-    /// How many rows are removed at a time after so long without an end.
+    /// The size of a batch once the purge has run for this long.
     fn rows_after(self, purging: Duration) -> i64 {
         let doublings = (purging.as_secs() / DOUBLING.as_secs()).min(16);
         (self.rows << doublings).min(self.most_rows)
@@ -99,7 +99,7 @@ impl Pace {
     }
 }
 
-/// Purges now and at every `interval`, whatever the database answers, without slowing requests.
+/// Purges now and at every `interval`, also after errors, without slowing requests.
 pub(crate) async fn keep(db: &Db, clock: &Clock, interval: Duration) -> Infallible {
     let mut interval = tokio::time::interval(interval);
     loop {

@@ -7,10 +7,10 @@ use sha2::Sha256;
 use super::Secret;
 use super::token::SessionToken;
 
-/// Keeps our keys apart from any other use of the same secret (RFC 5869, 3.2).
+/// Separates our keys from any other use of the same secret (RFC 5869, 3.2).
 const KEY_PURPOSE: &[u8] = b"handstamp session cookie, HMAC-SHA256";
 const KEY_BYTES: usize = 64;
-/// A second key of the same secret, of which nothing but its name is made.
+/// A second key from the same secret, from which only the key's id is derived.
 const NAME_PURPOSE: &[u8] = b"handstamp key name";
 
 /// The keys that sign and verify session tokens.
@@ -21,12 +21,12 @@ pub struct KeyRing {
     fallbacks: Vec<Key>,
 }
 
-/// A session token whose signature is right.
+/// A session token whose signature is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The token.
     pub token: SessionToken,
-    /// Signed by a fallback key, or of an older version: to be written anew.
+    /// Signed by a fallback key, or of an older version: to be re-signed.
     pub stale: bool,
 }
 
@@ -40,12 +40,12 @@ impl KeyRing {
         }
     }
 
-    /// What the signing key is called; tells nothing of it.
+    /// The id of the signing key, which reveals nothing of it.
     pub fn current_id(&self) -> &str {
         &self.current_id
     }
 
-    /// The token with its signature, as it travels in the cookie.
+    /// The token with its signature, as in the cookie.
     pub fn sign(&self, token: SessionToken) -> String {
         let mut jar = CookieJar::new();
         jar.signed_mut(&self.current)
@@ -55,7 +55,7 @@ impl KeyRing {
             .unwrap_or_default()
     }
 
-    /// The token in a signed value, if one of the keys signed it.
+    /// The token in a signed value, if one of the keys has signed it.
     pub fn verify(&self, signed: &str) -> Option<Verified> {
         let token = |key| {
             let cookie = CookieJar::new()

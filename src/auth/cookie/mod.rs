@@ -1,4 +1,4 @@
-//! The session cookie: read from a request, written to an answer.
+//! The session cookie, in requests and responses.
 
 pub(crate) mod keys;
 pub(crate) mod secret;
@@ -17,7 +17,7 @@ use self::{
     token::SessionToken,
 };
 
-/// How the session cookie looks, and who signs it.
+/// The name and attributes of the session cookie, and the keys that sign it.
 #[derive(Clone, Debug)]
 pub struct SessionCookie {
     name: &'static str,
@@ -29,11 +29,11 @@ pub struct SessionCookie {
 /// Why a request names no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSession {
-    /// There is no cookie of the name.
+    /// There is no cookie with the name.
     NoCookie,
-    /// No key of ours signed it.
+    /// None of our keys has signed it.
     BadSignature,
-    /// Two cookies of the name: one is somebody else's, and nothing tells which.
+    /// There are two cookies with the name: one is somebody else's, and nothing tells which.
     SentTwice,
 }
 
@@ -64,12 +64,12 @@ impl SessionCookie {
         self.secure
     }
 
-    /// What the key is called that signs.
+    /// The id of the signing key.
     pub fn key_id(&self) -> &str {
         self.keys.current_id()
     }
 
-    /// The value of a request's only cookie of the name, to be verified.
+    /// The value of a request's only cookie with the name, not yet verified.
     pub fn value<'a>(&self, headers: &'a HeaderMap) -> Result<&'a [u8], NoSession> {
         let mut values = self.values(headers);
         match (values.next(), values.next()) {
@@ -79,7 +79,7 @@ impl SessionCookie {
         }
     }
 
-    /// Every session that a request names, by whatever cookie of several.
+    /// Every session that a validly signed cookie of a request names.
     pub fn signed_ids(&self, headers: &HeaderMap) -> Vec<Id> {
         let verified = self.values(headers).filter_map(|value| self.verify(value));
         verified.map(|verified| verified.token.id).collect()
@@ -96,20 +96,20 @@ impl SessionCookie {
             })
     }
 
-    /// The session that a value names, if one of the keys signed it.
+    /// The session that a value names, if one of the keys has signed it.
     pub fn verify(&self, value: &[u8]) -> Option<Verified> {
         std::str::from_utf8(value)
             .ok()
             .and_then(|value| self.keys.verify(value))
     }
 
-    /// The `Set-Cookie` that makes a browser keep `token`.
+    /// The `Set-Cookie` that stores `token`.
     pub fn keep(&self, token: SessionToken) -> HeaderValue {
         self.set_cookie(self.keys.sign(token), self.max_age)
     }
 
-    /// The `Set-Cookie` that makes a browser forget; with the same attributes, as browsers
-    /// refuse to replace a `__Host-` cookie without them.
+    /// The `Set-Cookie` that removes the cookie; with the same attributes, as browsers refuse to
+    /// replace a `__Host-` cookie without them.
     pub fn forget(&self) -> HeaderValue {
         self.set_cookie(String::new(), Duration::ZERO)
     }
@@ -128,7 +128,7 @@ impl SessionCookie {
     }
 }
 
-/// The value of one `name=value` pair, if it bears the name.
+/// The value of a `name=value` pair, if it has the name.
 fn value_of<'a>(name: &str, pair: &'a [u8]) -> Option<&'a [u8]> {
     pair.trim_ascii()
         .strip_prefix(name.as_bytes())?

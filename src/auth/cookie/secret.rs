@@ -1,4 +1,4 @@
-//! A text that no log and no error may show, and what makes one good enough to sign with.
+//! Secrets that no log and no error shows, and what makes one good enough to sign with.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use zxcvbn::zxcvbn;
 const MIN_CHARS: usize = 32;
 /// 62 letters and digits to the 64th: 381 bits.
 const GENERATED_CHARS: usize = 64;
-/// As a power of ten: zxcvbn counts 26 and more for 32 random hexadecimal digits, and less than 20
-/// for what is made of words, sequences and repeats alone.
+/// Guesses as a power of ten: zxcvbn counts 26 and more for 32 random hexadecimal digits, and less
+/// than 20 for words, sequences and repeats alone.
 const MIN_GUESSES_LOG10: f64 = 20.0;
 /// zxcvbn counts no further than 2 to the 64th, which is 19 characters, and takes longer for each.
 const CHARS_PER_COUNT: usize = 12;
 /// No more is counted: it would only make good keys better.
 const COUNTED_CHARS: usize = 128;
-/// What a key that still waits to be replaced says of itself, in small letters and digits.
+/// Placeholders, in lower-case letters and digits.
 const PLACEHOLDERS: [&str; 9] = [
     "changeme",
     "changethis",
@@ -30,17 +30,17 @@ const PLACEHOLDERS: [&str; 9] = [
 /// Keys from tutorials, known to everybody.
 const PUBLISHED_KEYS: [&str; 2] = ["blahblahblah", "super_secret_key"];
 
-/// A secret text. `Debug` does not show it and there is no `Display`.
+/// A secret. `Debug` does not show it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one who signs with it.
+    /// The secret itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Takes `text` as a signing key, or says what is wrong with it (never what it is).
+    /// Checks a signing key; the error says what is wrong without repeating it.
     pub fn signing_key(text: &str) -> Result<Self, String> {
         if PUBLISHED_KEYS
             .iter()
@@ -62,7 +62,7 @@ impl Secret {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether the key can be guessed: a placeholder, or made of words, sequences and repeats.
+    /// Whether the key is easily guessed: a placeholder, or made of words, sequences and repeats.
     pub fn is_weak(&self) -> bool {
         let letters = self.0.chars().filter(|char| char.is_alphanumeric());
         let letters: String = letters.flat_map(char::to_lowercase).collect();

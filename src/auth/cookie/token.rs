@@ -1,4 +1,4 @@
-//! What the session cookie says, before it is signed.
+//! The content of the session cookie, before it is signed.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! A bounded number of permits, handed out to the addresses that wait for them in turn.
+//! A bounded number of permits, handed out fairly between the addresses that wait for them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,20 +11,20 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::http::Error;
 
-/// Whoever would wait longer is told to come back.
+/// A request that would wait longer gets 503.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(3);
 const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 /// The network of a client; all whose address is not known share one.
 pub(crate) type Origin = Option<IpNet>;
 
-/// Permits for work that takes long. A semaphore serves its waiters in the order they came, so
-/// that whoever opens 200 connections has 200 places in it; this one serves one waiter of each
-/// address, then the next of each.
+/// Permits for long work. A semaphore serves its waiters in order of arrival, so a client with 200
+/// connections has 200 places in its queue; this one serves one waiter of each address, then the
+/// next of each.
 #[derive(Clone, Debug)]
 pub(crate) struct FairQueue(Arc<Shared>);
 
-/// The right to do the work, until it is dropped.
+/// Permission to do the work, until dropped.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<Shared>);
 
@@ -36,16 +36,16 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// Permits that nobody has; none while somebody waits.
+    /// Free permits; none while somebody waits.
     free: usize,
-    /// Who waits, by address; no queue is empty.
+    /// The waiters, by address; no queue is empty.
     waiting: HashMap<Origin, VecDeque<oneshot::Sender<Permit>>>,
-    /// Every address that waits, the next one first.
+    /// The addresses with waiters, the next one first.
     order: VecDeque<Origin>,
 }
 
 impl FairQueue {
-    /// A queue for so many `permits`, in which as many as `max_waiting` of each address wait.
+    /// A queue for `permits`, with at most `max_waiting` waiters of each address.
     pub fn new(permits: usize, max_waiting: usize) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State {
@@ -60,7 +60,7 @@ impl FairQueue {
     /// Waits for a permit.
     ///
     /// # Errors
-    /// [`Error::Busy`] when it does not come soon, or too many of this address wait already.
+    /// [`Error::Busy`] when none is free soon, or too many of this address wait already.
     pub async fn acquire(&self, origin: Origin) -> Result<Permit, Error> {
         match timeout(MAX_WAIT, self.enter(origin)?).await {
             Ok(permit) => permit.map_err(Error::internal),
@@ -101,7 +101,7 @@ impl Shared {
 }
 
 impl State {
-    /// The waiter who comes next; the address goes to the back.
+    /// The next waiter; its address moves to the back.
     fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
         while let Some(origin) = self.order.pop_front() {
             let Some(queue) = self.waiting.get_mut(&origin) else {
@@ -142,7 +142,7 @@ impl Drop for Permit {
     }
 }
 
-/// What is told to whoever cannot be served now.
+/// The error for a request that cannot be served now.
 pub(crate) fn busy() -> Error {
     Error::Busy {
         retry_after: RETRY_AFTER,

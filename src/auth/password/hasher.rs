@@ -1,4 +1,4 @@
-//! Password hashes computed in memory that is used again.
+//! Password hashes, computed in reused memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,18 +10,18 @@ use argon2::{
     },
 };
 
-/// As many pieces of memory as hashes have been computed at once. An allocator would keep one
-/// for each thread that ever computed one, and give each new one out page by page.
+/// One block of memory for each hash that was computed at the same time. An allocator would keep
+/// one for each thread that ever computed one, and fault it in page by page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Argon2Memory(Arc<Mutex<Vec<Vec<Block>>>>);
 
-/// Left for everything else: threads, connections, the database.
+/// Reserved for everything else: threads, connections, the database.
 const HEADROOM: usize = 64 << 20;
 
 impl Argon2Memory {
-    /// Sets memory aside for as many of `hashes` at once as there is room for, and says how
-    /// many that are, at least one: an allocation that fails later, of a few bytes anywhere,
-    /// would end the process. Nothing of it is in use yet.
+    /// Reserves memory for up to `hashes` at once, as far as there is room, and returns for how
+    /// many, at least one: an allocation that fails later, of a few bytes anywhere, would abort
+    /// the process. None of it is in use yet.
     pub fn set_aside(&self, hashes: usize, params: &Params) -> usize {
         let mut pieces = Vec::new();
         for _ in 0..hashes {
@@ -54,7 +54,7 @@ impl Argon2Memory {
         Ok(hash.to_string())
     }
 
-    /// Whether `password` is the one behind `hash`; compared in constant time.
+    /// Whether `password` matches `hash`, compared in constant time.
     pub fn verify(&self, password: &str, hash: &PasswordHash) -> password_hash::Result<bool> {
         let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
             return Ok(false);
@@ -92,7 +92,7 @@ impl Argon2Memory {
     }
 }
 
-/// So many blocks of `memory`; an error where a growing `Vec` would abort the process.
+/// Resizes `memory`; an error where a growing `Vec` would abort the process.
 fn grow(memory: &mut Vec<Block>, blocks: usize) -> argon2::Result<&mut [Block]> {
     if let Some(missing) = blocks.checked_sub(memory.len()) {
         let reserved = memory.try_reserve_exact(missing);

@@ -1,4 +1,4 @@
-//! Work that takes long, on threads that give way.
+//! Long work on threads of low priority.
 
 use std::thread;
 
@@ -7,16 +7,16 @@ use tokio::sync::oneshot;
 use super::fair_queue::busy;
 use crate::http::Error;
 
-/// With fifteen, a thread gets a thirtieth of a core that others would take whole, and all of
-/// one that nobody wants.
+/// At niceness 15 a thread gets a thirtieth of a core that others could take whole, and all of an
+/// idle one.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 15;
 
-/// Runs `work` on a thread of its own, which costs nothing beside a password hash. Nothing
-/// bounds how many there are.
+/// Runs `work` on a thread of its own, which is cheap compared with a password hash. The number
+/// of threads is not bounded here.
 ///
 /// # Errors
-/// [`Error::Busy`] when there can be no more threads now, [`Error::Internal`] when `work` panics.
+/// [`Error::Busy`] when no thread can be started, [`Error::Internal`] when `work` panics.
 pub(crate) async fn at_low_priority<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
@@ -24,7 +24,7 @@ pub(crate) async fn at_low_priority<T: Send + 'static>(
     let thread = thread::Builder::new().name("low-priority".into());
     let started = thread.spawn(move || {
         give_way();
-        // Who asked may have hung up.
+        // The client may have disconnected.
         let _ = done.send(work());
     });
     started.map_err(|error| {
@@ -34,10 +34,10 @@ pub(crate) async fn at_low_priority<T: Send + 'static>(
     answer.await.map_err(Error::internal)
 }
 
-/// On Linux a thread has a niceness of its own; elsewhere the whole process would give way.
+/// On Linux each thread has its own niceness; elsewhere it is the whole process's.
 #[cfg(target_os = "linux")]
 fn give_way() {
-    // At everybody's priority it works as well.
+    // It works at normal priority as well.
     let _ = rustix::process::nice(NICENESS);
 }
 

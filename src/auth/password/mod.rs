@@ -1,4 +1,4 @@
-//! Password hashing (argon2id), a bounded number at once.
+//! Password hashing (argon2id), a bounded number at a time.
 
 mod fair_queue;
 mod hasher;
@@ -24,23 +24,23 @@ use self::{
 };
 use crate::http::Error;
 
-/// RFC 9106 and OWASP: 19 MiB, two passes, one lane; the crate's default today, spelled out
-/// so that an update changes nothing unseen.
+/// RFC 9106 and OWASP: 19 MiB, two passes, one lane; the crate's default today, spelled out so
+/// that an update does not change it unnoticed.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// As many as may wait of one address. Many, since who waits does no harm: who is sent away at
-/// once asks again at once.
+/// The queue's length for one address. Long, since waiting does no harm: a client that is refused
+/// at once retries at once.
 const MAX_WAITING: usize = 1_000;
-/// Estimating is fast beside hashing, but for passwords made to be slow.
+/// Estimating is fast compared with hashing, except for passwords made to be slow.
 const HASHES_PER_ESTIMATE: usize = 4;
 
-/// Hashes and checks passwords off the async threads.
+/// Hashes and verifies passwords off the async threads.
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
-    /// One more than there are permits, so that no core waits for the database between one
-    /// attempt and the next.
+    /// Permits, one more than hashes at a time, so that no core waits for the database between
+    /// one attempt and the next.
     queue: FairQueue,
     permits: Arc<Semaphore>,
     memory: Argon2Memory,
@@ -50,14 +50,14 @@ pub(crate) struct Passwords {
     decoy: Arc<str>,
 }
 
-/// The outcome of checking a password.
+/// The outcome of verifying a password.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub matches: bool,
     /// A hash at today's cost, when the password matched one at a lower cost.
     pub rehashed: Option<String>,
-    /// To be kept until it is written down what came of it: so no more outcomes are open at
-    /// once than there are permits.
+    /// Kept until the outcome is recorded, so that no more outcomes are pending than there are
+    /// permits.
     pub permit: Permit,
 }
 
@@ -84,7 +84,7 @@ impl Passwords {
         })
     }
 
-    /// The hash to store for `password`; and the permit, for more.
+    /// The hash to store for `password`; returns the permit, too.
     pub async fn hash(&self, permit: Permit, password: String) -> Result<(String, Permit), Error> {
         let (memory, params) = (self.memory.clone(), self.params.clone());
         let hashed = self.run(move || memory.hash(&password, &params)).await?;
@@ -96,12 +96,12 @@ impl Passwords {
         self.strength.set_min_chars(chars);
     }
 
-    /// Which passwords are too easily guessed.
+    /// The estimate of password strength.
     pub fn strength(&self) -> &Strength {
         &self.strength
     }
 
-    /// Waits for a permit, among those who come from `origin`.
+    /// Waits for a permit, in the queue of `origin`.
     ///
     /// # Errors
     /// [`Error::Busy`] when it does not come soon.
@@ -109,11 +109,11 @@ impl Passwords {
         self.queue.acquire(origin).await
     }
 
-    /// Whether `password` is the one behind `stored`; with nothing stored it never is, and
-    /// finding out takes as long.
+    /// Verifies `password` against `stored`; without a stored hash it never matches, and takes as
+    /// long.
     ///
     /// # Errors
-    /// [`Error::Busy`] when there is no memory for it, which tells nothing of the password.
+    /// [`Error::Busy`] when there is no memory for it, which reveals nothing of the password.
     pub async fn verify(
         &self,
         permit: Permit,
@@ -148,8 +148,8 @@ impl Passwords {
         })
     }
 
-    /// Runs `work`, no more of it at once than there are permits, and so that requests which
-    /// need none come first. The permit goes along: a client that hangs up frees no core.
+    /// Runs `work` at a low priority, after requests that need no hash. The permit moves into it:
+    /// a client that disconnects frees no core.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -185,7 +185,7 @@ fn is_outdated(hash: &PasswordHash) -> bool {
         || params.t_cost() < PASSES
 }
 
-/// A hash in form: random salt, random output, today's cost.
+/// A well-formed hash with random salt, random output and today's cost.
 fn decoy() -> String {
     let random = |chars| {
         use rand::distr::{Alphanumeric, SampleString};

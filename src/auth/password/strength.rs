@@ -1,4 +1,4 @@
-//! Which passwords are too easily guessed.
+//! Password strength.
 
 use std::ops::RangeInclusive;
 
@@ -11,19 +11,19 @@ use super::{
 };
 use crate::http::Error;
 
-/// What the shortest password may be set to: ASVS 6.2.1 asks for 8 characters and recommends 15,
+/// The range of `PASSWORD_MIN_LENGTH`: ASVS 6.2.1 asks for 8 characters and recommends 15,
 /// as does NIST SP 800-63B-4 where a password is the only factor.
 pub(crate) const MIN_PASSWORD_LENGTHS: RangeInclusive<usize> = 8..=64;
 /// ASVS 6.2.9.
 const MAX_CHARS: usize = 256;
-/// Characters that all stand for others (`4@8(`) take zxcvbn a time that grows with the square
-/// of their number: a second for a hundred. So many are enough to be hard to guess by.
+/// zxcvbn takes time quadratic in the number of characters that stand for others (`4@8(`): a
+/// second for a hundred. This many are enough to make a password hard to guess.
 const ESTIMATED_CHARS: usize = 64;
 /// Below it, zxcvbn counts on at most ten million guesses.
 const MIN_SCORE: Score = Score::Three;
 
-/// Estimates how easily passwords are guessed, apart from the hashing, so that a password that
-/// takes long to estimate keeps nobody from logging in.
+/// Estimates the strength of passwords on threads of its own, so that one that takes long to
+/// estimate keeps nobody from logging in.
 #[derive(Clone, Debug)]
 pub(crate) struct Strength {
     queue: FairQueue,
@@ -31,7 +31,7 @@ pub(crate) struct Strength {
 }
 
 impl Strength {
-    /// Estimates so many at once; as many as `max_waiting` of each address wait.
+    /// Estimates `at_once` passwords at a time, with at most `max_waiting` waiters of each address.
     pub fn new(at_once: usize, max_waiting: usize) -> Self {
         Self {
             queue: FairQueue::new(at_once, max_waiting),
@@ -44,16 +44,16 @@ impl Strength {
         self.min_chars = chars;
     }
 
-    /// Whether `password` is neither too short nor too long, which costs nothing to tell.
+    /// Whether the length of `password` is allowed; a cheap check.
     pub fn has_good_length(&self, password: &str) -> bool {
         (self.min_chars..=MAX_CHARS).contains(&password.chars().count())
     }
 
-    /// Why `password` must not be taken, if so: too short, too long, or easily guessed by
-    /// somebody who knows `inputs`, the user's name and address.
+    /// Why `password` is refused, if it is: too short, too long, or easily guessed by somebody who
+    /// knows `inputs`, the user's name and address.
     ///
     /// # Errors
-    /// [`Error::Busy`] when that cannot be told soon.
+    /// [`Error::Busy`] when there is no permit soon.
     pub async fn weakness(
         &self,
         password: &str,
@@ -70,7 +70,7 @@ impl Strength {
         let permit = self.queue.acquire(origin).await?;
         let estimate = at_low_priority(move || {
             let weakness = guessable(&beginning, &inputs);
-            // Kept until then: who no longer waits frees no core.
+            // Kept until then: a client that disconnects frees no core.
             drop(permit);
             weakness
         });
@@ -78,7 +78,7 @@ impl Strength {
     }
 }
 
-/// As much of `password` as is estimated.
+/// The part of `password` that is estimated.
 fn estimated(password: &str) -> &str {
     let end = password.char_indices().nth(ESTIMATED_CHARS);
     end.map_or(password, |(end, _)| &password[..end])

@@ -1,4 +1,4 @@
-//! Writes down that sessions were used, while nobody waits.
+//! Records the last use of sessions in the background.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use tower_sessions::session::Id;
 use super::{live::LiveSession, store, timeouts::Timeouts};
 use crate::{clock::Timestamp, db::Db};
 
-/// What waits to be written at most; beyond it the next use of the session tries again.
+/// The queue's length; when it is full, the session's next use tries again.
 const WAITING: usize = 16 * 1024;
 
-/// A use to be written down.
+/// A use to record.
 #[derive(Debug)]
 pub(crate) struct Touch {
     pub session: Arc<LiveSession>,
@@ -29,14 +29,14 @@ impl Touch {
     }
 }
 
-/// Where uses wait to be written down. Cheap to clone.
+/// The queue of uses to record. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Touches {
     queue: mpsc::Sender<Touch>,
     waiting: Waiting,
 }
 
-/// What the database does not know yet.
+/// Uses that are not in the database yet.
 #[derive(Clone, Debug, Default)]
 struct Waiting(Arc<Mutex<HashMap<Id, Timestamp>>>);
 
@@ -45,7 +45,7 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Unless a later use waits by now.
+    /// Removes a use, unless a later one is queued by now.
     fn remove(&self, touch: &Touch) {
         let mut waiting = self.lock();
         if waiting.get(&touch.session.id) == Some(&touch.at) {
@@ -63,7 +63,7 @@ impl Touches {
         (Self { queue, waiting }, writing)
     }
 
-    /// Has a use written down soon.
+    /// Queues a use.
     pub fn push(&self, touch: Touch) {
         self.waiting.lock().insert(touch.session.id, touch.at);
         if let Err(error) = self.queue.try_send(touch) {
@@ -73,14 +73,13 @@ impl Touches {
         }
     }
 
-    /// When the session was last used, if that is yet to be written down.
+    /// When the session was last used, if that is not in the database yet.
     pub fn waiting(&self, id: Id) -> Option<Timestamp> {
         self.waiting.lock().get(&id).copied()
     }
 }
 
-/// As many at a time as the database likes: a transaction each would be a wait for the disk
-/// each.
+/// Writes in batches: a transaction for each would be an fsync for each.
 async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>, waiting: Waiting) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, db.batch_size()).await > 0 {
@@ -90,7 +89,7 @@ async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>,
                 db.revocations().revoke(ids);
             }
             Err(error) => {
-                tracing::warn!(%error, "the use of a session could not be written down");
+                tracing::warn!(%error, "the use of a session could not be recorded");
                 batch.iter().for_each(Touch::undo);
             }
         }
@@ -98,7 +97,8 @@ async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>,
     }
 }
 
-/// The sessions that are not as they are in memory: ended, or used elsewhere since.
+/// Writes a batch; returns the sessions that are not as they are cached: ended, or used elsewhere
+/// since.
 async fn write(
     db: &Db,
     timeouts: Timeouts,

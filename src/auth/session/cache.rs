@@ -1,4 +1,4 @@
-//! Live sessions in memory, true to the database.
+//! The cache of live sessions, invalidated as their rows change.
 
 use std::{
     iter,
@@ -19,31 +19,31 @@ use crate::{
     db::{Db, Stamp},
 };
 
-/// The sessions seen last, by the whole cookie: one that is here needs neither the database
-/// nor its signature checked. It says who is logged in, never that somebody is not.
+/// The sessions used last, by the whole value of the cookie: a hit needs neither the database nor
+/// a check of the signature. It can tell that somebody is logged in, never that nobody is.
 #[derive(Debug)]
 pub(crate) struct SessionCache {
     db: Db,
     timeouts: Timeouts,
-    /// None when nothing is to be kept.
+    /// None when the cache is off.
     sessions: Option<Cache<Box<[u8]>, Known>>,
     background: Mutex<Option<Background>>,
 }
 
-/// A session with the moment before it was read.
+/// A session with the stamp taken before it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub session: Arc<LiveSession>,
     pub stamp: Stamp,
 }
 
-/// What goes on beside the requests. What waits to be written is written also when the cache
-/// is dropped, until the database is closed.
+/// The background tasks. Queued uses are still recorded after the cache is dropped, until the
+/// database is closed.
 #[derive(Debug)]
 struct Background {
     touches: Touches,
     writing: AbortHandle,
-    /// None when nothing is kept.
+    /// None when the cache is off.
     watching: Option<AbortHandle>,
 }
 
@@ -73,7 +73,7 @@ impl SessionCache {
         }
     }
 
-    /// The session of a cookie, if it is here and what is here can be believed.
+    /// The session of a cookie, if it is cached, not revoked, and the cache is in sync.
     pub fn get(&self, cookie: &[u8], now: Timestamp) -> Option<Known> {
         let known = self.sessions.as_ref()?.get(cookie)?;
         let counts = self.db.revocations().are_known()
@@ -82,20 +82,20 @@ impl SessionCache {
         counts.then_some(known)
     }
 
-    /// Whether a session that was found here has not been revoked since.
+    /// Whether a session that was found here has not been revoked since it was read.
     pub fn still_counts(&self, known: &Known) -> bool {
         let revocables = known.session.revocables();
         self.db.revocations().is_good(known.stamp, revocables)
     }
 
-    /// To be called before a session is read that is to be put here; with it comes the last
-    /// use of the session that the database may not know yet.
+    /// Takes the stamp for a session that is about to be read and cached; returns its last use,
+    /// too, if that may not be in the database yet.
     pub fn begin_read(&self, id: Id) -> (Stamp, Option<Timestamp>) {
         let last_use = self.background().waiting(id);
         (self.db.revocations().stamp(), last_use)
     }
 
-    /// Keeps a session under its cookie, whose signature is right.
+    /// Caches a session under its cookie, whose signature is verified.
     pub fn put(&self, cookie: Box<[u8]>, known: Known) {
         if let Some(sessions) = &self.sessions {
             sessions.insert(cookie, known);
@@ -114,8 +114,8 @@ impl SessionCache {
         }
     }
 
-    /// Starts what goes on in the background, where it does not: nobody can before there is
-    /// a runtime, and the one it was started on may have ended.
+    /// Starts the background tasks if they are not running: they need a runtime, and the one they
+    /// were started on may have shut down.
     fn background(&self) -> Touches {
         let mut background = self
             .background

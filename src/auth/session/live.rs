@@ -1,4 +1,4 @@
-//! A session that is not over, as it is kept in memory.
+//! A live session, as the cache holds it.
 
 use std::sync::{
     OnceLock,
@@ -16,19 +16,19 @@ use super::{
 use crate::auth::{cookie::token::SessionToken, user::User};
 use crate::{clock::Timestamp, db::Revocable};
 
-/// A session that is not over, with its user. The values of its record are not here: other
-/// requests write them.
+/// A live session with its user, but without the values of its record, which other requests may
+/// write.
 #[derive(Debug)]
 pub(crate) struct LiveSession {
     pub id: Id,
-    /// Names the session where its secret id must not be shown.
+    /// Identifies the session where its secret id must not be shown.
     pub public_id: Uuid,
     /// Who is logged in; none for a visitor.
     pub user: Option<User>,
-    /// The key that signed its cookie last; unknown for one begun by an older version.
+    /// The id of the key that last signed its cookie; unknown for one begun by an older version.
     pub key_id: Option<String>,
     written: Written,
-    /// The last use that is written down or about to be, in microseconds since 1970.
+    /// The last use that is recorded or queued to be, in microseconds since 1970.
     last_use: AtomicI64,
     user_json: OnceLock<Bytes>,
 }
@@ -53,12 +53,12 @@ impl LiveSession {
         }
     }
 
-    /// What its cookie is to say.
+    /// The content of its cookie.
     pub fn token(&self) -> SessionToken {
         SessionToken::new(self.public_id, self.id)
     }
 
-    /// Whatever takes this session back when it is revoked.
+    /// The ids whose revocation invalidates this session.
     pub fn revocables(&self) -> impl Iterator<Item = Revocable> + use<> {
         let user_id = self.user.as_ref().map(|user| user.id.into());
         [self.id.into(), self.public_id.into()]
@@ -74,8 +74,8 @@ impl LiveSession {
         self.written.expires_at(timeouts, self.last_use())
     }
 
-    /// Takes note of a use at `now`; what the last one was if it is time to write this one
-    /// down, which one caller alone is told. The second use of a visitor's session always is.
+    /// Notes a use at `now`. Returns the last one before it, to one caller alone, when this use
+    /// is due to be recorded; the second use of a visitor's session always is.
     pub fn note_use(&self, timeouts: Timeouts, now: Timestamp) -> Option<Timestamp> {
         let last = self.last_use();
         let is_due = last <= timeouts.touch_due(now) || self.is_second_use(last, now);
@@ -89,7 +89,7 @@ impl LiveSession {
         self.user.is_none() && last == self.written.created_at && now > last
     }
 
-    /// The use at `noted` could not be written down: the last one that was counts.
+    /// Takes back a use that could not be recorded.
     pub fn unnote_use(&self, noted: Timestamp, last: Timestamp) {
         self.change_last_use(noted, last);
     }
@@ -101,7 +101,7 @@ impl LiveSession {
             .is_ok()
     }
 
-    /// The user as JSON, written once.
+    /// The user as JSON, serialized once.
     pub fn user_json(&self, user: &User) -> serde_json::Result<Bytes> {
         if let Some(json) = self.user_json.get() {
             return Ok(json.clone());
@@ -111,7 +111,7 @@ impl LiveSession {
     }
 }
 
-/// Why a session id stands for no session.
+/// Why a session id belongs to no live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotLive {
     Unknown,
@@ -130,7 +130,7 @@ pub(crate) fn live(
     now: Timestamp,
     last_use: Option<Timestamp>,
 ) -> Result<LiveSession, NotLive> {
-    // It may go on under another id by now.
+    // It may have been given another id since.
     let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
     let (public_id, written) = (row.public_id, row.written());

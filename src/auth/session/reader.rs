@@ -1,4 +1,4 @@
-//! Reads sessions from the database, those that are asked for at the same time in one query.
+//! Reads sessions from the database; concurrent requests share a query.
 
 use std::{
     collections::VecDeque,
@@ -14,15 +14,15 @@ use uuid::Uuid;
 use super::store::{self, MAX_BATCH, SessionRow};
 use crate::db::Db;
 
-/// An answer that has not come by then is not waited for: on a connection that a fail-over
-/// has left behind, it never comes.
+/// A query that takes longer is abandoned: on a connection that a failover has left behind, it
+/// never returns.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// What is read: the same error for everybody who shared the query.
+/// The row, or the error that all requests of a query share.
 type Row = Result<Option<SessionRow>, Arc<sqlx::Error>>;
 
-/// Whoever asks waits for a query that is about to begin, and shares it: a query costs several
-/// times what a row of it does. Cheap to clone.
+/// Batches lookups: a request joins the next query, as a query costs several times what a row of
+/// it does. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionReader(Arc<Parts>);
 
@@ -34,7 +34,7 @@ struct Parts {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Tasks that read for those who wait.
+    /// Tasks that run queries.
     readers: usize,
     waiting: VecDeque<Asked>,
 }
@@ -51,7 +51,7 @@ impl SessionReader {
         Self(Arc::new(Parts { db, queue }))
     }
 
-    /// The row of a session, as it is at this moment or a later one.
+    /// The row of a session, no older than this call.
     pub async fn read(&self, public_id: Uuid) -> Row {
         let (answer, answered) = oneshot::channel();
         let is_reader_wanted = {
@@ -73,7 +73,7 @@ impl SessionReader {
             .unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed)))
     }
 
-    /// The public id of a session of which only the secret one is known.
+    /// The public id of a session, by its secret one.
     pub async fn read_public_id(&self, id: Id) -> sqlx::Result<Option<Uuid>> {
         in_time(store::find_public_id(&self.0.db, id)).await
     }
@@ -83,18 +83,18 @@ impl SessionReader {
     }
 }
 
-/// The right to have a query under way.
+/// The permit to run a query.
 struct Turn {
     reader: SessionReader,
     is_over: bool,
 }
 
 impl Turn {
-    /// Reads for all who wait, until nobody does.
+    /// Reads for all waiting requests, until none is left.
     async fn read_all(mut self) {
         let db = self.reader.0.db.clone();
         loop {
-            // Whoever else is about to ask does so first.
+            // Lets other requests join first.
             yield_now().await;
             let asked = self.next_waiting();
             match &*asked {
@@ -120,8 +120,8 @@ impl Turn {
         }
     }
 
-    /// The next who wait, up to as many as one query is for; with nobody, the turn is over.
-    /// Who has hung up needs no answer.
+    /// The next waiting requests, as many as one query takes; with none, the permit is given
+    /// back. Requests whose client has disconnected are skipped.
     fn next_waiting(&mut self) -> Vec<Asked> {
         let mut queue = self.reader.lock();
         let mut next = Vec::with_capacity(queue.waiting.len().min(MAX_BATCH));
@@ -141,7 +141,7 @@ impl Turn {
 }
 
 impl Drop for Turn {
-    /// Cut short, by the end of its runtime: where nobody is left to read, nobody waits.
+    /// When the runtime shuts down midway and no reader is left, nobody must wait for one.
     fn drop(&mut self) {
         if self.is_over {
             return;
@@ -157,10 +157,10 @@ impl Drop for Turn {
     }
 }
 
-/// A row for each, in the order of those who asked.
+/// Sends each request its row, in order.
 fn answer(asked: Vec<Asked>, rows: impl IntoIterator<Item = Row>) {
     for (Asked { answer, .. }, row) in asked.into_iter().zip(rows) {
-        // Who has hung up meanwhile does not hear it.
+        // The client may have disconnected meanwhile.
         let _ = answer.send(row);
     }
 }

@@ -1,4 +1,4 @@
-//! A session's record: the values that handlers keep, and who is logged in.
+//! A session's record: the values of handlers, and who is logged in.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ pub const MAX_SESSION_BYTES: usize = 64 * 1024;
 
 pub(crate) type Data = HashMap<String, Value>;
 
-/// What the record says of a log-in. For handlers to read; that somebody *is* logged in
-/// hangs on the row's `user_id` column, which no handler can write.
+/// The login as the record has it, for handlers to read. Whether somebody *is* logged in is
+/// decided by the row's `user_id` column, which no handler can write.
 #[derive(Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct LogInData {
     pub user_id: Uuid,
@@ -44,7 +44,7 @@ impl LogInData {
     }
 }
 
-/// A record that is over at `expires_at`.
+/// A record that expires at `expires_at`.
 pub(crate) fn new_record(data: Data, expires_at: Timestamp) -> Record {
     Record {
         id: Id::default(),
@@ -58,7 +58,7 @@ pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, rmp_serde::encode::Erro
     rmp_serde::to_vec(record)
 }
 
-/// The record as it replaces one of `old_length` bytes.
+/// Encodes a record that replaces one of `old_length` bytes.
 ///
 /// # Errors
 /// [`Error::SessionValues`] when it is too long.
@@ -68,11 +68,11 @@ pub(crate) fn encode_to_store(record: &Record, old_length: usize) -> Result<Vec<
     Ok(data)
 }
 
-/// Checks the length of a record that is about to take the place of one of `old` bytes. One that
-/// was larger before may become smaller step by step.
+/// Checks the length of a record that replaces one of `old` bytes. One that is over the limit
+/// already may shrink step by step.
 ///
 /// # Errors
-/// What to tell the developer.
+/// The message for the developer.
 fn check_length(new: usize, old: usize) -> Result<(), String> {
     if new <= MAX_SESSION_BYTES.max(old) {
         return Ok(());
@@ -82,7 +82,7 @@ fn check_length(new: usize, old: usize) -> Result<(), String> {
     ))
 }
 
-/// The record that a session has where its own cannot be read: no values but those of the login.
+/// The record of a session whose own cannot be decoded: no values but those of the login.
 pub(crate) fn repaired(id: Id, session: Option<&LiveSession>, expires_at: Timestamp) -> Record {
     log_corrupt(session);
     let user = session.and_then(|session| session.user.as_ref());
@@ -119,9 +119,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record, rmp_serde::decode::Error> {
     rmp_serde::from_slice(bytes)
 }
 
-/// What a request did to the values it had `loaded`, done to the values as they are `now`:
-/// two requests that write different keys keep both. The log-in's own keys are not theirs
-/// to write.
+/// Applies a request's changes since it `loaded` the values to the values as they are `now`, so
+/// that two requests that write different keys keep both. The keys of the login are read-only.
 pub(crate) fn merge(loaded: &Data, written: &Data, now: &mut Data) {
     let reserved: Vec<String> = LogInData::default()
         .into_values()

@@ -13,7 +13,7 @@ use crate::{
     http::Client,
 };
 
-/// Rows in one query. The text has to name as many parameters.
+/// Rows in one query, which has as many parameters.
 pub(crate) const MAX_BATCH: usize = 16;
 
 /// A session with its user.
@@ -28,7 +28,7 @@ pub(crate) struct SessionRow {
     pub key_id: Option<String>,
     /// None for a visitor.
     pub user_id: Option<Uuid>,
-    /// What follows is none, too, for a user who was deleted or disabled.
+    /// This and what follows are none for a deleted or disabled user, too.
     pub username: Option<String>,
     pub email: Option<String>,
     pub created_at: Option<Timestamp>,
@@ -62,21 +62,21 @@ const SEVERAL: &str = select_where_public_id!(
     "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 );
 
-/// One of a user's own sessions, as they see it.
+/// A session as its own user sees it.
 #[derive(Debug, Serialize, FromRow, ToSchema)]
 pub(crate) struct OwnSession {
-    /// Names the session; it is not the secret in the cookie.
+    /// The public id; not the secret in the cookie.
     #[sqlx(rename = "public_id")]
     #[schema(value_type = String, example = "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60")]
     pub id: Uuid,
     pub created_at: Timestamp,
-    /// The last use written down, at most a minute before the last use.
+    /// The last recorded use, at most a minute before the last use.
     pub last_seen_at: Timestamp,
     #[schema(required, example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")]
     pub user_agent: Option<String>,
     #[schema(required, example = "203.0.113.7")]
     pub ip: Option<String>,
-    /// Whether it is the session of this very request.
+    /// Whether it is the session of this request.
     #[sqlx(skip)]
     pub current: bool,
 }
@@ -116,7 +116,7 @@ pub(crate) async fn touch(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Writes down that the session's cookie was signed anew; false when that is known.
+/// Records that the session's cookie was re-signed; false when that is recorded already.
 pub(crate) async fn note_key(tx: &mut Tx, public_id: Uuid, key_id: &str) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update sessions set key_id = $1 where public_id = $2 and key_id is distinct from $1",
@@ -159,7 +159,7 @@ pub(crate) async fn insert(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Locks a session until the transaction ends; false once it is over.
+/// Locks a session until the transaction ends; false when it has ended.
 pub(crate) async fn lock(tx: &mut Tx, public_id: Uuid) -> sqlx::Result<bool> {
     // An update locks the row on both databases; SQLite knows no `for update`.
     in_tx!(tx, conn => sqlx::query("update sessions set id = id where public_id = $1")
@@ -169,7 +169,7 @@ pub(crate) async fn lock(tx: &mut Tx, public_id: Uuid) -> sqlx::Result<bool> {
         .map(|done| done.rows_affected() == 1))
 }
 
-/// The record of a session, locked until the transaction ends; none once it is over.
+/// The record of a session, locked until the transaction ends; none when it has ended.
 pub(crate) async fn lock_data(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Vec<u8>>> {
     let row: Option<(Vec<u8>,)> = in_tx!(tx, conn => sqlx::query_as(
         "update sessions set id = id where id = $1 returning data",
@@ -180,7 +180,7 @@ pub(crate) async fn lock_data(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Vec<u8
     Ok(row.map(|(data,)| data))
 }
 
-/// Replaces the record of a session; never adds a row, so what is over stays over.
+/// Replaces the record of a session; never adds a row, so an ended session stays ended.
 pub(crate) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("update sessions set data = $1 where id = $2")
         .bind(data)
@@ -190,7 +190,7 @@ pub(crate) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Resul
         .map(drop))
 }
 
-/// Has a session go on as `new`, with a record that says so.
+/// Gives a session the id `new`, with a record to match.
 pub(crate) async fn change_id(tx: &mut Tx, old: Id, new: Id, data: &[u8]) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "update sessions set id = $1, previous_id = $2, data = $3 where id = $2",
@@ -203,7 +203,7 @@ pub(crate) async fn change_id(tx: &mut Tx, old: Id, new: Id, data: &[u8]) -> sql
     .map(drop))
 }
 
-/// Takes a session out of the table: its record, and whose it was.
+/// Deletes a session; returns its record and its user.
 pub(crate) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<(Vec<u8>, Option<Uuid>)>> {
     in_tx!(tx, conn => sqlx::query_as(
         "delete from sessions where id = $1 returning data, user_id",
@@ -213,8 +213,8 @@ pub(crate) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<(Vec<u8>, O
     .await)
 }
 
-/// Ends a session, also one that goes on under another id since this very moment; what has
-/// ended, and whose it was.
+/// Deletes a session, also one that was given another id a moment ago; returns public ids and
+/// users.
 pub(crate) async fn delete(tx: &mut Tx, id: Id) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
     in_tx!(tx, conn => sqlx::query_as(
         "delete from sessions where id = $1 or previous_id = $1 returning public_id, user_id",
@@ -236,7 +236,7 @@ pub(crate) async fn delete_own(tx: &mut Tx, user_id: Uuid, public_id: Uuid) -> s
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Ends every session of a user but `kept`; how many there were.
+/// Ends every session of a user but `kept`; returns how many.
 pub(crate) async fn delete_others(
     tx: &mut Tx,
     user_id: Uuid,
@@ -297,7 +297,7 @@ pub(crate) async fn list(
     .await)
 }
 
-/// Removes up to `limit` rows that were over before `before`; how many there were.
+/// Removes up to `limit` rows that expired before `before`; returns how many.
 pub(crate) async fn purge(db: &Db, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
     on_writer!(db, conn => sqlx::query(
         "delete from sessions where id in
@@ -330,7 +330,7 @@ pub(crate) async fn find_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<V
     })
 }
 
-/// The public id of a session of which only the secret one is known.
+/// The public id of a session, by its secret one.
 pub(crate) async fn find_public_id(db: &Db, id: Id) -> sqlx::Result<Option<Uuid>> {
     on_small_reader!(db, conn => sqlx::query_scalar(
         "select public_id from sessions where id = $1",

@@ -1,17 +1,17 @@
-//! When a session is over.
+//! When a session expires.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// However long the idle timeout, a session in use is written to no more often.
+/// A use is recorded no more often than this, however long the idle timeout.
 const MAX_TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A visitor's session that nobody uses a second time expires after so long: whoever keeps no
-/// cookie makes one with each request.
+/// A visitor's session that is not used a second time expires after this long: a client that
+/// keeps no cookie begins one with each request.
 const UNUSED_VISITOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The two limits of a session, both held by the server (ASVS 7.3.1 and 7.3.2).
+/// The two timeouts of a session, both enforced by the server (ASVS 7.3.1 and 7.3.2).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     pub idle: Duration,
@@ -23,20 +23,20 @@ pub(crate) struct Timeouts {
 pub(crate) struct Written {
     pub created_at: Timestamp,
     pub last_seen_at: Timestamp,
-    /// As the last use wrote it, or an operator.
+    /// Written by the last use, or by an operator.
     pub expiry_date: Timestamp,
 }
 
 impl Written {
-    /// The last use, `noted` being one that may not be in the row yet.
+    /// The last use; `noted` is one that may not be in the row yet.
     pub fn last_use(&self, noted: Option<Timestamp>) -> Timestamp {
         noted.map_or(self.last_seen_at, |noted| noted.max(self.last_seen_at))
     }
 
-    /// The moment from which the session is over, if nobody uses it after `last_use`.
+    /// When the session expires, unless it is used after `last_use`.
     pub fn expires_at(&self, timeouts: Timeouts, last_use: Timestamp) -> Timestamp {
         let expires_at = timeouts.expires_at(self.created_at, last_use);
-        // A use since then is about to replace the date.
+        // A later use is about to replace the date.
         if last_use > self.last_seen_at {
             return expires_at;
         }
@@ -45,22 +45,21 @@ impl Written {
 }
 
 impl Timeouts {
-    /// The moment from which the session is over, if nobody uses it before.
+    /// When the session expires, unless it is used before.
     pub fn expires_at(&self, created_at: Timestamp, last_seen_at: Timestamp) -> Timestamp {
         last_seen_at
             .after(self.idle)
             .min(created_at.after(self.absolute))
     }
 
-    /// The moment from which the new session of a visitor, whom nobody has logged in, expires
-    /// unless it is used a second time.
+    /// When a visitor's new session expires, unless it is used a second time.
     pub fn visitor_expires_at(&self, created_at: Timestamp) -> Timestamp {
         self.expires_at(created_at, created_at)
             .min(created_at.after(UNUSED_VISITOR))
     }
 
-    /// A use at `now` is written down if the last one was at this moment or before, so that
-    /// the idle timeout slides.
+    /// A use at `now` is recorded if the last one was at this moment or before, so that the
+    /// idle timeout slides.
     pub fn touch_due(&self, now: Timestamp) -> Timestamp {
         now.before(MAX_TOUCH_INTERVAL.min(self.idle / 10))
     }

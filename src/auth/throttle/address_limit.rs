@@ -32,7 +32,7 @@ impl AddressLimit {
         }
     }
 
-    /// Looks whether a request would be past the limit; counts and writes nothing.
+    /// Checks whether a request would be past the limit, without counting it.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] when it would be.

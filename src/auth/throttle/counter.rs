@@ -1,4 +1,4 @@
-//! The arithmetic of counting: when an attempt may be made, and how long to wait.
+//! The arithmetic of rate limits: when an attempt is allowed, and how long to wait.
 
 use std::time::Duration;
 
@@ -6,22 +6,23 @@ use super::RateLimit;
 use super::store::Tally;
 use crate::clock::Timestamp;
 
-/// Past the limit the wait doubles with each failure, so many times.
+/// How often the wait doubles past the limit, with each failure.
 const MAX_DOUBLINGS: u32 = 2;
 
-/// Whom a count is kept of, which says how it goes on past its limit.
+/// What a count belongs to, which decides how it continues past its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// A client address: its count begins anew when the window is over.
+    /// A client address: its count starts over when the window ends.
     Address,
-    /// An account, whoever tries: past the limit one attempt after a window's wait, and each
-    /// further wait is longer; a window without any forgets them all. Addresses that have not
-    /// failed at it lately wait half as long, so that whoever keeps trying is not always first.
+    /// An account, from any address: past the limit one attempt after a window's lockout, and
+    /// each further lockout is longer; a window without an attempt clears the count. Addresses
+    /// that have not failed at it lately wait half as long, so that one that keeps trying is not
+    /// always first.
     Account,
-    /// That an address has failed at an account lately.
+    /// An address that has failed at an account lately.
     FailedAddress,
-    /// An account from an address that it has logged in from: counted as an account is, but
-    /// apart from what others do.
+    /// An account from an address that it was logged in from: counted like an account, but
+    /// separately from other addresses.
     KnownAddress,
 }
 
@@ -33,14 +34,14 @@ pub(crate) struct Counted {
     pub scope: Scope,
 }
 
-/// Who makes the attempt.
+/// Where the attempt comes from, as the account knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// The account has logged in from it.
+    /// The account was logged in from it.
     Known,
     /// It has failed at the account lately.
     Failed,
-    /// Neither, or it is not known where the attempt comes from.
+    /// Neither, or the address is unknown.
     New,
 }
 
@@ -89,7 +90,7 @@ impl Counted {
             count: made,
             window_from,
             blocked_until,
-            // That an address is known is remembered for longer than any count.
+            // Known addresses outlast every count.
             expires_at: tally.expires_at.max(match self.scope {
                 Scope::FailedAddress => now.after(2 * self.longest_wait()),
                 _ => window_from.after(window),
@@ -97,8 +98,8 @@ impl Counted {
         })
     }
 
-    /// The tally as far as it can have been made by now. After the clock was set back it may be
-    /// further ahead than any wait goes, and would be waited for until the clock is there again.
+    /// The tally, cut to what it can be by now. After the clock was set back it may lie further
+    /// ahead than the longest lockout, and would last until the clock has caught up.
     pub fn settled(&self, tally: Tally, now: Timestamp) -> Tally {
         let (window_from, blocked_until) = match (self.scope, tally.blocked_until) {
             (Scope::Account | Scope::KnownAddress, Some(until)) => {
@@ -117,7 +118,7 @@ impl Counted {
         }
     }
 
-    /// How long to wait after so many attempts, past the limit.
+    /// The lockout after `count` attempts, past the limit.
     fn wait(&self, made: i64) -> Duration {
         let past = u32::try_from(made - i64::from(self.limit.count)).unwrap_or(0);
         self.limit.window * (1 << past.min(MAX_DOUBLINGS))
@@ -127,10 +128,10 @@ impl Counted {
         self.limit.window * (1 << MAX_DOUBLINGS)
     }
 
-    /// The tally without an attempt that was counted but has not failed.
+    /// The tally less one attempt that was counted and then did not fail.
     pub fn less_one(&self, tally: Tally) -> Tally {
         let count = (tally.count - 1).max(0);
-        // An account past its limit is blocked by its last attempt, which was this one.
+        // An account past its limit is locked out by its last attempt, which was this one.
         let is_blocked = self.scope == Scope::Address && count >= i64::from(self.limit.count);
         Tally {
             count,

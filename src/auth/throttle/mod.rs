@@ -1,4 +1,4 @@
-//! Attempts that are counted, so that guessing gets slow (ASVS 6.3.1, NIST SP 800-63B-4 3.2.2).
+//! Rate limits, so that guessing gets slow (ASVS 6.3.1, NIST SP 800-63B-4 3.2.2).
 
 mod address_limit;
 pub(crate) mod counter;
@@ -25,16 +25,15 @@ use crate::{
     http::Error,
 };
 
-/// An address that an account has logged in from is known to it for so long: guesses made
-/// elsewhere do not lock its owner out there.
+/// How long an address that an account was logged in from is known to it: guesses made elsewhere
+/// do not lock its owner out there.
 const KNOWN_ADDRESS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// So many sign-ups may be tried for each that may succeed: taken names and weak passwords cost
-/// work, too.
+/// Attempted sign-ups for each that may succeed: taken names and weak passwords cost work, too.
 const TRIES_PER_SIGNUP: u32 = 5;
-/// Whoever has a /64 has all of its addresses.
+/// A client that has one address of a /64 has all of them.
 const IPV6_PREFIX: u8 = 64;
 
-/// How many attempts there may be.
+/// The rate limits of logins and sign-ups.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throttle {
     pub per_account: Option<RateLimit>,
@@ -42,7 +41,7 @@ pub(crate) struct Throttle {
     pub signups: Option<RateLimit>,
 }
 
-/// An attempt at something guarded, and everything it is counted under.
+/// A rate-limited attempt, and every count that it adds to.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     counts: Vec<Counted>,
@@ -61,7 +60,7 @@ pub(crate) enum Used {
 }
 
 impl Throttle {
-    /// A log-in by this name, whether there is such an account or not.
+    /// A login by this name, whether the account exists or not.
     pub fn log_in(&self, name: &str, ip: Option<IpAddr>) -> Attempt {
         let mut counts = Vec::new();
         if let (Some(limit), Some(ip)) = (self.per_address, ip) {
@@ -81,7 +80,7 @@ impl Throttle {
         Attempt::new(counts)
     }
 
-    /// Somebody has to show on a session that they know its user's password.
+    /// A password change, which verifies the current password.
     pub fn password_change(&self, session_id: Uuid) -> Attempt {
         let key = format!("password on {session_id}");
         let counted = |limit| Counted::new(key, limit, Scope::Account);
@@ -97,7 +96,7 @@ impl Throttle {
         Attempt::new(counted.into_iter().collect())
     }
 
-    /// That somebody tries to sign up, to be counted before any work is done for it.
+    /// An attempted sign-up, to be counted before any work is done for it.
     pub fn sign_up_try(&self, ip: Option<IpAddr>) -> Attempt {
         let counted = self.signups.zip(ip).map(|(limit, ip)| {
             let key = format!("sign-up tried from {}", network(ip));
@@ -116,7 +115,7 @@ impl Attempt {
         }
     }
 
-    /// Looks whether the attempt must wait, before any work is spent on it.
+    /// Checks whether the attempt must wait, before any work is spent on it.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] when it must.
@@ -155,8 +154,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Counts the attempt as failed until it has succeeded, so that of many at once none is
-    /// overlooked.
+    /// Counts the attempt as failed until it has succeeded, so that concurrent ones all count.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] when it must wait; nothing is counted then.
@@ -204,8 +202,8 @@ impl Attempt {
         Ok(used)
     }
 
-    /// Takes the attempt back, as it has succeeded: the account's count is cleared, and the
-    /// address known to it from now on.
+    /// Takes back an attempt that succeeded: the account's count is cleared, and the address is
+    /// known to it from now on.
     pub async fn succeed(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         for counted in &self.counts {
             if counted.scope == Scope::Address {
@@ -216,7 +214,7 @@ impl Attempt {
         self.welcome(tx, now).await
     }
 
-    /// Takes the attempt back, as nothing has come of it: neither a failure nor a success.
+    /// Takes back an attempt that neither failed nor succeeded.
     pub async fn take_back(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let decisive = |counted: &&Counted| self.is_decided_by(counted);
         let mut tx = db.begin().await?;
@@ -227,8 +225,8 @@ impl Attempt {
         Ok(tx.commit().await?)
     }
 
-    /// Clears the account's count and has the address known to it: somebody has logged in
-    /// without an attempt that was counted.
+    /// Clears the account's count and makes the address known to it, after a login that was not
+    /// counted as an attempt.
     pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         for counted in &self.counts {
             let key = &counted.key;
@@ -244,7 +242,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Puts right what a clock set back has left too far ahead; whether there was anything.
+    /// Cuts tallies that a clock set back has left too far ahead; returns whether there were any.
     fn settle(&self, tallies: &mut [(String, Tally)], now: Timestamp) -> bool {
         let mut is_changed = false;
         for (key, tally) in tallies {
@@ -257,8 +255,8 @@ impl Attempt {
         is_changed
     }
 
-    /// Puts it right in the database: else every wait would begin anew until the clock is where
-    /// it was.
+    /// Stores the cut tallies: otherwise every lockout would start over until the clock has caught
+    /// up.
     async fn put_settled(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let mut tx = db.begin().await?;
         for counted in &self.counts {
@@ -268,7 +266,7 @@ impl Attempt {
         Ok(tx.commit().await?)
     }
 
-    /// Where the address is known to the account, its own count decides, not everybody's.
+    /// Where the address is known to the account, its own count decides, not the account's.
     fn is_decided_by(&self, counted: &Counted) -> bool {
         match counted.scope {
             Scope::Address => true,
@@ -285,14 +283,13 @@ impl From<Wait> for Error {
     }
 }
 
-/// Forgets what was counted of an account's log-ins and where it is known, as its password is
-/// another from now on.
+/// Clears an account's counts and known addresses, as its password has changed.
 pub(crate) async fn forget_log_ins(tx: &mut Tx, username: &str) -> sqlx::Result<()> {
     throttle::store::delete_all(tx, &account_key(username)).await
 }
 
-/// What a name's attempts are counted under. A digest: what is typed as a name may be a
-/// password, and may be long.
+/// The key of a name's count. A digest, since what is typed as a name may be a password, and
+/// may be long.
 fn account_key(name: &str) -> String {
     // What is no name need not be composed to be told from others.
     let digest = if Username::is_too_long(name) {
@@ -304,7 +301,7 @@ fn account_key(name: &str) -> String {
     format!("log-in of {digest:032x}")
 }
 
-/// Everybody who may have this address, too.
+/// The address, or for IPv6 its /64.
 pub(crate) fn network(ip: IpAddr) -> IpNet {
     let ip = ip.to_canonical();
     match ip {

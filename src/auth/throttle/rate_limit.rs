@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// At most so many attempts within a window of time.
+/// A number of attempts within a window of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
     /// Attempts; at least one.
     pub count: u32,
-    /// The time within which they are counted.
+    /// The window.
     pub window: Duration,
 }
 
 impl RateLimit {
-    /// A limit of `count` attempts within `window`; both count as at least one, of anything.
+    /// At most `count` attempts within `window`, but at least one attempt and one second.
     pub fn new(count: u32, window: Duration) -> Self {
         Self {
             count: count.max(1),

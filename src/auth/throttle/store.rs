@@ -7,7 +7,7 @@ use crate::{
     db::{Db, Tx, in_tx, on_reader, on_writer},
 };
 
-/// What has been counted under one key.
+/// The count under one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct Tally {
     pub count: i64,
@@ -15,12 +15,12 @@ pub(crate) struct Tally {
     pub window_from: Timestamp,
     /// Before this moment every attempt is refused.
     pub blocked_until: Option<Timestamp>,
-    /// From this moment on it says nothing any more.
+    /// From this moment on it no longer counts.
     pub expires_at: Timestamp,
 }
 
 impl Tally {
-    /// Nothing counted yet.
+    /// An empty tally.
     pub fn new(now: Timestamp, expires_at: Timestamp) -> Self {
         Self {
             count: 0,
@@ -38,7 +38,7 @@ struct Row {
     tally: Tally,
 }
 
-/// The tallies of `keys`, where there are any.
+/// The tallies of `keys` that exist.
 pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Tally)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -56,7 +56,7 @@ pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Ta
     Ok(rows.into_iter().map(|row| (row.key, row.tally)).collect())
 }
 
-/// The tally of `key`, locked until the transaction ends; made where there was none.
+/// The tally of `key`, locked until the transaction ends; created if it does not exist.
 pub(crate) async fn lock(tx: &mut Tx, key: &str, now: Timestamp) -> sqlx::Result<Tally> {
     in_tx!(tx, conn => sqlx::query_as(
         "insert into throttles (key, count, window_from, blocked_until, expires_at)
@@ -70,7 +70,7 @@ pub(crate) async fn lock(tx: &mut Tx, key: &str, now: Timestamp) -> sqlx::Result
     .await)
 }
 
-/// Has the tally of `key` be this one.
+/// Stores the tally of `key`.
 pub(crate) async fn put(tx: &mut Tx, key: &str, tally: Tally) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "insert into throttles (key, count, window_from, blocked_until, expires_at)
@@ -89,7 +89,7 @@ pub(crate) async fn put(tx: &mut Tx, key: &str, tally: Tally) -> sqlx::Result<()
     .map(drop))
 }
 
-/// Forgets what was counted under `key`.
+/// Deletes the tally of `key`.
 pub(crate) async fn delete(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1")
         .bind(key)
@@ -98,7 +98,7 @@ pub(crate) async fn delete(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
         .map(drop))
 }
 
-/// Forgets what was counted under `key`, and under it at any address.
+/// Deletes the tallies of `key` and of `key` at any address.
 pub(crate) async fn delete_all(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1 or key like $2")
         .bind(key)
@@ -108,7 +108,7 @@ pub(crate) async fn delete_all(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
         .map(drop))
 }
 
-/// Removes up to `limit` rows that say nothing any more; how many there were.
+/// Removes up to `limit` tallies that no longer count; returns how many.
 pub(crate) async fn purge(db: &Db, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
     on_writer!(db, conn => sqlx::query(
         "delete from throttles where key in

@@ -1,4 +1,4 @@
-//! E-mail addresses, read by a library and compared without case.
+//! E-mail addresses, parsed by a library and compared without case.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3).
 const MAX_BYTES: usize = 254;
-/// What a local part holds in quotes alone (RFC 5322, 3.2.3).
+/// Characters that a local part may have in quotes alone (RFC 5322, 3.2.3).
 const SPECIALS: &str = r#"()<>[]:;@\,""#;
 
 /// An e-mail address.
@@ -21,8 +21,8 @@ impl Email {
         &self.0
     }
 
-    /// What makes two addresses the same: the address without quotes that it can do without,
-    /// its domain in letters, and all of it after NFKC and case folding.
+    /// The key that addresses are compared by: without needless quotes, with the domain decoded
+    /// from punycode, after NFKC and case folding.
     pub fn key(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
         let (unicode, read) = idna::domain_to_unicode(domain);
@@ -36,8 +36,7 @@ fn fold(text: &str) -> String {
     text.nfkc().default_case_fold().nfkc().collect()
 }
 
-/// A local part as short as it can be written: `"ann"` is `ann`, and `"a\nn"` too (RFC 5321,
-/// 4.1.2).
+/// The shortest form of a local part: `"ann"` is `ann`, and so is `"a\nn"` (RFC 5321, 4.1.2).
 fn without_quotes(local: &str) -> String {
     let quoted = local
         .strip_prefix('"')

@@ -31,23 +31,23 @@ pub struct User {
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountState {
-    /// It may.
+    /// It may be used.
     Enabled,
-    /// An operator has closed it.
+    /// An operator has disabled it.
     Disabled,
 }
 
-/// A user with what only the auth and the operator may see.
+/// A user with what only the operator may see.
 #[derive(Clone, Debug, FromRow)]
 pub struct Account {
-    /// What everybody may see.
+    /// The user.
     #[sqlx(flatten)]
     pub user: User,
-    /// The argon2id hash of the password; none for an account that has no password.
+    /// The argon2id hash of the password; none for an account without one.
     pub password_hash: Option<String>,
     /// When they last logged in.
     pub last_login_at: Option<Timestamp>,
-    /// When an operator closed the account.
+    /// When an operator disabled the account.
     pub disabled_at: Option<Timestamp>,
 }
 
@@ -62,18 +62,18 @@ impl Account {
     }
 }
 
-/// What an account is made of.
+/// A valid new account.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
     /// Unique.
     pub username: Username,
     /// Unique, if there is one.
     pub email: Option<Email>,
-    /// None for an account that has no password.
+    /// The hash; none for an account without a password.
     pub password_hash: Option<String>,
 }
 
-/// What keeps a new account from being made.
+/// Why an account cannot be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// Somebody has the username.

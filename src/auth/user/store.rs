@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Tx, in_tx, on_reader, on_writer},
 };
 
-/// Makes an account; none when the name or the address is taken (see [`find_taken`]).
+/// Inserts an account; none when the name or the address is taken (see [`find_taken`]).
 pub(crate) async fn insert(
     tx: &mut Tx,
     account: &NewAccount,
@@ -32,7 +32,7 @@ pub(crate) async fn insert(
     .await)
 }
 
-/// Which of the two is taken, if any.
+/// Whether the name or the address is taken.
 pub(crate) async fn find_taken(
     db: &Db,
     username: &Username,
@@ -53,7 +53,7 @@ pub(crate) async fn find_taken(
     })
 }
 
-/// The account of this name.
+/// The account with this name.
 pub(crate) async fn find(db: &Db, username: &Username) -> sqlx::Result<Option<Account>> {
     on_reader!(db, conn => sqlx::query_as(
         "select id, username, email, created_at, password_hash, last_login_at, disabled_at
@@ -75,7 +75,7 @@ pub(crate) async fn find_by_id(db: &Db, id: Uuid) -> sqlx::Result<Option<Account
     .await)
 }
 
-/// The `limit` accounts whose name comes after `after`, in the order of their names.
+/// Up to `limit` accounts whose name sorts after `after`, sorted by name.
 pub(crate) async fn list(db: &Db, after: &str, limit: i64) -> sqlx::Result<Vec<(String, Account)>> {
     #[derive(FromRow)]
     struct Row {
@@ -98,8 +98,8 @@ pub(crate) async fn list(db: &Db, after: &str, limit: i64) -> sqlx::Result<Vec<(
         .collect())
 }
 
-/// Notes a log-in, unless the account is no longer as it was when its password was checked:
-/// then false. Locks the row, so that log-ins of one user come one after another.
+/// Records a login; false when the account has changed since its password was verified. Locks the
+/// row, so that the logins of one user run one after another.
 pub(crate) async fn note_login(
     tx: &mut Tx,
     checked: &Account,
@@ -117,7 +117,7 @@ pub(crate) async fn note_login(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Notes that a new user is logged in by their sign-up.
+/// Records that a sign-up has logged its user in.
 pub(crate) async fn note_first_login(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("update users set last_login_at = created_at where id = $1")
         .bind(id)
@@ -126,8 +126,7 @@ pub(crate) async fn note_first_login(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> 
         .map(drop))
 }
 
-/// Changes the password of an account whose password is still `old_hash`; false when it is
-/// not.
+/// Changes the password of an account if it is still `old_hash`; false when it is not.
 pub(crate) async fn change_password(
     tx: &mut Tx,
     id: Uuid,
@@ -146,7 +145,7 @@ pub(crate) async fn change_password(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Sets the password of an account, whatever it was.
+/// Sets the password of an account.
 pub(crate) async fn set_password(tx: &mut Tx, id: Uuid, hash: &str) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("update users set password_hash = $1 where id = $2")
         .bind(hash)
@@ -156,8 +155,7 @@ pub(crate) async fn set_password(tx: &mut Tx, id: Uuid, hash: &str) -> sqlx::Res
         .map(drop))
 }
 
-/// Has log-ins and other changes of this user wait for the end of the transaction, so that
-/// it sees every session of theirs.
+/// Locks the user until the transaction ends, so that it sees every session of theirs.
 pub(crate) async fn lock(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("update users set id = id where id = $1")
         .bind(id)
@@ -166,7 +164,7 @@ pub(crate) async fn lock(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
         .map(drop))
 }
 
-/// Replaces a hash by one of the same password at a higher cost.
+/// Replaces a hash with one of the same password at a higher cost.
 pub(crate) async fn rehash(db: &Db, id: Uuid, old_hash: &str, new_hash: &str) -> sqlx::Result<()> {
     on_writer!(db, conn => sqlx::query(
         "update users set password_hash = $1 where id = $2 and password_hash = $3",
@@ -179,7 +177,7 @@ pub(crate) async fn rehash(db: &Db, id: Uuid, old_hash: &str, new_hash: &str) ->
     .map(drop))
 }
 
-/// Closes the account, or opens it again.
+/// Disables or enables the account.
 pub(crate) async fn set_state(
     tx: &mut Tx,
     id: Uuid,

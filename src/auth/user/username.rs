@@ -1,4 +1,4 @@
-//! Names as people type them, and when two of them are the same.
+//! Usernames, and when two of them are the same.
 
 use caseless::Caseless;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -6,12 +6,12 @@ use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
 const MIN_CHARS: usize = 2;
 const MAX_CHARS: usize = 32;
-/// In a row, as many as a syllable of Burmese or Tibetan has (UTS #39, 5.4).
+/// Marks in a row, as many as a syllable of Burmese or Tibetan has (UTS #39, 5.4).
 const MAX_MARKS: usize = 4;
-/// Past it no text has few enough characters, however it is composed: each is written as four
-/// at most, of four bytes at most.
+/// A longer text has too many characters however it is composed: each decomposes to four at most,
+/// of four bytes at most.
 const MAX_BYTES: usize = MAX_CHARS * 4 * 4;
-/// Letters to Unicode, nothing to the eye.
+/// Letters by Unicode that are invisible.
 const INVISIBLE_LETTERS: [char; 2] = ['\u{115F}', '\u{1160}'];
 
 /// A username: 2 to 32 letters, digits, `.`, `_`, `-`.
@@ -22,7 +22,7 @@ pub struct Username {
 }
 
 impl Username {
-    /// Takes `text` as a username, or says what would be one.
+    /// Parses a username; the error says what would be one.
     pub fn parse(text: &str) -> Result<Self, String> {
         if Self::is_too_long(text) {
             return Err(expected());
@@ -40,8 +40,8 @@ impl Username {
         })
     }
 
-    /// Takes `text` as the username of somebody who signs up: one that looks like no other but
-    /// for letters that their own script writes alike.
+    /// Parses the username of a sign-up, which must not look like another, except by letters that
+    /// one script writes alike.
     pub fn for_sign_up(text: &str) -> Result<Self, String> {
         let username = Self::parse(text)?;
         let composed: String = text.nfkc().collect();
@@ -56,13 +56,13 @@ impl Username {
         }
     }
 
-    /// Whether `text` is longer than any username, however it is composed. To be asked first:
-    /// what it costs to compose a text grows with its length.
+    /// Whether `text` is longer than any username, however it is composed. Checked first, as the
+    /// cost of composing a text grows with its length.
     pub fn is_too_long(text: &str) -> bool {
         text.len() > MAX_BYTES
     }
 
-    /// What `text` is compared by, whether it is a username or not.
+    /// The key that `text` is compared by, whether it is a username or not.
     pub fn key_of(text: &str) -> String {
         text.nfkc().default_case_fold().nfkc().collect()
     }
@@ -72,7 +72,7 @@ impl Username {
         &self.shown
     }
 
-    /// What makes two names the same: the name after NFKC and case folding.
+    /// The key that names are compared by: the name after NFKC and case folding.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -82,7 +82,7 @@ fn expected() -> String {
     format!("must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'")
 }
 
-/// Whether every character is one of those, or a mark that its script writes letters with.
+/// Whether every character is allowed, or a mark that its script writes letters with.
 fn is_spelled_well(text: &str) -> bool {
     let mut follows_letter = false;
     text.chars().all(|char| {
@@ -96,9 +96,9 @@ fn is_spelled_well(text: &str) -> bool {
     })
 }
 
-/// Whether a name is Highly Restrictive as UTS #39, 5.2, has it, which no default-ignorable code
-/// point and no mix of scripts is but those of Chinese, Japanese and Korean with Latin; and piles
-/// up no marks (5.4).
+/// Whether a name is Highly Restrictive (UTS #39, 5.2), which excludes default-ignorable code
+/// points and every mix of scripts except Chinese, Japanese and Korean with Latin; and has no
+/// piled-up marks (5.4).
 fn looks_like_itself(composed: &str) -> bool {
     let mut marks = Vec::new();
     let has_few_marks = composed.chars().all(|char| {
