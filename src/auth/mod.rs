@@ -39,6 +39,7 @@ pub use self::{
 };
 pub use tower_sessions::Session;
 
+#[cfg(feature = "server")]
 pub(crate) use builder::spare_cores;
 
 use self::{account::credentials::Credentials, audit::Action, routes::Services, session::Sessions};

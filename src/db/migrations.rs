@@ -68,13 +68,13 @@ impl Db {
 
     pub(crate) async fn apply(&self, set: &Migrations) -> Result<(), MigrateError> {
         let mut tx = self.begin().await?;
-        if matches!(tx, Tx::Postgres(_)) {
+        if tx.is_postgres() {
             let lock = format!("select pg_advisory_xact_lock({POSTGRES_LOCK})");
             execute(&mut tx, &lock).await?;
         }
         create_table(&mut tx, set.table).await?;
         let mut wanted: Vec<&Migration> = set.portable.iter().collect();
-        if matches!(tx, Tx::Postgres(_)) {
+        if tx.is_postgres() {
             wanted.extend(set.postgres.iter().flat_map(Migrator::iter));
         }
         wanted.sort_by_key(|migration| migration.version);
@@ -144,20 +144,12 @@ async fn record(tx: &mut Tx, table: &str, migration: &Migration) -> sqlx::Result
 }
 
 async fn has_sqlx_table(tx: &mut Tx) -> sqlx::Result<bool> {
-    match tx {
-        Tx::Sqlite(tx, _) => {
-            sqlx::query_scalar("select exists (select 1 from sqlite_master where name = $1)")
-                .bind(SQLX_TABLE)
-                .fetch_one(&mut **tx)
-                .await
-        }
-        Tx::Postgres(tx) => {
-            sqlx::query_scalar("select to_regclass($1) is not null")
-                .bind(SQLX_TABLE)
-                .fetch_one(&mut **tx)
-                .await
-        }
-    }
+    let sql = if tx.is_postgres() {
+        "select to_regclass($1) is not null"
+    } else {
+        "select exists (select 1 from sqlite_master where name = $1)"
+    };
+    in_tx!(tx, conn => sqlx::query_scalar(sql).bind(SQLX_TABLE).fetch_one(conn).await)
 }
 
 /// Moves the records of ours out of sqlx's table, where earlier versions kept them and where an

@@ -4,20 +4,23 @@ mod connect;
 mod error;
 mod invalidation;
 mod migrations;
-mod ping;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record_stores;
-mod sqlite_file;
-mod timestamp;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod transaction;
 mod url;
 
 pub use connect::Db;
 pub use migrations::MigrateError;
 pub use transaction::Tx;
-pub use url::DatabaseUrl;
+pub use url::{DatabaseUrl, DatabaseUrlError};
 
+use connect::ACQUIRE_TIMEOUT;
 pub(crate) use connect::Pools;
 pub(crate) use error::is_unavailable;
 pub(crate) use invalidation::{Revocable, Revocations, Stamp};
+#[cfg(feature = "server")]
 pub(crate) use migrations::Migrations;
 pub(crate) use transaction::{in_tx, on_reader, on_small_reader, on_writer};

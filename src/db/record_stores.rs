@@ -3,22 +3,27 @@
 use std::sync::Arc;
 
 use tower_sessions::SessionStore;
-use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
 
 use super::{Db, Pools};
 
 impl Db {
     /// The upstream store that reads session records.
+    ///
+    /// # Errors
+    /// When it does not take the name of our table or schema.
     pub(crate) fn record_reader(&self) -> Result<Arc<dyn SessionStore>, String> {
         Ok(match self.pools() {
-            Pools::Sqlite { read, .. } => {
-                Arc::new(SqliteStore::new(read.clone()).with_table_name("sessions")?)
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(sqlite) => {
+                let store = tower_sessions_sqlx_store::SqliteStore::new(sqlite.read.clone());
+                Arc::new(store.with_table_name("sessions")?)
             }
-            Pools::Postgres(pool) => Arc::new(
-                PostgresStore::new(pool.clone())
-                    .with_schema_name(self.schema())?
-                    .with_table_name("sessions")?,
-            ),
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(postgres) => {
+                let store = tower_sessions_sqlx_store::PostgresStore::new(postgres.pool.clone());
+                let store = store.with_schema_name(&postgres.schema)?;
+                Arc::new(store.with_table_name("sessions")?)
+            }
         })
     }
 }

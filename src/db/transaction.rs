@@ -4,16 +4,30 @@
 //! The texts keep to what both speak: `$1` parameters in the order of their first
 //! use, `returning`, `on conflict`, ids and times made in Rust.
 
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::Transaction;
+#[cfg(feature = "postgres")]
+use sqlx::{PgConnection, Postgres};
+#[cfg(feature = "sqlite")]
+use sqlx::{Sqlite, SqliteConnection};
 
-use super::{Db, Pools, sqlite_file::SqliteFile};
+#[cfg(feature = "sqlite")]
+use super::sqlite::SqliteFile;
+use super::{Db, Pools};
 
 /// Runs a statement that only reads.
 macro_rules! on_reader {
     ($db:expr, $conn:ident => $statement:expr) => {
         match $db.pools() {
-            $crate::db::Pools::Sqlite { read: $conn, .. } => $statement,
-            $crate::db::Pools::Postgres($conn) => $statement,
+            #[cfg(feature = "sqlite")]
+            $crate::db::Pools::Sqlite(pools) => {
+                let $conn = &pools.read;
+                $statement
+            }
+            #[cfg(feature = "postgres")]
+            $crate::db::Pools::Postgres(postgres) => {
+                let $conn = &postgres.pool;
+                $statement
+            }
         }
     };
 }
@@ -23,10 +37,16 @@ macro_rules! on_reader {
 macro_rules! on_small_reader {
     ($db:expr, $conn:ident => $statement:expr) => {
         match $db.pools() {
-            $crate::db::Pools::Sqlite {
-                read_small: $conn, ..
-            } => $statement,
-            $crate::db::Pools::Postgres($conn) => $statement,
+            #[cfg(feature = "sqlite")]
+            $crate::db::Pools::Sqlite(pools) => {
+                let $conn = &pools.read_small;
+                $statement
+            }
+            #[cfg(feature = "postgres")]
+            $crate::db::Pools::Postgres(postgres) => {
+                let $conn = &postgres.pool;
+                $statement
+            }
         }
     };
 }
@@ -35,10 +55,16 @@ macro_rules! on_small_reader {
 macro_rules! on_writer {
     ($db:expr, $conn:ident => $statement:expr) => {
         match $db.pools() {
-            $crate::db::Pools::Sqlite {
-                write: $conn, file, ..
-            } => file.checked($statement),
-            $crate::db::Pools::Postgres($conn) => $statement,
+            #[cfg(feature = "sqlite")]
+            $crate::db::Pools::Sqlite(pools) => {
+                let $conn = &pools.write;
+                pools.file.checked($statement)
+            }
+            #[cfg(feature = "postgres")]
+            $crate::db::Pools::Postgres(postgres) => {
+                let $conn = &postgres.pool;
+                $statement
+            }
         }
     };
 }
@@ -47,10 +73,12 @@ macro_rules! on_writer {
 macro_rules! in_tx {
     ($tx:expr, $conn:ident => $statement:expr) => {
         match $tx {
+            #[cfg(feature = "sqlite")]
             $crate::db::Tx::Sqlite(tx, _) => {
                 let $conn = &mut **tx;
                 $statement
             }
+            #[cfg(feature = "postgres")]
             $crate::db::Tx::Postgres(tx) => {
                 let $conn = &mut **tx;
                 $statement
@@ -63,27 +91,43 @@ pub(crate) use {in_tx, on_reader, on_small_reader, on_writer};
 
 /// A transaction that writes; rolled back unless committed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Tx {
+    #[cfg(feature = "sqlite")]
     #[doc(hidden)]
     Sqlite(Transaction<'static, Sqlite>, SqliteFile),
+    #[cfg(feature = "postgres")]
     #[doc(hidden)]
     Postgres(Transaction<'static, Postgres>),
 }
 
 impl Tx {
     /// The connection, when this is a transaction on SQLite.
+    #[cfg(feature = "sqlite")]
     pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
         match self {
             Self::Sqlite(tx, _) => Some(&mut **tx),
+            #[cfg(feature = "postgres")]
             Self::Postgres(_) => None,
         }
     }
 
     /// The connection, when this is a transaction on PostgreSQL.
+    #[cfg(feature = "postgres")]
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
         match self {
-            Self::Postgres(tx) => Some(&mut **tx),
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => None,
+            Self::Postgres(tx) => Some(&mut **tx),
+        }
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
         }
     }
 
@@ -91,7 +135,9 @@ impl Tx {
     /// file that was deleted or replaced.
     pub async fn commit(self) -> sqlx::Result<()> {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(tx, file) => file.checked(tx.commit().await),
+            #[cfg(feature = "postgres")]
             Self::Postgres(tx) => tx.commit().await,
         }
     }
@@ -111,17 +157,10 @@ impl Db {
     /// never committed.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         Ok(match self.pools() {
-            Pools::Sqlite { write, file, .. } => {
-                let write = write.clone();
-                let begun = tokio::spawn(async move { write.begin_with("begin immediate").await });
-                let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-                Tx::Sqlite(file.checked(begun)?, file.clone())
-            }
-            Pools::Postgres(pool) => {
-                let pool = pool.clone();
-                let begun = tokio::spawn(async move { pool.begin().await });
-                Tx::Postgres(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
-            }
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(sqlite) => Tx::Sqlite(sqlite.begin().await?, sqlite.file.clone()),
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(postgres) => Tx::Postgres(postgres.begin().await?),
         })
     }
 }

@@ -2,17 +2,49 @@
 
 use std::{fmt, str::FromStr};
 
-use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+#[cfg(feature = "postgres")]
+use sqlx::postgres::PgConnectOptions;
+#[cfg(feature = "sqlite")]
+use sqlx::sqlite::SqliteConnectOptions;
+use thiserror::Error;
 
 /// `DATABASE_URL`, read. Shows neither password nor parameters in `Debug`.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum DatabaseUrl {
     /// `sqlite://FILE`
+    #[cfg(feature = "sqlite")]
     Sqlite(SqliteConnectOptions),
     /// `postgres://USER:PASSWORD@HOST/DATABASE`
+    #[cfg(feature = "postgres")]
     Postgres(PgConnectOptions),
 }
 
+/// What is wrong with an address. It is not repeated, since it may hold a password.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DatabaseUrlError {
+    /// SQLite without a file.
+    #[error("must name a file, as in sqlite://handstamp.db")]
+    NoFile,
+    /// SQLite in memory.
+    #[error("must name a file: a database in memory is lost with its connection")]
+    InMemory,
+    /// SQLite with something that is no parameter of it.
+    #[error("must be sqlite://FILE, without unknown parameters")]
+    NotSqlite,
+    /// No address of a PostgreSQL server.
+    #[error("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    NotPostgres,
+    /// Neither of the two.
+    #[error("must start with sqlite:// or postgres://")]
+    UnknownScheme,
+    /// A database whose Cargo feature is off.
+    #[error("needs handstamp's Cargo feature `{0}`")]
+    NotBuiltIn(&'static str),
+}
+
+#[cfg(feature = "sqlite")]
 impl Default for DatabaseUrl {
     /// `sqlite://handstamp.db`, in the working directory.
     fn default() -> Self {
@@ -21,39 +53,52 @@ impl Default for DatabaseUrl {
 }
 
 impl FromStr for DatabaseUrl {
-    type Err = String;
+    type Err = DatabaseUrlError;
 
-    /// Reads the address; the error says what is wrong without repeating it, since it
-    /// may hold a password.
-    fn from_str(url: &str) -> Result<Self, String> {
+    fn from_str(url: &str) -> Result<Self, DatabaseUrlError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
-            "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
-                Err("must name a file: a database in memory is lost with its connection".into())
-            }
-            "sqlite"
-                if url
-                    .trim_start_matches("sqlite:")
-                    .trim_matches('/')
-                    .is_empty() =>
-            {
-                Err("must name a file, as in sqlite://handstamp.db".into())
-            }
-            "sqlite" => url
-                .parse()
-                .map(Self::Sqlite)
-                .map_err(|_| "must be sqlite://FILE, without unknown parameters".into()),
-            "postgres" | "postgresql" => match url.parse::<PgConnectOptions>() {
-                Ok(server) if !is_misread(&server) => Ok(Self::Postgres(server)),
-                _ => Err("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()),
-            },
-            _ => Err("must start with sqlite:// or postgres://".into()),
+            "sqlite" => sqlite(url),
+            "postgres" | "postgresql" => postgres(url),
+            _ => Err(DatabaseUrlError::UnknownScheme),
         }
     }
 }
 
+#[cfg(feature = "sqlite")]
+fn sqlite(url: &str) -> Result<DatabaseUrl, DatabaseUrlError> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(DatabaseUrlError::InMemory);
+    }
+    let file = url.trim_start_matches("sqlite:").trim_matches('/');
+    if file.is_empty() {
+        return Err(DatabaseUrlError::NoFile);
+    }
+    let file = url.parse().map(DatabaseUrl::Sqlite);
+    file.map_err(|_| DatabaseUrlError::NotSqlite)
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_: &str) -> Result<DatabaseUrl, DatabaseUrlError> {
+    Err(DatabaseUrlError::NotBuiltIn("sqlite"))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str) -> Result<DatabaseUrl, DatabaseUrlError> {
+    match url.parse::<PgConnectOptions>() {
+        Ok(server) if !is_misread(&server) => Ok(DatabaseUrl::Postgres(server)),
+        _ => Err(DatabaseUrlError::NotPostgres),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str) -> Result<DatabaseUrl, DatabaseUrlError> {
+    Err(DatabaseUrlError::NotBuiltIn("postgres"))
+}
+
 /// Whether user and password were taken for a part of the database's name, which is shown: one
 /// slash too few, or too many, is enough.
+#[cfg(feature = "postgres")]
 fn is_misread(server: &PgConnectOptions) -> bool {
     server
         .get_database()
@@ -63,7 +108,9 @@ fn is_misread(server: &PgConnectOptions) -> bool {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(file) => write!(f, "sqlite://{}", file.get_filename().display()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(server) => write!(
                 f,
                 "postgres://{}:{}/{}",
@@ -81,7 +128,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
@@ -102,7 +149,7 @@ mod tests {
             "postgres:ann:hunter2@db/news",
             "postgres:///ann:hunter2@db/news",
         ] {
-            let reason = broken.parse::<DatabaseUrl>().unwrap_err();
+            let reason = broken.parse::<DatabaseUrl>().unwrap_err().to_string();
             assert!(!reason.contains("hunter2"), "{reason}");
         }
     }

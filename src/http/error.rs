@@ -81,6 +81,7 @@ impl Error {
     }
 
     /// One of each that a client can see.
+    #[cfg(feature = "server")]
     pub(crate) fn examples() -> impl Iterator<Item = Self> {
         let not_logged_in = Self::NotLoggedIn {
             reason: "no_cookie",

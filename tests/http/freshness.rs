@@ -75,19 +75,16 @@ pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
 
 /// Changes the database without the server's knowledge.
 pub async fn change_unheard(server: &Server, sql: &str) {
-    match server.auth.db().begin().await.unwrap() {
-        // On the connection whose own writes are not announced.
-        Tx::Sqlite(mut tx, _) => {
-            sqlx::query(sql).execute(&mut *tx).await.unwrap();
-            tx.commit().await.unwrap();
-        }
-        Tx::Postgres(mut tx) => {
-            let silence = "set local session_replication_role = replica";
-            sqlx::query(silence).execute(&mut *tx).await.unwrap();
-            sqlx::query(sql).execute(&mut *tx).await.unwrap();
-            tx.commit().await.unwrap();
-        }
+    let mut tx = server.auth.db().begin().await.unwrap();
+    if let Some(conn) = tx.sqlite() {
+        // By the connection whose own writes nobody is told of.
+        sqlx::query(sql).execute(conn).await.unwrap();
+    } else if let Some(conn) = tx.postgres() {
+        let silence = "set local session_replication_role = replica";
+        sqlx::query(silence).execute(&mut *conn).await.unwrap();
+        sqlx::query(sql).execute(conn).await.unwrap();
     }
+    tx.commit().await.unwrap();
 }
 
 async fn who_is_in_memory_needs_no_database(kind: Kind) {

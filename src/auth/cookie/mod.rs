@@ -4,7 +4,9 @@ pub(crate) mod keys;
 pub(crate) mod secret;
 pub(crate) mod token;
 
-pub(crate) use secret::{Secret, generate_secret_key};
+pub(crate) use secret::Secret;
+#[cfg(any(test, feature = "server"))]
+pub(crate) use secret::generate_secret_key;
 
 use std::time::Duration;
 

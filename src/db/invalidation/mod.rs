@@ -1,9 +1,5 @@
 //! What is no longer to be believed of what is kept in memory.
 
-mod postgres;
-mod sqlite;
-mod watch;
-
 use std::{
     sync::{
         Arc,
@@ -139,6 +135,7 @@ impl Revocations {
     }
 
     /// For now nothing will be told.
+    #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn deaf(&self) {
         self.0.believed_until.store(0, Ordering::SeqCst);
     }

@@ -21,7 +21,7 @@ use crate::{
         Accounts, Auth, BuildError, RateLimit, Secret, password::MIN_PASSWORD_LENGTHS, spare_cores,
     },
     clock::Clock,
-    db::{DatabaseUrl, Db},
+    db::{DatabaseUrl, DatabaseUrlError, Db},
     http::Layers,
     news,
 };
@@ -226,7 +226,10 @@ impl Config {
                 HeaderValue::from_static(DEFAULT_PAGE_CSP),
                 page_csp,
             ),
-            database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), str::parse),
+            database_url: env.read_with("DATABASE_URL", DatabaseUrl::default(), |url| {
+                url.parse()
+                    .map_err(|error: DatabaseUrlError| error.to_string())
+            }),
         };
         (env, config)
     }

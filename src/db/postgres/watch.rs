@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PURGE_EVERY: u32 = 240;
 
 /// Hears until the pool is closed.
-pub(crate) async fn watch(pool: &PgPool, revocations: &Revocations) {
+pub(super) async fn watch(pool: &PgPool, revocations: &Revocations) {
     let mut was_heard = true;
     while !pool.is_closed() {
         let Err(error) = hear(pool, revocations, &mut was_heard).await;

@@ -8,13 +8,14 @@ use std::{
 use sqlx::SqlitePool;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::db::{Revocations, sqlite_file::SqliteFile};
+use super::file::SqliteFile;
+use crate::db::Revocations;
 
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Asks the connection that does every write of this process, so that the number it is told
 /// moves only when another process has written.
-pub(crate) async fn watch(
+pub(super) async fn watch(
     write: &SqlitePool,
     writers: &AtomicU64,
     file: &SqliteFile,
