@@ -21,6 +21,7 @@ use super::{
 use crate::{
     clock::Clock,
     db::{Db, Tx},
+    http::CrossSite,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,6 +43,7 @@ pub struct AuthBuilder {
     throttle: Throttle,
     password_hashes_at_once: usize,
     trusted_proxies: Vec<IpNet>,
+    allowed_origins: Vec<String>,
     hooks: Hooks,
 }
 
@@ -52,6 +54,9 @@ pub enum BuildError {
     /// There is no key to sign cookies with.
     #[error("the secret key is not set")]
     NoSecretKey,
+    /// An allowed origin is not one.
+    #[error("an allowed origin is not one: {0}")]
+    AllowedOrigin(String),
     /// A parameter that a library below refuses.
     #[error("{0}")]
     Parameter(String),
@@ -92,6 +97,7 @@ impl AuthBuilder {
             },
             password_hashes_at_once: spare_cores(),
             trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
             hooks: Hooks::default(),
         }
     }
@@ -194,6 +200,14 @@ impl AuthBuilder {
         self
     }
 
+    /// Other origins whose pages may call [`Auth::router`] with cookies, as browsers write them:
+    /// `https://app.example`. None by default. Where [`Layers`](crate::http::Layers) are around
+    /// the app, theirs count.
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
+        self.allowed_origins = origins.into_iter().collect();
+        self
+    }
+
     /// Runs `hook` for each new account, in the transaction that inserts it: what it writes is
     /// committed with the account, and when it fails there is no account.
     ///
@@ -225,10 +239,14 @@ impl AuthBuilder {
     /// Builds it. The database has to be migrated before the first request.
     ///
     /// # Errors
-    /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::Parameter`] when the
-    /// shortest password is out of range.
+    /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::AllowedOrigin`];
+    /// [`BuildError::Parameter`] when the shortest password is out of range.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
+        let trusted_proxies: Arc<[IpNet]> = self.trusted_proxies.into();
+        let origins = self.allowed_origins;
+        let cross_site = CrossSite::new(trusted_proxies.clone(), origins, self.secure_cookies)
+            .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
         let keys = KeyRing::new(&secret_key, &self.secret_key_fallbacks);
         if !MIN_PASSWORD_LENGTHS.contains(&self.password_min_length) {
             let what = "the shortest password must have 8 to 64 characters";
@@ -255,7 +273,8 @@ impl AuthBuilder {
             },
             sign_up: self.sign_up,
             password_min_length: self.password_min_length,
-            trusted_proxies: self.trusted_proxies.into(),
+            trusted_proxies,
+            cross_site,
         })))
     }
 }

@@ -18,8 +18,10 @@ pub(crate) mod user;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit};
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use ipnet::IpNet;
+use tower::{Layer, layer::layer_fn};
+use tower_http::normalize_path::NormalizePathLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::{
@@ -46,7 +48,7 @@ use self::{account::credentials::Credentials, audit::Action, routes::Services, s
 use crate::{
     clock::Timestamp,
     db::Db,
-    http::{BODY_LIMIT, Error, run_to_completion},
+    http::{BODY_LIMIT, CrossSite, Error, run_to_completion},
 };
 
 /// Accounts, login and sessions on one database. Cheap to clone.
@@ -60,6 +62,7 @@ struct Parts {
     sign_up: bool,
     password_min_length: usize,
     trusted_proxies: Arc<[IpNet]>,
+    cross_site: CrossSite,
 }
 
 impl Auth {
@@ -120,11 +123,31 @@ impl Auth {
         .await
     }
 
-    /// The routes, to be merged into an app or nested in it: `nest("/api/auth", auth.router())`.
-    /// Cross-site requests are refused, and bodies over 64 KiB.
+    /// The routes, to be nested in an app: `nest("/api/auth", auth.router())`. Everything under
+    /// that path is theirs: what is unknown there is a 404 problem, and every path also answers
+    /// with a trailing slash. Cross-site requests are refused, and bodies over 64 KiB.
+    ///
+    /// It has a fallback; an app with one of its own that wants the routes at its root merges
+    /// [`routes`](Self::routes).
     pub fn router(&self) -> Router {
+        let routes = self.plain_routes().fallback(async || Error::NotFound);
+        let service = self.0.cross_site.clone().around_unchecked(routes);
+        Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(service))
+    }
+
+    /// The routes without a fallback, to be merged into an app: `merge(auth.routes())`. As
+    /// [`router`](Self::router), but for unknown paths and trailing slashes, which are the app's.
+    pub fn routes(&self) -> Router {
+        let cross_site = self.0.cross_site.clone();
+        let layer = layer_fn(move |route| cross_site.clone().around_unchecked(route));
+        self.plain_routes().layer(layer)
+    }
+
+    fn plain_routes(&self) -> Router {
         let router: Router = self.documented_router().into();
-        router.layer(DefaultBodyLimit::max(BODY_LIMIT))
+        router
+            .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
     }
 
     /// The routes with their description, for an app that describes its own (OpenAPI).

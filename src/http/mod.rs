@@ -14,6 +14,7 @@ mod serve;
 pub use client::{Client, client_ip, is_https};
 pub use error::{Error, FieldErrors, Problem, problem_response};
 pub use extract::{JsonBody, OneId, PathIds, QueryString};
+pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
 pub use serve::{HttpService, TooFewOpenFiles, raise_open_files, serve};
 

@@ -25,9 +25,13 @@ pub(super) struct Schemes {
 }
 
 impl Schemes {
-    pub fn new(trusted_proxies: Vec<IpNet>, allowed_origins: Vec<String>, is_https: bool) -> Self {
+    pub fn new(
+        trusted_proxies: Arc<[IpNet]>,
+        allowed_origins: Vec<String>,
+        is_https: bool,
+    ) -> Self {
         Self {
-            trusted_proxies: trusted_proxies.into(),
+            trusted_proxies,
             allowed_origins: allowed_origins.into(),
             is_https,
         }
@@ -67,6 +71,6 @@ impl Schemes {
 }
 
 /// Those that the cross-site check lets pass.
-fn is_safe(method: &Method) -> bool {
+pub(super) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }

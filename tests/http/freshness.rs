@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use handstamp::{
-    auth::{AccountState, Accounts, Application},
-    db::Tx,
-};
+use handstamp::auth::{AccountState, Accounts, Application};
 use reqwest::Method;
 use serde_json::json;
 

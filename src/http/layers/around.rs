@@ -24,7 +24,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
 use crate::http::{
-    Error, Problem,
+    Error,
     host::names_host,
     request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id, without_span},
 };
@@ -196,25 +196,17 @@ fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     Error::internal(format!("panic: {}", message.unwrap_or_default())).into_response()
 }
 
-/// Gives a body to every error that a library answered with a bare status.
+/// Gives a body to every error that has none; an app's own pass untouched.
 fn error_as_problem(answer: Response) -> Response {
     let status = answer.status();
-    if !(status.is_client_error() || status.is_server_error()) {
-        return answer;
-    }
-    // Ours: a problem, or the page that says so to a person.
-    let is_ours = answer
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| {
-            value == Problem::MEDIA_TYPE || value.as_bytes().starts_with(b"text/html")
-        });
-    if is_ours {
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || !is_empty(&answer) {
         return answer;
     }
     let error = match status {
         StatusCode::SERVICE_UNAVAILABLE => Error::Unavailable(None),
-        StatusCode::INTERNAL_SERVER_ERROR => Error::Status(status),
+        StatusCode::GATEWAY_TIMEOUT => Error::Timeout,
+        StatusCode::FORBIDDEN => Error::Forbidden,
         StatusCode::NOT_FOUND => Error::NotFound,
         _ => Error::Status(status),
     };
@@ -225,4 +217,10 @@ fn error_as_problem(answer: Response) -> Response {
         headers.insert(name, value.clone());
     }
     (headers, problem).into_response()
+}
+
+/// The response to a `HEAD` has no body, but the length of the one that it stands for.
+fn is_empty(answer: &Response) -> bool {
+    let length = answer.headers().get(header::CONTENT_LENGTH);
+    answer.body().is_end_stream() && length.is_none_or(|length| length == "0")
 }

@@ -1,27 +1,19 @@
 //! What stands around every route: request ids, logs, limits, the cross-site check.
 
 mod around;
+mod cross_site;
 
 pub use around::BODY_LIMIT;
-use around::REQUEST_TIMEOUT;
+pub(crate) use cross_site::CrossSite;
 
 use std::time::Duration;
 
-use crate::http::origin::Schemes;
-use axum::{
-    Router,
-    extract::Request,
-    http::{HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Router, http::StatusCode};
 use ipnet::IpNet;
-use tower::ServiceBuilder;
-use tower_http::{
-    cors::CorsLayer,
-    csrf::{ConfigError, CsrfLayer, ProtectionError, ProtectionErrorKind},
-};
+use tower::Layer;
+use tower_http::csrf::ConfigError;
 
-use self::around::AroundLayer;
+use self::around::{AroundLayer, REQUEST_TIMEOUT};
 use crate::http::{Error, HttpService};
 
 /// What is done to every request and response of an app: request ids and logs, limits of time
@@ -98,50 +90,11 @@ impl Layers {
             allowed_origins,
             trusted_proxies,
         } = self;
-        let schemes = Schemes::new(trusted_proxies, allowed_origins.clone(), around.hsts);
-        let layers = ServiceBuilder::new()
-            .layer(around)
-            .option_layer((!allowed_origins.is_empty()).then(|| cors(&allowed_origins)))
-            .map_request(move |request: Request| schemes.distrust_others(request))
-            .layer(csrf(&allowed_origins)?);
+        let cross_site = CrossSite::new(trusted_proxies, allowed_origins, around.hsts)?;
         let router = router
             .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
             // Else each request makes its handler anew.
             .with_state(());
-        Ok(layers.service(router))
+        Ok(around.layer(cross_site.around(router)))
     }
-}
-
-/// Fetch Metadata, then Origin, whose scheme [`Schemes`] has compared. curl sends neither, and
-/// passes.
-fn csrf(
-    allowed_origins: &[String],
-) -> Result<CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>>, ConfigError> {
-    let refuse = |refused: ProtectionError| match refused.kind() {
-        // The browser does not say what the page is to us: a proxy may have changed the host.
-        ProtectionErrorKind::CrossOriginRequestFromOldBrowser => Error::OtherOrigin,
-        _ => Error::CrossSite,
-    };
-    let layer =
-        CsrfLayer::new().with_rejection_response(move |refused| refuse(refused).into_response());
-    allowed_origins
-        .iter()
-        .try_fold(layer, |layer, origin| layer.add_trusted_origin(origin))
-}
-
-fn cors(allowed_origins: &[String]) -> CorsLayer {
-    let origins = allowed_origins
-        .iter()
-        .filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
-        .allow_origin(origins.collect::<Vec<_>>())
-        .allow_credentials(true)
-        .allow_headers([header::CONTENT_TYPE])
-        .allow_methods([
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
 }

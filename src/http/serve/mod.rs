@@ -3,22 +3,27 @@
 mod head_timer;
 mod http_service;
 mod open_files;
+mod placed;
 mod room;
 
 pub use http_service::HttpService;
 pub use open_files::{TooFewOpenFiles, raise_open_files};
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use self::{
     open_files::connection_limit,
+    placed::Placed,
     room::{Place, Room},
 };
 
@@ -33,11 +38,11 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Serves `app` until `stop` is ready, then finishes the requests under way. The address of
 /// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
-/// process may have open as far as the system lets it.
+/// process may have open as far as the system lets it. WebSockets work; they are not waited for.
 pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
     let room = Room::new(connection_limit());
-    let connections = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    let (stopping, running) = watch::channel(());
+    let mut stop = pin!(stop);
     loop {
         let (place, stream, peer) = tokio::select! {
             () = &mut stop => break,
@@ -62,16 +67,24 @@ pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Futu
             .timer(head_timer)
             .header_read_timeout(HEAD_TIMEOUT)
             .max_header_size(MAX_HEAD_BYTES)
-            .serve_connection(with_write_timeout(stream), service);
-        let connection = connections.watch(connection);
+            .serve_connection(io(stream, place), service)
+            .with_upgrades();
+        let mut running = running.clone();
         tokio::spawn(async move {
+            let mut connection = pin!(connection);
             // How a connection ends is the client's business.
-            let _ = connection.await;
-            drop(place);
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = running.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         });
     }
-    drop(listener);
-    connections.shutdown().await;
+    drop((listener, running));
+    stopping.send_replace(());
+    stopping.closed().await;
 }
 
 async fn accept(listener: &TcpListener, room: &Room) -> io::Result<(Place, TcpStream, SocketAddr)> {
@@ -90,10 +103,11 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-fn with_write_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
+/// A connection keeps its place when it becomes a WebSocket.
+fn io(stream: TcpStream, place: Place) -> TokioIo<Placed> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
-    TokioIo::new(Box::pin(stream))
+    TokioIo::new(Placed::new(stream, place))
 }
 
 async fn answer(

@@ -1,0 +1,123 @@
+//! Refuses requests of other sites' pages that change something.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, Method, header},
+    response::{IntoResponse, Response},
+};
+use ipnet::IpNet;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_http::{
+    cors::CorsLayer,
+    csrf::{ConfigError, CsrfLayer, ProtectionError, ProtectionErrorKind},
+};
+
+use crate::http::{
+    Error, HttpService,
+    origin::{Schemes, is_safe},
+};
+
+/// Marks a request that has passed the check of a layer further out, which knows best whom its
+/// app allows.
+#[derive(Clone, Copy, Debug)]
+struct Passed;
+
+/// Who may call from another site's page. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct CrossSite {
+    schemes: Schemes,
+    /// Fetch Metadata, then Origin, whose scheme [`Schemes`] has compared. curl sends neither,
+    /// and passes.
+    csrf: CsrfLayer<fn(ProtectionError) -> Response>,
+    cors: Option<CorsLayer>,
+}
+
+impl CrossSite {
+    /// Requests of which no proxy tells the scheme came by https if `is_https`.
+    ///
+    /// # Errors
+    /// When an allowed origin is not one.
+    pub fn new(
+        trusted_proxies: impl Into<Arc<[IpNet]>>,
+        allowed_origins: Vec<String>,
+        is_https: bool,
+    ) -> Result<Self, ConfigError> {
+        let csrf = CsrfLayer::new().with_rejection_response(refuse as fn(_) -> _);
+        let csrf = allowed_origins
+            .iter()
+            .try_fold(csrf, |layer, origin| layer.add_trusted_origin(origin))?;
+        Ok(Self {
+            csrf,
+            cors: (!allowed_origins.is_empty()).then(|| cors(&allowed_origins)),
+            schemes: Schemes::new(trusted_proxies.into(), allowed_origins, is_https),
+        })
+    }
+
+    /// Checks every request to `app`, and marks it as checked.
+    pub fn around(self, app: impl HttpService) -> impl HttpService {
+        let schemes = self.schemes;
+        ServiceBuilder::new()
+            .option_layer(self.cors)
+            .map_request(move |request: Request| schemes.distrust_others(request))
+            .layer(self.csrf)
+            .map_request(|mut request: Request| {
+                if !is_safe(request.method()) {
+                    request.extensions_mut().insert(Passed);
+                }
+                request
+            })
+            .service(app)
+    }
+
+    /// Checks the requests to `app` that no layer further out has checked.
+    pub fn around_unchecked(self, app: impl HttpService) -> impl HttpService {
+        let passed = app.clone();
+        let checked = self.around(app);
+        service_fn(move |request: Request| {
+            let (passed, checked) = (passed.clone(), checked.clone());
+            async move {
+                if request.extensions().get::<Passed>().is_some() {
+                    passed.oneshot(request).await
+                } else {
+                    checked.oneshot(request).await
+                }
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for CrossSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CrossSite")
+            .field("schemes", &self.schemes)
+            .finish_non_exhaustive()
+    }
+}
+
+fn refuse(refused: ProtectionError) -> Response {
+    match refused.kind() {
+        // The browser does not say what the page is to us: a proxy may have changed the host.
+        ProtectionErrorKind::CrossOriginRequestFromOldBrowser => Error::OtherOrigin,
+        _ => Error::CrossSite,
+    }
+    .into_response()
+}
+
+fn cors(allowed_origins: &[String]) -> CorsLayer {
+    let origins = allowed_origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<_>>())
+        .allow_credentials(true)
+        .allow_headers([header::CONTENT_TYPE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+}
