@@ -88,11 +88,9 @@ async fn start(url: &str) -> String {
     let auth = config.auth(db.clone(), Clock::system()).unwrap();
     for name in &NAMES[1..] {
         let password = (*name != "passwordless").then(|| "plain tea at dawn".to_owned());
-        let application = Application {
-            username: (*name).to_owned(),
-            email: Some(format!("{name}@example.com")),
-            password,
-        };
+        let application = Application::new(*name)
+            .email(format!("{name}@example.com"))
+            .password(password);
         let user = auth.accounts().add(application).await.unwrap();
         if *name == "disabled" {
             let disabled = AccountState::Disabled;

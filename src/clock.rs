@@ -2,13 +2,17 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339};
 use utoipa::{PartialSchema, ToSchema, openapi};
+use uuid::{ClockSequence, Uuid};
 
 /// A moment in UTC, to the microsecond: what both databases can keep.
 /// Serializes as RFC 3339.
@@ -39,6 +43,13 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         let micros = self.micros.saturating_sub(earlier.micros);
         Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+    }
+
+    /// A fresh id that sorts where this moment belongs (UUID version 7), after those that this
+    /// process has made for the same millisecond.
+    pub fn new_id(self) -> Uuid {
+        let (seconds, nanos) = self.unix();
+        Uuid::new_v7(uuid::Timestamp::from_unix(IdCounter, seconds, nanos))
     }
 
     /// The microseconds since 1970.
@@ -115,6 +126,28 @@ impl PartialSchema for Timestamp {
 
 impl ToSchema for Timestamp {}
 
+/// Tells ids of one millisecond apart and keeps their order.
+struct IdCounter;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl ClockSequence for IdCounter {
+    type Output = u64;
+
+    fn generate_sequence(&self, _: u64, _: u32) -> u64 {
+        NEXT_ID.fetch_add(1, Ordering::Relaxed) & ((1 << Self::BITS) - 1)
+    }
+
+    fn usable_bits(&self) -> usize {
+        Self::BITS
+    }
+}
+
+impl IdCounter {
+    /// The rest of an id is random.
+    const BITS: usize = 42;
+}
+
 /// The source of the present time. Cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
@@ -148,6 +181,15 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn ids_sort_as_their_moments_do_and_in_order_within_one() {
+        let moment = Timestamp::from(datetime!(2026-01-31 12:00 UTC));
+        let ids: Vec<_> = (0..1000).map(|_| moment.new_id()).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b));
+        let earlier = moment.before(Duration::from_millis(1)).new_id();
+        assert!(earlier < ids[0]);
+    }
 
     #[test]
     fn to_the_microsecond_before_and_after_1970() {

@@ -25,6 +25,9 @@ pub(crate) enum Action {
     ResignCookie,
     DisableAccount,
     EnableAccount,
+    DeleteAccount,
+    ChangeUsername,
+    ChangeEmail,
 }
 
 impl Action {
@@ -39,6 +42,9 @@ impl Action {
             Self::ResignCookie => "resign_cookie",
             Self::DisableAccount => "disable_account",
             Self::EnableAccount => "enable_account",
+            Self::DeleteAccount => "delete_account",
+            Self::ChangeUsername => "change_username",
+            Self::ChangeEmail => "change_email",
         }
     }
 }
@@ -167,7 +173,7 @@ async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Resu
                  (id, happened_at, event, outcome, reason, user_id, ip, request_id)
              values ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
-        .bind(Uuid::now_v7())
+        .bind(now.new_id())
         .bind(now)
         .bind(event.action.as_str())
         .bind(event.outcome())

@@ -47,12 +47,16 @@ pub struct AuthBuilder {
     hooks: Hooks,
 }
 
-/// Why an [`Auth`] could not be built.
-#[derive(Debug, Error)]
+/// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
+/// `main` returns it.
+#[derive(Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// There is no key to sign cookies with.
-    #[error("the secret key is not set")]
+    #[error(
+        "the secret key is not set: give `AuthBuilder::secret_key` one of at least 32 characters; \
+         `handstamp secret` prints a fresh one"
+    )]
     NoSecretKey,
     /// An allowed origin is not one.
     #[error("an allowed origin is not one: {0}")]
@@ -60,6 +64,12 @@ pub enum BuildError {
     /// A parameter that a library below refuses.
     #[error("{0}")]
     Parameter(String),
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// Cores less one, at least one: what hashing may use without slowing other requests.
@@ -259,7 +269,7 @@ impl AuthBuilder {
             self.clock.clone(),
             self.password_hashes_at_once,
         )
-        .map_err(BuildError::Parameter)?
+        .map_err(|error| BuildError::Parameter(error.to_string()))?
         .with_password_min_length(self.password_min_length);
         let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
             .map_err(BuildError::Parameter)?;

@@ -28,7 +28,7 @@ pub use self::{
     account::{Accounts, Application, hooks::HookFuture},
     audit::AuditEvent,
     builder::{AuthBuilder, BuildError},
-    cookie::secret::{Secret, generate_secret_key},
+    cookie::secret::{Secret, SecretError, generate_secret_key},
     request::{
         extract::{CurrentUser, RequestSession},
         layer::{SessionLayer, WithSession},
@@ -37,7 +37,11 @@ pub use self::{
     },
     session::record::MAX_SESSION_BYTES,
     throttle::{AddressLimit, rate_limit::RateLimit},
-    user::{Account, AccountState, NewAccount, User, email::Email, username::Username},
+    user::{
+        Account, AccountState, NewAccount, User,
+        email::{Email, EmailError},
+        username::{Username, UsernameError},
+    },
 };
 pub use tower_sessions::Session;
 

@@ -122,7 +122,8 @@ impl Tx {
         }
     }
 
-    pub(super) fn is_postgres(&self) -> bool {
+    /// For the few statements that differ.
+    pub(crate) fn is_postgres(&self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => false,

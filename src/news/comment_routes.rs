@@ -62,11 +62,12 @@ pub(super) async fn add_comment(
     fields::check_comment(&draft.text)?;
     let mut tx = news.db().begin().await?;
     // Made inside the transaction, so that ids follow the order in which comments were added.
+    let now = news.now();
     let comment = Comment {
-        id: Uuid::now_v7(),
+        id: now.new_id(),
         text: draft.text,
         author: user.username.clone(),
-        created_at: news.now(),
+        created_at: now,
     };
     if !comments::insert(&mut tx, post_id, &user, &comment).await? {
         return Err(http::Error::NotFound.into());

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use uuid::{NoContext, Timestamp as UuidTime, Uuid};
 
 use super::{
     comments::{self, Comment},
@@ -79,7 +78,7 @@ pub async fn load_demo(db: &Db, accounts: &Accounts, clock: &Clock) -> Result<Lo
 }
 
 async fn find_or_add(accounts: &Accounts, name: String) -> Result<(User, bool), Error> {
-    if let Some(account) = accounts.find(&name).await? {
+    if let Some(account) = accounts.find_by_username(&name).await? {
         return Ok((account.user, false));
     }
     let email = Some(format!("{}@example.com", name.to_lowercase()));
@@ -107,7 +106,7 @@ async fn add_post(
         return Ok(false);
     }
     let post = NewPost {
-        id: id_at(created_at),
+        id: created_at.new_id(),
         author,
         title: &sample.title,
         url: sample.url.as_deref(),
@@ -119,7 +118,7 @@ async fn add_post(
         let author = named(users, &sample.author)?;
         let created_at = created_at.after(Duration::from_secs(sample.minutes_later * 60));
         let comment = Comment {
-            id: id_at(created_at),
+            id: created_at.new_id(),
             text: sample.text.clone(),
             author: author.username.clone(),
             created_at,
@@ -141,10 +140,4 @@ fn named<'a>(users: &'a [User], name: &str) -> Result<&'a User, Error> {
         .iter()
         .find(|user| user.username.eq_ignore_ascii_case(name));
     found.ok_or_else(|| Error::internal(format!("the samples have no user {name}")))
-}
-
-/// An id that sorts where its time belongs.
-fn id_at(moment: Timestamp) -> Uuid {
-    let (seconds, nanos) = moment.unix();
-    Uuid::new_v7(UuidTime::from_unix(NoContext, seconds, nanos))
 }

@@ -242,13 +242,14 @@ pub(super) async fn add_post(
         draft.url.as_deref(),
         draft.text.as_deref(),
     )?;
+    let now = news.now();
     let post = NewPost {
-        id: Uuid::now_v7(),
+        id: now.new_id(),
         author: &user,
         title: &draft.title,
         url: draft.url.as_deref(),
         text: draft.text.as_deref(),
-        created_at: news.now(),
+        created_at: now,
     };
     let mut tx = news.db().begin().await?;
     posts::insert(&mut tx, &post).await?;

@@ -93,7 +93,12 @@ async fn operator_actions_are_recorded(kind: Kind) {
     let server = Server::start(kind).await;
     server.browser().sign_up("Ann").await;
     let accounts = server.other_process().await;
-    let ann = accounts.find("ann").await.unwrap().unwrap().user;
+    let ann = accounts
+        .find_by_username("ann")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
     accounts.sign_out(&ann).await.unwrap();
     accounts
         .set_state(&ann, AccountState::Disabled)
@@ -123,7 +128,13 @@ async fn failures_say_why_to_the_operator_alone(kind: Kind) {
     let browser = server.browser();
     server.browser().sign_up("Ann").await;
     server.browser().sign_up("Ben").await;
-    let ben = server.accounts().find("Ben").await.unwrap().unwrap().user;
+    let ben = server
+        .accounts()
+        .find_by_username("Ben")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
     server
         .accounts()
         .set_state(&ben, AccountState::Disabled)

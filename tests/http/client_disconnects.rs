@@ -27,11 +27,9 @@ fn request(head: &str, body: &str) -> String {
 
 async fn writers_go_on_after_a_thousand_disconnects(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    let ann = handstamp::auth::Application {
-        username: "Ann".into(),
-        email: None,
-        password: None,
-    };
+    let ann = handstamp::auth::Application::new("Ann".into())
+        .email(None)
+        .password(None);
     server.accounts().add(ann).await.unwrap();
     let address = server.base.strip_prefix("http://").unwrap();
     for number in 0..DISCONNECTS {
@@ -71,7 +69,7 @@ async fn writers_go_on_after_a_thousand_disconnects(kind: Kind) {
     assert_eq!(browser.get("/readyz").await.status, 200);
     // Another process can write, too.
     let accounts = server.other_process().await;
-    let ann = accounts.find("Ann").await.unwrap().unwrap();
+    let ann = accounts.find_by_username("Ann").await.unwrap().unwrap();
     accounts.sign_out(&ann.user).await.unwrap();
     assert_eq!(server.database.count("sessions").await, 0);
 }

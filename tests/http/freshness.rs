@@ -20,11 +20,7 @@ on_both_databases!(
 );
 
 pub async fn add_ann(server: &Server) {
-    let ann = Application {
-        username: "Ann".into(),
-        email: None,
-        password: None,
-    };
+    let ann = Application::new("Ann".into()).email(None).password(None);
     server.accounts().add(ann).await.unwrap();
 }
 
@@ -138,7 +134,13 @@ async fn sessions_ended_by_this_process_are_revoked_at_once(kind: Kind) {
     let server = Server::start_with(kind, &settings).await;
     add_ann(&server).await;
     let browser = server.browser();
-    let ann = server.accounts().find("Ann").await.unwrap().unwrap().user;
+    let ann = server
+        .accounts()
+        .find_by_username("Ann")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
     let reason = async |cookie: &str| check(&browser, cookie).await.reason();
     let two = async || {
         let cookies = [log_in(&browser).await, log_in(&browser).await];
@@ -219,7 +221,12 @@ async fn sessions_ended_by_a_second_auth_are_revoked_at_once(kind: Kind) {
     add_ann(&server).await;
     let browser = server.browser();
     let accounts = Accounts::new(server.auth.db().clone(), server.clock.clock(), 1).unwrap();
-    let ann = accounts.find("Ann").await.unwrap().unwrap().user;
+    let ann = accounts
+        .find_by_username("Ann")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
 
     let cookie = log_in(&browser).await;
     warm_up(&browser, &cookie).await;
@@ -238,7 +245,12 @@ async fn sessions_ended_by_a_command_are_revoked_soon(kind: Kind) {
     add_ann(&server).await;
     let browser = server.browser();
     let accounts = server.other_process().await;
-    let ann = accounts.find("Ann").await.unwrap().unwrap().user;
+    let ann = accounts
+        .find_by_username("Ann")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
     let warm = async || {
         let cookie = log_in(&browser).await;
         warm_up(&browser, &cookie).await;

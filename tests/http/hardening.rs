@@ -36,7 +36,7 @@ async fn unlucky_accounts(server: &Server) -> [&'static str; 4] {
     }
     let disabled = server
         .accounts()
-        .find("Disabled")
+        .find_by_username("Disabled")
         .await
         .unwrap()
         .unwrap()
@@ -144,7 +144,13 @@ async fn deleted_and_disabled_users_are_out_at_once(kind: Kind) {
     let (ann, ben) = (server.browser(), server.browser());
     ann.sign_up("Ann").await;
     ben.sign_up("Ben").await;
-    let user = server.accounts().find("Ann").await.unwrap().unwrap().user;
+    let user = server
+        .accounts()
+        .find_by_username("Ann")
+        .await
+        .unwrap()
+        .unwrap()
+        .user;
     server
         .accounts()
         .set_state(&user, AccountState::Disabled)

@@ -31,11 +31,7 @@ fn app(auth: Auth) -> axum::Router {
 async fn two_hundred_races_against_writers(kind: Kind) {
     // A password hash for each round would take longer than the races.
     let server = Server::start_app(kind, &[("PASSWORDLESS_LOGIN", "on")], app).await;
-    let ann = Application {
-        username: "Ann".into(),
-        email: None,
-        password: None,
-    };
+    let ann = Application::new("Ann".into()).email(None).password(None);
     server.accounts().add(ann).await.unwrap();
     for round in 0..200 {
         let browser = server.browser();
@@ -138,7 +134,7 @@ async fn changes_of_other_processes_apply(kind: Kind) {
     operator.sign_up("Ann").await;
     browser.log_in("Ann").await;
     let accounts = server.other_process().await;
-    let ann = accounts.find("ANN").await.unwrap().unwrap();
+    let ann = accounts.find_by_username("ANN").await.unwrap().unwrap();
 
     accounts.sign_out(&ann.user).await.unwrap();
     assert_eq!(browser.check_until(401).await.reason(), "unknown_session");
@@ -161,7 +157,7 @@ async fn changes_of_other_processes_apply(kind: Kind) {
     );
 
     assert_eq!(browser.log_in("Ann").await.status, 200);
-    let ann = accounts.find("Ann").await.unwrap().unwrap();
+    let ann = accounts.find_by_username("Ann").await.unwrap().unwrap();
     accounts
         .set_password(&ann.user, "black coffee by noon".into())
         .await

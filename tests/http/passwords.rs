@@ -64,7 +64,7 @@ async fn an_operator_has_the_last_word(kind: Kind) {
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let accounts = server.other_process().await;
-    let ann = accounts.find("Ann").await.unwrap().unwrap();
+    let ann = accounts.find_by_username("Ann").await.unwrap().unwrap();
     let body = json!({"current_password": PASSWORD, "new_password": NEW});
     assert_eq!(browser.post("/password", body).await.status, 204);
     accounts
@@ -147,11 +147,9 @@ async fn nothing_is_trimmed_or_cut(kind: Kind) {
 
 async fn passwordless_accounts(kind: Kind) {
     let server = Server::start(kind).await;
-    let ann = handstamp::auth::Application {
-        username: "Ann".into(),
-        email: None,
-        password: None,
-    };
+    let ann = handstamp::auth::Application::new("Ann".into())
+        .email(None)
+        .password(None);
     server.accounts().add(ann).await.unwrap();
     server.browser().sign_up("Ben").await;
     let by_name = json!({"username": "Ann"});

@@ -272,7 +272,7 @@ async fn a_new_password_clears_the_count(kind: Kind) {
     }
     wait(&browser.log_in("Ann").await);
     let accounts = server.other_process().await;
-    let ann = accounts.find("ann").await.unwrap().unwrap();
+    let ann = accounts.find_by_username("ann").await.unwrap().unwrap();
     let new = "black coffee by noon";
     accounts
         .set_password(&ann.user, new.to_owned())

@@ -11,7 +11,9 @@ use super::{
     session,
     throttle::forget_log_ins,
     user::{
-        self, Account, AccountState, NewAccount, Taken, User, email::Email, username::Username,
+        self, Account, AccountState, NewAccount, Taken, User,
+        email::Email,
+        username::{Username, UsernameError},
     },
 };
 use crate::{
@@ -30,6 +32,7 @@ pub struct Accounts {
 
 /// What somebody typed to get an account.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Application {
     /// To be unique.
     pub username: String,
@@ -39,13 +42,43 @@ pub struct Application {
     pub password: Option<String>,
 }
 
+impl Application {
+    /// For an account without an address or a password.
+    pub fn new(username: impl Into<String>) -> Self {
+        Self {
+            username: username.into(),
+            email: None,
+            password: None,
+        }
+    }
+
+    /// With this address, if any.
+    #[must_use]
+    pub fn email(self, email: impl Into<Option<String>>) -> Self {
+        Self {
+            email: email.into(),
+            ..self
+        }
+    }
+
+    /// With this password, if any.
+    #[must_use]
+    pub fn password(self, password: impl Into<Option<String>>) -> Self {
+        Self {
+            password: password.into(),
+            ..self
+        }
+    }
+}
+
 impl Accounts {
     /// The accounts of `db`, whose passwords are hashed `hashes_at_once` at a time.
     ///
     /// # Errors
     /// When the hash's parameters are out of its range.
-    pub fn new(db: Db, clock: Clock, hashes_at_once: usize) -> Result<Self, String> {
-        let passwords = Passwords::new(hashes_at_once).map_err(|error| error.to_string())?;
+    pub fn new(db: Db, clock: Clock, hashes_at_once: usize) -> Result<Self, Error> {
+        let passwords =
+            Passwords::new(hashes_at_once).map_err(|error| Error::internal(error.to_string()))?;
         Ok(Self {
             db,
             clock,
@@ -89,7 +122,7 @@ impl Accounts {
 
     async fn check_with(
         &self,
-        username: Result<Username, String>,
+        username: Result<Username, UsernameError>,
         application: Application,
         origin: Origin,
     ) -> Result<NewAccount, Error> {
@@ -176,10 +209,32 @@ impl Accounts {
         }
     }
 
-    /// The account of this name.
-    pub async fn find(&self, username: &str) -> Result<Option<Account>, Error> {
+    /// The account of this user.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn find_by_id(&self, id: Uuid) -> Result<Option<Account>, Error> {
+        Ok(user::store::find_by_id(&self.db, id).await?)
+    }
+
+    /// The account of this name, however it is spelled.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn find_by_username(&self, username: &str) -> Result<Option<Account>, Error> {
         match Username::parse(username) {
             Ok(username) => Ok(user::store::find(&self.db, &username).await?),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The account of this e-mail address, however it is spelled.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn find_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
+        match email.parse::<Email>() {
+            Ok(email) => Ok(user::store::find_by_email(&self.db, &email).await?),
             Err(_) => Ok(None),
         }
     }
@@ -202,7 +257,7 @@ impl Accounts {
             AccountState::Enabled => Action::EnableAccount,
             AccountState::Disabled => Action::DisableAccount,
         };
-        self.commit_ending_all(tx, user.id, action, None).await
+        self.commit_for(tx, user.id, action, None).await
     }
 
     /// Up to `limit` audit events since `since`, oldest first, from the one after the id
@@ -221,8 +276,8 @@ impl Accounts {
         Ok(audit::list(&self.db, user_id, since, after, limit).await?)
     }
 
-    /// Makes the end of every session of a user last.
-    async fn commit_ending_all(
+    /// Commits what changes a user, and invalidates every session of theirs.
+    async fn commit_for(
         &self,
         tx: Tx,
         user_id: Uuid,
@@ -249,7 +304,7 @@ impl Accounts {
             self.db.revocations().revoke([user_id.into()]);
             return Ok(());
         }
-        self.commit_ending_all(tx, user_id, Action::EndSessions, client)
+        self.commit_for(tx, user_id, Action::EndSessions, client)
             .await
     }
 
@@ -273,7 +328,60 @@ impl Accounts {
         user::store::set_password(&mut tx, user.id, &hash).await?;
         forget_log_ins(&mut tx, &user.username).await?;
         session::store::delete_others(&mut tx, user.id, None).await?;
-        self.commit_ending_all(tx, user.id, Action::ChangePassword, None)
+        self.commit_for(tx, user.id, Action::ChangePassword, None)
+            .await
+    }
+
+    /// Changes a username; sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is none, [`Error::UsernameTaken`], and [`Error::NotFound`] when
+    /// the account was deleted.
+    pub async fn change_username(&self, user: &User, username: &str) -> Result<User, Error> {
+        let username = Username::parse(username)
+            .map_err(|what| Error::invalid("username", what.to_string()))?;
+        let mut tx = self.db.begin().await?;
+        let changed = user::store::change_username(&mut tx, user.id, &username).await;
+        let changed = changed
+            .map_err(|error| taken(error, Error::UsernameTaken))?
+            .ok_or(Error::NotFound)?;
+        session::rename_user(&mut tx, &changed).await?;
+        self.commit_for(tx, user.id, Action::ChangeUsername, None)
+            .await?;
+        Ok(changed)
+    }
+
+    /// Changes an e-mail address, or takes it away; sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is none, [`Error::EmailTaken`], and [`Error::NotFound`] when the
+    /// account was deleted.
+    pub async fn change_email(&self, user: &User, email: Option<&str>) -> Result<User, Error> {
+        let email = email.map(str::parse::<Email>).transpose();
+        let email = email.map_err(|what| Error::invalid("email", what.to_string()))?;
+        let mut tx = self.db.begin().await?;
+        let changed = user::store::change_email(&mut tx, user.id, email.as_ref()).await;
+        let changed = changed
+            .map_err(|error| taken(error, Error::EmailTaken))?
+            .ok_or(Error::NotFound)?;
+        self.commit_for(tx, user.id, Action::ChangeEmail, None)
+            .await?;
+        Ok(changed)
+    }
+
+    /// Deletes an account and ends its sessions, on every node; its name and address are free
+    /// again. Rows of yours that refer to it must allow for that (`on delete cascade`, say).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it was deleted already.
+    pub async fn delete(&self, user: &User) -> Result<(), Error> {
+        let mut tx = self.db.begin().await?;
+        if !user::store::delete(&mut tx, user.id).await? {
+            return Err(Error::NotFound);
+        }
+        forget_log_ins(&mut tx, &user.username).await?;
+        session::store::delete_others(&mut tx, user.id, None).await?;
+        self.commit_for(tx, user.id, Action::DeleteAccount, None)
             .await
     }
 
@@ -301,6 +409,15 @@ impl Accounts {
     }
 }
 
-fn note(errors: &mut FieldErrors, field: &str, what: String) {
-    errors.entry(field.to_owned()).or_default().push(what);
+/// The error of a change that is refused because somebody has the name or address.
+fn taken(error: sqlx::Error, taken: Error) -> Error {
+    let is_taken = error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation());
+    if is_taken { taken } else { error.into() }
+}
+
+fn note(errors: &mut FieldErrors, field: &str, what: impl ToString) {
+    let messages = errors.entry(field.to_owned()).or_default();
+    messages.push(what.to_string());
 }

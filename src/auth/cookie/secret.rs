@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rand::distr::{Alphanumeric, SampleString};
+use thiserror::Error;
 use zxcvbn::zxcvbn;
 
 const MIN_CHARS: usize = 32;
@@ -34,6 +35,34 @@ const PUBLISHED_KEYS: [&str; 2] = ["blahblahblah", "super_secret_key"];
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
+/// Why a text is no signing key. `Debug` is for people, too: it is what an app prints whose
+/// `main` returns it.
+#[derive(Clone, Copy, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// It is in a tutorial.
+    #[error(
+        "is a key from a published example, which anybody can sign with; \
+         `handstamp secret` prints a fresh one"
+    )]
+    Published,
+    /// It has too few characters.
+    #[error(
+        "must be at least {MIN_CHARS} characters (it has {chars}); \
+         `handstamp secret` prints a fresh one"
+    )]
+    TooShort {
+        /// How many it has.
+        chars: usize,
+    },
+}
+
+impl fmt::Debug for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the secret key {self}")
+    }
+}
+
 impl Secret {
     /// The secret itself.
     pub fn expose(&self) -> &str {
@@ -41,23 +70,19 @@ impl Secret {
     }
 
     /// Checks a signing key; the error says what is wrong without repeating it.
-    pub fn signing_key(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// When it is too short, or known to everybody.
+    pub fn signing_key(text: &str) -> Result<Self, SecretError> {
         if PUBLISHED_KEYS
             .iter()
             .any(|key| text.replace(key, "").is_empty())
         {
-            return Err(
-                "is a key from a published example, which anybody can sign with; \
-                        `handstamp secret` prints a fresh one"
-                    .to_owned(),
-            );
+            return Err(SecretError::Published);
         }
         let chars = text.chars().count();
         if chars < MIN_CHARS {
-            return Err(format!(
-                "must be at least {MIN_CHARS} characters (it has {chars}); \
-                 `handstamp secret` prints a fresh one"
-            ));
+            return Err(SecretError::TooShort { chars });
         }
         Ok(Self(text.to_owned()))
     }
@@ -158,10 +183,12 @@ mod tests {
             "super_secret_key",
             "blahblahblahblahblahblahblahblahblah",
         ] {
-            let reason = Secret::signing_key(key).unwrap_err();
+            let reason = Secret::signing_key(key).unwrap_err().to_string();
             assert!(reason.contains("published example"), "{reason}");
         }
-        let reason = Secret::signing_key(&"k".repeat(31)).unwrap_err();
+        let reason = Secret::signing_key(&"k".repeat(31))
+            .unwrap_err()
+            .to_string();
         assert!(reason.contains("it has 31"), "{reason}");
         assert!(Secret::signing_key(&"é".repeat(32)).unwrap().is_weak());
     }

@@ -66,11 +66,9 @@ pub(super) async fn sign_up(
 ) -> Result<(StatusCode, Json<User>), Error> {
     run_to_completion(async move {
         let RequestSession { handle, client } = session;
-        let application = Application {
-            username: body.username,
-            email: Some(body.email),
-            password: Some(body.password),
-        };
+        let application = Application::new(body.username)
+            .email(Some(body.email))
+            .password(Some(body.password));
         let admitted = credentials.admit(application, &client).await?;
         let replaced = handle.replaced().await?.cleared();
         let signed_up = credentials.begin_sign_up(admitted, &client).await?;

@@ -177,7 +177,7 @@ impl Sessions {
         // Refused before it takes the write lock.
         record::encode_to_store(record, 0)?;
         let mut tx = self.0.db.begin().await?;
-        let public_id = Uuid::now_v7();
+        let public_id = now.new_id();
         loop {
             let data = record::encode_to_store(record, 0)?;
             let session = NewSession {
@@ -229,7 +229,7 @@ impl Sessions {
         let expires_at = self.0.timeouts.expires_at(now, now);
         let record = record::new_record(data, expires_at);
         let bytes = record::encode(&record).map_err(Error::internal)?;
-        let public_id = Uuid::now_v7();
+        let public_id = now.new_id();
         let session = NewSession {
             record: &record,
             public_id,
@@ -367,4 +367,18 @@ impl Sessions {
             tracing::warn!(%error, "could not record that a session cookie was re-signed");
         }
     }
+}
+
+/// Has the records of a user's sessions say the name that they have now.
+pub(crate) async fn rename_user(tx: &mut Tx, user: &User) -> Result<(), Error> {
+    for (id, data) in store::lock_all_data(tx, user.id).await? {
+        // A corrupt one is repaired by who reads it.
+        let (Ok(id), Ok(mut record)) = (id.parse::<Id>(), record::decode(&data)) else {
+            continue;
+        };
+        record.data.extend(LogInData::of(user).into_values());
+        let data = record::encode(&record).map_err(Error::internal)?;
+        store::update_data(tx, id, &data).await?;
+    }
+    Ok(())
 }

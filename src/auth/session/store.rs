@@ -180,6 +180,19 @@ pub(crate) async fn lock_data(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Vec<u8
     Ok(row.map(|(data,)| data))
 }
 
+/// The records of a user's sessions, locked until the transaction ends.
+pub(crate) async fn lock_all_data(
+    tx: &mut Tx,
+    user_id: Uuid,
+) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "update sessions set id = id where user_id = $1 returning id, data",
+    )
+    .bind(user_id)
+    .fetch_all(conn)
+    .await)
+}
+
 /// Replaces the record of a session; never adds a row, so an ended session stays ended.
 pub(crate) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query("update sessions set data = $1 where id = $2")

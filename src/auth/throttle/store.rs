@@ -100,13 +100,25 @@ pub(crate) async fn delete(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
 
 /// Deletes the tallies of `key` and of `key` at any address.
 pub(crate) async fn delete_all(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1 or key like $2")
+    let sql = if tx.is_postgres() {
+        "delete from throttles where key = $1 or (key ~>=~ $2 and key ~<~ $3)"
+    } else {
+        DELETE_ALL_ON_SQLITE
+    };
+    in_tx!(tx, conn => sqlx::query(sql)
         .bind(key)
-        .bind(format!("{key} %"))
+        .bind(format!("{key} "))
+        // The character after the space.
+        .bind(format!("{key}!"))
         .execute(conn)
         .await
         .map(drop))
 }
+
+/// A range, as `like` would have the whole table read. PostgreSQL compares texts by a language's
+/// rules where the operators do not say otherwise.
+const DELETE_ALL_ON_SQLITE: &str =
+    "delete from throttles where key = $1 or (key >= $2 and key < $3)";
 
 /// Removes up to `limit` tallies that no longer count; returns how many.
 pub(crate) async fn purge(db: &Db, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
@@ -120,4 +132,28 @@ pub(crate) async fn purge(db: &Db, now: Timestamp, limit: i64) -> sqlx::Result<u
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn forgetting_an_account_reads_no_other_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a.db").display());
+        let db = Db::connect(&url.parse().unwrap()).await.unwrap();
+        db.migrate().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let plan = format!("explain query plan {DELETE_ALL_ON_SQLITE}");
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(&plan)
+            .fetch_all(tx.sqlite().unwrap())
+            .await
+            .unwrap();
+        assert!(
+            plan.iter().all(|(.., step)| !step.contains("SCAN")),
+            "{plan:?}"
+        );
+    }
 }

@@ -4,12 +4,19 @@ use std::str::FromStr;
 
 use caseless::Caseless;
 use email_address::{EmailAddress, Options};
+use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
 /// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3).
 const MAX_BYTES: usize = 254;
 /// Characters that a local part may have in quotes alone (RFC 5322, 3.2.3).
 const SPECIALS: &str = r#"()<>[]:;@\,""#;
+
+/// Why a text is no e-mail address.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("must be an e-mail address such as ann@example.com")]
+#[non_exhaustive]
+pub struct EmailError;
 
 /// An e-mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +72,9 @@ fn without_quotes(local: &str) -> String {
 }
 
 impl FromStr for Email {
-    type Err = String;
+    type Err = EmailError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, EmailError> {
         let options = Options::default()
             .without_display_text()
             .with_required_tld();
@@ -77,7 +84,7 @@ impl FromStr for Email {
         if is_valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err("must be an e-mail address such as ann@example.com".to_owned())
+            Err(EmailError)
         }
     }
 }

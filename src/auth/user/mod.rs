@@ -30,6 +30,7 @@ pub struct User {
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AccountState {
     /// It may be used.
     Enabled,

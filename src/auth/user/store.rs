@@ -21,7 +21,7 @@ pub(crate) async fn insert(
          on conflict do nothing
          returning id, username, email, created_at",
     )
-    .bind(Uuid::now_v7())
+    .bind(now.new_id())
     .bind(account.username.as_typed())
     .bind(account.username.key())
     .bind(account.email.as_ref().map(Email::as_typed))
@@ -73,6 +73,60 @@ pub(crate) async fn find_by_id(db: &Db, id: Uuid) -> sqlx::Result<Option<Account
     .bind(id)
     .fetch_optional(conn)
     .await)
+}
+
+/// The account of this address.
+pub(crate) async fn find_by_email(db: &Db, email: &Email) -> sqlx::Result<Option<Account>> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select id, username, email, created_at, password_hash, last_login_at, disabled_at
+         from users where email_key = $1",
+    )
+    .bind(email.key())
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Changes a name; none when there is no such account.
+pub(crate) async fn change_username(
+    tx: &mut Tx,
+    id: Uuid,
+    username: &Username,
+) -> sqlx::Result<Option<User>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "update users set username = $1, username_key = $2 where id = $3
+         returning id, username, email, created_at",
+    )
+    .bind(username.as_typed())
+    .bind(username.key())
+    .bind(id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Changes an address; none when there is no such account.
+pub(crate) async fn change_email(
+    tx: &mut Tx,
+    id: Uuid,
+    email: Option<&Email>,
+) -> sqlx::Result<Option<User>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "update users set email = $1, email_key = $2 where id = $3
+         returning id, username, email, created_at",
+    )
+    .bind(email.map(Email::as_typed))
+    .bind(email.map(Email::key))
+    .bind(id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Deletes an account; false when there is none.
+pub(crate) async fn delete(tx: &mut Tx, id: Uuid) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query("delete from users where id = $1")
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Up to `limit` accounts whose name sorts after `after`, sorted by name.

@@ -1,6 +1,7 @@
 //! Usernames, and when two of them are the same.
 
 use caseless::Caseless;
+use thiserror::Error;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
@@ -21,18 +22,33 @@ pub struct Username {
     key: String,
 }
 
+/// Why a text is no username.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UsernameError {
+    /// It has too few or too many characters, or others than a name's.
+    #[error("must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'")]
+    Spelling,
+    /// It may look like another.
+    #[error(
+        "must be letters and digits of one script, none of them rare or invisible, \
+         with few marks on each"
+    )]
+    Lookalike,
+}
+
 impl Username {
     /// Parses a username; the error says what would be one.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, UsernameError> {
         if Self::is_too_long(text) {
-            return Err(expected());
+            return Err(UsernameError::Spelling);
         }
         let typed: String = text.nfc().take(MAX_CHARS + 1).collect();
         let composed: String = text.nfkc().take(MAX_CHARS + 1).collect();
         let chars = composed.chars().count();
         let is_long_enough = (MIN_CHARS..=MAX_CHARS).contains(&chars);
         if !is_long_enough || !is_spelled_well(&typed) || !is_spelled_well(&composed) {
-            return Err(expected());
+            return Err(UsernameError::Spelling);
         }
         Ok(Self {
             shown: text.to_owned(),
@@ -42,17 +58,13 @@ impl Username {
 
     /// Parses the username of a sign-up, which must not look like another, except by letters that
     /// one script writes alike.
-    pub fn for_sign_up(text: &str) -> Result<Self, String> {
+    pub fn for_sign_up(text: &str) -> Result<Self, UsernameError> {
         let username = Self::parse(text)?;
         let composed: String = text.nfkc().collect();
         if looks_like_itself(&composed) {
             Ok(username)
         } else {
-            Err(
-                "must be letters and digits of one script, none of them rare or invisible, \
-                 with few marks on each"
-                    .to_owned(),
-            )
+            Err(UsernameError::Lookalike)
         }
     }
 
@@ -76,10 +88,6 @@ impl Username {
     pub fn key(&self) -> &str {
         &self.key
     }
-}
-
-fn expected() -> String {
-    format!("must be {MIN_CHARS} to {MAX_CHARS} letters, digits, '.', '_' or '-'")
 }
 
 /// Whether every character is allowed, or a mark that its script writes letters with.

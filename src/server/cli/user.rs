@@ -99,7 +99,7 @@ async fn carry_out(
 
 /// The account of this name.
 pub(crate) async fn find(accounts: &Accounts, name: &str) -> Result<Account, Failure> {
-    let account = accounts.find(name).await?;
+    let account = accounts.find_by_username(name).await?;
     account.ok_or_else(|| Failure::other(format!("there is no user named {name}")))
 }
 

@@ -161,7 +161,7 @@ impl Config {
             )),
         });
         let signing_key = |text: &str| {
-            let key = Secret::signing_key(text)?;
+            let key = Secret::signing_key(text).map_err(|error| error.to_string())?;
             match environment {
                 Environment::Production if key.is_weak() => {
                     Err("is too weak for production; `handstamp secret` prints a good one".into())
@@ -184,7 +184,9 @@ impl Config {
             port: env.read("PORT", 5000, "a port number, 0 to 65535"),
             secret_key: env.read_with("SECRET_KEY", None, signing_key),
             // Weak ones too: else nobody could leave a weak key without logging everybody out.
-            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", Secret::signing_key),
+            secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", |text| {
+                Secret::signing_key(text).map_err(|error| error.to_string())
+            }),
             session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
@@ -265,7 +267,7 @@ impl Config {
     ///
     /// # Errors
     /// When the parameters of password hashing are out of range.
-    pub fn accounts(&self, db: Db, clock: Clock) -> Result<Accounts, String> {
+    pub fn accounts(&self, db: Db, clock: Clock) -> Result<Accounts, crate::Error> {
         let accounts = Accounts::new(db, clock, self.password_hashes_at_once)?;
         Ok(accounts.with_password_min_length(self.password_min_length))
     }

@@ -70,11 +70,9 @@ impl SetCookie {
 impl Subject {
     pub async fn handstamp(kind: Kind) -> Self {
         let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-        let jackson = Application {
-            username: "Jackson".to_owned(),
-            email: None,
-            password: None,
-        };
+        let jackson = Application::new("Jackson".to_owned())
+            .email(None)
+            .password(None);
         server.accounts().add(jackson).await.unwrap();
         Self {
             _server: Some(Arc::new(server)),
