@@ -43,17 +43,19 @@ async fn a_changed_name_and_address_are_seen_by_sessions_on_every_node(kind: Kin
     let changed = accounts.change_email(&ann, Some("a@example.com")).await;
     assert_eq!(changed.unwrap().username, "Anna");
     let me = browser.get("/checklogin").await;
-    assert_eq!(me.json["username"], "Anna");
-    assert_eq!(me.json["email"], "a@example.com");
+    assert_eq!(me.json()["username"], "Anna");
+    assert_eq!(me.json()["email"], "a@example.com");
 
     let other = server.other_process().await;
     other.change_username(&ann, "Annabel").await.unwrap();
     let start = std::time::Instant::now();
-    while browser.get("/checklogin").await.json["username"] != "Annabel" {
+    while browser.get("/checklogin").await.json()["username"] != "Annabel" {
         assert!(start.elapsed().as_secs() < 10, "never heard");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let events = server.database.count("audit_events where event = 'change_username'");
+    let events = server
+        .database
+        .count("audit_events where event = 'change_username'");
     assert_eq!(events.await, 2);
 }
 
@@ -86,7 +88,9 @@ async fn a_deleted_account_is_gone_with_its_sessions_and_its_name_is_free(kind: 
     assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
     let changed = server.accounts().change_username(&ann, "Anna").await;
     assert!(matches!(changed, Err(Error::NotFound)), "{changed:?}");
-    let events = server.database.count("audit_events where event = 'delete_account'");
+    let events = server
+        .database
+        .count("audit_events where event = 'delete_account'");
     assert_eq!(events.await, 1);
 
     let browser = server.browser();
@@ -110,5 +114,5 @@ async fn a_post_keeps_the_name_of_a_deleted_author(kind: Kind) {
     let ann = user(&server, "Ann").await;
     server.accounts().delete(&ann).await.unwrap();
     let posts = server.browser().get("/posts").await;
-    assert_eq!(posts.json["posts"][0]["author"], "Ann");
+    assert_eq!(posts.json()["posts"][0]["author"], "Ann");
 }

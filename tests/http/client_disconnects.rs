@@ -27,9 +27,7 @@ fn request(head: &str, body: &str) -> String {
 
 async fn writers_go_on_after_a_thousand_disconnects(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    let ann = handstamp::auth::Application::new("Ann".into())
-        .email(None)
-        .password(None);
+    let ann = handstamp::auth::Application::new("Ann");
     server.accounts().add(ann).await.unwrap();
     let address = server.base.strip_prefix("http://").unwrap();
     for number in 0..DISCONNECTS {

@@ -20,7 +20,7 @@ on_both_databases!(
 );
 
 pub async fn add_ann(server: &Server) {
-    let ann = Application::new("Ann".into()).email(None).password(None);
+    let ann = Application::new("Ann");
     server.accounts().add(ann).await.unwrap();
 }
 

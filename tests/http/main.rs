@@ -35,6 +35,7 @@ mod news;
 mod news_counts;
 mod open_files;
 mod openapi;
+mod own_app;
 mod own_page;
 mod passwords;
 mod problems;

@@ -147,9 +147,7 @@ async fn nothing_is_trimmed_or_cut(kind: Kind) {
 
 async fn passwordless_accounts(kind: Kind) {
     let server = Server::start(kind).await;
-    let ann = handstamp::auth::Application::new("Ann".into())
-        .email(None)
-        .password(None);
+    let ann = handstamp::auth::Application::new("Ann");
     server.accounts().add(ann).await.unwrap();
     server.browser().sign_up("Ben").await;
     let by_name = json!({"username": "Ann"});

@@ -170,9 +170,7 @@ async fn attempted_sign_ups_are_bounded(kind: Kind) {
 async fn the_owner_comes_before_who_keeps_trying(kind: Kind) {
     let settings = [PROXIED, ("LOGIN_FAILURES_PER_ACCOUNT", "3/10m")];
     let server = Server::start_with(kind, &settings).await;
-    let new = Application::new("Ann".to_owned())
-        .email(None)
-        .password(Some(PASSWORD.to_owned()));
+    let new = Application::new("Ann".to_owned()).password(Some(PASSWORD.to_owned()));
     server.accounts().add(new).await.unwrap();
     let (attacker, owner) = ("203.0.113.1", "198.51.100.1");
     let mut waited = Duration::ZERO;

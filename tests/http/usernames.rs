@@ -64,9 +64,7 @@ async fn an_operator_may_make_any_name(kind: Kind) {
     let server = Server::start(kind).await;
     // So may accounts from before the rule.
     for name in ["admin\u{FE0F}", "аdmin"] {
-        let application = Application::new(name.to_owned())
-            .email(None)
-            .password(Some(PASSWORD.to_owned()));
+        let application = Application::new(name.to_owned()).password(Some(PASSWORD.to_owned()));
         server.accounts().add(application).await.unwrap();
         let browser = server.browser();
         assert_eq!(browser.log_in(name).await.status, 200, "{name:?}");

@@ -22,9 +22,7 @@ async fn the_session_walk_with_trailing_slashes(kind: Kind) {
 
 async fn walk(kind: Kind, slash: &str) {
     let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-    let jackson = Application::new("Jackson".into())
-        .email(None)
-        .password(None);
+    let jackson = Application::new("Jackson");
     server.accounts().add(jackson).await.unwrap();
     let browser = server.browser();
     let path = |name: &str| format!("/{name}{slash}");

@@ -256,7 +256,8 @@ impl Config {
             .login_failures_per_address(self.login_failures_per_address)
             .signups_per_address(self.signups_per_address)
             .password_hashes_at_once(self.password_hashes_at_once)
-            .trusted_proxies(self.trusted_proxies.iter().copied());
+            .trusted_proxies(self.trusted_proxies.iter().copied())
+            .allowed_origins(self.allowed_origins.iter().cloned());
         match &self.secret_key {
             Some(key) => builder.secret_key(key.clone()).build(),
             None => builder.build(),

@@ -70,9 +70,7 @@ impl SetCookie {
 impl Subject {
     pub async fn handstamp(kind: Kind) -> Self {
         let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
-        let jackson = Application::new("Jackson".to_owned())
-            .email(None)
-            .password(None);
+        let jackson = Application::new("Jackson".to_owned());
         server.accounts().add(jackson).await.unwrap();
         Self {
             _server: Some(Arc::new(server)),
