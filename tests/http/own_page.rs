@@ -73,11 +73,7 @@ async fn nobody_signs_up_where_it_is_closed(kind: Kind) {
     assert!(forbidden.contains("`signup_closed`"), "{forbidden}");
 
     // An operator makes accounts all the same.
-    let ann = handstamp::auth::Application {
-        username: "Ann".into(),
-        email: None,
-        password: Some(PASSWORD.into()),
-    };
+    let ann = handstamp::auth::Application::new("Ann").password(PASSWORD.to_owned());
     server.other_process().await.add(ann).await.unwrap();
     assert_eq!(browser.log_in("Ann").await.status, 200);
 }
