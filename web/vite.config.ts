@@ -6,6 +6,9 @@ import { compression } from "vite-plugin-compression2";
 /** Where handstamp listens during development. */
 const api = process.env.API_URL ?? "http://127.0.0.1:5000";
 
+/** The address to listen on, when the network may ask. */
+const openTo = process.env.PAGE_HOST;
+
 const apiPaths = [
   "/signup",
   "/login",
@@ -38,9 +41,10 @@ export default defineConfig({
   ],
   server: {
     port: 3000,
-    // Phones and other machines ask for it by names that Vite cannot know.
-    host: true,
-    allowedHosts: true,
+    // `scripts/dev --host` opens it to the network, where phones and other machines ask for it by
+    // names that Vite cannot know.
+    host: openTo ?? "127.0.0.1",
+    allowedHosts: openTo === undefined ? [] : true,
     proxy: Object.fromEntries(apiPaths.map((path) => [path, proxy])),
   },
   build: { target: "es2022" },

@@ -7,9 +7,10 @@ import { chromium, type Browser, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 
 const web = resolve(import.meta.dirname, "..");
-const binary = process.env.HANDSTAMP ?? resolve(web, "../target/debug/handstamp");
+const target = resolve(web, "..", process.env.CARGO_TARGET_DIR ?? "target");
+const binary = process.env.HANDSTAMP ?? join(target, "debug/handstamp");
 
-/** A server with the sample news, with its own folder and port. */
+/** A server with its own folder and port. */
 export class Server {
   private constructor(
     readonly base: string,
@@ -17,10 +18,24 @@ export class Server {
     private readonly folder: string,
   ) {}
 
+  /** With the sample news and its page. */
   static async start(settings: Record<string, string> = {}, folder = newFolder()): Promise<Server> {
-    const child = spawn(binary, ["serve", "--demo"], {
+    return Server.run(["serve", "--demo"], { WEB_DIR: join(web, "dist"), ...settings }, folder);
+  }
+
+  /** For a page of somebody else's. */
+  static async startBare(settings: Record<string, string>): Promise<Server> {
+    return Server.run(["serve"], settings, newFolder());
+  }
+
+  private static async run(
+    command: string[],
+    settings: Record<string, string>,
+    folder: string,
+  ): Promise<Server> {
+    const child = spawn(binary, command, {
       cwd: folder,
-      env: { PORT: "0", WEB_DIR: join(web, "dist"), ...settings },
+      env: { PORT: "0", ...settings },
       stdio: ["ignore", "pipe", "ignore"],
     });
     for await (const line of createInterface(child.stdout)) {
@@ -54,7 +69,12 @@ function newFolder(): string {
 /** Vite's dev server in front of `api`. */
 export async function startVite(api: string): Promise<{ vite: ViteDevServer; port: number }> {
   process.env.API_URL = api;
-  const vite = await createServer({ root: web, logLevel: "error" });
+  const vite = await createServer({
+    root: web,
+    logLevel: "error",
+    // As scripts/dev --host allows any.
+    server: { allowedHosts: ["news.test"] },
+  });
   await vite.listen();
   return { vite, port: vite.config.server.port };
 }

@@ -1,0 +1,132 @@
+/** examples/react, a page that knows nothing of the news, in front of handstamp. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launchBrowser, Server } from "./site";
+
+const example = resolve(import.meta.dirname, "../../examples/react");
+const root = resolve(import.meta.dirname, "../..");
+
+let server: Server;
+let vite: ChildProcess;
+let browser: Browser;
+let bases: Record<string, string>;
+
+beforeAll(async () => {
+  server = await Server.startBare({
+    API_PREFIX: "/api",
+    SIGNUP: "open",
+    NEWS: "off",
+    WEB_DIR: join(example, "dist"),
+  });
+  browser = await launchBrowser();
+  const dev = await startDevServer(server.base);
+  vite = dev.process;
+  bases = { binary: server.base, "Vite's dev server": dev.base };
+});
+
+afterAll(async () => {
+  await browser.close();
+  vite.kill();
+  server.remove();
+});
+
+/** The example's own Vite, as `npm run dev` starts it. */
+async function startDevServer(api: string): Promise<{ process: ChildProcess; base: string }> {
+  const child = spawn(join(example, "node_modules/.bin/vite"), ["--host", "127.0.0.1", "--port", "5180"], {
+    cwd: example,
+    env: { ...process.env, API_URL: api, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  for await (const line of createInterface(child.stdout)) {
+    const base = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1];
+    if (base) return { process: child, base };
+  }
+  throw new Error("Vite did not start");
+}
+
+describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
+  test("sign up, reload a client route, log out, log in", async () => {
+    const base = bases[name] ?? "";
+    const context = await browser.newContext({ baseURL: base });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => {
+      // The browser notes every 401 and 422 itself; they are responses, not faults.
+      const isStatus = /status of 4[0-9][0-9]/.test(message.text());
+      if (message.type() === "error" && !isStatus) complaints.push(message.text());
+    });
+    const user = `Skipper-${name.length}`;
+
+    // A route of the page that the server has never heard of, and one that the API has.
+    const settings = await page.goto("/settings");
+    expect(settings?.status()).toBe(200);
+    await page.waitForURL("**/login");
+    const signUp = await page.goto("/signup");
+    expect(signUp?.status()).toBe(200);
+    await page.getByLabel("Username").fill(user);
+    await page.getByLabel("E-mail").fill(`${user}@example.com`);
+    await page.getByLabel("Password").fill("short");
+    await page.getByRole("button", { name: "Sign up" }).click();
+    await page.getByText("must be 8 to 256 characters").waitFor();
+    await page.getByLabel("Password").fill("plain tea at dawn");
+    await page.getByRole("button", { name: "Sign up" }).click();
+    await page.getByRole("heading", { name: "Settings" }).waitFor();
+    const [cookie] = await context.cookies();
+    expect(cookie).toMatchObject({ name: "session", httpOnly: true, sameSite: "Lax", path: "/" });
+
+    await page.reload();
+    await page.getByRole("heading", { name: "Settings" }).waitFor();
+    await page.getByText(`${user}@example.com`).waitFor();
+    const fonts = await page.evaluate(async () => {
+      await document.fonts.ready;
+      const fonts: string[] = [];
+      document.fonts.forEach((font) => fonts.push(`${font.family.replaceAll('"', "")} ${font.status}`));
+      return fonts;
+    });
+    expect(fonts).toEqual(["Silkscreen loaded"]);
+
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByRole("link", { name: "Log in" }).click();
+    expect(await context.cookies()).toEqual([]);
+    // A file whose name begins as an address of the API does.
+    const picture = await page.evaluate(async () => {
+      const response = await fetch("/login-bg.svg");
+      return [response.status, response.headers.get("content-type")];
+    });
+    expect(picture).toEqual([200, "image/svg+xml"]);
+    if (process.env.SCREENSHOTS) {
+      await page.screenshot({ path: join(process.env.SCREENSHOTS, `example-${name.length}.png`) });
+    }
+    await page.getByLabel("Username").fill(user);
+    await page.getByLabel("Password").fill("plain tea at dawn");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("link", { name: user }).waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});
+
+test("the README's Vite configuration type-checks", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const snippet = /```ts\n(import react [^]*?)```/.exec(readme)?.[1] ?? "";
+  expect(snippet).toContain('"/api"');
+  const file = join(example, "readme.config.ts");
+  writeFileSync(file, snippet);
+  try {
+    const options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--target", "es2022"];
+    const checked = spawnSync(
+      join(example, "node_modules/.bin/tsc"),
+      [...options, "--moduleResolution", "bundler", file],
+      { cwd: example, encoding: "utf8" },
+    );
+    expect(checked.stdout).toBe("");
+    expect(checked.status).toBe(0);
+  } finally {
+    rmSync(file);
+  }
+});
