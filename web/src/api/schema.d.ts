@@ -213,7 +213,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The database answers */
+        /** The database answers and, on SQLite, can be written to */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -308,8 +308,16 @@ export interface components {
              */
             text: string;
         };
-        /** @description Nothing to say. */
+        /** @description Nothing. */
         Empty: Record<string, never>;
+        /** @description A problem that says how many posts are free. */
+        FreeReadsUsed: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @description How many different posts are free.
+             */
+            limit: number;
+        };
         HealthStatus: {
             /** @example ok */
             status: string;
@@ -324,19 +332,19 @@ export interface components {
             /** @example Jackson */
             username: string;
         };
-        /** @description One of a user's own sessions, as they see it. */
+        /** @description A session as its own user sees it. */
         OwnSession: {
             created_at: components["schemas"]["Timestamp"];
-            /** @description Whether it is the session of this very request. */
+            /** @description Whether it is the session of this request. */
             current: boolean;
             /**
-             * @description Names the session; it is not the secret in the cookie.
+             * @description The public id; not the secret in the cookie.
              * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
              */
             id: string;
             /** @example 203.0.113.7 */
             ip: string | null;
-            /** @description The last use written down, at most a minute before the last use. */
+            /** @description The last recorded use, at most a minute before the last use. */
             last_seen_at: components["schemas"]["Timestamp"];
             /** @example Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0 */
             user_agent: string | null;
@@ -352,7 +360,8 @@ export interface components {
             current_password: string;
             /**
              * Format: password
-             * @description 8 to 256 characters, taken as they are; not easily guessed.
+             * @description 8 (more where `PASSWORD_MIN_LENGTH` says so) to 256 characters, taken as they are; not
+             *     easily guessed.
              * @example black coffee by noon
              */
             new_password: string;
@@ -443,11 +452,6 @@ export interface components {
             errors?: {
                 [key: string]: string[];
             } & Record<string, never>;
-            /**
-             * Format: int32
-             * @description With `free_reads_used`: how many are free.
-             */
-            limit?: number;
             /** @description With `not_logged_in`: what is wrong with the session. */
             reason?: string;
             /**
@@ -469,7 +473,8 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description 8 to 256 characters, taken as they are; not easily guessed.
+             * @description 8 (more where `PASSWORD_MIN_LENGTH` says so) to 256 characters, taken as they are; not
+             *     easily guessed.
              * @example plain tea at dawn
              */
             password: string;
@@ -1145,7 +1150,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["FreeReadsUsed"];
                 };
             };
             /** @description `not_found` */
@@ -1730,7 +1735,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `unavailable`: the database does not answer, or the server is shutting down
+             * @description `unavailable`: the database does not answer, its disk is full, its file was deleted or replaced, or the server is shutting down
              *
              *     `unavailable`: The database does not answer right now. Try again.
              */
