@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::server::settings::{CommandName, SETTINGS, Setting};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::server::settings::{CommandName, SETTINGS, Setting};
 
 /// Login sessions for single-page apps.
 #[derive(Debug, Parser)]

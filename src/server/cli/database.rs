@@ -2,14 +2,13 @@
 
 use std::{fs, io, path::absolute};
 
+use super::Failure;
 use crate::{
     Db,
     db::DatabaseUrl,
     news,
     server::settings::{Config, DOTENV},
 };
-
-use super::Failure;
 
 /// What a command needs of the database.
 #[derive(Clone, Copy, Debug)]

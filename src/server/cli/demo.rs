@@ -1,15 +1,14 @@
 //! Sample news from the command line.
 
-use crate::{
-    Clock, Db,
-    news::{Loaded, load_demo},
-    server::settings::{CommandName, Config, Variables},
-};
-
 use super::{
     Failure,
     database::{Needs, open},
     terminal::say,
+};
+use crate::{
+    Clock, Db,
+    news::{Loaded, load_demo},
+    server::settings::{CommandName, Config, Variables},
 };
 
 /// Loads the sample news and says what was added.

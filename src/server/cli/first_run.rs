@@ -7,12 +7,11 @@ use std::{
     path::Path,
 };
 
+use super::Failure;
 use crate::{
     auth::cookie::generate_secret_key,
     server::settings::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment},
 };
-
-use super::Failure;
 
 /// The settings of a server, out of a new `.env` where there is none, nothing else gives a
 /// key, and this is not production. Whether one was written.

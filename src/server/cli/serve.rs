@@ -2,16 +2,6 @@
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
-use crate::{
-    auth::{Secret, keep_purging},
-    clock::Clock,
-    http,
-    server::{
-        app,
-        health::Health,
-        settings::{Config, SignUps, is_too_wide},
-    },
-};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -25,6 +15,16 @@ use super::{
     demo, first_run, logging,
     terminal::say,
     warn_of_unknown_names,
+};
+use crate::{
+    auth::{Secret, keep_purging},
+    clock::Clock,
+    http,
+    server::{
+        app,
+        health::Health,
+        settings::{Config, SignUps, is_too_wide},
+    },
 };
 
 /// How long requests under way may take once the server is told to stop.

@@ -1,16 +1,15 @@
 //! What an operator does to accounts.
 
-use crate::{
-    Clock,
-    auth::{Account, AccountState, Accounts, Application, User},
-    server::settings::{CommandName, Config, Variables},
-};
-
 use super::{
     Failure,
     args::UserCommand,
     database::{Needs, open},
     terminal::{read_password, say},
+};
+use crate::{
+    Clock,
+    auth::{Account, AccountState, Accounts, Application, User},
+    server::settings::{CommandName, Config, Variables},
 };
 
 const PAGE: i64 = 500;

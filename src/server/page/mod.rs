@@ -14,12 +14,12 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::web_dir::WebDir;
 use crate::{
     auth::{Auth, request::extract::CurrentUser},
     http::Error,
     server::Config,
 };
-use web_dir::WebDir;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The page names files that the next build replaces.
