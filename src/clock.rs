@@ -18,28 +18,28 @@ use uuid::{ClockSequence, Uuid};
 /// Serializes as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
-    /// Since 1970. Every request compares moments; a plain number makes that cheap.
+    /// Microseconds since 1970: every request compares moments, and a plain number is cheap.
     micros: i64,
 }
 
 impl Timestamp {
-    /// This moment, so much later; the end of time where that would be past it.
+    /// This moment plus a duration, saturating.
     pub fn after(self, duration: Duration) -> Self {
         Self::from_unix_micros(self.micros.saturating_add(micros(duration)))
     }
 
-    /// This moment, so much earlier.
+    /// This moment minus a duration, saturating.
     pub fn before(self, duration: Duration) -> Self {
         Self::from_unix_micros(self.micros.saturating_sub(micros(duration)))
     }
 
-    /// The whole seconds since 1970, and the nanoseconds past them.
+    /// Seconds since 1970, and nanoseconds.
     pub fn unix(self) -> (u64, u32) {
         let since = self.since(Self { micros: 0 });
         (since.as_secs(), since.subsec_nanos())
     }
 
-    /// How long ago `earlier` was; zero if it is yet to come.
+    /// The time since `earlier`; zero if that is later.
     pub fn since(self, earlier: Self) -> Duration {
         let micros = self.micros.saturating_sub(earlier.micros);
         Duration::from_micros(u64::try_from(micros).unwrap_or_default())
@@ -57,7 +57,7 @@ impl Timestamp {
         self.micros
     }
 
-    /// So many microseconds after 1970.
+    /// The moment this many microseconds after 1970.
     pub fn from_unix_micros(micros: i64) -> Self {
         Self { micros }
     }

@@ -41,7 +41,7 @@ pub(super) async fn list(db: &Db, post_id: Uuid, limit: i64) -> sqlx::Result<Vec
     Ok(comments)
 }
 
-/// Adds a comment and counts it; false when there is no such post.
+/// Adds a comment and updates the post's count; false when there is no such post.
 pub(super) async fn insert(
     tx: &mut Tx,
     post_id: Uuid,
@@ -67,7 +67,7 @@ pub(super) async fn insert(
     Ok(true)
 }
 
-/// Who wrote a comment of this post.
+/// The author of a comment of this post.
 pub(super) async fn find_author(db: &Db, post_id: Uuid, id: Uuid) -> sqlx::Result<Option<Uuid>> {
     on_reader!(db, conn => sqlx::query_scalar(
         "select author_id from comments where id = $1 and post_id = $2",
@@ -78,7 +78,7 @@ pub(super) async fn find_author(db: &Db, post_id: Uuid, id: Uuid) -> sqlx::Resul
     .await)
 }
 
-/// Removes a comment and counts it out; false when it is gone already.
+/// Deletes a comment and updates the post's count; false when it is gone already.
 pub(super) async fn delete(tx: &mut Tx, post_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
     // The post first, as everybody locks it first.
     if !posts::count_comments(tx, post_id, -1).await? {

@@ -1,4 +1,4 @@
-//! Sample news, so that there is something to read.
+//! The sample news.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub struct Loaded {
 /// no passwords: they log in where `PASSWORDLESS_LOGIN` is on.
 ///
 /// # Errors
-/// When the database does not answer; a post is added whole or not at all.
+/// When the database is not available; a post is added whole or not at all.
 pub async fn load_demo(db: &Db, accounts: &Accounts, clock: &Clock) -> Result<Loaded, Error> {
     let samples: Samples = serde_json::from_str(SAMPLES).map_err(Error::internal)?;
     let mut loaded = Loaded::default();

@@ -1,4 +1,4 @@
-//! What goes wrong in the news, beside what goes wrong anywhere.
+//! The errors of the news, beside those of the library.
 
 use axum::{
     http::StatusCode,
@@ -34,7 +34,7 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
-    /// Each problem of the news, for the description of the API: its code and what it looks like.
+    /// Each problem of the news with its code and schema, for the description of the API.
     pub fn examples() -> Vec<(String, Value)> {
         let used = FreeReadsUsed::new(3);
         let not_yours = Self::not_yours();

@@ -1,4 +1,4 @@
-//! What the fields of a post and a comment may hold.
+//! Validation of the fields of posts and comments.
 
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -18,8 +18,7 @@ pub(super) fn check_title(errors: &mut FieldErrors, title: &str) {
     check_text(errors, "title", title, TITLE_CHARS);
 }
 
-/// The address, if a browser may be sent there: `javascript:` and its like run in the page
-/// that shows them.
+/// The address, if it is safe to link: `javascript:` and its like run in the page that shows them.
 pub(super) fn check_url(errors: &mut FieldErrors, url: &str) {
     // As typed: the parser would take `http:example.com` too, and spaces before it.
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
@@ -36,7 +35,7 @@ pub(super) fn check_post_text(errors: &mut FieldErrors, text: &str) {
     check_text(errors, "text", text, POST_TEXT_CHARS);
 }
 
-/// A comment says something.
+/// The text of a comment, which must not be blank.
 pub(super) fn check_comment(text: &str) -> Result<(), Error> {
     let mut errors = FieldErrors::new();
     if is_blank(text) {
@@ -46,14 +45,14 @@ pub(super) fn check_comment(text: &str) -> Result<(), Error> {
     into_result(errors)
 }
 
-/// Whether nobody would see anything: `[^\s\u0085]` in the description, where a byte order mark
+/// Whether a text is invisible: `[^\s\u0085]` in the description, where a byte order mark
 /// is a space and NEL is not.
 fn is_blank(text: &str) -> bool {
     text.chars()
         .all(|char| char.is_whitespace() || char == '\u{FEFF}')
 }
 
-/// All that was found wrong.
+/// All errors found.
 pub(super) fn into_result(errors: FieldErrors) -> Result<(), Error> {
     if errors.is_empty() {
         Ok(())
@@ -66,7 +65,7 @@ fn check_text(errors: &mut FieldErrors, field: &str, text: &str, most: usize) {
     if text.chars().count() > most {
         note(errors, field, format!("must be at most {most} characters"));
     }
-    // PostgreSQL has no text with a NUL in it.
+    // PostgreSQL stores no text with a NUL in it.
     if text.contains('\0') {
         note(errors, field, "must not contain a NUL character".to_owned());
     }
@@ -76,7 +75,7 @@ pub(super) fn note(errors: &mut FieldErrors, field: &str, what: String) {
     errors.entry(field.to_owned()).or_default().push(what);
 }
 
-/// Tells a field that is null, to be emptied, from one that is not there, to be left.
+/// Tells a null field, which is to be emptied, from a missing one, which stays.
 pub(super) fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<String>>, D::Error> {

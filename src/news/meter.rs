@@ -13,14 +13,14 @@ use crate::{
     http,
 };
 
-/// How much visitors may read.
+/// The limits for visitors.
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
     /// Different posts.
     pub limit: u32,
-    /// A read is forgotten after so long.
+    /// A read is forgotten after this long.
     pub window: Duration,
-    /// Posts opened without a session: whoever sends no cookie is a new visitor each time.
+    /// Posts opened without a session: a client without a cookie is a new visitor each time.
     pub per_address: Option<AddressLimit>,
 }
 
@@ -37,7 +37,7 @@ struct Reads {
 }
 
 impl Meter {
-    /// Counts the opening of a post by a visitor; how many they have left.
+    /// Counts a post that a visitor opens; returns how many they have left.
     ///
     /// # Errors
     /// [`Error::FreeReadsUsed`] when this one is past a limit, and not counted.
@@ -48,12 +48,12 @@ impl Meter {
         post_id: Uuid,
         now: Timestamp,
     ) -> Result<u32, Error> {
-        // Most openings are again, or past the limit: neither writes.
+        // Most posts are opened again, or past the limit: neither writes.
         let visitor_id = match self.known_reads(db, visitor, post_id, now).await? {
             Some((visitor_id, reads)) if reads.this_one == 0 && self.has_room(reads) => visitor_id,
             Some((_, reads)) => return self.left(reads),
             None => {
-                // Before there is a session: of many at once none makes one past the limit.
+                // Before the session begins, so that concurrent requests begin none past the limit.
                 if let Some(limit) = &self.per_address {
                     self.or_used_up(limit.count(visitor.ip()).await)?;
                 }
@@ -61,9 +61,9 @@ impl Meter {
             }
         };
         let mut tx = db.begin().await?;
-        // One opening of this visitor's at a time, so that none is counted from a stale sum.
+        // One at a time for this visitor, so that none is counted from a stale sum.
         if !visitor.lock_session(&mut tx, visitor_id).await? {
-            // Ended by a log-in at this very moment: the next request is somebody's.
+            // Ended by a concurrent login: the next request is a user's.
             return Err(self.used_up());
         }
         let mut reads: Reads = in_tx!(&mut tx, conn => sqlx::query_as(COUNT)
@@ -83,10 +83,10 @@ impl Meter {
         self.left(reads)
     }
 
-    /// Looks what [`Self::count`] would say; counts and stores nothing.
+    /// What [`Self::count`] would return; counts and stores nothing.
     ///
     /// # Errors
-    /// [`Error::FreeReadsUsed`] when an opening would be past a limit.
+    /// [`Error::FreeReadsUsed`] when the post would be past a limit.
     pub async fn check(
         &self,
         db: &Db,
@@ -113,7 +113,7 @@ impl Meter {
         }
     }
 
-    /// What a visitor has opened by now, on which session; none without a live one.
+    /// What a visitor has opened so far, and on which session; none without a live one.
     async fn known_reads(
         &self,
         db: &Db,
@@ -140,7 +140,7 @@ impl Meter {
         reads.different < i64::from(self.limit)
     }
 
-    /// Past the limit of an address the paywall is the same.
+    /// Past the limit of an address the visitor sees the same paywall.
     fn or_used_up(&self, counted: Result<(), http::Error>) -> Result<(), Error> {
         counted.map_err(|error| match error {
             http::Error::TooManyAttempts { .. } => self.used_up(),
@@ -161,7 +161,7 @@ impl Meter {
     }
 }
 
-/// Notes an opening, anew when the last one is forgotten.
+/// Records a read, again when the last one is forgotten.
 async fn insert(tx: &mut Tx, visitor_id: Uuid, post_id: Uuid, now: Timestamp) -> Result<(), Error> {
     let inserted = in_tx!(tx, conn => sqlx::query(
         "insert into free_reads (visitor_id, post_id, read_at) values ($1, $2, $3)

@@ -24,7 +24,7 @@ pub use settings::Settings;
 #[doc(hidden)]
 pub use queries::QUERIES;
 
-/// The statements behind the reads that many make, for a test to ask for their plans.
+/// The most frequent queries, for a test of their plans.
 mod queries {
     use super::{comments, meter, posts};
 

@@ -29,7 +29,7 @@ use crate::{
 
 const DEFAULT_LIMIT: i64 = 20;
 const MAX_LIMIT: i64 = 100;
-/// As many comments as anybody reads of one post; of more, the newest.
+/// Comments shown with a post; of more, the newest.
 const MAX_COMMENTS: i64 = 1_000;
 /// `author=me` is whoever asks.
 const ME: &str = "me";
@@ -134,7 +134,7 @@ pub(super) async fn list_posts(
     let author_key = match author.as_deref().map(Username::parse) {
         None => None,
         Some(Ok(name)) => Some(name.key().to_owned()),
-        // Nobody is called that.
+        // No user has this name.
         Some(Err(_)) => {
             return Ok(Json(Posts {
                 posts: vec![],
@@ -143,7 +143,7 @@ pub(super) async fn list_posts(
             }));
         }
     };
-    // One more than asked for tells whether there is a next page.
+    // One more than requested tells whether there is a next page.
     let page = Page {
         author_key: author_key.as_deref(),
         after,
@@ -308,7 +308,7 @@ pub(super) async fn delete_post(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Refuses whoever did not write the post.
+/// Refuses users who did not write the post.
 async fn check_author(news: &News, user: &User, id: Uuid) -> Result<(), Error> {
     match posts::find_author(news.db(), id).await? {
         None => Err(http::Error::NotFound.into()),

@@ -44,36 +44,36 @@ pub(super) struct NewPost<'a> {
     pub created_at: Timestamp,
 }
 
-/// Which posts a list is of.
+/// Which posts to list.
 #[derive(Debug)]
 pub(super) struct Page<'a> {
-    /// By whom; by anybody when none.
+    /// By this author; by anybody when none.
     pub author_key: Option<&'a str>,
     /// The last one of the page before.
     pub after: Option<Uuid>,
     pub limit: i64,
 }
 
-/// `$1` is who asks, `$2` the last id of the page before, `$3` how many.
+/// `$1` is the current user, `$2` the last id of the page before, `$3` the limit.
 pub(super) const LIST: &str = "select p.id, p.title, p.url, p.text, p.author, p.comment_count,
         p.vote_count, v.user_id is not null as voted, p.created_at
      from posts p left join votes v on v.post_id = p.id and v.user_id = $1
      where p.id < $2 order by p.id desc limit $3";
 
-/// As [`LIST`]; `$4` is whose.
+/// As [`LIST`]; `$4` is the author.
 pub(super) const LIST_BY_AUTHOR: &str =
     "select p.id, p.title, p.url, p.text, p.author, p.comment_count,
         p.vote_count, v.user_id is not null as voted, p.created_at
      from posts p left join votes v on v.post_id = p.id and v.user_id = $1
      where p.id < $2 and p.author_key = $4 order by p.id desc limit $3";
 
-/// `$1` is who asks, `$2` the post.
+/// `$1` is the current user, `$2` the post.
 pub(super) const FIND: &str = "select p.id, p.title, p.url, p.text, p.author, p.comment_count,
         p.vote_count, v.user_id is not null as voted, p.created_at
      from posts p left join votes v on v.post_id = p.id and v.user_id = $1
      where p.id = $2";
 
-/// A page of posts, newest first: ids are made in the order of time.
+/// A page of posts, newest first: ids sort by time.
 pub(super) async fn list(db: &Db, reader: Option<Uuid>, page: Page<'_>) -> sqlx::Result<Vec<Post>> {
     let after = page.after.unwrap_or(Uuid::max());
     match page.author_key {
@@ -102,7 +102,7 @@ pub(super) async fn find(db: &Db, reader: Option<Uuid>, id: Uuid) -> sqlx::Resul
         .await)
 }
 
-/// Who wrote a post.
+/// The author of a post.
 pub(super) async fn find_author(db: &Db, id: Uuid) -> sqlx::Result<Option<Uuid>> {
     on_reader!(db, conn => sqlx::query_scalar("select author_id from posts where id = $1")
         .bind(id)
@@ -129,7 +129,7 @@ pub(super) async fn insert(tx: &mut Tx, post: &NewPost<'_>) -> sqlx::Result<()> 
     .map(drop))
 }
 
-/// Whether this author has a post of this title.
+/// Whether this author has a post with this title.
 pub(super) async fn is_there(tx: &mut Tx, author: &User, title: &str) -> sqlx::Result<bool> {
     let found: Option<(Uuid,)> = in_tx!(tx, conn => sqlx::query_as(
         "select id from posts where author_key = $1 and title = $2",
@@ -141,7 +141,7 @@ pub(super) async fn is_there(tx: &mut Tx, author: &User, title: &str) -> sqlx::R
     Ok(found.is_some())
 }
 
-/// Replaces what an author may change; what is none stays as it is.
+/// Updates a post; a field that is none stays as it is.
 pub(super) async fn update(
     db: &Db,
     id: Uuid,
@@ -166,7 +166,7 @@ pub(super) async fn update(
     .map(drop))
 }
 
-/// Removes a post, and with it its comments, votes and what the meter knows of it.
+/// Deletes a post with its comments, votes and reads.
 pub(super) async fn delete(db: &Db, id: Uuid) -> sqlx::Result<()> {
     on_writer!(db, conn => sqlx::query("delete from posts where id = $1")
         .bind(id)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::auth::RateLimit;
 
-/// How much visitors may read.
+/// The limits for visitors.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Different posts that a visitor may open; none when reading is free.

@@ -1,4 +1,4 @@
-//! What the news' handlers share.
+//! The state that the news' handlers share.
 
 use std::sync::Arc;
 

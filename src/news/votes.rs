@@ -5,16 +5,16 @@ use uuid::Uuid;
 use super::posts;
 use crate::db::{Db, Tx, in_tx};
 
-/// What became of a vote.
+/// The outcome of a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Voted {
-    /// It stands as the user wants it, whether this request or an earlier one did it.
+    /// It is as the user wants it, by this request or an earlier one.
     Done,
     /// There is no such post.
     NoPost,
 }
 
-/// Has the user's vote counted, once however often it is sent.
+/// Counts the user's vote, once however often it is sent.
 pub(super) async fn cast(db: &Db, post_id: Uuid, user_id: Uuid) -> sqlx::Result<Voted> {
     let mut tx = db.begin().await?;
     if !posts::count_votes(&mut tx, post_id, 1).await? {

@@ -1,4 +1,4 @@
-//! What a request's cookie stands for, looked up once and only when somebody asks.
+//! The lookup of a request's session, done once and only when needed.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ pub(crate) type Found = Result<Arc<LiveSession>, Unauthorized>;
 pub(crate) enum Lookup {
     /// No cookie names one.
     Nothing(NoSession),
-    /// It was in memory.
+    /// It was cached.
     Known(Known),
-    /// The database is to say.
+    /// The database is to be asked.
     Asked(Arc<Asked>),
 }
 
@@ -30,13 +30,13 @@ pub(crate) enum Lookup {
 #[derive(Debug)]
 pub(crate) struct Asked {
     token: SessionToken,
-    /// Where it is to be kept in memory.
+    /// The cookie to cache it under.
     cookie: Option<Box<[u8]>>,
     found: OnceCell<Found>,
 }
 
 impl Lookup {
-    /// Of a session whose token is known to be right; to be kept in memory under `cookie`.
+    /// A lookup by a verified token; the session is to be cached under `cookie`.
     pub fn ask(token: SessionToken, cookie: Option<Box<[u8]>>) -> Self {
         Self::Asked(Arc::new(Asked {
             token,
@@ -45,7 +45,7 @@ impl Lookup {
         }))
     }
 
-    /// What the cookie says, whatever it stands for; of a session that was found, with both ids.
+    /// The token, live or not; with both ids if the session was found.
     pub fn token(&self) -> Option<SessionToken> {
         match self {
             Self::Nothing(_) => None,
@@ -54,7 +54,7 @@ impl Lookup {
         }
     }
 
-    /// The secret id that the cookie names, whatever it stands for.
+    /// The secret id in the cookie, live or not.
     pub fn id(&self) -> Option<Id> {
         self.token().map(|token| token.id)
     }
@@ -68,8 +68,8 @@ impl Lookup {
         }
     }
 
-    /// The session, or why there is none. A database error is neither. What asks the database
-    /// is boxed: a request that need not do so has a future a quarter as large.
+    /// The session, or why there is none; a database error is neither. The query is boxed: a
+    /// request that does not need it has a future a quarter as large.
     pub async fn find(&self, sessions: &Sessions) -> Result<Found, Error> {
         let find = async |token, cookie| {
             let found = sessions.find(token, cookie).await?;

@@ -38,8 +38,8 @@ use crate::{
     http::{Client, Error},
 };
 
-/// What a request's handlers do with its session. The layer puts it into the request and
-/// carries out on the answer what became of it.
+/// A request's handle to its session. The layer puts it into the request, and sets on the response
+/// the cookie that it calls for.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionHandle(Arc<Inner>);
 
@@ -47,13 +47,13 @@ pub(crate) struct SessionHandle(Arc<Inner>);
 struct Inner {
     sessions: Sessions,
     trusted_proxies: Arc<[IpNet]>,
-    /// Whether the browser keeps anything under the name, be it no session.
+    /// Whether the browser sent any cookie with the name, valid or not.
     has_cookie: bool,
-    /// Sessions named by one of several cookies: not to be trusted, but to be ended.
+    /// Sessions named by one of several cookies: not trusted, but ended by a login or logout.
     also_named: Vec<Id>,
     /// Of a request that came without the cookie.
     circumstances: Option<Circumstances>,
-    /// Who sent it, where the cookie is to be signed anew.
+    /// The client, where the cookie is to be re-signed.
     client: Option<Client>,
     current: Mutex<Current>,
 }
@@ -61,12 +61,12 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct Current {
     lookup: Lookup,
-    /// Once somebody wants them.
+    /// Loaded on demand.
     values: Option<Values>,
     set_cookie: SetCookie,
 }
 
-/// The values of the handlers' own.
+/// The handlers' own values.
 #[derive(Clone, Debug)]
 struct Values {
     session: Session,
@@ -77,7 +77,7 @@ struct Values {
 enum SetCookie {
     /// The browser keeps what it has.
     No,
-    /// The browser's cookie is right but signed by an old key or of an older version.
+    /// The browser's cookie is valid but signed by an old key or of an older version.
     Resign,
     Keep,
     Forget,
@@ -132,7 +132,7 @@ impl SessionHandle {
         session.ok_or_else(|| Error::internal("the route is not behind the layer of Auth"))
     }
 
-    /// The handle for values of the handlers' own.
+    /// The handle for the handlers' own values.
     pub fn session(&self) -> Session {
         self.values().session
     }
@@ -278,7 +278,7 @@ impl SessionHandle {
         *self.lock() = Current::new(Lookup::ask(token, None), SetCookie::Keep);
     }
 
-    /// Has the browser forget its cookie.
+    /// Removes the browser's cookie.
     pub fn forget(&self) {
         let set_cookie = match self.0.has_cookie {
             true => SetCookie::Forget,
@@ -302,7 +302,7 @@ impl SessionHandle {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Saves the values that handlers wrote, and says which cookie the browser is to have.
+    /// Saves the values that handlers wrote; returns the `Set-Cookie`, if any.
     pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
         let current = {
             let current = self.lock();
@@ -313,7 +313,7 @@ impl SessionHandle {
             }
             current.clone()
         };
-        // Boxed, as it is seldom done and would be a part of each request's future.
+        // Boxed, as it is rare and would enlarge each request's future.
         Box::pin(self.carry_out(current, status)).await
     }
 
@@ -332,7 +332,7 @@ impl SessionHandle {
             values.filter(|values| values.session.is_modified() && !status.is_server_error());
         if let Some(Values { session, store }) = written {
             if session.is_empty().await {
-                // A handler has flushed it.
+                // A handler has flushed the session.
                 return Ok(lookup.id().map(|_| cookie.forget()));
             }
             session.save().await?;
@@ -357,8 +357,8 @@ impl SessionHandle {
         })
     }
 
-    /// Whether a session that was found is there at the end of the request, too: what took
-    /// its place meanwhile has set a cookie that must not be overwritten.
+    /// Whether a session that was found is still live at the end of the request: what replaced it
+    /// meanwhile has set a cookie that must not be overwritten.
     async fn is_still_there(&self, session: &LiveSession) -> bool {
         let again = Lookup::ask(session.token(), None)
             .find(self.sessions())

@@ -67,7 +67,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The one that is ready is called; its clone may not be.
+        // The service that is ready is called; its clone may not be.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let is_allowed = self.is_allowed.clone();

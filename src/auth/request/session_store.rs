@@ -23,13 +23,13 @@ use crate::auth::{
 };
 use crate::http;
 
-/// Where the upstream store would bring a session back (its `save` is an upsert) or lose what
-/// another request wrote (the last whole record wins), this one does neither.
+/// The upstream store would revive an ended session (its `save` is an upsert) and lose what another
+/// request wrote (the last whole record wins); this one does neither.
 #[derive(Debug)]
 pub(crate) struct RecordStore {
     sessions: Sessions,
     lookup: Lookup,
-    /// The values as this request found them, once it has looked.
+    /// The values as this request has loaded them, if it has.
     loaded: Mutex<Option<Data>>,
     created: Mutex<Option<SessionToken>>,
 }
@@ -44,7 +44,7 @@ impl RecordStore {
         }
     }
 
-    /// The session that was added last, which the browser is to keep.
+    /// The session that was added last, whose cookie is to be set.
     pub fn created(&self) -> Option<SessionToken> {
         *self.lock_created()
     }
@@ -71,8 +71,7 @@ impl SessionStore for RecordStore {
         Ok(())
     }
 
-    /// Writes what this request changed, if the session is not over and its values are not too
-    /// many.
+    /// Writes this request's changes, if the session is live and its values fit.
     async fn save(&self, record: &Record) -> Result<()> {
         let mut tx = self.sessions.db().begin().await.map_err(backend)?;
         let Some(data) = store::lock_data(&mut tx, record.id)
@@ -85,7 +84,7 @@ impl SessionStore for RecordStore {
         let mut current = record::decode(&data).unwrap_or_else(|_| self.repaired(record.id));
         {
             let loaded = self.lock_loaded();
-            // A handler that clears without looking clears all there is.
+            // A handler that clears without loading clears everything.
             let seen = loaded.as_ref().unwrap_or(&current.data).clone();
             record::merge(&seen, &record.data, &mut current.data);
         }
@@ -99,7 +98,7 @@ impl SessionStore for RecordStore {
         Ok(())
     }
 
-    /// The values of a session that is not over.
+    /// The values of a live session.
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         if self
             .lookup
@@ -116,7 +115,7 @@ impl SessionStore for RecordStore {
         };
         Ok(loaded.map(|record| {
             *self.lock_loaded() = Some(record.data.clone());
-            // Whatever the record says, it is this session's.
+            // Whatever id the record has, it is this session's.
             Record { id: *id, ..record }
         }))
     }
@@ -126,7 +125,7 @@ impl SessionStore for RecordStore {
     }
 }
 
-/// The kinds of error that the extractor of values tells apart.
+/// Maps errors to the kinds that `Session` distinguishes.
 fn store_error(error: http::Error) -> Error {
     match error {
         http::Error::SessionValues(why) => Error::Encode(why),

@@ -1,4 +1,4 @@
-//! Why nobody is logged in, in words that tell a developer what to look at.
+//! Why nobody is logged in, with a hint for the developer.
 
 use axum::http::{Extensions, HeaderMap, Uri, header, uri::Authority};
 use ipnet::IpNet;
@@ -18,13 +18,13 @@ pub(crate) enum Unauthorized {
     Visitor,
 }
 
-/// What there is to say of a request that came without the cookie.
+/// The circumstances of a request without the cookie.
 #[derive(Clone, Debug)]
 pub(crate) struct Circumstances {
     is_https: bool,
-    /// The host that it asked for.
+    /// The host that it was sent to.
     host: Option<String>,
-    /// The host of the page that made it, where that is another.
+    /// The host of the page that sent it, if that is another.
     page_host: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Circumstances {
         }
     }
 
-    /// Why a browser may have kept the cookie to itself.
+    /// Why a browser may not have sent the cookie.
     fn advice(&self, is_secure: bool) -> String {
         let mut advice = String::new();
         if is_secure && !self.is_https {
@@ -62,20 +62,20 @@ impl Circumstances {
     }
 }
 
-/// The host that a request asked for, less the port: it makes no difference to a cookie.
+/// The host of a request without the port, which makes no difference to a cookie.
 fn host(headers: &HeaderMap) -> Option<String> {
     let authority: Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
     shown(authority.host())
 }
 
-/// The host of the page that a browser says it is showing.
+/// The host of the page that sent the request, as the browser says.
 fn page_host(headers: &HeaderMap) -> Option<String> {
     let origin = headers.get(header::ORIGIN)?.to_str().ok()?;
     let origin: Uri = origin.parse().ok()?;
     shown(origin.host()?)
 }
 
-/// A host as it may be repeated in an answer.
+/// A host that is safe to repeat in a response.
 fn shown(host: &str) -> Option<String> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]_".contains(&byte);
     let is_shown = host.len() <= MAX_HOST_BYTES && host.bytes().all(is_name);

@@ -1,4 +1,4 @@
-//! Whoever asks, logged in or not.
+//! The sender of a request, logged in or not.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::{
     http::{Error, client_ip},
 };
 
-/// Whoever sends a request, with a session to count them by where one is wanted.
+/// The sender of a request, with a session to count them by if one is needed.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     session: SessionHandle,
@@ -31,21 +31,21 @@ impl Visitor {
     /// Who is logged in, if anybody.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database is not available.
     pub async fn optional_user(&self) -> Result<Option<User>, Error> {
         let session = self.session.find().await?.ok();
         Ok(session.and_then(|session| session.user.clone()))
     }
 
-    /// The address of whoever asks; unknown when the app is served without connection info.
+    /// The client's address; unknown when the app is served without connection info.
     pub fn ip(&self) -> Option<IpAddr> {
         self.ip
     }
 
-    /// What the session is called, if there is one.
+    /// The public id of the session, if there is one.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database is not available.
     pub async fn session_id(&self) -> Result<Option<Uuid>, Error> {
         Ok(self
             .session
@@ -55,12 +55,11 @@ impl Visitor {
             .map(|session| session.public_id))
     }
 
-    /// What the session is called: begun now, as a visitor's, where there was none. It goes
-    /// on until it expires or somebody logs in on it; without a second request within a day it
-    /// expires then.
+    /// The public id of the session; begins a visitor's session if there is none. It lives until
+    /// it expires or somebody logs in on it; without a second request it expires after a day.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database is not available.
     pub async fn begin_session(&self) -> Result<Uuid, Error> {
         match self.session_id().await? {
             Some(id) => Ok(id),
@@ -68,11 +67,10 @@ impl Visitor {
         }
     }
 
-    /// Has whoever else works on this session wait for the end of the transaction; false
-    /// when the session has ended.
+    /// Locks this session until the transaction ends; false when it has ended.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database is not available.
     pub async fn lock_session(&self, tx: &mut Tx, session_id: Uuid) -> Result<bool, Error> {
         Ok(session::store::lock(tx, session_id).await?)
     }
