@@ -282,23 +282,12 @@ async fn the_page_has_a_policy_of_its_own(kind: Kind) {
         answer.header("content-security-policy").unwrap().to_owned()
     };
     let of_page = policy(&server, "/").await;
-    for part in [
-        "default-src 'none'",
-        "font-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ] {
-        assert!(of_page.contains(part), "{of_page}");
-    }
+    assert!(of_page.contains("font-src 'self'"), "{of_page}");
     let of_api = policy(&server, "/checklogin").await;
-    for part in [
-        "default-src 'none'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ] {
-        assert!(of_api.contains(part), "{of_api}");
+    for name in ["default-src", "object-src", "base-uri", "frame-ancestors"] {
+        let none = format!("{name} 'none'");
+        assert!(of_page.contains(&none), "{of_page}");
+        assert!(of_api.contains(&none), "{of_api}");
     }
     let own = "default-src 'self' https://fonts.example; object-src 'none'";
     let server = server.restart_with(&[settings[0], ("PAGE_CSP", own)]).await;
