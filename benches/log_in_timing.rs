@@ -1,4 +1,4 @@
-//! Whether the time of a failed log-in tells why it failed.
+//! Whether the time of a failed login reveals why it failed.
 //!
 //! `cargo bench --bench log_in_timing`, with `TEST_POSTGRES_URL` set for PostgreSQL as well. The
 //! four kinds take turns within one run; the medians' ratios are what counts.

@@ -189,7 +189,7 @@ def log_in_all(server, folder, count):
         wrk.wait()
     found = cookies.read_text().splitlines()[:-1]
     if len(found) != count:
-        raise RuntimeError(f"{count} log-ins gave {len(found)} cookies")
+        raise RuntimeError(f"{count} logins gave {len(found)} cookies")
     return found
 
 

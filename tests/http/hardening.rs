@@ -297,12 +297,12 @@ async fn reasons_tell_a_developer_what_to_look_at(kind: Kind) {
     };
     let detail = ask(&server, &[("host", "localhost:3000")]).await;
     assert!(
-        detail.contains("this request asked `localhost`"),
+        detail.contains("this request was sent to `localhost`"),
         "{detail}"
     );
     let detail = ask(&server, &[("origin", "http://localhost:3000")]).await;
     assert!(
-        detail.contains("A page of `localhost` asked `127.0.0.1`"),
+        detail.contains("A page of `localhost` sent it to `127.0.0.1`"),
         "{detail}"
     );
     for host in ["<script>", "a b", "\u{e9}"] {

@@ -49,13 +49,13 @@ impl Circumstances {
         }
         if let (Some(host), Some(page)) = (&self.host, &self.page_host) {
             advice += &format!(
-                " A page of `{page}` asked `{host}`: a SameSite cookie stays at home then; have \
-                 page and API under one host, by a proxy."
+                " A page of `{page}` sent it to `{host}`: browsers hold a SameSite cookie back then; \
+                 serve page and API from one host, by a proxy."
             );
         } else if let Some(host) = &self.host {
             advice += &format!(
-                " Browsers keep a cookie to the host that set it: this request asked `{host}`, \
-                 so a log-in at any other name for it does not count here."
+                " Browsers keep a cookie to the host that set it: this request was sent to `{host}`, \
+                 so a login under another name of it does not count here."
             );
         }
         advice
@@ -116,7 +116,7 @@ impl Unauthorized {
             ),
             Self::Session(NotLive::Unknown) => (
                 "unknown_session",
-                "The session has ended: it was logged out, revoked, replaced by a newer log-in \
+                "The session has ended: it was logged out, revoked, replaced by a newer login \
                  or belongs to another database."
                     .to_owned(),
             ),

@@ -32,7 +32,7 @@ use crate::http::{
 /// The largest body anybody may send, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// Longer than honest requests take, the wait for a password hash included, unless log-ins
+/// Longer than honest requests take, the wait for a password hash included, unless logins
 /// starve beside a core that is full.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// What no answer does: be taken for another type, be framed, or say where it was clicked

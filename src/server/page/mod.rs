@@ -65,7 +65,7 @@ impl Page {
             .with_state(self.clone())
     }
 
-    /// The log-in page of the news.
+    /// The login page of the news.
     pub fn documented_login_router(&self, auth: &Auth) -> OpenApiRouter {
         let login = OpenApiRouter::new()
             .routes(routes!(login_page))
@@ -109,7 +109,7 @@ impl Page {
     }
 }
 
-/// The log-in page
+/// The login page
 ///
 /// For those who are logged in already, the way to their dashboard.
 #[utoipa::path(get, path = "/login", tag = "pages", security((), ("session" = [])), responses(

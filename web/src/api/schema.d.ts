@@ -49,7 +49,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The log-in page
+         * The login page
          * @description For those who are logged in already, the way to their dashboard.
          */
         get: operations["login_page"];
