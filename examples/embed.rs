@@ -29,7 +29,7 @@ pub fn app(auth: &Auth) -> Router {
         .route("/", get(home))
         .route("/secret", get(secret))
         .layer(auth.layer())
-        .merge(auth.router())
+        .merge(auth.routes())
 }
 
 #[tokio::main]

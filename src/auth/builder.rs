@@ -13,7 +13,7 @@ use super::{
         hooks::{HookFuture, Hooks},
     },
     cookie::{Secret, SessionCookie, keys::KeyRing},
-    password::MIN_PASSWORD_LENGTHS,
+    password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
     session::{Limits, Sessions, timeouts::Timeouts},
     throttle::{RateLimit, Throttle},
     user::User,
@@ -253,6 +253,7 @@ impl AuthBuilder {
     /// [`BuildError::Parameter`] when the shortest password is out of range.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
+        warn_if_unoptimised();
         let trusted_proxies: Arc<[IpNet]> = self.trusted_proxies.into();
         let origins = self.allowed_origins;
         let cross_site = CrossSite::new(trusted_proxies.clone(), origins, self.secure_cookies)

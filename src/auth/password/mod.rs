@@ -1,10 +1,12 @@
 //! Password hashing (argon2id), a bounded number at a time.
 
+mod debug_build;
 mod fair_queue;
 mod hasher;
 mod low_priority;
 mod strength;
 
+pub(crate) use debug_build::warn_if_unoptimised;
 pub(crate) use fair_queue::{Origin, Permit};
 pub(crate) use strength::MIN_PASSWORD_LENGTHS;
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use embedded_app::{App, Pool, auth, router};
 use futures_util::{SinkExt, StreamExt};
-use handstamp::http::{Layers, serve};
+use handstamp::{
+    Auth, Db,
+    auth::Secret,
+    http::{Layers, serve},
+};
 use reqwest::{Client, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -44,6 +48,56 @@ async fn postgres_app_first() {
 #[tokio::test]
 async fn postgres_library_first() {
     on_postgres("embedded_library_first", First::Library).await;
+}
+
+#[tokio::test]
+async fn what_the_own_pool_writes_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/app.db", folder.path().display());
+    let base = start(&url, First::App, Serve::Plain).await;
+    let browser = browser();
+    assert_eq!(sign_up(&browser, &base, "Ann").await.status(), 201);
+    let Pool::Sqlite(pool) = Pool::connect(&url).await.unwrap() else {
+        panic!("another database");
+    };
+    sqlx::query("delete from users")
+        .execute(&pool)
+        .await
+        .unwrap();
+    for _ in 0..500 {
+        let me = browser.get(format!("{base}/api/me")).send().await.unwrap();
+        if me.status() == 401 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("still logged in");
+}
+
+#[tokio::test]
+async fn a_database_in_memory_is_refused() {
+    let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
+    let refused = Db::from_sqlite(&pool).await.unwrap_err();
+    assert!(refused.to_string().contains("in memory"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_missing_key_prints_readably() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/app.db", folder.path().display());
+    let db = Db::connect(&url.parse().unwrap()).await.unwrap();
+    assert!(db.sqlite_pool().is_some() && db.postgres_pool().is_none());
+    let refused = Auth::builder(db).build().unwrap_err();
+    // As `main` prints it.
+    assert!(
+        format!("{refused:?}").starts_with("the secret key is not set"),
+        "{refused:?}"
+    );
+    let refused = Secret::signing_key("short").unwrap_err();
+    assert!(
+        format!("{refused:?}").starts_with("the secret key must be at least"),
+        "{refused:?}"
+    );
 }
 
 async fn on_sqlite(first: First) {
@@ -107,6 +161,15 @@ async fn post(browser: &Client, url: String, body: Value) -> Response {
     browser.post(url).json(&body).send().await.unwrap()
 }
 
+async fn sign_up(browser: &Client, base: &str, name: &str) -> Response {
+    let new = json!({
+        "username": name,
+        "email": format!("{name}@example.com"),
+        "password": "plain tea at dawn",
+    });
+    post(browser, format!("{base}/api/auth/signup"), new).await
+}
+
 async fn json_of(response: Response) -> Value {
     response.json().await.unwrap()
 }
@@ -118,12 +181,7 @@ async fn walk(base: &str, name: &str) {
     assert_eq!(refused.status(), 401);
     assert_eq!(json_of(refused).await["reason"], "no_cookie");
 
-    let new = json!({
-        "username": name,
-        "email": format!("{name}@example.com"),
-        "password": "plain tea at dawn",
-    });
-    let signed_up = post(&browser, format!("{base}/api/auth/signup"), new).await;
+    let signed_up = sign_up(&browser, base, name).await;
     assert_eq!(signed_up.status(), 201);
     let me = json_of(get("/api/me").await).await;
     assert_eq!(
