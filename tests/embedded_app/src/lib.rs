@@ -148,8 +148,8 @@ pub fn router(app: &App) -> Router {
         .route("/ws", get(chat))
         .merge(admin)
         .layer(auth.layer())
-        .nest("/api/auth", auth.router())
         .with_state(app.clone())
+        .nest("/api/auth", auth.router())
 }
 
 async fn me(State(app): State<App>, user: CurrentUser) -> Result<Json<serde_json::Value>, Error> {
