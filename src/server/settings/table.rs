@@ -1,6 +1,6 @@
 //! The list of settings.
 
-/// One setting as `--help` and the README list it.
+/// One setting as `--help` and docs/configuration.md list it.
 #[derive(Debug)]
 pub struct Setting {
     /// The name of the environment variable.
