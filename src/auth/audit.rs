@@ -160,7 +160,7 @@ pub(crate) async fn commit(
     ended: Vec<Revocable>,
 ) -> sqlx::Result<()> {
     insert(&mut tx, now, events).await?;
-    db.revocations().commit(tx, ended).await?;
+    tx.commit_ending(db, ended).await?;
     events.iter().for_each(Event::log);
     Ok(())
 }

@@ -6,7 +6,6 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::{
-    Auth, Parts,
     account::{
         Accounts,
         credentials::Credentials,
@@ -15,6 +14,7 @@ use super::{
     cookie::{Secret, SessionCookie, keys::KeyRing},
     password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
     session::{Limits, Sessions, timeouts::Timeouts},
+    state::{Auth, Parts},
     throttle::{RateLimit, Throttle},
     user::User,
 };
@@ -80,8 +80,15 @@ pub(crate) fn spare_cores() -> usize {
         .max(1)
 }
 
+impl Auth {
+    /// Settings for accounts and sessions on `db`.
+    pub fn builder(db: Db) -> AuthBuilder {
+        AuthBuilder::new(db)
+    }
+}
+
 impl AuthBuilder {
-    pub(super) fn new(db: Db) -> Self {
+    fn new(db: Db) -> Self {
         let limit = |count, window| Some(RateLimit::new(count, window));
         Self {
             db,
@@ -274,7 +281,7 @@ impl AuthBuilder {
         .with_password_min_length(self.password_min_length);
         let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
             .map_err(BuildError::Parameter)?;
-        Ok(Auth(Arc::new(Parts {
+        Ok(Auth::new(Parts {
             sessions,
             credentials: Credentials {
                 accounts,
@@ -286,7 +293,7 @@ impl AuthBuilder {
             password_min_length: self.password_min_length,
             trusted_proxies,
             cross_site,
-        })))
+        }))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Opens the database.
 
-use std::time::Duration;
-
 #[cfg(feature = "postgres")]
 use sqlx::PgPool;
 #[cfg(feature = "sqlite")]
@@ -11,11 +9,7 @@ use sqlx::SqlitePool;
 use super::postgres::{self, PostgresPool};
 #[cfg(feature = "sqlite")]
 use super::sqlite::{self, SqlitePools};
-use super::{DatabaseUrl, Revocations, on_reader};
-
-/// How long a request waits for a free connection before it is told that the database
-/// does not answer.
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+use super::{invalidation::Revocations, url::DatabaseUrl};
 
 /// The database, open. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -110,21 +104,6 @@ impl Db {
             Pools::Sqlite(sqlite) => sqlite.close().await,
             #[cfg(feature = "postgres")]
             Pools::Postgres(postgres) => postgres.close().await,
-        }
-    }
-
-    /// Asks the database whether it is there; on SQLite also whether it can be written to, as
-    /// its disk may be full.
-    ///
-    /// # Errors
-    /// When it is not available.
-    pub async fn ping(&self) -> sqlx::Result<()> {
-        on_reader!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))?;
-        match self.pools() {
-            #[cfg(feature = "sqlite")]
-            Pools::Sqlite(sqlite) => sqlite.probe().await,
-            #[cfg(feature = "postgres")]
-            Pools::Postgres(_) => Ok(()),
         }
     }
 

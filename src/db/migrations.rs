@@ -10,7 +10,10 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::{Db, Tx, in_tx};
+use super::{
+    connect::Db,
+    transaction::{Tx, in_tx},
+};
 
 /// Where sqlx records migrations, and where ours were before they had a table of their own.
 const SQLX_TABLE: &str = "_sqlx_migrations";

@@ -3,7 +3,9 @@
 mod connect;
 mod error;
 mod invalidation;
+mod limits;
 mod migrations;
+mod ping;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record_stores;
@@ -17,10 +19,9 @@ pub use migrations::MigrateError;
 pub use transaction::Tx;
 pub use url::{DatabaseUrl, DatabaseUrlError};
 
-use connect::ACQUIRE_TIMEOUT;
 pub(crate) use connect::Pools;
 pub(crate) use error::is_unavailable;
-pub(crate) use invalidation::{Revocable, Revocations, Stamp};
+pub(crate) use invalidation::{Revocable, Stamp};
 #[cfg(feature = "server")]
 pub(crate) use migrations::Migrations;
 pub(crate) use transaction::{in_tx, on_reader, on_small_reader, on_writer};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_sessions::SessionStore;
 
-use super::{Db, Pools};
+use super::connect::{Db, Pools};
 
 impl Db {
     /// The upstream store that reads session records.

@@ -12,7 +12,10 @@ use sqlx::{Sqlite, SqliteConnection};
 
 #[cfg(feature = "sqlite")]
 use super::sqlite::SqliteFile;
-use super::{Db, Pools};
+use super::{
+    connect::{Db, Pools},
+    invalidation::Revocable,
+};
 
 /// Runs a statement that only reads.
 macro_rules! on_reader {
@@ -141,6 +144,19 @@ impl Tx {
             #[cfg(feature = "postgres")]
             Self::Postgres(tx) => tx.commit().await,
         }
+    }
+
+    /// Commits a transaction that ends sessions, on a task of its own: the database may have
+    /// committed when the client disconnects. What is cached of `ended` is invalidated after an
+    /// error too, as the database may have committed all the same.
+    pub(crate) async fn commit_ending(self, db: &Db, ended: Vec<Revocable>) -> sqlx::Result<()> {
+        let revocations = db.revocations().clone();
+        let done = tokio::spawn(async move {
+            let done = self.commit().await;
+            revocations.revoke(ended);
+            done
+        });
+        done.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use utoipa::IntoResponses;
 
-use super::Problem;
+use super::error::Problem;
 
 /// 401.
 #[derive(IntoResponses)]

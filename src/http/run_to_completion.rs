@@ -2,7 +2,7 @@
 
 use tracing::Instrument;
 
-use super::Error;
+use super::error::Error;
 
 /// Does `work` on a task of its own: a handler ends wherever it stands when its client hangs
 /// up, and what was counted or committed by then would be neither taken back nor written down.

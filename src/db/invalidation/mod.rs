@@ -11,8 +11,6 @@ use std::{
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use crate::db::Tx;
-
 /// Two ids that share a slot are revoked together, which costs the other one a query.
 const SLOTS: usize = 1 << 14;
 /// Memory is believed for so long after the last time that everything others changed was
@@ -92,19 +90,6 @@ impl Revocations {
         for id in ids {
             self.slot(id).fetch_max(stamp, Ordering::SeqCst);
         }
-    }
-
-    /// Commits a transaction that ends sessions, on a task of its own: the database may have
-    /// committed when the client hangs up. `ended` is revoked after an error too, as the
-    /// database may have done it all the same.
-    pub async fn commit(&self, tx: Tx, ended: Vec<Revocable>) -> sqlx::Result<()> {
-        let revocations = self.clone();
-        let done = tokio::spawn(async move {
-            let done = tx.commit().await;
-            revocations.revoke(ended);
-            done
-        });
-        done.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     fn next(&self) -> u64 {

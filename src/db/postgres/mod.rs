@@ -11,7 +11,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{ACQUIRE_TIMEOUT, Revocations};
+use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// A connection unused for so long may be dead.
 const TESTED_AFTER: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use sqlx::{
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
-use crate::db::Revocations;
+use crate::db::invalidation::Revocations;
 
 const CHANNEL: &str = "handstamp_revocations";
 const INTERVAL: Duration = Duration::from_millis(250);

@@ -25,7 +25,7 @@ use sqlx::{
 };
 
 use self::probe::LastProbe;
-use super::{ACQUIRE_TIMEOUT, Revocations};
+use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// How long a statement waits while another process writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

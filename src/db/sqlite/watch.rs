@@ -9,7 +9,7 @@ use sqlx::SqlitePool;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::file::SqliteFile;
-use crate::db::Revocations;
+use crate::db::invalidation::Revocations;
 
 const INTERVAL: Duration = Duration::from_millis(200);
 

@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::time::timeout;
 
-use crate::http::Error;
+use crate::http::error::Error;
 
 /// Longer than 64 KiB take on any line that can log in at all.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::http::Error;
+use crate::http::error::Error;
 
 /// Extracts the ids of a path; one that cannot be an id is nobody's: 404.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::http::Error;
+use crate::http::error::Error;
 
 /// Extracts the values of a query string.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
 use crate::http::{
-    Error,
+    error::Error,
     host::names_host,
     request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id, without_span},
 };

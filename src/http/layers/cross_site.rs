@@ -15,8 +15,9 @@ use tower_http::{
 };
 
 use crate::http::{
-    Error, HttpService,
+    error::Error,
     origin::{Schemes, is_safe},
+    serve::HttpService,
 };
 
 /// Marks a request that has passed the check of a layer further out, which knows best whom its

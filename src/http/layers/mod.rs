@@ -14,7 +14,7 @@ use tower::Layer;
 use tower_http::csrf::ConfigError;
 
 use self::around::{AroundLayer, REQUEST_TIMEOUT};
-use crate::http::{Error, HttpService};
+use super::{error::Error, serve::HttpService};
 
 /// What is done to every request and response of an app: request ids and logs, limits of time
 /// and size, security headers, the cross-site check, and problems (RFC 9457) for errors without

@@ -15,10 +15,10 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::web_dir::WebDir;
+use super::settings::Config;
 use crate::{
     auth::{Auth, request::extract::CurrentUser},
     http::Error,
-    server::Config,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -1,0 +1,175 @@
+//! Accounts, login and sessions behind one handle.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
+use ipnet::IpNet;
+use tower::{Layer, layer::layer_fn};
+use tower_http::normalize_path::NormalizePathLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{
+    account::{Accounts, credentials::Credentials},
+    audit::Action,
+    purge,
+    request::{extract::RequestSession, layer::SessionLayer, require::RequireLayer},
+    routes::{self, Services},
+    session::Sessions,
+    throttle::{AddressLimit, rate_limit::RateLimit},
+    user::{self, User},
+};
+use crate::{
+    clock::Timestamp,
+    db::Db,
+    http::{BODY_LIMIT, CrossSite, Error, run_to_completion},
+};
+
+/// Accounts, login and sessions on one database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Auth(Arc<Parts>);
+
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub sessions: Sessions,
+    pub credentials: Credentials,
+    pub sign_up: bool,
+    pub password_min_length: usize,
+    pub trusted_proxies: Arc<[IpNet]>,
+    pub cross_site: CrossSite,
+}
+
+impl Auth {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        self.0.sessions.db()
+    }
+
+    /// The present moment, by the clock of the builder.
+    pub fn now(&self) -> Timestamp {
+        self.0.sessions.now()
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.credentials.accounts
+    }
+
+    /// Gives requests a session, for `Router::layer`. Applied twice, the outer one counts.
+    pub fn layer(&self) -> SessionLayer {
+        self.session_layer(true)
+    }
+
+    /// Lets requests of users pass for whom `is_allowed` is true, for `Router::layer`; others
+    /// get 403, visitors 401. It brings [`Auth::layer`] along.
+    pub fn require<F>(&self, is_allowed: F) -> RequireLayer<F>
+    where
+        F: Fn(&User) -> bool + Clone + Send + Sync + 'static,
+    {
+        RequireLayer::new(self.layer(), is_allowed)
+    }
+
+    /// Logs `user` in on a new session, from a handler of your own that has verified them; the
+    /// session that came with the request ends. The response sets the cookie.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] when the account was deleted or disabled.
+    pub async fn log_in(&self, session: &RequestSession, user: &User) -> Result<(), Error> {
+        let (auth, id) = (self.clone(), user.id);
+        let RequestSession { handle, client } = session.clone();
+        run_to_completion(async move {
+            let account = user::store::find_by_id(auth.db(), id).await?;
+            let account = account.ok_or(Error::BadCredentials)?;
+            let replaced = handle.replaced().await?;
+            let mut tx = auth.db().begin().await?;
+            if !user::store::note_login(&mut tx, &account, auth.now()).await? {
+                return Err(Error::BadCredentials);
+            }
+            handle
+                .log_in(tx, &account.user, &client, replaced, Action::LogIn)
+                .await
+        })
+        .await
+    }
+
+    /// The routes, to be nested in an app: `nest("/api/auth", auth.router())`. Everything under
+    /// that path is theirs: what is unknown there is a 404 problem, and every path also answers
+    /// with a trailing slash. Cross-site requests are refused, and bodies over 64 KiB. In an app with
+    /// state, nest it after `with_state`.
+    ///
+    /// It has a fallback; an app with one of its own that wants the routes at its root merges
+    /// [`routes`](Self::routes).
+    pub fn router(&self) -> Router {
+        let routes = self.plain_routes().fallback(async || Error::NotFound);
+        let service = self.0.cross_site.clone().around_unchecked(routes);
+        Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(service))
+    }
+
+    /// The routes without a fallback, to be merged into an app: `merge(auth.routes())`. As
+    /// [`router`](Self::router), but for unknown paths and trailing slashes, which are the app's.
+    pub fn routes(&self) -> Router {
+        let cross_site = self.0.cross_site.clone();
+        let layer = layer_fn(move |route| cross_site.clone().around_unchecked(route));
+        self.plain_routes().layer(layer)
+    }
+
+    fn plain_routes(&self) -> Router {
+        let router: Router = self.documented_router().into();
+        router
+            .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+    }
+
+    /// The routes with their description, for an app that describes its own (OpenAPI).
+    pub fn documented_router(&self) -> OpenApiRouter {
+        let services = Services {
+            credentials: self.0.credentials.clone(),
+        };
+        let options = routes::Options {
+            cookie: self.0.sessions.cookie().name(),
+            sign_up: self.0.sign_up,
+            password_min_length: self.0.password_min_length,
+        };
+        routes::table(services, &options).layer(self.session_layer(false))
+    }
+
+    /// A rate limit for requests of one purpose, which names its counts in the database.
+    pub fn address_limit(&self, purpose: &'static str, limit: RateLimit) -> AddressLimit {
+        let sessions = &self.0.sessions;
+        AddressLimit::new(sessions.db(), sessions.clock(), purpose, limit)
+    }
+
+    /// Removes every session that expired over an hour ago, in batches; returns how many.
+    ///
+    /// # Errors
+    /// When the database is not available; what was removed until then stays removed.
+    pub async fn purge_expired_sessions(&self) -> sqlx::Result<u64> {
+        purge::sessions(self.db(), self.now()).await
+    }
+
+    /// Removes counts of attempts that no longer matter and audit events older than 90 days, in
+    /// batches; returns how many.
+    ///
+    /// # Errors
+    /// When the database is not available; what was removed until then stays removed.
+    pub async fn purge_records(&self) -> sqlx::Result<u64> {
+        purge::records(self.db(), self.now()).await
+    }
+
+    pub(crate) fn session_layer(&self, with_values: bool) -> SessionLayer {
+        SessionLayer {
+            sessions: self.0.sessions.clone(),
+            trusted_proxies: self.0.trusted_proxies.clone(),
+            with_values,
+        }
+    }
+}
+
+/// Purges now and at every `interval`, without slowing requests; for a task of its own.
+pub async fn keep_purging(auth: Auth, interval: Duration) -> Infallible {
+    let sessions = &auth.0.sessions;
+    purge::keep(sessions.db(), sessions.clock(), interval).await
+}

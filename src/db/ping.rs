@@ -1,0 +1,23 @@
+//! Whether the database is available.
+
+use super::{
+    connect::{Db, Pools},
+    transaction::on_reader,
+};
+
+impl Db {
+    /// Asks the database whether it is there; on SQLite also whether it can be written to, as
+    /// its disk may be full.
+    ///
+    /// # Errors
+    /// When it is not available.
+    pub async fn ping(&self) -> sqlx::Result<()> {
+        on_reader!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))?;
+        match self.pools() {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(sqlite) => sqlite.probe().await,
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(_) => Ok(()),
+        }
+    }
+}
