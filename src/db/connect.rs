@@ -144,7 +144,7 @@ impl Db {
         &self.pools
     }
 
-    /// What is no longer to be believed of rows in memory.
+    /// When what was last revoked.
     pub(crate) fn revocations(&self) -> &Revocations {
         &self.revocations
     }

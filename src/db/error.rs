@@ -39,7 +39,10 @@ fn is_database_unavailable(error: &dyn DatabaseError) -> bool {
     };
     // SQLSTATEs have five characters, SQLite's codes are numbers that are smaller.
     if code.len() == 5 {
-        return POSTGRES_UNAVAILABLE.contains(&&code[..2]) || POSTGRES_NOT_NOW.contains(&&*code);
+        return code
+            .get(..2)
+            .is_some_and(|class| POSTGRES_UNAVAILABLE.contains(&class))
+            || POSTGRES_NOT_NOW.contains(&&*code);
     }
     let primary = code.parse::<u32>().map_or(0, |code| code & 0xff);
     SQLITE_UNAVAILABLE.contains(&primary)

@@ -170,7 +170,7 @@ impl Db {
     /// On SQLite it takes the write lock at once: a transaction that reads first and
     /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins
     /// on a task of its own: sqlx 0.8 leaves the transaction open for good when a client
-    /// hangs up while it waits for this, and what others then write on the connection is
+    /// disconnects while it waits for this, and what others then write on the connection is
     /// never committed.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         Ok(match self.pools() {

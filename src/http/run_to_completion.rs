@@ -1,11 +1,11 @@
-//! What was begun is done to the end, whoever hangs up.
+//! Work that runs to completion, also when its client disconnects.
 
 use tracing::Instrument;
 
 use super::error::Error;
 
-/// Does `work` on a task of its own: a handler ends wherever it stands when its client hangs
-/// up, and what was counted or committed by then would be neither taken back nor written down.
+/// Runs `work` on a task of its own: a handler is dropped wherever it stands when its client
+/// disconnects, and what it had counted or committed by then would stay half done.
 pub(crate) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {

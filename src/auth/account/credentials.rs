@@ -118,7 +118,7 @@ impl Credentials {
     }
 
     /// Begins the transaction of a login, in which the attempt no longer counts as failed. The
-    /// permit is to be kept until it is committed.
+    /// caller keeps the permit until it is committed.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] when the account was changed since it was verified.

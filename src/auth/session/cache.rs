@@ -76,7 +76,7 @@ impl SessionCache {
     /// The session of a cookie, if it is cached, not revoked, and the cache is in sync.
     pub fn get(&self, cookie: &[u8], now: Timestamp) -> Option<Known> {
         let known = self.sessions.as_ref()?.get(cookie)?;
-        let counts = self.db.revocations().are_known()
+        let counts = self.db.revocations().are_in_sync()
             && self.still_counts(&known)
             && now < known.session.expires_at(self.timeouts);
         counts.then_some(known)

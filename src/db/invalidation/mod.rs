@@ -1,4 +1,4 @@
-//! What is no longer to be believed of what is kept in memory.
+//! When sessions and users were last revoked, which is what cached rows are checked against.
 
 use std::{
     sync::{
@@ -11,16 +11,16 @@ use std::{
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-/// Two ids that share a slot are revoked together, which costs the other one a query.
+/// Ids that share a slot are revoked together, which costs the others a query.
 const SLOTS: usize = 1 << 14;
-/// Memory is believed for so long after the last time that everything others changed was
-/// known: well within the second in which their changes are to be heeded.
-const BELIEVED: Duration = Duration::from_millis(800);
+/// How long the cache is used after the last time that it was in sync with what other processes
+/// had changed: well within the second in which their changes take effect.
+const MAX_STALENESS: Duration = Duration::from_millis(800);
 
-/// When each session and user was last revoked, in an order that all threads agree on. What
-/// was read from the database counts until something that concerns it is revoked *after the
-/// moment before it was read*; so a reader that is slower than a revocation does no harm.
-/// All who keep rows of one [`Db`](super::Db) share it. Cheap to clone.
+/// When each session and user was last revoked, in an order that all threads agree on. A row
+/// that was read from the database is fresh until something that concerns it is revoked after
+/// the stamp taken *before* it was read; so a reader that is slower than a revocation does no
+/// harm. All caches of one [`Db`](super::Db) share it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Revocations(Arc<State>);
 
@@ -31,7 +31,7 @@ struct State {
     slots: Box<[AtomicU64]>,
     start: Instant,
     /// In microseconds since `start`.
-    believed_until: AtomicU64,
+    in_sync_until: AtomicU64,
 }
 
 /// A moment in the order of revocations.
@@ -61,30 +61,30 @@ impl Default for Revocations {
             everything: AtomicU64::new(0),
             slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             start: Instant::now(),
-            believed_until: AtomicU64::new(0),
+            in_sync_until: AtomicU64::new(0),
         }))
     }
 }
 
 impl Revocations {
-    /// To be taken before a row is read.
+    /// Taken before a row is read.
     pub fn stamp(&self) -> Stamp {
         Stamp(self.0.last.load(Ordering::SeqCst))
     }
 
-    /// Whether what was read since `stamp` still counts, none of `ids` having been revoked.
+    /// Whether a row read after `stamp` is fresh: none of `ids` was revoked since.
     pub fn is_good(&self, stamp: Stamp, ids: impl IntoIterator<Item = Revocable>) -> bool {
         let good = |revoked: &AtomicU64| revoked.load(Ordering::SeqCst) <= stamp.0;
         good(&self.0.everything) && ids.into_iter().all(|id| good(self.slot(id)))
     }
 
-    /// Whether what other processes revoke is known up to just now.
-    pub fn are_known(&self) -> bool {
-        let until = self.0.believed_until.load(Ordering::SeqCst);
+    /// Whether the revocations of other processes are known, up to [`MAX_STALENESS`] ago.
+    pub fn are_in_sync(&self) -> bool {
+        let until = self.0.in_sync_until.load(Ordering::SeqCst);
         self.0.start.elapsed() < Duration::from_micros(until)
     }
 
-    /// To be called once the database holds the change, and before anybody is told so.
+    /// Called once the change is committed, and before its response is sent.
     pub fn revoke(&self, ids: impl IntoIterator<Item = Revocable>) {
         let stamp = self.next();
         for id in ids {
@@ -104,25 +104,25 @@ impl Revocations {
     }
 }
 
-/// For who listens to what other processes change.
+/// For the watchers of what other processes change.
 impl Revocations {
-    /// Nothing may be what it was.
+    /// Invalidates every cached row.
     pub(crate) fn revoke_all(&self) {
         let stamp = self.next();
         self.0.everything.fetch_max(stamp, Ordering::SeqCst);
     }
 
-    /// Whatever others had committed by `moment` has been revoked.
-    pub(crate) fn told_until(&self, moment: Instant) {
-        let until = (moment + BELIEVED).saturating_duration_since(self.0.start);
+    /// Everything that other processes had committed by `moment` is revoked here.
+    pub(crate) fn synced_at(&self, moment: Instant) {
+        let until = (moment + MAX_STALENESS).saturating_duration_since(self.0.start);
         let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
-        self.0.believed_until.store(until, Ordering::SeqCst);
+        self.0.in_sync_until.store(until, Ordering::SeqCst);
     }
 
-    /// For now nothing will be told.
+    /// The changes of other processes are not known until further notice.
     #[cfg(any(test, feature = "postgres"))]
-    pub(crate) fn deaf(&self) {
-        self.0.believed_until.store(0, Ordering::SeqCst);
+    pub(crate) fn lose_sync(&self) {
+        self.0.in_sync_until.store(0, Ordering::SeqCst);
     }
 }
 
@@ -147,15 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_believed_while_others_are_heard() {
+    fn the_cache_is_used_while_it_is_in_sync() {
         let revocations = Revocations::default();
-        assert!(!revocations.are_known(), "nobody has listened yet");
-        revocations.told_until(Instant::now());
-        assert!(revocations.are_known());
-        revocations.told_until(Instant::now() - Duration::from_secs(1));
-        assert!(!revocations.are_known(), "nothing was heard for a second");
-        revocations.told_until(Instant::now());
-        revocations.deaf();
-        assert!(!revocations.are_known());
+        assert!(!revocations.are_in_sync(), "nobody has listened yet");
+        revocations.synced_at(Instant::now());
+        assert!(revocations.are_in_sync());
+        revocations.synced_at(Instant::now() - Duration::from_secs(1));
+        assert!(!revocations.are_in_sync(), "nothing was heard for a second");
+        revocations.synced_at(Instant::now());
+        revocations.lose_sync();
+        assert!(!revocations.are_in_sync());
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
-/// A connection unused for so long may be dead.
+/// A connection that was unused for longer is tested before it is used.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
 pub(super) const SMALL_QUERIES: usize = 4;
 const CONNECTIONS: u32 = 16;

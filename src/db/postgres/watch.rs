@@ -1,4 +1,4 @@
-//! PostgreSQL notifies of what others change, and writes it down for those who did not hear.
+//! Hears what other nodes change: by notification, and from a log for what was missed.
 
 use std::{
     collections::HashSet,
@@ -28,7 +28,7 @@ pub(super) async fn watch(pool: &PgPool, revocations: &Revocations) {
     let mut was_heard = true;
     while !pool.is_closed() {
         let Err(error) = hear(pool, revocations, &mut was_heard).await;
-        revocations.deaf();
+        revocations.lose_sync();
         // Once, not for each try while the database is away.
         if was_heard && !pool.is_closed() {
             tracing::warn!(%error, "cannot hear what other servers change");
@@ -79,7 +79,7 @@ async fn hear(
                         None => revocations.revoke_all(),
                     }
                 }
-                revocations.told_until(moment);
+                revocations.synced_at(moment);
                 *was_heard = true;
                 rounds += 1;
                 if rounds % PURGE_EVERY == 0 {
@@ -90,7 +90,7 @@ async fn hear(
     }
 }
 
-/// What was written down, read from where the last reading ended.
+/// The log of revocations, read from where the last reading ended.
 struct Log {
     /// Every transaction before this one had ended at the last reading.
     from: String,

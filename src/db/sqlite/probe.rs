@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::SqlitePools;
 
-/// A write that has succeeded is not tried again for so long: each one waits for the disk.
+/// How long a write that succeeded counts: each one waits for the disk.
 const PROBED_EVERY: Duration = Duration::from_secs(1);
 
 /// When writing was last tried and succeeded. Cheap to clone.
@@ -19,7 +19,7 @@ impl SqlitePools {
     /// Fails when the file is gone or cannot be written to, as its disk may be full.
     pub async fn probe(&self) -> sqlx::Result<()> {
         self.file.check()?;
-        // On a task of its own, as every transaction: who asks may hang up.
+        // On a task of its own, as every transaction: the client may disconnect.
         let pools = self.clone();
         let probed = tokio::spawn(async move { pools.probe_in_turn().await });
         probed.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))

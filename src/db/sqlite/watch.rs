@@ -33,7 +33,7 @@ pub(super) async fn watch(
                     revocations.revoke_all();
                     seen = Some(version);
                 }
-                revocations.told_until(moment);
+                revocations.synced_at(moment);
                 was_told = true;
             }
             Err(_) if write.is_closed() => return,

@@ -72,7 +72,7 @@ pub struct Audit {
     /// Those of this user alone
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Those of the last so long, as 1h or 7d; all that are kept (90 days) when not given
+    /// Those since this long ago, such as 1h or 7d; all that are kept (90 days) by default
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub since: Option<Duration>,
     /// One JSON object a line

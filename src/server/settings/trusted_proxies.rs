@@ -1,4 +1,4 @@
-//! Whose `X-Forwarded-*` are believed.
+//! Proxies whose `X-Forwarded-*` headers are trusted.
 
 use std::net::IpAddr;
 
