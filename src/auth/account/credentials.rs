@@ -202,7 +202,7 @@ impl Credentials {
         client: &'a Client,
         (current, new): (String, String),
     ) -> Result<(Tx, Event<'a>), Error> {
-        // Whoever holds a stolen session is no freer to guess than whoever has none.
+        // A thief with a stolen session gets no more guesses than anybody else.
         let mut attempt = self.throttle.password_change(session_id);
         attempt.check(self.db(), self.now()).await?;
         let account = store::find_by_id(self.db(), user.id).await?;

@@ -22,7 +22,7 @@ pub(crate) enum Lookup {
     Nothing(NoSession),
     /// It was cached.
     Known(Known),
-    /// The database is to be asked.
+    /// The database has to be read.
     Asked(Arc<Asked>),
 }
 
