@@ -18,7 +18,7 @@ from .machine import (
     SLOW_SECONDS,
     WARM_UP_SECONDS,
 )
-from .peers import HANDSTAMP_PEER
+from .peers import HANDSTAMP_PEER, OURS
 from .rounds import medians, ratio
 
 STORM_CLIENTS = 64
@@ -32,16 +32,25 @@ STARTS = 15
 
 def storm():
     """64 clients log in with passwords without pause; hot /checklogin beside them."""
-    rounds = []
+    rounds = {peer: [] for peer in OURS}
     for number in range(ROUNDS):
-        with HANDSTAMP_PEER.start(seeds.copy(HANDSTAMP_PEER)) as server:
-            rounds.append(one_storm(server))
-        print(f"  {number + 1}/{ROUNDS} {rounds[-1]}", file=sys.stderr)
-    return medians(rounds)
+        for peer in OURS:
+            data = seeds.copy(peer)
+            with peer.start(data) as server:
+                rounds[peer].append(one_storm(server, data))
+            print(f"  {number + 1}/{ROUNDS} {peer.title} {rounds[peer][-1]}", file=sys.stderr)
+    [ours, *before] = rounds.values()
+    return medians(ours) | {"of_before": ratios(ours, before[0]) if before else None}
 
 
-def one_storm(server):
-    data = seeds.RUNS / HANDSTAMP_PEER.name
+def ratios(ours, theirs):
+    return {
+        field: ratio([one[field] for one in ours], [one[field] for one in theirs])
+        for field in ["idle_rate", "rate", "idle_p99", "p99", "memory", "log_ins", "log_ins_beside"]
+    }
+
+
+def one_storm(server, data):
     hot = Load("/checklogin", "cookie", data / "hot")
     log_ins = Load("/login", "body", data / "passwords", STORM_CLIENTS, refusals=True)
     hashes_at_once = 1

@@ -37,7 +37,7 @@ PANELS = [
 def draw(results):
     parts, y = [], 0
     for name, title in PANELS:
-        rows = results[name]
+        rows = [row for row in results[name] if row["peer"] != "before"]
         if name in {"login", "password"}:
             rows = [row for row in rows if row["peer"] != "axum"]
         panel, y = draw_panel(title, rows, y)

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "benches" / "peers"
 FOLDER = Path(os.environ["BENCH_FOLDER"]).resolve()
 HANDSTAMP = FOLDER / "rust" / "release" / "handstamp"
+# Another build, to compare with in the same run.
+BEFORE = os.environ.get("BENCH_BEFORE") and Path(os.environ["BENCH_BEFORE"]).resolve()
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 # For what differs most from round to round.

@@ -7,7 +7,18 @@ from typing import Callable
 from . import handstamp_rows, load, rows, seeds
 from .load import Load
 from .machine import MORE_ROUNDS, ROUNDS, SLOW_SECONDS
-from .peers import ALL, AXUM, BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, SLOW, WITH_SESSIONS, Peer
+from .peers import (
+    ALL,
+    AXUM,
+    BEFORE_PEER,
+    BETTER_AUTH,
+    DEVELOPMENT,
+    HANDSTAMP_PEER,
+    OURS,
+    SLOW,
+    WITH_SESSIONS,
+    Peer,
+)
 from .rounds import medians, ratio
 
 
@@ -37,7 +48,17 @@ def compare(entrants):
     for row in rows:
         rates = row["rates"]
         row["ratio"] = ratio(rates, yardstick[: len(rates)]) if yardstick else None
+        row["of_before"] = of_before(row, rows)
     return rows
+
+
+def of_before(row, rows):
+    """The ratio to the build before, where that was measured in the same way."""
+    for other in rows:
+        if row["peer"] == HANDSTAMP_PEER.name and other["peer"] == BEFORE_PEER.name:
+            if other["title"] == BEFORE_PEER.title + row["title"].removeprefix("handstamp"):
+                return ratio(row["rates"], other["rates"])
+    return None
 
 
 def row_of(entrant, rounds):
@@ -106,20 +127,20 @@ def cold():
     entrants = [
         Entrant(peer, lambda data, peer=peer: cold_load(peer, data))
         for peer in ALL
-        if peer is not HANDSTAMP_PEER
+        if peer not in OURS
     ]
     ours = [
         Entrant(
-            HANDSTAMP_PEER,
-            lambda data: cold_load(HANDSTAMP_PEER, data),
-            prepare=handstamp_rows.used_in_an_hour,
-        ),
-        Entrant(
-            HANDSTAMP_PEER,
-            lambda data: cold_load(HANDSTAMP_PEER, data),
-            title="handstamp, last use written",
-            prepare=handstamp_rows.used_an_hour_ago,
-        ),
+            peer,
+            lambda data, peer=peer: cold_load(peer, data),
+            title=peer.title + what,
+            prepare=prepare,
+        )
+        for what, prepare in [
+            ("", handstamp_rows.used_in_an_hour),
+            (", last use written", handstamp_rows.used_an_hour_ago),
+        ]
+        for peer in OURS
     ]
     return compare(entrants[:1] + ours + entrants[1:])
 
@@ -134,7 +155,7 @@ def login():
         Entrant(
             peer,
             lambda data: Load("/login", "body", data / "names"),
-            environment=tuple(DEVELOPMENT.items()) if peer is HANDSTAMP_PEER else (),
+            environment=tuple(DEVELOPMENT.items()) if peer in OURS else (),
         )
         for peer in WITH_SESSIONS
         if peer is not BETTER_AUTH
@@ -145,7 +166,7 @@ def login():
 
 def password():
     """With a password, 64 users in turn."""
-    paths = {HANDSTAMP_PEER: "/login", BETTER_AUTH: "/api/auth/sign-in/email"}
+    paths = {peer: "/login" for peer in OURS} | {BETTER_AUTH: "/api/auth/sign-in/email"}
     return compare(
         [
             Entrant(peer, lambda data, path=path: password_load(path, data))

@@ -2,8 +2,9 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
-from .machine import FOLDER, HANDSTAMP, PEERS
+from .machine import BEFORE, FOLDER, HANDSTAMP, PEERS
 from .server import Server, free_port
 
 PASSWORD = "plain tea at dawn"
@@ -22,13 +23,15 @@ class Peer:
     title: str
     source: str
     check_login: str = "/checklogin"
+    # Of a build of handstamp.
+    binary: Path | None = None
 
     def start(self, data, environment=None):
         """A server on the data in a folder."""
         environment = environment or {}
         port = free_port()
         secret = (data / "secret").read_text()
-        if self is not HANDSTAMP_PEER:
+        if not self.binary:
             environment = {
                 "DATA_DIR": str(data),
                 "SECRET_KEY": secret,
@@ -36,7 +39,7 @@ class Peer:
             } | environment
             command = [PEERS / "start", self.name, port, FOLDER]
             return Server(command, port, environment, data, self.check_login)
-        return Server([HANDSTAMP], port, self.environment(data) | environment, data, "/readyz")
+        return Server([self.binary], port, self.environment(data) | environment, data, "/readyz")
 
     def environment(self, data):
         """handstamp's settings: production, the rest as it comes."""
@@ -49,7 +52,9 @@ class Peer:
 
 
 AXUM = Peer("axum", "bare axum, a fixed response", "benches/peers/rust/axum/src/main.rs")
-HANDSTAMP_PEER = Peer("handstamp", "handstamp", "src/auth")
+HANDSTAMP_PEER = Peer("handstamp", "handstamp", "src/auth", binary=HANDSTAMP)
+BEFORE_PEER = Peer("before", "handstamp, before", "src/auth", binary=BEFORE)
+OURS = [HANDSTAMP_PEER, BEFORE_PEER] if BEFORE else [HANDSTAMP_PEER]
 TOWER_SESSIONS = Peer(
     "tower-sessions",
     "axum, tower-sessions, sqlx",
@@ -63,7 +68,7 @@ BETTER_AUTH = Peer(
     "better-auth", "Better Auth", "benches/peers/better-auth/server.js", "/api/auth/get-session"
 )
 
-WITH_SESSIONS = [HANDSTAMP_PEER, TOWER_SESSIONS, ACTIX, FASTIFY, EXPRESS, FLASK, BETTER_AUTH]
+WITH_SESSIONS = [*OURS, TOWER_SESSIONS, ACTIX, FASTIFY, EXPRESS, FLASK, BETTER_AUTH]
 ALL = [AXUM, *WITH_SESSIONS]
 # So far behind the others that more rounds would not tell more.
 SLOW = [EXPRESS, FLASK, BETTER_AUTH]

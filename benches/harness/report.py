@@ -31,7 +31,7 @@ def table(headings, rows):
 
 def comparison(rows):
     headings = ["", "requests/s", "ratio", "CPU/request", "p50", "p99", "memory"]
-    return table(
+    text = table(
         headings,
         [
             [
@@ -50,6 +50,12 @@ def comparison(rows):
             for row in rows
         ],
     )
+    of_before = [
+        f"{row['title']}: {row['of_before']:.2f} of the build before."
+        for row in rows
+        if row["of_before"]
+    ]
+    return "\n\n".join([text, *of_before])
 
 
 def bars(name, results):
@@ -84,6 +90,7 @@ def hot_bars(results):
     rows = {row["peer"]: row for row in results["hot"]}
     ours = rows.pop("handstamp")
     yardstick = rows.pop("axum")
+    rows.pop("before", None)
     fastest = max(rows.values(), key=lambda row: row["rate"])
     return [
         at_least("hot, of bare axum", ratio(ours["rates"], yardstick["rates"]), 0.70),
@@ -149,7 +156,7 @@ BARS = {
 
 
 def storm_table(storm):
-    return table(
+    text = table(
         ["", "idle", "in the storm"],
         [
             ["hot `/checklogin`", per_second(storm["idle_rate"]), per_second(storm["rate"])],
@@ -161,6 +168,10 @@ def storm_table(storm):
             ["logins refused for now (`503`)", "", per_second(storm["refused"])],
         ],
     )
+    if storm["of_before"]:
+        parts = (f"{what} {value:.2f}" for what, value in storm["of_before"].items())
+        text += "\n\nOf the build before: " + ", ".join(parts) + "."
+    return text
 
 
 def scale_table(scale):

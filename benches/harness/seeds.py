@@ -12,7 +12,7 @@ import time
 
 from . import handstamp_rows, load, rows
 from .load import Load
-from .machine import FOLDER, HANDSTAMP, PEERS, SESSIONS
+from .machine import BEFORE, FOLDER, HANDSTAMP, PEERS, SESSIONS
 from .peers import BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, PASSWORD, secret
 
 SEEDS = FOLDER / "seeds"
@@ -87,6 +87,8 @@ def stamp_of_sources(name):
     digest = hashlib.sha256()
     if "handstamp" in name:
         digest.update(HANDSTAMP.read_bytes())
+    if name == "before":
+        digest.update(BEFORE.read_bytes())
     harness = PEERS.parent / "harness"
     files = [harness / file for file in ["handstamp_rows.py", "rows.py", "seeds.py"]]
     for file in [*files, *sorted(PEERS.rglob("*.*"))]:
@@ -96,8 +98,8 @@ def stamp_of_sources(name):
 
 
 def make(peer, folder, count):
-    if peer is HANDSTAMP_PEER:
-        cookies = make_handstamp(folder, count)
+    if peer.binary:
+        cookies = make_handstamp(peer, folder, count)
     elif peer is BETTER_AUTH:
         cookies = make_better_auth(folder, count)
     elif peer.name == "axum":
@@ -127,8 +129,8 @@ def make_peer(peer, folder, count):
     return copies[peer.name](folder, cookie, count)
 
 
-def make_handstamp(folder, count):
-    environment = {"PATH": os.environ["PATH"]} | HANDSTAMP_PEER.environment(folder)
+def make_handstamp(peer, folder, count):
+    environment = {"PATH": os.environ["PATH"]} | peer.environment(folder)
     add_user = ["user", "add", rows.TEMPLATE, "--password-stdin"]
     for arguments, text, extra in [
         (["migrate"], "", {}),
@@ -136,7 +138,7 @@ def make_handstamp(folder, count):
         (add_user, PASSWORD, {}),
     ]:
         subprocess.run(
-            [HANDSTAMP, *arguments],
+            [peer.binary, *arguments],
             input=text,
             text=True,
             cwd=folder,
@@ -144,7 +146,7 @@ def make_handstamp(folder, count):
             check=True,
             capture_output=True,
         )
-    with HANDSTAMP_PEER.start(folder) as server:
+    with peer.start(folder) as server:
         cookie = log_in(server, "/login", {"username": rows.TEMPLATE, "password": PASSWORD})
     cookies = handstamp_rows.copy(folder, cookie, count)
     users = handstamp_rows.add_users_with_password(folder, STORM_USERS)
