@@ -102,7 +102,7 @@ async fn add_post(
     let created_at = now.before(Duration::from_secs(sample.hours_ago * 60 * 60));
     let author = named(users, &sample.author)?;
     let mut tx = db.begin().await?;
-    if posts::is_there(&mut tx, author, &sample.title).await? {
+    if posts::store::is_there(&mut tx, author, &sample.title).await? {
         return Ok(false);
     }
     let post = NewPost {
@@ -113,7 +113,7 @@ async fn add_post(
         text: sample.text.as_deref(),
         created_at,
     };
-    posts::insert(&mut tx, &post).await?;
+    posts::store::insert(&mut tx, &post).await?;
     for sample in &sample.comments {
         let author = named(users, &sample.author)?;
         let created_at = created_at.after(Duration::from_secs(sample.minutes_later * 60));
@@ -123,12 +123,12 @@ async fn add_post(
             author: author.username.clone(),
             created_at,
         };
-        comments::insert(&mut tx, post.id, author, &comment).await?;
+        comments::store::insert(&mut tx, post.id, author, &comment).await?;
     }
     for voter in &sample.voters {
         let voter = named(users, voter)?;
-        if votes::insert(&mut tx, post.id, voter.id).await? {
-            posts::count_votes(&mut tx, post.id, 1).await?;
+        if votes::store::insert(&mut tx, post.id, voter.id).await? {
+            votes::store::count(&mut tx, post.id, 1).await?;
         }
     }
     tx.commit().await?;

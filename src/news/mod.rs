@@ -1,18 +1,15 @@
 //! Just Tech News: posts, comments, votes and a paywall, the app that shows the auth at work.
 
-mod comment_routes;
 mod comments;
 mod demo;
 mod error;
 mod fields;
 mod meter;
 mod migrations;
-mod post_routes;
 mod posts;
 mod routes;
 mod settings;
 mod state;
-mod vote_routes;
 mod votes;
 
 pub use demo::{Loaded, load_demo};
@@ -30,10 +27,10 @@ mod queries {
 
     /// Each with its name.
     pub const QUERIES: &[(&str, &str)] = &[
-        ("posts, newest first", posts::LIST),
-        ("posts of an author", posts::LIST_BY_AUTHOR),
-        ("one post", posts::FIND),
-        ("comments of a post", comments::LIST),
-        ("opened by a visitor", meter::COUNT),
+        ("posts, newest first", posts::store::LIST),
+        ("posts of an author", posts::store::LIST_BY_AUTHOR),
+        ("one post", posts::store::FIND),
+        ("comments of a post", comments::store::LIST),
+        ("opened by a visitor", meter::store::COUNT),
     ];
 }

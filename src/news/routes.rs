@@ -2,21 +2,27 @@
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{comment_routes, post_routes, settings::Settings, state::News, vote_routes};
+use super::{
+    comments,
+    posts::{read, write},
+    settings::Settings,
+    state::News,
+    votes,
+};
 use crate::auth::Auth;
 
 /// The news' routes with their description.
 pub fn documented_router(auth: &Auth, settings: &Settings) -> OpenApiRouter {
     let routes = OpenApiRouter::new()
-        .routes(routes!(post_routes::list_posts, post_routes::add_post))
+        .routes(routes!(read::list_posts, write::add_post))
         .routes(routes!(
-            post_routes::show_post,
-            post_routes::change_post,
-            post_routes::delete_post
+            read::show_post,
+            write::change_post,
+            write::delete_post
         ))
-        .routes(routes!(vote_routes::vote, vote_routes::take_vote_back))
-        .routes(routes!(comment_routes::add_comment))
-        .routes(routes!(comment_routes::delete_comment))
+        .routes(routes!(votes::routes::vote, votes::routes::take_vote_back))
+        .routes(routes!(comments::routes::add_comment))
+        .routes(routes!(comments::routes::delete_comment))
         .with_state(News::new(auth, settings));
     routes.layer(auth.layer())
 }

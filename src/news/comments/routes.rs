@@ -5,22 +5,22 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{
-    comments::{self, Comment},
-    error::{Error, NotYours},
-    fields,
-    state::News,
-};
+use super::{Comment, store};
 use crate::{
     auth::request::extract::CurrentUser,
     http::{
         self, JsonBody, OneId, PathIds,
         problem_responses::{NotFound, NotLoggedIn},
     },
+    news::{
+        error::{Error, NotYours},
+        fields,
+        state::News,
+    },
 };
 
 #[derive(Deserialize, ToSchema)]
-pub(super) struct CommentDraft {
+pub(crate) struct CommentDraft {
     /// Plain text, at most 4,000 characters.
     #[serde(default)]
     #[schema(
@@ -34,7 +34,7 @@ pub(super) struct CommentDraft {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(super) struct CommentIds {
+pub(crate) struct CommentIds {
     /// The post, as `GET /posts` lists it.
     #[param(value_type = String)]
     id: Uuid,
@@ -53,7 +53,7 @@ pub(super) struct CommentIds {
         NotFound,
     ),
 )]
-pub(super) async fn add_comment(
+pub(crate) async fn add_comment(
     State(news): State<News>,
     CurrentUser(user): CurrentUser,
     PathIds(OneId { id: post_id }): PathIds<OneId>,
@@ -69,7 +69,7 @@ pub(super) async fn add_comment(
         author: user.username.clone(),
         created_at: now,
     };
-    if !comments::insert(&mut tx, post_id, &user, &comment).await? {
+    if !store::insert(&mut tx, post_id, &user, &comment).await? {
         return Err(http::Error::NotFound.into());
     }
     tx.commit().await?;
@@ -87,7 +87,7 @@ pub(super) async fn add_comment(
         NotFound,
     ),
 )]
-pub(super) async fn delete_comment(
+pub(crate) async fn delete_comment(
     State(news): State<News>,
     CurrentUser(user): CurrentUser,
     PathIds(CommentIds {
@@ -95,13 +95,13 @@ pub(super) async fn delete_comment(
         comment_id: id,
     }): PathIds<CommentIds>,
 ) -> Result<StatusCode, Error> {
-    match comments::find_author(news.db(), post_id, id).await? {
+    match store::find_author(news.db(), post_id, id).await? {
         None => return Err(http::Error::NotFound.into()),
         Some(author) if author != user.id => return Err(Error::NotYours),
         Some(_) => {}
     }
     let mut tx = news.db().begin().await?;
-    if !comments::delete(&mut tx, post_id, id).await? {
+    if !store::delete(&mut tx, post_id, id).await? {
         return Err(http::Error::NotFound.into());
     }
     tx.commit().await?;

@@ -1,15 +1,17 @@
 //! The meter: how many different posts a visitor has opened.
 
+pub(super) mod store;
+
 use std::time::Duration;
 
-use sqlx::FromRow;
 use uuid::Uuid;
 
+use self::store::Reads;
 use super::error::Error;
 use crate::{
     auth::{AddressLimit, Visitor},
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader},
+    db::Db,
     http,
 };
 
@@ -22,18 +24,6 @@ pub(super) struct Meter {
     pub window: Duration,
     /// Posts opened without a session: a client without a cookie is a new visitor each time.
     pub per_address: Option<AddressLimit>,
-}
-
-/// What a visitor has opened since `$3`: this post (`$2`) or not, and how many.
-pub(super) const COUNT: &str = "select count(*) as different,
-        count(case when post_id = $2 then 1 end) as this_one
-     from free_reads where visitor_id = $1 and read_at > $3";
-
-/// What a visitor has opened within the window.
-#[derive(Clone, Copy, Debug, FromRow)]
-struct Reads {
-    different: i64,
-    this_one: i64,
 }
 
 impl Meter {
@@ -66,14 +56,12 @@ impl Meter {
             // Ended by a concurrent login: the next request is a user's.
             return Err(self.used_up());
         }
-        let mut reads: Reads = in_tx!(&mut tx, conn => sqlx::query_as(COUNT)
-            .bind(visitor_id)
-            .bind(post_id)
-            .bind(now.before(self.window))
-            .fetch_one(conn)
-            .await)?;
+        let since = now.before(self.window);
+        let mut reads = store::count_in_tx(&mut tx, visitor_id, post_id, since).await?;
         if reads.this_one == 0 && self.has_room(reads) {
-            insert(&mut tx, visitor_id, post_id, now).await?;
+            store::insert(&mut tx, visitor_id, post_id, now)
+                .await
+                .map_err(post_is_gone)?;
             tx.commit().await?;
             reads = Reads {
                 different: reads.different + 1,
@@ -127,12 +115,8 @@ impl Meter {
         let Some(visitor_id) = visitor.session_id().await? else {
             return Ok(None);
         };
-        let reads: Reads = on_reader!(db, conn => sqlx::query_as(COUNT)
-            .bind(visitor_id)
-            .bind(post_id)
-            .bind(now.before(self.window))
-            .fetch_one(conn)
-            .await)?;
+        let since = now.before(self.window);
+        let reads = store::count(db, visitor_id, post_id, since).await?;
         Ok(Some((visitor_id, reads)))
     }
 
@@ -161,21 +145,10 @@ impl Meter {
     }
 }
 
-/// Records a read, again when the last one is forgotten.
-async fn insert(tx: &mut Tx, visitor_id: Uuid, post_id: Uuid, now: Timestamp) -> Result<(), Error> {
-    let inserted = in_tx!(tx, conn => sqlx::query(
-        "insert into free_reads (visitor_id, post_id, read_at) values ($1, $2, $3)
-         on conflict (visitor_id, post_id) do update set read_at = excluded.read_at",
-    )
-    .bind(visitor_id)
-    .bind(post_id)
-    .bind(now)
-    .execute(conn)
-    .await
-    .map(drop));
-    inserted.map_err(|error| match error.as_database_error() {
-        // The post was deleted meanwhile.
+/// A read of a post that was deleted meanwhile is refused as one of no post.
+fn post_is_gone(error: sqlx::Error) -> Error {
+    match error.as_database_error() {
         Some(database) if database.is_foreign_key_violation() => http::Error::NotFound.into(),
         _ => error.into(),
-    })
+    }
 }

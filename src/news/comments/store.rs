@@ -1,37 +1,19 @@
-//! Comments: the row and its SQL.
+//! The SQL of comments.
 
-use serde::Serialize;
-use sqlx::FromRow;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::posts;
+use super::Comment;
 use crate::{
     auth::user::User,
-    clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
 };
 
-/// A comment as readers see it.
-#[derive(Debug, Serialize, FromRow, ToSchema)]
-pub(super) struct Comment {
-    #[schema(value_type = String, example = "019a9c3e-8b20-7aa0-8d9e-3f0f6f6f6b11")]
-    pub id: Uuid,
-    /// Plain text as it was typed; never HTML.
-    #[schema(example = "Because anybody can edit a cookie.")]
-    pub text: String,
-    /// The author's username.
-    #[schema(example = "Lernantino")]
-    pub author: String,
-    pub created_at: Timestamp,
-}
-
 /// The newest come first here, so that a limit keeps them; readers get the oldest first.
-pub(super) const LIST: &str = "select id, text, author, created_at from comments
+pub(crate) const LIST: &str = "select id, text, author, created_at from comments
      where post_id = $1 order by id desc limit $2";
 
 /// The comments of a post, oldest first; of very many the `limit` newest.
-pub(super) async fn list(db: &Db, post_id: Uuid, limit: i64) -> sqlx::Result<Vec<Comment>> {
+pub(crate) async fn list(db: &Db, post_id: Uuid, limit: i64) -> sqlx::Result<Vec<Comment>> {
     let mut comments: Vec<Comment> = on_reader!(db, conn => sqlx::query_as(LIST)
         .bind(post_id)
         .bind(limit)
@@ -42,13 +24,13 @@ pub(super) async fn list(db: &Db, post_id: Uuid, limit: i64) -> sqlx::Result<Vec
 }
 
 /// Adds a comment and updates the post's count; false when there is no such post.
-pub(super) async fn insert(
+pub(crate) async fn insert(
     tx: &mut Tx,
     post_id: Uuid,
     author: &User,
     comment: &Comment,
 ) -> sqlx::Result<bool> {
-    if !posts::count_comments(tx, post_id, 1).await? {
+    if !count(tx, post_id, 1).await? {
         return Ok(false);
     }
     in_tx!(tx, conn => sqlx::query(
@@ -68,7 +50,7 @@ pub(super) async fn insert(
 }
 
 /// The author of a comment of this post.
-pub(super) async fn find_author(db: &Db, post_id: Uuid, id: Uuid) -> sqlx::Result<Option<Uuid>> {
+pub(crate) async fn find_author(db: &Db, post_id: Uuid, id: Uuid) -> sqlx::Result<Option<Uuid>> {
     on_reader!(db, conn => sqlx::query_scalar(
         "select author_id from comments where id = $1 and post_id = $2",
     )
@@ -79,9 +61,9 @@ pub(super) async fn find_author(db: &Db, post_id: Uuid, id: Uuid) -> sqlx::Resul
 }
 
 /// Deletes a comment and updates the post's count; false when it is gone already.
-pub(super) async fn delete(tx: &mut Tx, post_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+pub(crate) async fn delete(tx: &mut Tx, post_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
     // The post first, as everybody locks it first.
-    if !posts::count_comments(tx, post_id, -1).await? {
+    if !count(tx, post_id, -1).await? {
         return Ok(false);
     }
     in_tx!(tx, conn => sqlx::query("delete from comments where id = $1 and post_id = $2")
@@ -90,4 +72,17 @@ pub(super) async fn delete(tx: &mut Tx, post_id: Uuid, id: Uuid) -> sqlx::Result
         .execute(conn)
         .await
         .map(|done| done.rows_affected() == 1))
+}
+
+/// Adds to the post's number of comments; false when there is no such post. Locks the row, so that
+/// nobody deletes the post meanwhile.
+async fn count(tx: &mut Tx, post_id: Uuid, more: i64) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update posts set comment_count = comment_count + $1 where id = $2",
+    )
+    .bind(more)
+    .bind(post_id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
