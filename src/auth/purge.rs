@@ -65,7 +65,7 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
     let before = now.before(KEPT_AUDIT_EVENTS);
     let counts = pace.keep(|rows| throttle::store::purge(db, now, rows));
     let counts = counts.await?;
-    let events = pace.keep(|rows| audit::purge(db, before, rows));
+    let events = pace.keep(|rows| audit::store::purge(db, before, rows));
     Ok(counts + events.await?)
 }
 

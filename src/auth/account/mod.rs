@@ -235,7 +235,7 @@ impl Accounts {
         limit: i64,
     ) -> Result<Vec<AuditEvent>, Error> {
         let user_id = user.map(|user| user.id);
-        Ok(audit::list(&self.db, user_id, since, after, limit).await?)
+        Ok(audit::store::list(&self.db, user_id, since, after, limit).await?)
     }
 
     /// Commits what changes a user, and invalidates every session of theirs.
