@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, future::join_all, stream};
 use reqwest::Method;
-use serde_json::json;
 
-use crate::helpers::{Answer, Browser, Database, Kind, Server, on_both_databases};
+use crate::{
+    helpers::{Answer, Browser, Database, Kind, Server, on_both_databases},
+    news::with_posts,
+};
 
 on_both_databases!(
     head_stores_nothing,
@@ -23,21 +25,6 @@ on_both_databases!(
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const PROXIED: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
-
-async fn with_posts(kind: Kind, settings: &[(&str, &str)], number: usize) -> (Server, Vec<String>) {
-    let server = Server::start_with(kind, settings).await;
-    let author = server.browser();
-    author.sign_up("Author").await;
-    let mut paths = Vec::new();
-    for number in 0..number {
-        let post = author
-            .post("/posts", json!({"title": format!("p{number}")}))
-            .await
-            .json();
-        paths.push(format!("/posts/{}", post["id"].as_str().unwrap()));
-    }
-    (server, paths)
-}
 
 /// A new visitor.
 async fn get(server: &Server, path: &str) -> Answer {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::helpers::{Browser, Kind, Server, on_both_databases};
+use crate::{
+    helpers::{Browser, Kind, on_both_databases},
+    news::with_posts,
+};
 
 on_both_databases!(
     fifty_at_once_open_three,
@@ -17,21 +20,6 @@ on_both_databases!(
 );
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-async fn with_posts(kind: Kind, settings: &[(&str, &str)], number: usize) -> (Server, Vec<String>) {
-    let server = Server::start_with(kind, settings).await;
-    let author = server.browser();
-    author.sign_up("Author").await;
-    let mut paths = Vec::new();
-    for number in 0..number {
-        let post = author
-            .post("/posts", json!({"title": format!("p{number}")}))
-            .await
-            .json();
-        paths.push(format!("/posts/{}", post["id"].as_str().unwrap()));
-    }
-    (server, paths)
-}
 
 async fn left(browser: &Browser, path: &str) -> Value {
     let answer = browser.get(path).await;

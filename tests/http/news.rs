@@ -24,6 +24,22 @@ pub fn path_of(post: &Value) -> String {
     format!("/posts/{}", post["id"].as_str().unwrap())
 }
 
+/// A server with this many posts of the user Author, and their paths.
+pub async fn with_posts(
+    kind: Kind,
+    settings: &[(&str, &str)],
+    number: usize,
+) -> (Server, Vec<String>) {
+    let server = Server::start_with(kind, settings).await;
+    let author = server.browser();
+    author.sign_up("Author").await;
+    let mut paths = Vec::new();
+    for number in 0..number {
+        paths.push(path_of(&write_post(&author, &format!("p{number}")).await));
+    }
+    (server, paths)
+}
+
 pub async fn patch(browser: &Browser, path: &str, body: Value) -> Answer {
     browser
         .send(browser.request(Method::PATCH, path).json(&body))

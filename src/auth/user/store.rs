@@ -53,37 +53,32 @@ pub(crate) async fn find_taken(
     })
 }
 
+/// The account whose column has this value.
+macro_rules! find_where {
+    ($db:ident, $column:literal, $value:expr) => {
+        on_reader!($db, conn => sqlx::query_as(concat!(
+            "select id, username, email, created_at, password_hash, last_login_at, disabled_at
+             from users where ", $column, " = $1",
+        ))
+        .bind($value)
+        .fetch_optional(conn)
+        .await)
+    };
+}
+
 /// The account with this name.
 pub(crate) async fn find(db: &Db, username: &Username) -> sqlx::Result<Option<Account>> {
-    on_reader!(db, conn => sqlx::query_as(
-        "select id, username, email, created_at, password_hash, last_login_at, disabled_at
-         from users where username_key = $1",
-    )
-    .bind(username.key())
-    .fetch_optional(conn)
-    .await)
+    find_where!(db, "username_key", username.key())
 }
 
 /// The account of this user.
 pub(crate) async fn find_by_id(db: &Db, id: Uuid) -> sqlx::Result<Option<Account>> {
-    on_reader!(db, conn => sqlx::query_as(
-        "select id, username, email, created_at, password_hash, last_login_at, disabled_at
-         from users where id = $1",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await)
+    find_where!(db, "id", id)
 }
 
 /// The account of this address.
 pub(crate) async fn find_by_email(db: &Db, email: &Email) -> sqlx::Result<Option<Account>> {
-    on_reader!(db, conn => sqlx::query_as(
-        "select id, username, email, created_at, password_hash, last_login_at, disabled_at
-         from users where email_key = $1",
-    )
-    .bind(email.key())
-    .fetch_optional(conn)
-    .await)
+    find_where!(db, "email_key", email.key())
 }
 
 /// Changes a name; none when there is no such account.
