@@ -1,5 +1,5 @@
 import type { RouteObject } from "react-router";
-import { Layout } from "./components/Layout";
+import { Layout } from "./components/shared/Layout";
 import { HomePage } from "./pages/HomePage";
 import { NotFoundPage } from "./pages/NotFoundPage";
 

@@ -1,8 +1,8 @@
 import { Navigate } from "react-router";
-import { OwnPosts } from "../components/OwnPosts";
-import { PasswordForm } from "../components/PasswordForm";
-import { SessionList } from "../components/SessionList";
-import { Title } from "../components/Title";
+import { OwnPosts } from "../components/posts/OwnPosts";
+import { PasswordForm } from "../components/account/PasswordForm";
+import { SessionList } from "../components/account/SessionList";
+import { Title } from "../components/shared/Title";
 import { loginPath } from "../lib/next";
 import { useSession } from "../session/session";
 

@@ -1,5 +1,5 @@
-import { PostItem } from "../components/PostItem";
-import { PostList } from "../components/PostList";
+import { PostItem } from "../components/posts/PostItem";
+import { PostList } from "../components/posts/PostList";
 
 export function HomePage() {
   return (

@@ -1,10 +1,10 @@
 import { Tabs } from "@base-ui/react/tabs";
 import { useForm } from "react-hook-form";
 import { Navigate, useSearchParams } from "react-router";
-import { FormError } from "../components/FormError";
-import { showErrors } from "../components/formErrors";
-import { TextField } from "../components/TextField";
-import { Title } from "../components/Title";
+import { FormError } from "../components/forms/FormError";
+import { showErrors } from "../components/forms/formErrors";
+import { TextField } from "../components/forms/TextField";
+import { Title } from "../components/shared/Title";
 import { nextPath } from "../lib/next";
 import { useLogIn, useSession, useSignUp } from "../session/session";
 

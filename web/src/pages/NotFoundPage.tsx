@@ -1,5 +1,5 @@
 import { Link } from "react-router";
-import { Title } from "../components/Title";
+import { Title } from "../components/shared/Title";
 
 export function NotFoundPage() {
   return (

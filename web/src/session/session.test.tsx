@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { createMemoryRouter, RouterProvider } from "react-router";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Problem } from "../api/problem";
-import { Layout } from "../components/Layout";
+import { Layout } from "../components/shared/Layout";
 import { isWorthRetrying, noticeLogOut, sessionQuery } from "./session";
 
 const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };

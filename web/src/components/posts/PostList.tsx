@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { api, unwrap, type Post } from "../api/client";
-import { ErrorNotice } from "./ErrorNotice";
+import { api, unwrap, type Post } from "../../api/client";
+import { ErrorNotice } from "../shared/ErrorNotice";
 
 interface Props {
   /** Lists the posts of this author; everybody's by default. */

@@ -1,7 +1,7 @@
 import { Link } from "react-router";
-import { loginPath } from "../lib/next";
-import { Stamp } from "./Stamp";
-import { Title } from "./Title";
+import { loginPath } from "../../lib/next";
+import { Stamp } from "../shared/Stamp";
+import { Title } from "../shared/Title";
 
 /** Shown when the free articles are used up; logging in leads back to the same post. */
 export function Paywall({ id }: { id: string }) {

@@ -1,5 +1,5 @@
 import type { FieldValues, Path, UseFormReturn } from "react-hook-form";
-import { Problem, messageOf } from "../api/problem";
+import { Problem, messageOf } from "../../api/problem";
 
 /**
  * Shows the server's messages beside the fields they belong to; returns the message for the form

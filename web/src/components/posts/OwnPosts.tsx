@@ -1,14 +1,14 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
-import { api, unwrap, type Post } from "../api/client";
-import { messageOf } from "../api/problem";
-import { postQuery } from "../lib/queries";
-import { ConfirmButton } from "./ConfirmButton";
+import { api, unwrap, type Post } from "../../api/client";
+import { messageOf } from "../../api/problem";
+import { postQuery } from "../../lib/queries";
+import { ConfirmButton } from "../forms/ConfirmButton";
 import { PostForm } from "./PostForm";
 import { count } from "./PostItem";
 import { PostList } from "./PostList";
-import { TimeAgo } from "./TimeAgo";
+import { TimeAgo } from "../shared/TimeAgo";
 
 /** The dashboard's list: write, edit, delete. */
 export function OwnPosts() {

@@ -1,6 +1,6 @@
 import { Link, Outlet, ScrollRestoration, useLocation } from "react-router";
-import { loginPath } from "../lib/next";
-import { useLogOut, useSession } from "../session/session";
+import { loginPath } from "../../lib/next";
+import { useLogOut, useSession } from "../../session/session";
 import { ErrorNotice } from "./ErrorNotice";
 import { Stamp } from "./Stamp";
 

@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useForm } from "react-hook-form";
-import { api, unwrap } from "../api/client";
-import { postQuery } from "../lib/queries";
-import { FormError } from "./FormError";
-import { showErrors } from "./formErrors";
-import { TextField } from "./TextField";
+import { api, unwrap } from "../../api/client";
+import { postQuery } from "../../lib/queries";
+import { FormError } from "../forms/FormError";
+import { showErrors } from "../forms/formErrors";
+import { TextField } from "../forms/TextField";
 
 /** Adds a comment, for users who are logged in. */
 export function CommentForm({ postId }: { postId: string }) {

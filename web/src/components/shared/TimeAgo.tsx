@@ -1,4 +1,4 @@
-import { ageOf, dateOf } from "../lib/time";
+import { ageOf, dateOf } from "../../lib/time";
 
 /** A relative time, with the exact one as a tooltip. */
 export function TimeAgo({ time }: { time: string }) {

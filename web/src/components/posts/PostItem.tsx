@@ -1,6 +1,6 @@
 import { Link } from "react-router";
-import type { Post } from "../api/client";
-import { TimeAgo } from "./TimeAgo";
+import type { Post } from "../../api/client";
+import { TimeAgo } from "../shared/TimeAgo";
 
 /** A post in a list. */
 export function PostItem({ post }: { post: Post }) {

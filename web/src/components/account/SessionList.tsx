@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap, type Session } from "../api/client";
-import { messageOf } from "../api/problem";
-import { sessionsQuery } from "../lib/queries";
+import { api, unwrap, type Session } from "../../api/client";
+import { messageOf } from "../../api/problem";
+import { sessionsQuery } from "../../lib/queries";
 import { deviceOf } from "./deviceOf";
-import { ErrorNotice } from "./ErrorNotice";
-import { TimeAgo } from "./TimeAgo";
+import { ErrorNotice } from "../shared/ErrorNotice";
+import { TimeAgo } from "../shared/TimeAgo";
 
 /** The user's sessions, with buttons to end one or all others. */
 export function SessionList() {

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap, type Comment } from "../api/client";
-import { postQuery } from "../lib/queries";
-import { TimeAgo } from "./TimeAgo";
+import { api, unwrap, type Comment } from "../../api/client";
+import { postQuery } from "../../lib/queries";
+import { TimeAgo } from "../shared/TimeAgo";
 
 interface Props {
   postId: string;

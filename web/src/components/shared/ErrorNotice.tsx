@@ -1,4 +1,4 @@
-import { messageOf } from "../api/problem";
+import { messageOf } from "../../api/problem";
 
 interface Props {
   title?: string;

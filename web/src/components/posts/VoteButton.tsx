@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap, type Post } from "../api/client";
-import { postQuery } from "../lib/queries";
+import { api, unwrap, type Post } from "../../api/client";
+import { postQuery } from "../../lib/queries";
 import { count } from "./PostItem";
 
 /** Casts the user's vote, or takes it back. */

@@ -1,4 +1,4 @@
-import type { Session } from "../api/client";
+import type { Session } from "../../api/client";
 
 /** The name of a browser for people, from its User-Agent. */
 export function deviceOf({ user_agent: agent }: Pick<Session, "user_agent">): string {

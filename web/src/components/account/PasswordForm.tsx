@@ -1,11 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useForm } from "react-hook-form";
-import { api, unwrap } from "../api/client";
-import { isProblem } from "../api/problem";
-import { sessionsQuery } from "../lib/queries";
-import { FormError } from "./FormError";
-import { showErrors } from "./formErrors";
-import { TextField } from "./TextField";
+import { api, unwrap } from "../../api/client";
+import { isProblem } from "../../api/problem";
+import { sessionsQuery } from "../../lib/queries";
+import { FormError } from "../forms/FormError";
+import { showErrors } from "../forms/formErrors";
+import { TextField } from "../forms/TextField";
 
 /** Changes the password; the user's other sessions end. */
 export function PasswordForm({ username }: { username: string }) {
