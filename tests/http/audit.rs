@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::helpers::{Kind, PASSWORD, Server, Workplace, on_both_databases};
+use crate::helpers::{Kind, PASSWORD, Server, Workplace, find_user, on_both_databases};
 
 on_both_databases!(
     every_security_event_is_recorded,
@@ -93,12 +93,7 @@ async fn operator_actions_are_recorded(kind: Kind) {
     let server = Server::start(kind).await;
     server.browser().sign_up("Ann").await;
     let accounts = server.other_process().await;
-    let ann = accounts
-        .find_by_username("ann")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let ann = find_user(&accounts, "ann").await;
     accounts.sign_out(&ann).await.unwrap();
     accounts
         .set_state(&ann, AccountState::Disabled)
@@ -128,13 +123,7 @@ async fn failures_say_why_to_the_operator_alone(kind: Kind) {
     let browser = server.browser();
     server.browser().sign_up("Ann").await;
     server.browser().sign_up("Ben").await;
-    let ben = server
-        .accounts()
-        .find_by_username("Ben")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let ben = find_user(server.accounts(), "Ben").await;
     server
         .accounts()
         .set_state(&ben, AccountState::Disabled)

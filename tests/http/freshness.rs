@@ -6,7 +6,9 @@ use handstamp::auth::{AccountState, Accounts, Application};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::helpers::{Answer, Browser, Database, Kind, PASSWORD, Server, on_both_databases};
+use crate::helpers::{
+    Answer, Browser, Database, Kind, PASSWORD, Server, find_user, on_both_databases,
+};
 
 on_both_databases!(
     who_is_in_memory_needs_no_database,
@@ -134,13 +136,7 @@ async fn sessions_ended_by_this_process_are_revoked_at_once(kind: Kind) {
     let server = Server::start_with(kind, &settings).await;
     add_ann(&server).await;
     let browser = server.browser();
-    let ann = server
-        .accounts()
-        .find_by_username("Ann")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let ann = find_user(server.accounts(), "Ann").await;
     let reason = async |cookie: &str| check(&browser, cookie).await.reason();
     let two = async || {
         let cookies = [log_in(&browser).await, log_in(&browser).await];
@@ -221,12 +217,7 @@ async fn sessions_ended_by_a_second_auth_are_revoked_at_once(kind: Kind) {
     add_ann(&server).await;
     let browser = server.browser();
     let accounts = Accounts::new(server.auth.db().clone(), server.clock.clock(), 1).unwrap();
-    let ann = accounts
-        .find_by_username("Ann")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let ann = find_user(&accounts, "Ann").await;
 
     let cookie = log_in(&browser).await;
     warm_up(&browser, &cookie).await;
@@ -245,12 +236,7 @@ async fn sessions_ended_by_a_command_are_revoked_soon(kind: Kind) {
     add_ann(&server).await;
     let browser = server.browser();
     let accounts = server.other_process().await;
-    let ann = accounts
-        .find_by_username("Ann")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let ann = find_user(&accounts, "Ann").await;
     let warm = async || {
         let cookie = log_in(&browser).await;
         warm_up(&browser, &cookie).await;

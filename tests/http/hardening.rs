@@ -8,7 +8,7 @@ use handstamp::{auth::AccountState, server::Config};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, on_both_databases};
+use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, find_user, on_both_databases};
 
 on_both_databases!(
     failed_logins_are_indistinguishable,
@@ -34,13 +34,7 @@ async fn unlucky_accounts(server: &Server) -> [&'static str; 4] {
     for name in ["Wrong", "Disabled", "Passwordless"] {
         server.browser().sign_up(name).await;
     }
-    let disabled = server
-        .accounts()
-        .find_by_username("Disabled")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let disabled = find_user(server.accounts(), "Disabled").await;
     server
         .accounts()
         .set_state(&disabled, AccountState::Disabled)
@@ -144,13 +138,7 @@ async fn deleted_and_disabled_users_are_out_at_once(kind: Kind) {
     let (ann, ben) = (server.browser(), server.browser());
     ann.sign_up("Ann").await;
     ben.sign_up("Ben").await;
-    let user = server
-        .accounts()
-        .find_by_username("Ann")
-        .await
-        .unwrap()
-        .unwrap()
-        .user;
+    let user = find_user(server.accounts(), "Ann").await;
     server
         .accounts()
         .set_state(&user, AccountState::Disabled)

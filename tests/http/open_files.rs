@@ -1,6 +1,6 @@
 //! A low limit of open files: idle clients keep nobody out.
 
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::{Client, RequestBuilder, Response};
@@ -90,16 +90,10 @@ async fn idle_connections_keep_nobody_out(kind: Kind) {
 async fn too_few_open_files_end_the_start(kind: Kind) {
     let database = Database::new(kind).await;
     let workplace = workplace(&database);
-    let mut child = workplace.start_with_open_files(40);
-    let status = child.wait().unwrap();
-    let mut errors = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut errors)
-        .unwrap();
-    assert_eq!(status.code(), Some(1), "{errors}");
+    let child = workplace.start_with_open_files(40);
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("ulimit -n"), "{errors}");
     assert!(errors.contains("40"), "{errors}");
 }

@@ -10,7 +10,7 @@ pub use browser::{Answer, Browser};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
 pub use process::{Process, Workplace};
-pub use server::Server;
+pub use server::{Server, find_user};
 
 /// A strong enough password, for users whose password does not matter.
 pub const PASSWORD: &str = "plain tea at dawn";

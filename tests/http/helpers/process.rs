@@ -122,13 +122,8 @@ impl Workplace {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut first_line).unwrap();
         let Some(base) = first_line.trim_end().strip_prefix("listening on ") else {
-            let mut errors = String::new();
-            child
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut errors)
-                .unwrap();
+            let output = child.wait_with_output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
             panic!("no address but {first_line:?}; {errors}");
         };
         // Keep reading, so that the server never blocks on its output.

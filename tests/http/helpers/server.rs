@@ -1,6 +1,6 @@
 use handstamp::{
     Db,
-    auth::{Accounts, Auth},
+    auth::{Accounts, Auth, User},
     http::{self, HttpService},
     server::{Config, Health, app},
 };
@@ -128,4 +128,9 @@ async fn open(
         handstamp::news::migrate(&db).await.unwrap();
     }
     (config.auth(db, clock.clock()).unwrap(), config)
+}
+
+/// The user with this name, who is there.
+pub async fn find_user(accounts: &Accounts, name: &str) -> User {
+    accounts.find_by_username(name).await.unwrap().unwrap().user
 }
