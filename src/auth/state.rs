@@ -12,7 +12,11 @@ use super::{
     account::{Accounts, credentials::Credentials},
     audit::Action,
     purge,
-    request::{extract::RequestSession, layer::SessionLayer, require::RequireLayer},
+    request::{
+        extract::RequestSession,
+        layer::{self, SessionLayer},
+        require::RequireLayer,
+    },
     routes::{self, Services},
     session::Sessions,
     throttle::{AddressLimit, rate_limit::RateLimit},
@@ -160,11 +164,11 @@ impl Auth {
     }
 
     pub(crate) fn session_layer(&self, with_values: bool) -> SessionLayer {
-        SessionLayer {
+        SessionLayer::new(layer::Options {
             sessions: self.0.sessions.clone(),
             trusted_proxies: self.0.trusted_proxies.clone(),
             with_values,
-        }
+        })
     }
 }
 

@@ -23,12 +23,22 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The layer of [`Auth::layer`](crate::Auth::layer): gives each request its session, and the
 /// response the cookie that it calls for.
 #[derive(Clone, Debug)]
-pub struct SessionLayer {
-    // A service of its own: `from_fn` would box and clone more than the rest of a request costs.
-    pub(crate) sessions: Sessions,
-    pub(crate) trusted_proxies: Arc<[IpNet]>,
+pub struct SessionLayer(Arc<Options>);
+
+/// What the handles of all requests share.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub sessions: Sessions,
+    pub trusted_proxies: Arc<[IpNet]>,
     /// Whether handlers may take a [`Session`](super::Session) to keep values in.
-    pub(crate) with_values: bool,
+    pub with_values: bool,
+}
+
+impl SessionLayer {
+    // A service of its own: `from_fn` would box and clone more than the rest of a request costs.
+    pub(crate) fn new(options: Options) -> Self {
+        Self(Arc::new(options))
+    }
 }
 
 impl<S> Layer<S> for SessionLayer {
@@ -37,7 +47,7 @@ impl<S> Layer<S> for SessionLayer {
     fn layer(&self, inner: S) -> WithSession<S> {
         WithSession {
             inner,
-            layer: self.clone(),
+            options: self.0.clone(),
         }
     }
 }
@@ -46,7 +56,7 @@ impl<S> Layer<S> for SessionLayer {
 #[derive(Clone, Debug)]
 pub struct WithSession<S> {
     inner: S,
-    layer: SessionLayer,
+    options: Arc<Options>,
 }
 
 impl<S> Service<Request> for WithSession<S>
@@ -67,29 +77,24 @@ where
             // Of the same layer further out.
             return Box::pin(self.inner.call(request));
         }
-        let SessionLayer {
-            sessions,
-            trusted_proxies,
-            ..
-        } = &self.layer;
-        let session = SessionHandle::new(sessions.clone(), trusted_proxies.clone(), &request);
-        if self.layer.with_values {
+        let session = SessionHandle::new(self.options.clone(), &request);
+        if self.options.with_values {
             request.extensions_mut().insert(session.session());
         }
         request.extensions_mut().insert(session.clone());
-        let answer = self.inner.call(request);
+        let response = self.inner.call(request);
         Box::pin(async move {
-            let Ok(mut answer) = answer.await;
-            match session.finish(answer.status()).await {
+            let Ok(mut response) = response.await;
+            match session.finish(response.status()).await {
                 Ok(Some(cookie)) => {
-                    answer.headers_mut().append(header::SET_COOKIE, cookie);
+                    response.headers_mut().append(header::SET_COOKIE, cookie);
                 }
                 Ok(None) => {}
-                Err(error) => answer = error.into_response(),
+                Err(error) => response = error.into_response(),
             }
-            let headers = answer.headers_mut();
+            let headers = response.headers_mut();
             headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
-            Ok(answer)
+            Ok(response)
         })
     }
 }

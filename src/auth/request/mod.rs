@@ -20,6 +20,7 @@ use tower_sessions::{Session, session::Id};
 use uuid::Uuid;
 
 use self::{
+    layer::Options,
     lookup::{Found, Lookup},
     session_store::RecordStore,
     unauthorized::{Circumstances, Unauthorized},
@@ -45,8 +46,7 @@ pub(crate) struct SessionHandle(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    sessions: Sessions,
-    trusted_proxies: Arc<[IpNet]>,
+    options: Arc<Options>,
     /// Whether the browser sent any cookie with the name, valid or not.
     has_cookie: bool,
     /// Sessions named by one of several cookies: not trusted, but ended by a login or logout.
@@ -84,7 +84,12 @@ enum SetCookie {
 }
 
 impl SessionHandle {
-    pub fn new(sessions: Sessions, trusted_proxies: Arc<[IpNet]>, request: &Request) -> Self {
+    pub fn new(options: Arc<Options>, request: &Request) -> Self {
+        let Options {
+            sessions,
+            trusted_proxies,
+            ..
+        } = &*options;
         let headers = request.headers();
         let cookie = sessions.cookie();
         let sent = cookie.value(headers);
@@ -93,21 +98,20 @@ impl SessionHandle {
             _ => Vec::new(),
         };
         let circumstances = matches!(sent, Err(NoSession::NoCookie))
-            .then(|| Circumstances::of(headers, request.extensions(), &trusted_proxies));
+            .then(|| Circumstances::of(headers, request.extensions(), trusted_proxies));
         let (lookup, set_cookie) = match sent {
-            Ok(value) => Self::look_up(&sessions, value),
+            Ok(value) => Self::look_up(sessions, value),
             Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
         };
         let client = (set_cookie == SetCookie::Resign)
-            .then(|| Client::of(headers, request.extensions(), &trusted_proxies));
+            .then(|| Client::of(headers, request.extensions(), trusted_proxies));
         Self(Arc::new(Inner {
             has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
             also_named,
             circumstances,
             client,
             current: Mutex::new(Current::new(lookup, set_cookie)),
-            sessions,
-            trusted_proxies,
+            options,
         }))
     }
 
@@ -149,12 +153,12 @@ impl SessionHandle {
     }
 
     pub fn sessions(&self) -> &Sessions {
-        &self.0.sessions
+        &self.0.options.sessions
     }
 
     /// Proxies whose word on a client's address is trusted.
     pub fn trusted_proxies(&self) -> &[IpNet] {
-        &self.0.trusted_proxies
+        &self.0.options.trusted_proxies
     }
 
     /// The session, or why there is none.

@@ -118,29 +118,34 @@ where
             hsts, time_limit, ..
         } = self.options;
         let of_task = id.clone();
-        let answer = names_host(&request).then(|| {
-            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))))
-        });
-        let answer = async move {
-            let answer = match answer {
-                Some(answer) => in_time(catch_panic(answer), time_limit).await,
-                None => Error::BadHost.into_response(),
-            };
-            let mut answer = error_as_problem(answer);
-            log(&answer, &id, start);
-            let headers = answer.headers_mut();
-            for (name, value) in SECURITY_HEADERS {
-                headers.entry(name).or_insert(value);
-            }
-            if hsts {
-                let hsts = headers.entry(header::STRICT_TRANSPORT_SECURITY);
-                hsts.or_insert(HSTS);
-            }
-            headers.insert(REQUEST_ID, id);
-            Ok(answer)
+        if !names_host(&request) {
+            let response =
+                span.in_scope(|| finish(Error::BadHost.into_response(), id, start, hsts));
+            return Box::pin(std::future::ready(Ok(response)));
+        }
+        let response =
+            span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))));
+        let response = async move {
+            let response = in_time(catch_panic(response), time_limit).await;
+            Ok(finish(error_as_problem(response), id, start, hsts))
         };
-        Box::pin(as_request(of_task, answer.instrument(span)))
+        Box::pin(as_request(of_task, response.instrument(span)))
     }
+}
+
+/// Logs a response and gives it the headers that every one has.
+fn finish(mut response: Response, id: HeaderValue, start: Instant, hsts: bool) -> Response {
+    log(&response, &id, start);
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    if hsts {
+        let hsts = headers.entry(header::STRICT_TRANSPORT_SECURITY);
+        hsts.or_insert(HSTS);
+    }
+    headers.insert(REQUEST_ID, id);
+    response
 }
 
 /// The path alone: a query may hold what no log should. A span costs as much as the rest of a
@@ -169,11 +174,10 @@ fn log(answer: &Response, id: &HeaderValue, start: Instant) {
 }
 
 /// The response, or 504 when it does not come within the limit.
-async fn in_time(answer: impl Future<Output = Response>, limit: Option<Duration>) -> Response {
-    let Some(limit) = limit else {
-        return answer.await;
-    };
-    timeout(limit, answer).await.unwrap_or_else(|_| {
+async fn in_time(response: impl Future<Output = Response>, limit: Option<Duration>) -> Response {
+    // One await for both: with two the future would hold the response's twice.
+    let limit = limit.unwrap_or(Duration::MAX);
+    timeout(limit, response).await.unwrap_or_else(|_| {
         tracing::warn!("took longer than {limit:?}");
         Error::Timeout.into_response()
     })
