@@ -283,12 +283,12 @@ impl AuthBuilder {
             .map_err(BuildError::Parameter)?;
         Ok(Auth::new(Parts {
             sessions,
-            credentials: Credentials {
+            credentials: Arc::new(Credentials {
                 accounts,
                 throttle: self.throttle,
                 passwordless_login: self.passwordless_login,
                 hooks: self.hooks,
-            },
+            }),
             sign_up: self.sign_up,
             password_min_length: self.password_min_length,
             trusted_proxies,

@@ -35,7 +35,7 @@ pub struct Auth(Arc<Parts>);
 #[derive(Debug)]
 pub(super) struct Parts {
     pub sessions: Sessions,
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
     pub sign_up: bool,
     pub password_min_length: usize,
     pub trusted_proxies: Arc<[IpNet]>,

@@ -1,5 +1,7 @@
 //! Logging in, checking who is logged in, logging out.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Body,
@@ -53,7 +55,7 @@ pub(super) struct Empty {}
     Busy,
 ))]
 pub(super) async fn log_in(
-    State(credentials): State<Credentials>,
+    State(credentials): State<Arc<Credentials>>,
     session: RequestSession,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<User>, Error> {

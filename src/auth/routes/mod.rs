@@ -5,6 +5,8 @@ mod password;
 mod sessions;
 mod sign_up;
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use utoipa::openapi::{
     ComponentsBuilder, OpenApi, OpenApiBuilder, RefOr, Schema,
@@ -14,13 +16,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::account::{Accounts, credentials::Credentials};
 
-/// What the handlers share, beside the session that the layer puts into each request.
+/// What the handlers share, beside the session that the layer puts into each request. Each request
+/// clones it.
 #[derive(Clone, Debug)]
 pub(crate) struct Services {
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
 }
 
-impl FromRef<Services> for Credentials {
+impl FromRef<Services> for Arc<Credentials> {
     fn from_ref(services: &Services) -> Self {
         services.credentials.clone()
     }

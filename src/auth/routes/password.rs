@@ -1,5 +1,7 @@
 //! Changing the password.
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -67,7 +69,7 @@ impl PasswordChange {
     ),
 )]
 pub(super) async fn change_password(
-    State(credentials): State<Credentials>,
+    State(credentials): State<Arc<Credentials>>,
     _: CurrentUser,
     session: RequestSession,
     JsonBody(body): JsonBody<PasswordChange>,

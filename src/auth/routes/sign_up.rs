@@ -1,5 +1,7 @@
 //! Signing up.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -60,7 +62,7 @@ pub(super) struct SignUp {
     Busy,
 ))]
 pub(super) async fn sign_up(
-    State(credentials): State<Credentials>,
+    State(credentials): State<Arc<Credentials>>,
     session: RequestSession,
     JsonBody(body): JsonBody<SignUp>,
 ) -> Result<(StatusCode, Json<User>), Error> {
