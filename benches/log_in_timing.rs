@@ -45,7 +45,7 @@ async fn measure(database: &str, url: &str) {
     let client = Client::new();
     let mut times = NAMES.map(|_| Vec::new());
     for attempt in 0..ATTEMPTS + 10 {
-        // Whoever comes first is another each time.
+        // Another one comes first each time.
         for turn in 0..NAMES.len() {
             let index = (attempt + turn) % NAMES.len();
             let body = json!({"username": NAMES[index], "password": "a wrong password"});

@@ -54,11 +54,10 @@ def compare(entrants):
 
 def of_before(row, rows):
     """The ratio to the build before, where that was measured in the same way."""
-    for other in rows:
-        if row["peer"] == HANDSTAMP_PEER.name and other["peer"] == BEFORE_PEER.name:
-            if other["title"] == BEFORE_PEER.title + row["title"].removeprefix("handstamp"):
-                return ratio(row["rates"], other["rates"])
-    return None
+    title = row["title"].replace(HANDSTAMP_PEER.title, BEFORE_PEER.title, 1)
+    before = [other for other in rows if other["peer"] == BEFORE_PEER.name]
+    same = [other for other in before if other["title"] == title and other is not row]
+    return ratio(row["rates"], same[0]["rates"]) if same else None
 
 
 def row_of(entrant, rounds):

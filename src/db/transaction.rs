@@ -163,9 +163,9 @@ impl Tx {
 impl Db {
     /// Begins a transaction that will write.
     ///
-    /// On SQLite, whoever ends a session or changes a user in it by SQL of their own is not
-    /// heard by this process, which may believe what it has in memory for half an hour:
-    /// [`Accounts`](crate::auth::Accounts) is there for that.
+    /// On SQLite, this process does not notice when your own SQL in it ends a session or changes a
+    /// user, and may use what it has cached for half an hour: use
+    /// [`Accounts`](crate::auth::Accounts) for that.
     ///
     /// On SQLite it takes the write lock at once: a transaction that reads first and
     /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins

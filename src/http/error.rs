@@ -15,7 +15,7 @@ use crate::db::is_unavailable;
 /// What is wrong with each field of a body.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// Anything that keeps a request from being answered as asked.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -181,8 +181,8 @@ impl Error {
                 "The page's Origin is not that of its request. If both are yours, \
                                   the proxy in front changes Host: have it pass Host on (nginx: \
                                   proxy_set_header Host $host; Vite: no changeOrigin) and, with \
-                                  https, X-Forwarded-Proto (see TRUSTED_PROXIES). A page of \
-                                  another origin is to be named in ALLOWED_ORIGINS."
+                                  https, X-Forwarded-Proto (see TRUSTED_PROXIES). Name \
+                                  other origins whose pages may call in ALLOWED_ORIGINS."
                     .into()
             }
             Self::SignUpClosed => "Nobody can sign up here; ask an operator for an account.".into(),

@@ -75,7 +75,7 @@ pub(super) fn note(errors: &mut FieldErrors, field: &str, what: String) {
     errors.entry(field.to_owned()).or_default().push(what);
 }
 
-/// Tells a null field, which is to be emptied, from a missing one, which stays.
+/// Tells a null field, which empties the value, from a missing one, which leaves it unchanged.
 pub(super) fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<String>>, D::Error> {

@@ -38,8 +38,8 @@ async fn run(conn: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(sql).execute(conn).await.map(drop)
 }
 
-/// A table of one's own comes first where `search_path` does not say otherwise, and its defaults
-/// run as whoever inserts.
+/// A temporary table comes first where `search_path` does not say otherwise, and its defaults run
+/// with the rights of the role that inserts.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_delete_sessions_runs_nothing_as_the_owner() {
     for schema in ["public", "another"] {

@@ -1,4 +1,4 @@
-//! A session expires at its `expiry_date`, whoever wrote that.
+//! A session expires at its `expiry_date`, also when an operator wrote it.
 
 use std::time::Duration;
 

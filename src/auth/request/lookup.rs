@@ -36,7 +36,7 @@ pub(crate) struct Asked {
 }
 
 impl Lookup {
-    /// A lookup by a verified token; the session is to be cached under `cookie`.
+    /// A lookup by a verified token, which caches the session under `cookie`.
     pub fn ask(token: SessionToken, cookie: Option<Box<[u8]>>) -> Self {
         Self::Asked(Arc::new(Asked {
             token,

@@ -53,7 +53,7 @@ struct Inner {
     also_named: Vec<Id>,
     /// Of a request that came without the cookie.
     circumstances: Option<Circumstances>,
-    /// The client, where the cookie is to be re-signed.
+    /// The client, where the cookie will be re-signed.
     client: Option<Client>,
     current: Mutex<Current>,
 }

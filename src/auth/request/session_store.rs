@@ -44,7 +44,7 @@ impl RecordStore {
         }
     }
 
-    /// The session that was added last, whose cookie is to be set.
+    /// The session that was added last, whose cookie the response sets.
     pub fn created(&self) -> Option<SessionToken> {
         *self.lock_created()
     }

@@ -95,7 +95,7 @@ pub(super) async fn check_login(session: SessionHandle) -> Result<Response, Erro
 ///
 /// From then on no copy of the cookie is good for anything.
 #[utoipa::path(delete, path = "/logout", tag = "session", security((), ("session" = [])), responses(
-    (status = 200, body = Empty, description = "Nobody is logged in, whoever was",
+    (status = 200, body = Empty, description = "Logged out; also when nobody was logged in",
         headers(("Set-Cookie", description = "Removes the cookie that came along"))),
 ))]
 pub(super) async fn log_out(session: RequestSession) -> Result<Json<Empty>, Error> {

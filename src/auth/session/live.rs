@@ -121,8 +121,8 @@ pub(crate) enum NotLive {
 }
 
 /// The session `id`, of the row that has its public id. It expires at the `expiry_date` of the
-/// row, also when an operator wrote it, and by `timeouts` as they are today; `last_use` is one that may not
-/// be in the row yet.
+/// row, also when an operator wrote it, and by today's `timeouts`. `last_use` may not be in the row
+/// yet.
 pub(crate) fn live(
     id: Id,
     row: Option<SessionRow>,

@@ -1,12 +1,13 @@
-//! What is done to every request and to every answer, in one service.
+//! Request ids, logs, limits and headers of every request and response, in one service.
 //!
 //! tower-http has a layer for most of it. Under one of each, with a line in the log for every
-//! answer, `GET /checklogin` kept 0.4 of bare axum's throughput; here it keeps 0.7. Each layer
+//! response, `GET /checklogin` kept 0.4 of bare axum's throughput; here it keeps 0.7. Each layer
 //! boxes the future or the body, and clones what is below it.
 
 use std::{
     any::Any,
     convert::Infallible,
+    future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -29,14 +30,14 @@ use crate::http::{
     request_id::{REQUEST_ID, as_request, at_once_as_request, new_request_id, without_span},
 };
 
-/// The largest body anybody may send, in bytes.
+/// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// Longer than honest requests take, the wait for a password hash included, unless logins
 /// starve beside a core that is full.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// What no answer does: be taken for another type, be framed, or say where it was clicked
-/// (ASVS 3.4.3 to 3.4.8). A page brings a policy of its own.
+/// No response is taken for another type, framed, or told to other sites as the referrer (ASVS
+/// 3.4.3 to 3.4.8). A page brings a policy of its own.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -119,9 +120,9 @@ where
         } = self.options;
         let of_task = id.clone();
         if !names_host(&request) {
-            let response =
-                span.in_scope(|| finish(Error::BadHost.into_response(), id, start, hsts));
-            return Box::pin(std::future::ready(Ok(response)));
+            let response = Error::BadHost.into_response();
+            let response = span.in_scope(|| finish(response, id, start, hsts));
+            return Box::pin(ready(Ok(response)));
         }
         let response =
             span.in_scope(|| at_once_as_request(id.clone(), || Box::pin(self.inner.call(request))));
@@ -160,11 +161,11 @@ fn request_span(request: &Request, id: &HeaderValue) -> Span {
     }
 }
 
-/// Every answer at `debug`, as a line each costs more than most answers do; what went wrong on
-/// our side stands out.
-fn log(answer: &Response, id: &HeaderValue, start: Instant) {
-    let status = answer.status().as_u16();
-    if answer.status().is_server_error() {
+/// Every response at `debug`, as a line for each costs more than most requests do; server errors
+/// at `warn`.
+fn log(response: &Response, id: &HeaderValue, start: Instant) {
+    let status = response.status().as_u16();
+    if response.status().is_server_error() {
         let latency_us = start.elapsed().as_micros();
         let request_id = without_span(|| id.to_str().ok());
         tracing::warn!(request_id, status, latency_us, "answered");
@@ -175,7 +176,7 @@ fn log(answer: &Response, id: &HeaderValue, start: Instant) {
 
 /// The response, or 504 when it does not come within the limit.
 async fn in_time(response: impl Future<Output = Response>, limit: Option<Duration>) -> Response {
-    // One await for both: with two the future would hold the response's twice.
+    // An await for each case would double the size of this future.
     let limit = limit.unwrap_or(Duration::MAX);
     timeout(limit, response).await.unwrap_or_else(|_| {
         tracing::warn!("took longer than {limit:?}");
@@ -183,11 +184,11 @@ async fn in_time(response: impl Future<Output = Response>, limit: Option<Duratio
     })
 }
 
-async fn catch_panic(answer: impl Future<Output = Result<Response, Infallible>>) -> Response {
-    let mut answer = pin!(answer);
+async fn catch_panic(response: impl Future<Output = Result<Response, Infallible>>) -> Response {
+    let mut response = pin!(response);
     std::future::poll_fn(move |cx| {
-        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(|Ok(answer)| answer),
+        match catch_unwind(AssertUnwindSafe(|| response.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(|Ok(response)| response),
             Err(panic) => Poll::Ready(panic_response(panic)),
         }
     })
@@ -201,11 +202,11 @@ fn panic_response(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// Gives a body to every error that has none; an app's own pass untouched.
-fn error_as_problem(answer: Response) -> Response {
-    let status = answer.status();
+fn error_as_problem(response: Response) -> Response {
+    let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || !is_empty(&answer) {
-        return answer;
+    if !is_error || !is_empty(&response) {
+        return response;
     }
     let error = match status {
         StatusCode::SERVICE_UNAVAILABLE => Error::Unavailable(None),
@@ -215,7 +216,7 @@ fn error_as_problem(answer: Response) -> Response {
         _ => Error::Status(status),
     };
     let problem = error.into_response();
-    let mut headers = answer.headers().clone();
+    let mut headers = response.headers().clone();
     headers.remove(header::CONTENT_LENGTH);
     for (name, value) in problem.headers() {
         headers.insert(name, value.clone());
@@ -224,7 +225,7 @@ fn error_as_problem(answer: Response) -> Response {
 }
 
 /// The response to a `HEAD` has no body, but the length of the one that it stands for.
-fn is_empty(answer: &Response) -> bool {
-    let length = answer.headers().get(header::CONTENT_LENGTH);
-    answer.body().is_end_stream() && length.is_none_or(|length| length == "0")
+fn is_empty(response: &Response) -> bool {
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    response.body().is_end_stream() && length.is_none_or(|length| length == "0")
 }

@@ -63,10 +63,7 @@ impl Meter {
                 .await
                 .map_err(post_is_gone)?;
             tx.commit().await?;
-            reads = Reads {
-                different: reads.different + 1,
-                this_one: 1,
-            };
+            reads = reads.with_this_one();
         }
         self.left(reads)
     }
@@ -85,10 +82,7 @@ impl Meter {
         match self.known_reads(db, visitor, post_id, now).await? {
             Some((_, mut reads)) => {
                 if reads.this_one == 0 && self.has_room(reads) {
-                    reads = Reads {
-                        different: reads.different + 1,
-                        this_one: 1,
-                    };
+                    reads = reads.with_this_one();
                 }
                 self.left(reads)
             }

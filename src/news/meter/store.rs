@@ -20,6 +20,16 @@ pub(crate) struct Reads {
     pub this_one: i64,
 }
 
+impl Reads {
+    /// These reads and this post, which the visitor had not opened.
+    pub fn with_this_one(self) -> Self {
+        Self {
+            different: self.different + 1,
+            this_one: 1,
+        }
+    }
+}
+
 /// What a visitor has opened since `since`.
 pub(crate) async fn count(
     db: &Db,

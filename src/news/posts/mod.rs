@@ -29,7 +29,7 @@ pub(super) struct Post {
     pub author: String,
     pub comment_count: i64,
     pub vote_count: i64,
-    /// Whether the one who asks has voted for it.
+    /// Whether the logged-in user has voted for it.
     pub voted: bool,
     pub created_at: Timestamp,
 }

@@ -24,7 +24,7 @@ const DEFAULT_LIMIT: i64 = 20;
 const MAX_LIMIT: i64 = 100;
 /// Comments shown with a post; of more, the newest.
 const MAX_COMMENTS: i64 = 1_000;
-/// `author=me` is whoever asks.
+/// `author=me` lists the posts of the logged-in user.
 const ME: &str = "me";
 
 #[derive(Deserialize, IntoParams)]
@@ -54,7 +54,7 @@ pub(crate) struct PostWithComments {
     /// Oldest first.
     comments: Vec<Comment>,
     logged_in: bool,
-    /// How many more posts a visitor may open; null for whom nothing is counted.
+    /// How many more posts a visitor may open; null for logged-in users, who are not metered.
     #[schema(required)]
     reads_left: Option<u32>,
 }
@@ -134,7 +134,7 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
 /// Show a post with its comments
 ///
 /// Visitors may open so many different posts; opening one again is free. Without a session it
-/// counts for their address. `HEAD` is answered as `GET` would be, as far as that is known, and
+/// counts for their address. `HEAD` gets the status of a `GET`, as far as that is known, and
 /// counts nothing.
 #[utoipa::path(get, path = "/posts/{id}", tag = "news",
     params(OneId),

@@ -184,7 +184,7 @@ async fn listen(config: &Config) -> Result<TcpListener, Failure> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StopSignal {
-    /// From whoever runs the server.
+    /// From a service manager or `kill`.
     Terminate,
     /// From the keyboard.
     Interrupt,

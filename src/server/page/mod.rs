@@ -57,7 +57,7 @@ impl Page {
             .with_state(self.clone())
     }
 
-    /// The addresses of the news, which are its page whoever asks for them.
+    /// The addresses of the news, which serve its page to every client.
     pub fn news_router(&self) -> Router {
         Router::new()
             .route("/dashboard", get(index))

@@ -21,7 +21,7 @@ enum Heeded {
     Suffix,
 }
 
-/// Removes a `Range` that is to be ignored; whether one is left that asks for the last bytes.
+/// Removes a `Range` that the server ignores; returns whether the one left requests the last bytes.
 pub(super) fn keep_if_good(request: &mut Request) -> bool {
     // An `If-Range` may name the file as it was before: one of two parts of other files.
     let is_plain =

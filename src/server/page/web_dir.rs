@@ -19,7 +19,7 @@ use crate::http::Error;
 
 /// The one hidden folder that is meant to be seen (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
-/// Added to the name of a file by whoever compressed it.
+/// Extensions of compressed copies, which lie beside their files.
 const COMPRESSED: [&str; 2] = [".br", ".gz"];
 
 /// The folder of the built page.
@@ -76,7 +76,7 @@ impl WebDir {
     }
 
     /// Whether a link leads from `path`, or from a compressed file beside it, out of the folder.
-    /// Whoever may change links between this look and the next may as well copy the file.
+    /// A user who can change links between this check and the opening could copy the file as well.
     async fn leads_out(&self, path: PathBuf) -> io::Result<bool> {
         let folder = self.folder.clone();
         let leads_out = move || {

@@ -62,10 +62,13 @@ impl Workplace {
         command
     }
 
-    /// Runs a command to completion, with `input` on its standard input.
+    /// Runs a command to completion, with `input` on its standard input. One that serves instead of
+    /// refusing to start is stopped after a minute, with exit status 124.
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut limited = vec!["--foreground", "60", env!("CARGO_BIN_EXE_handstamp")];
+        limited.extend(arguments);
         let mut child = self
-            .command(arguments)
+            .command_of("timeout", &limited)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

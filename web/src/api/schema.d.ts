@@ -134,7 +134,7 @@ export interface paths {
         /**
          * Show a post with its comments
          * @description Visitors may open so many different posts; opening one again is free. Without a session it
-         *     counts for their address. `HEAD` is answered as `GET` would be, as far as that is known, and
+         *     counts for their address. `HEAD` gets the status of a `GET`, as far as that is known, and
          *     counts nothing.
          */
         get: operations["show_post"];
@@ -389,7 +389,7 @@ export interface components {
             url: string | null;
             /** Format: int64 */
             vote_count: number;
-            /** @description Whether the one who asks has voted for it. */
+            /** @description Whether the logged-in user has voted for it. */
             voted: boolean;
         };
         /** @description A field that is left out stays as it is; null empties `url` or `text` and leaves `title`. */
@@ -423,7 +423,7 @@ export interface components {
             post: components["schemas"]["Post"];
             /**
              * Format: int32
-             * @description How many more posts a visitor may open; null for whom nothing is counted.
+             * @description How many more posts a visitor may open; null for logged-in users, who are not metered.
              */
             reads_left: number | null;
         };
@@ -784,7 +784,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Nobody is logged in, whoever was */
+            /** @description Logged out; also when nobody was logged in */
             200: {
                 headers: {
                     /** @description Removes the cookie that came along */
