@@ -20,6 +20,7 @@ on_both_databases!(
     parallel_sign_ups_are_counted_one_by_one,
     attempted_sign_ups_are_bounded,
     the_owner_comes_before_who_keeps_trying,
+    a_known_address_is_written_once_a_day,
 );
 
 const PROXIED: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
@@ -188,4 +189,38 @@ async fn the_owner_comes_before_who_keeps_trying(kind: Kind) {
         assert!(waited < Duration::from_secs(600), "locked out");
         server.clock.advance(Duration::from_secs(60));
     }
+}
+
+async fn a_known_address_is_written_once_a_day(kind: Kind) {
+    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    server
+        .accounts()
+        .add(Application::new("Ann"))
+        .await
+        .unwrap();
+    let browser = server.browser();
+    let known_until = async || {
+        let sql = "select cast(expires_at as text) from throttles where key like '% known at %'";
+        server.database.text(sql).await.unwrap()
+    };
+    let log_in = async || {
+        let ann = browser.post("/login", json!({"username": "Ann"})).await;
+        assert_eq!(ann.status, 200);
+    };
+    log_in().await;
+    let first = known_until().await;
+    server.clock.advance(Duration::from_secs(23 * 60 * 60));
+    log_in().await;
+    assert_eq!(known_until().await, first);
+
+    assert_eq!(guess(&browser, "Ann").await.status, 400);
+    assert_eq!(server.database.count("throttles where count > 0").await, 3);
+    log_in().await;
+    let failures = server.database.count("throttles where count > 0").await;
+    assert_eq!(failures, 1, "of the address alone");
+    let second = known_until().await;
+    assert!(second > first, "{second} {first}");
+    server.clock.advance(Duration::from_secs(25 * 60 * 60));
+    log_in().await;
+    assert!(known_until().await > second);
 }

@@ -26,8 +26,9 @@ use crate::{
 };
 
 /// How long an address that an account was logged in from is known to it: guesses made elsewhere
-/// do not lock its owner out there.
-const KNOWN_ADDRESS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// do not lock its owner out there. Ninety days, and the one in which it is not written again.
+const KNOWN_ADDRESS: Duration = Duration::from_secs(91 * 24 * 60 * 60);
+const KNOWN_ADDRESS_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Attempted sign-ups for each that may succeed: taken names and weak passwords cost work, too.
 const TRIES_PER_SIGNUP: u32 = 5;
 /// A client that has one address of a /64 has all of them.
@@ -46,6 +47,9 @@ pub(crate) struct Throttle {
 pub(crate) struct Attempt {
     counts: Vec<Counted>,
     by: Address,
+    /// Nothing is held against the account, and it has known the address for less than a day: a
+    /// login would change nothing.
+    is_welcome: bool,
 }
 
 /// What an attempt has used up.
@@ -112,6 +116,7 @@ impl Attempt {
         Self {
             counts,
             by: Address::New,
+            is_welcome: false,
         }
     }
 
@@ -142,6 +147,15 @@ impl Attempt {
         } else {
             Address::New
         };
+        self.is_welcome = self.counts.iter().all(|counted| match counted.scope {
+            Scope::Address => true,
+            Scope::KnownAddress => {
+                let is_fresh =
+                    |tally: Tally| tally.count == 0 && tally.expires_at >= known_again(now);
+                tally_of(counted).is_some_and(is_fresh)
+            }
+            Scope::Account | Scope::FailedAddress => tally_of(counted).is_none(),
+        });
         for counted in self
             .counts
             .iter()
@@ -211,7 +225,7 @@ impl Attempt {
                 throttle::store::put(tx, &counted.key, counted.less_one(tally)).await?;
             }
         }
-        self.welcome(tx, now).await
+        self.clear(tx, now).await
     }
 
     /// Takes back an attempt that neither failed nor succeeded.
@@ -228,18 +242,25 @@ impl Attempt {
     /// Clears the account's count and makes the address known to it, after a login that was not
     /// counted as an attempt.
     pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        if self.is_welcome {
+            return Ok(());
+        }
+        self.clear(tx, now).await
+    }
+
+    async fn clear(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let mut failures = Vec::new();
         for counted in &self.counts {
-            let key = &counted.key;
             match counted.scope {
                 Scope::Address => {}
                 Scope::KnownAddress => {
                     let known = Tally::new(now, now.after(KNOWN_ADDRESS));
-                    throttle::store::put(tx, key, known).await?;
+                    throttle::store::put(tx, &counted.key, known).await?;
                 }
-                Scope::Account | Scope::FailedAddress => throttle::store::delete(tx, key).await?,
+                Scope::Account | Scope::FailedAddress => failures.push(&*counted.key),
             }
         }
-        Ok(())
+        Ok(throttle::store::delete(tx, &failures).await?)
     }
 
     /// Cuts tallies that a clock set back has left too far ahead; returns whether there were any.
@@ -281,6 +302,11 @@ impl From<Wait> for Error {
     fn from(Wait(retry_after): Wait) -> Self {
         Self::TooManyAttempts { retry_after }
     }
+}
+
+/// When the row of an address that was made known a day ago expires.
+fn known_again(now: Timestamp) -> Timestamp {
+    now.after(KNOWN_ADDRESS - KNOWN_ADDRESS_AGAIN)
 }
 
 /// Clears an account's counts and known addresses, as its password has changed.

@@ -89,10 +89,14 @@ pub(crate) async fn put(tx: &mut Tx, key: &str, tally: Tally) -> sqlx::Result<()
     .map(drop))
 }
 
-/// Deletes the tally of `key`.
-pub(crate) async fn delete(tx: &mut Tx, key: &str) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query("delete from throttles where key = $1")
-        .bind(key)
+/// Deletes the tallies of up to two keys.
+pub(crate) async fn delete(tx: &mut Tx, keys: &[&str]) -> sqlx::Result<()> {
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
+        return Ok(());
+    };
+    in_tx!(tx, conn => sqlx::query("delete from throttles where key in ($1, $2)")
+        .bind(*first)
+        .bind(*last)
         .execute(conn)
         .await
         .map(drop))
