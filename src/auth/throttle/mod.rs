@@ -47,9 +47,10 @@ pub(crate) struct Throttle {
 pub(crate) struct Attempt {
     counts: Vec<Counted>,
     by: Address,
-    /// Nothing is held against the account, and it has known the address for less than a day: a
-    /// login would change nothing.
-    is_welcome: bool,
+    /// The account has known the address for less than a day.
+    is_lately_known: bool,
+    /// Failures are held against the account, as far as is known.
+    has_failures: bool,
 }
 
 /// What an attempt has used up.
@@ -116,7 +117,8 @@ impl Attempt {
         Self {
             counts,
             by: Address::New,
-            is_welcome: false,
+            is_lately_known: false,
+            has_failures: true,
         }
     }
 
@@ -147,14 +149,13 @@ impl Attempt {
         } else {
             Address::New
         };
-        self.is_welcome = self.counts.iter().all(|counted| match counted.scope {
-            Scope::Address => true,
-            Scope::KnownAddress => {
-                let is_fresh =
-                    |tally: Tally| tally.count == 0 && tally.expires_at >= known_again(now);
-                tally_of(counted).is_some_and(is_fresh)
-            }
-            Scope::Account | Scope::FailedAddress => tally_of(counted).is_none(),
+        self.is_lately_known = self.counts.iter().any(|counted| {
+            let is_lately = |tally: Tally| tally.count == 0 && tally.expires_at >= known_again(now);
+            counted.scope == Scope::KnownAddress && tally_of(counted).is_some_and(is_lately)
+        });
+        self.has_failures = self.counts.iter().any(|counted| {
+            matches!(counted.scope, Scope::Account | Scope::FailedAddress)
+                && tally_of(counted).is_some()
         });
         for counted in self
             .counts
@@ -225,7 +226,8 @@ impl Attempt {
                 throttle::store::put(tx, &counted.key, counted.less_one(tally)).await?;
             }
         }
-        self.clear(tx, now).await
+        self.make_known(tx, now).await?;
+        self.clear(tx).await
     }
 
     /// Takes back an attempt that neither failed nor succeeded.
@@ -240,27 +242,33 @@ impl Attempt {
     }
 
     /// Clears the account's count and makes the address known to it, after a login that was not
-    /// counted as an attempt.
+    /// counted as an attempt. What [`Attempt::check`] found to be so already is not written.
     pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        if self.is_welcome {
-            return Ok(());
+        if !self.is_lately_known {
+            self.make_known(tx, now).await?;
         }
-        self.clear(tx, now).await
+        if self.has_failures {
+            self.clear(tx).await?;
+        }
+        Ok(())
     }
 
-    async fn clear(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let mut failures = Vec::new();
+    async fn make_known(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let known = Tally::new(now, now.after(KNOWN_ADDRESS));
         for counted in &self.counts {
-            match counted.scope {
-                Scope::Address => {}
-                Scope::KnownAddress => {
-                    let known = Tally::new(now, now.after(KNOWN_ADDRESS));
-                    throttle::store::put(tx, &counted.key, known).await?;
-                }
-                Scope::Account | Scope::FailedAddress => failures.push(&*counted.key),
+            if counted.scope == Scope::KnownAddress {
+                throttle::store::put(tx, &counted.key, known).await?;
             }
         }
-        Ok(throttle::store::delete(tx, &failures).await?)
+        Ok(())
+    }
+
+    async fn clear(&self, tx: &mut Tx) -> Result<(), Error> {
+        let is_failure =
+            |counted: &&Counted| matches!(counted.scope, Scope::Account | Scope::FailedAddress);
+        let failures = self.counts.iter().filter(is_failure);
+        let keys: Vec<&str> = failures.map(|counted| &*counted.key).collect();
+        Ok(throttle::store::delete(tx, &keys).await?)
     }
 
     /// Cuts tallies that a clock set back has left too far ahead; returns whether there were any.
