@@ -32,7 +32,7 @@ pub use self::{
     state::{Auth, keep_purging},
     throttle::{AddressLimit, rate_limit::RateLimit},
     user::{
-        Account, AccountState, NewAccount, User,
+        Account, AccountState, User,
         email::{Email, EmailError},
         username::{Username, UsernameError},
     },

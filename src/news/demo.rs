@@ -82,13 +82,7 @@ async fn find_or_add(accounts: &Accounts, name: String) -> Result<(User, bool), 
         return Ok((account.user, false));
     }
     let email = Some(format!("{}@example.com", name.to_lowercase()));
-    let user = accounts
-        .add(Application {
-            username: name,
-            email,
-            password: None,
-        })
-        .await?;
+    let user = accounts.add(Application::new(name).email(email)).await?;
     Ok((user, true))
 }
 

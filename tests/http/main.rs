@@ -13,6 +13,7 @@ mod command_line;
 mod commands;
 mod conformance;
 mod database_down;
+mod debug_output;
 mod definer_functions;
 mod durability;
 mod embed;

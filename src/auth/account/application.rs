@@ -1,15 +1,16 @@
 //! What an account is made of.
 
-/// What somebody typed to get an account.
-#[derive(Debug)]
+use std::fmt;
+
+/// The fields of a new account, as typed. `Debug` does not show the password.
 #[non_exhaustive]
 pub struct Application {
-    /// To be unique.
+    /// Must not be taken.
     pub username: String,
-    /// To be unique; an operator may leave it out.
+    /// Must not be taken; an operator may leave it out.
     pub email: Option<String>,
     /// None for an account that logs in by its name alone.
-    pub password: Option<String>,
+    pub(crate) password: Option<String>,
 }
 
 impl Application {
@@ -38,5 +39,14 @@ impl Application {
             password: password.into(),
             ..self
         }
+    }
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Application")
+            .field("username", &self.username)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
     }
 }

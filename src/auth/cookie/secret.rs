@@ -31,8 +31,9 @@ const PLACEHOLDERS: [&str; 9] = [
 /// Keys from tutorials, known to everybody.
 const PUBLISHED_KEYS: [&str; 2] = ["blahblahblah", "super_secret_key"];
 
-/// A secret. `Debug` does not show it, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+/// A secret. `Debug` does not show it; it has no `Display`, and no `==`, which would not be
+/// constant-time.
+#[derive(Clone)]
 pub struct Secret(String);
 
 /// Why a text is no signing key. `Debug` is for people, too: it is what an app prints whose

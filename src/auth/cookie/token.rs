@@ -11,8 +11,8 @@ const ID_LENGTH: usize = 22;
 /// Names a session by its public id, under which the database finds it, and by its secret one,
 /// which the row found must have. Public ids are in order of time (RFC 9562, 5.7), so sessions
 /// begun together lie together in their index too; to look up a secret id, which is random,
-/// takes a page of the index for each session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// takes a page of the index for each session. `Debug` shows the public id alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionToken {
     /// None in cookies of older versions.
     pub public_id: Option<Uuid>,
@@ -36,6 +36,14 @@ impl From<Id> for SessionToken {
             public_id: None,
             id,
         }
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionToken")
+            .field("public_id", &self.public_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,10 @@ mod session_store;
 mod unauthorized;
 pub(crate) mod visitor;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     body::Bytes,
@@ -40,11 +43,10 @@ use crate::{
 };
 
 /// A request's handle to its session. The layer puts it into the request, and sets on the response
-/// the cookie that it calls for.
-#[derive(Clone, Debug)]
+/// the cookie that it calls for. `Debug` shows none of the session's ids and values.
+#[derive(Clone)]
 pub(crate) struct SessionHandle(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     options: Arc<Options>,
     /// Whether the browser sent any cookie with the name, valid or not.
@@ -58,7 +60,7 @@ struct Inner {
     current: Mutex<Current>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Current {
     lookup: Lookup,
     /// Loaded on demand.
@@ -67,7 +69,7 @@ struct Current {
 }
 
 /// The handlers' own values.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Values {
     session: Session,
     store: Arc<RecordStore>,
@@ -81,6 +83,12 @@ enum SetCookie {
     Resign,
     Keep,
     Forget,
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHandle").finish_non_exhaustive()
+    }
 }
 
 impl SessionHandle {

@@ -25,13 +25,18 @@ use crate::http;
 
 /// The upstream store would revive an ended session (its `save` is an upsert) and lose what another
 /// request wrote (the last whole record wins); this one does neither.
-#[derive(Debug)]
 pub(crate) struct RecordStore {
     sessions: Sessions,
     lookup: Lookup,
     /// The values as this request has loaded them, if it has.
     loaded: Mutex<Option<Data>>,
     created: Mutex<Option<SessionToken>>,
+}
+
+impl fmt::Debug for RecordStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordStore").finish_non_exhaustive()
+    }
 }
 
 impl RecordStore {

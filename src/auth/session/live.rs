@@ -1,8 +1,11 @@
 //! A live session, as the cache holds it.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    fmt,
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use axum::body::Bytes;
@@ -17,8 +20,7 @@ use crate::auth::{cookie::token::SessionToken, user::User};
 use crate::{clock::Timestamp, db::Revocable};
 
 /// A live session with its user, but without the values of its record, which other requests may
-/// write.
-#[derive(Debug)]
+/// write. `Debug` shows its public id alone.
 pub(crate) struct LiveSession {
     pub id: Id,
     /// Identifies the session where its secret id must not be shown.
@@ -31,6 +33,14 @@ pub(crate) struct LiveSession {
     /// The last use that is recorded or queued to be, in microseconds since 1970.
     last_use: AtomicI64,
     user_json: OnceLock<Bytes>,
+}
+
+impl fmt::Debug for LiveSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSession")
+            .field("public_id", &self.public_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LiveSession {

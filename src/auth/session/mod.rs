@@ -8,7 +8,7 @@ pub(crate) mod record;
 pub(crate) mod store;
 pub(crate) mod timeouts;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tower_sessions::{
     SessionStore,
@@ -35,11 +35,10 @@ use crate::{
     http::{Client, Error},
 };
 
-/// The sessions of one database. Cheap to clone.
-#[derive(Clone, Debug)]
+/// The sessions of one database. Cheap to clone. `Debug` shows none of them.
+#[derive(Clone)]
 pub(crate) struct Sessions(Arc<Parts>);
 
-#[derive(Debug)]
 struct Parts {
     db: Db,
     clock: Clock,
@@ -49,6 +48,12 @@ struct Parts {
     values: Arc<dyn SessionStore>,
     timeouts: Timeouts,
     per_user: i64,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
 }
 
 /// How sessions are kept.

@@ -4,6 +4,8 @@ pub(crate) mod email;
 pub(crate) mod store;
 pub(crate) mod username;
 
+use std::fmt;
+
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
@@ -38,8 +40,8 @@ pub enum AccountState {
     Disabled,
 }
 
-/// A user with what only the operator may see.
-#[derive(Clone, Debug, FromRow)]
+/// A user with what only the operator may see. `Debug` does not show the password's hash.
+#[derive(Clone, FromRow)]
 pub struct Account {
     /// The user.
     #[sqlx(flatten)]
@@ -63,9 +65,19 @@ impl Account {
     }
 }
 
-/// A valid new account.
-#[derive(Clone, Debug)]
-pub struct NewAccount {
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .field("last_login_at", &self.last_login_at)
+            .field("disabled_at", &self.disabled_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A valid new account. `Debug` does not show the password's hash.
+#[derive(Clone)]
+pub(crate) struct NewAccount {
     /// Unique.
     pub username: Username,
     /// Unique, if there is one.
@@ -74,9 +86,18 @@ pub struct NewAccount {
     pub password_hash: Option<String>,
 }
 
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount")
+            .field("username", &self.username)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why an account cannot be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// Somebody has the username.
     Username,
     /// Somebody has the e-mail address.

@@ -52,11 +52,9 @@ async fn carry_out(
                 true => None,
                 false => Some(read_password(new.password_stdin)?),
             };
-            let application = Application {
-                username: new.name,
-                email: new.email,
-                password,
-            };
+            let application = Application::new(new.name)
+                .email(new.email)
+                .password(password);
             let user = accounts.add(application).await?;
             say(&format!("added {}", user.username))?;
             if new.no_password && !config.passwordless_login {
