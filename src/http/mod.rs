@@ -13,7 +13,9 @@ mod serve;
 
 pub use client::{Client, client_ip, is_https};
 pub use error::{Error, FieldErrors, Problem, problem_response};
-pub use extract::{JsonBody, OneId, PathIds, QueryString};
+#[cfg(feature = "server")]
+pub(crate) use extract::QueryString;
+pub use extract::{JsonBody, OneId, PathIds};
 pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
 pub use serve::{HttpService, TooFewOpenFiles, raise_open_files, serve};

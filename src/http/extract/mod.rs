@@ -2,8 +2,10 @@
 
 mod json_body;
 mod path_id;
+#[cfg(feature = "server")]
 mod query_string;
 
 pub use json_body::JsonBody;
 pub use path_id::{OneId, PathIds};
-pub use query_string::QueryString;
+#[cfg(feature = "server")]
+pub(crate) use query_string::QueryString;

@@ -1,34 +1,31 @@
 //! A query string, or the problem that says what is wrong with it.
 
-use axum::{
-    extract::{FromRequestParts, Query},
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::http::error::Error;
 
 /// Extracts the values of a query string.
 #[derive(Debug)]
-pub struct QueryString<T>(pub T);
+pub(crate) struct QueryString<T>(pub T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryString<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(values)) => Ok(Self(values)),
-            // "Failed to deserialize query string: field: what"
-            Err(rejection) => {
-                let text = rejection.body_text();
-                let mut words = text.splitn(3, ": ").skip(1);
-                let (first, second) = (words.next().unwrap_or_default(), words.next());
-                Err(match second {
-                    Some(what) => Error::invalid(first, what),
-                    None => Error::invalid("query", first),
-                })
-            }
-        }
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        let values = serde_urlencoded::Deserializer::new(pairs);
+        serde_path_to_error::deserialize(values)
+            .map(Self)
+            .map_err(|error| {
+                let field = match error.path().iter().next() {
+                    Some(_) => error.path().to_string(),
+                    // A field that comes twice, say, is an error of the whole.
+                    None => "query".to_owned(),
+                };
+                Error::invalid(&field, error.into_inner().to_string())
+            })
     }
 }
 
@@ -45,6 +42,31 @@ mod tests {
     struct Page {
         limit: Option<i64>,
         after: Option<String>,
+    }
+
+    #[test]
+    fn an_error_names_its_field() {
+        let errors = |query: &str| {
+            let request = Request::builder().uri(format!("/posts?{query}")).body(());
+            let (mut parts, ()) = request
+                .map(Request::into_parts)
+                .unwrap_or_else(|error| unreachable!("{error}"));
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.unwrap_or_else(|error| unreachable!("{error}"));
+            let page = runtime.block_on(QueryString::<Page>::from_request_parts(&mut parts, &()));
+            let errors = page.err().and_then(|error| error.problem().errors);
+            errors.unwrap_or_default().into_iter().collect::<Vec<_>>()
+        };
+        let one = |field: &str, what: &str| vec![(field.to_owned(), vec![what.to_owned()])];
+        assert_eq!(errors("limit=5&after=x&other=y"), []);
+        assert_eq!(
+            errors("limit=five"),
+            one("limit", "invalid digit found in string")
+        );
+        assert_eq!(
+            errors("after=a&after=b"),
+            one("query", "duplicate field `after`")
+        );
     }
 
     const WORDS: &[&str] = &[
@@ -71,7 +93,7 @@ mod tests {
             let request = request.map_err(|error| TestCaseError::fail(error.to_string()))?;
             let (mut parts, ()) = request.into_parts();
             let page = runtime.block_on(QueryString::<Page>::from_request_parts(&mut parts, &()));
-            let values: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+            let values: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let sent = |name| {
                 values
                     .iter()
