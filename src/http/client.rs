@@ -17,6 +17,7 @@ const USER_AGENT_CHARS: usize = 256;
 
 /// The client of a request, as shown in the list of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Client {
     /// Its address; unknown when the app is served without connection info.
     pub ip: Option<IpAddr>,

@@ -243,6 +243,7 @@ fn title(status: StatusCode) -> &'static str {
     "code": "not_logged_in",
     "reason": "no_cookie"
 }))]
+#[non_exhaustive]
 pub struct Problem {
     /// Always `about:blank`: `code` tells errors apart.
     pub r#type: &'static str,

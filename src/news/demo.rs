@@ -45,6 +45,7 @@ struct SampleComment {
 
 /// What was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Loaded {
     /// Accounts that were not there yet.
     pub users: usize,

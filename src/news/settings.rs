@@ -6,6 +6,7 @@ use crate::auth::RateLimit;
 
 /// The limits for visitors.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// Different posts that a visitor may open; none when reading is free.
     pub free_reads: Option<u32>,

@@ -169,6 +169,7 @@ pub(crate) async fn commit(
 
 /// A recorded event.
 #[derive(Clone, Debug, Serialize, FromRow)]
+#[non_exhaustive]
 pub struct AuditEvent {
     /// Sorts by time.
     #[serde(skip)]

@@ -23,6 +23,7 @@ pub struct KeyRing {
 
 /// A session token whose signature is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verified {
     /// The token.
     pub token: SessionToken,

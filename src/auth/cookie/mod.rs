@@ -30,6 +30,7 @@ pub struct SessionCookie {
 
 /// Why a request names no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NoSession {
     /// There is no cookie with the name.
     NoCookie,

@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 
 /// A user as everybody may see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow, ToSchema)]
+#[non_exhaustive]
 pub struct User {
     /// Never changes.
     #[schema(value_type = String, example = "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60")]
@@ -42,6 +43,7 @@ pub enum AccountState {
 
 /// A user with what only the operator may see. `Debug` does not show the password's hash.
 #[derive(Clone, FromRow)]
+#[non_exhaustive]
 pub struct Account {
     /// The user.
     #[sqlx(flatten)]

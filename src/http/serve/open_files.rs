@@ -19,6 +19,7 @@ const MIN_FILES: u64 = OWN_FILES + 8;
     "a process may have {limit} files open here, and a server needs {MIN_FILES}: raise the limit \
      (ulimit -n, or LimitNOFILE= of systemd)"
 )]
+#[non_exhaustive]
 pub struct TooFewOpenFiles {
     limit: u64,
 }

@@ -44,6 +44,7 @@ pub enum SignUps {
 
 /// What kind of place this runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Environment {
     /// A developer's machine: plain http, readable logs.
     Development,
@@ -53,6 +54,7 @@ pub enum Environment {
 
 /// Every setting, read and checked.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// `APP_ENV`
     pub environment: Environment,
