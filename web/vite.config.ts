@@ -1,15 +1,20 @@
+import { resolve } from "node:path";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig, type ProxyOptions } from "vite";
+import { defineConfig, loadEnv, type Plugin, type ProxyOptions } from "vite";
 import { compression } from "vite-plugin-compression2";
 
 /** Where handstamp listens during development. */
 const api = process.env.API_URL ?? "http://127.0.0.1:5000";
 
+/** Where its API lives, by the server's own setting. */
+const prefix = loadEnv("", resolve(import.meta.dirname, ".."), "API_PREFIX").API_PREFIX ?? "";
+
 /** The address to listen on, when the network may ask. */
 const openTo = process.env.PAGE_HOST;
 
-const apiPaths = [
+/** What goes to the server. Below a prefix no address is the page's. */
+const apiPaths = prefix ? [prefix, "/docs", "/openapi.json"] : [
   "/signup",
   "/login",
   "/checklogin",
@@ -32,10 +37,19 @@ const proxy: ProxyOptions = {
       : undefined,
 };
 
+/** Writes the prefix into the page as the server does, which serves the built one. */
+const apiPrefix: Plugin = {
+  name: "api-prefix",
+  apply: "serve",
+  transformIndexHtml: (html) =>
+    html.replace('<meta name="api-prefix" content=""', `<meta name="api-prefix" content="${prefix}"`),
+};
+
 export default defineConfig({
   plugins: [
     react(),
     tailwindcss(),
+    apiPrefix,
     // The server sends these to browsers that accept them.
     compression({ algorithms: ["brotliCompress", "gzip"] }),
   ],

@@ -17,6 +17,7 @@ on_both_databases!(
     without_the_news_its_addresses_are_the_pages,
     without_the_news_there_are_none_of_its_tables,
     the_api_lives_below_its_prefix,
+    a_page_can_learn_its_prefix,
     the_page_has_a_policy_of_its_own,
     navigations_get_the_page_and_others_a_problem,
     a_changed_host_is_explained,
@@ -271,6 +272,32 @@ async fn the_api_lives_below_its_prefix(kind: Kind) {
         assert!(openapi["paths"]["/login"]["post"].is_object());
         assert!(openapi["paths"]["/login"]["get"].is_null());
     }
+}
+
+async fn a_page_can_learn_its_prefix(kind: Kind) {
+    let (_folder, web_dir) = page();
+    let with_tag = |prefix: &str| format!("<meta name=\"api-prefix\" content=\"{prefix}\" />");
+    std::fs::write(Path::new(&web_dir).join("index.html"), with_tag("")).unwrap();
+    let settings = [("WEB_DIR", &*web_dir), ("API_PREFIX", "/api")];
+    let server = Server::start_with(kind, &settings).await;
+    for path in [
+        "/",
+        "/settings",
+        "/login",
+        "/dashboard",
+        "/post/1",
+        "/index.html",
+    ] {
+        let answer = navigate(&server.browser(), path).await;
+        assert_eq!(answer.text, with_tag("/api"), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-cache"), "{path}");
+        // A page of before a changed prefix must not be taken for this one.
+        for header in ["etag", "last-modified"] {
+            assert_eq!(answer.header(header), None, "{path}");
+        }
+    }
+    let server = server.restart_with(&settings[..1]).await;
+    assert_eq!(navigate(&server.browser(), "/").await.text, with_tag(""));
 }
 
 async fn the_page_has_a_policy_of_its_own(kind: Kind) {

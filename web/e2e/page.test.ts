@@ -83,6 +83,26 @@ describe.each(["binary", "localhost", "127.0.0.1", "news.test"])("from %s", (nam
   });
 });
 
+test("the API below a prefix is found, from the server and from Vite", async () => {
+  const below = await Server.start({ API_PREFIX: "/api" });
+  const dev = await startVite(below.base, "/api");
+  for (const base of [below.base, `http://127.0.0.1:${dev.port}`]) {
+    const { context, page, complaints } = await visit(base);
+    await page.goto("/login");
+    const user = await signUp(page);
+    await page.waitForURL("**/dashboard");
+    await page.reload();
+    await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
+    expect(await page.evaluate(async () => (await fetch("/api/checklogin")).status)).toBe(200);
+    await page.goto("/login");
+    await page.waitForURL("**/dashboard");
+    expect(complaints).toEqual([]);
+    await context.close();
+  }
+  await dev.vite.close();
+  below.remove();
+});
+
 test("a logout shows in the other tab without a click", async () => {
   const { context, page } = await visit(server.base);
   await page.goto("/login");

@@ -66,9 +66,13 @@ function newFolder(): string {
   return mkdtempSync(join(tmpdir(), "handstamp-e2e-"));
 }
 
-/** Vite's dev server in front of `api`. */
-export async function startVite(api: string): Promise<{ vite: ViteDevServer; port: number }> {
+/** Vite's dev server in front of `api`, whose API lives under `prefix`. */
+export async function startVite(
+  api: string,
+  prefix = "",
+): Promise<{ vite: ViteDevServer; port: number }> {
   process.env.API_URL = api;
+  process.env.API_PREFIX = prefix;
   const vite = await createServer({
     root: web,
     logLevel: "error",

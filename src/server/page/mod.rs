@@ -28,6 +28,8 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// A browser gets the page where other clients get a problem.
 const BY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
+/// The tag by which a page learns `API_PREFIX`.
+const NO_PREFIX: &str = r#"<meta name="api-prefix" content="""#;
 const BUILT_IN_PAGE: &str = include_str!("built_in.html");
 
 /// The page and its files. Cheap to clone.
@@ -38,6 +40,7 @@ pub(super) struct Page(Arc<Parts>);
 struct Parts {
     web_dir: WebDir,
     policy: HeaderValue,
+    api_prefix: String,
 }
 
 impl Page {
@@ -45,6 +48,7 @@ impl Page {
         Self(Arc::new(Parts {
             web_dir: WebDir::new(&config.web_dir),
             policy: config.page_csp.clone(),
+            api_prefix: config.api_prefix.clone(),
         }))
     }
 
@@ -93,7 +97,7 @@ impl Page {
 
     async fn index(&self) -> Result<Response, Error> {
         let html = match self.0.web_dir.index().await {
-            Ok(html) => Html(html).into_response(),
+            Ok(html) => Html(with_api_prefix(html, &self.0.api_prefix)).into_response(),
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
@@ -137,6 +141,10 @@ async fn file(State(page): State<Page>, request: Request) -> Result<Response, Er
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::NotFound);
     }
+    // As a file it would come without its prefix.
+    if request.uri().path() == "/index.html" && !page.0.api_prefix.is_empty() {
+        return page.index().await;
+    }
     let is_hashed = request.uri().path().starts_with("/assets/");
     let is_navigation = is_navigation(request.method(), request.headers());
     match page.0.web_dir.file(request).await {
@@ -156,6 +164,17 @@ async fn file(State(page): State<Page>, request: Request) -> Result<Response, Er
     }
 }
 
+/// Writes `prefix`, which needs no escaping, into the page's `api-prefix` if it has an empty one.
+fn with_api_prefix(html: String, prefix: &str) -> String {
+    match prefix {
+        "" => html,
+        prefix => {
+            let filled = format!(r#"<meta name="api-prefix" content="{prefix}""#);
+            html.replacen(NO_PREFIX, &filled, 1)
+        }
+    }
+}
+
 /// Whether a browser is to show what comes back.
 fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let accepts_html = |value: &HeaderValue| {
@@ -164,4 +183,21 @@ fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     };
     matches!(*method, Method::GET | Method::HEAD)
         && headers.get_all(header::ACCEPT).iter().any(accepts_html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_is_written_into_an_empty_tag_alone() {
+        let page = |tag: &str| format!("<head>{tag}<title>é</title></head>");
+        let empty = page(r#"<meta name="api-prefix" content="" />"#);
+        let filled = page(r#"<meta name="api-prefix" content="/auth/v1" />"#);
+        assert_eq!(with_api_prefix(empty.clone(), "/auth/v1"), filled);
+        assert_eq!(with_api_prefix(empty.clone(), ""), empty);
+        for html in [page(""), filled] {
+            assert_eq!(with_api_prefix(html.clone(), "/api"), html);
+        }
+    }
 }

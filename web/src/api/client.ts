@@ -7,14 +7,17 @@ export type Post = components["schemas"]["Post"];
 export type Comment = components["schemas"]["Comment"];
 export type Session = components["schemas"]["OwnSession"];
 
+/** The path that the API lives under: `API_PREFIX`, which the server writes into the page. */
+const prefix = document.querySelector<HTMLMetaElement>('meta[name="api-prefix"]')?.content ?? "";
+
 /** The API of the page's own origin, typed from its OpenAPI description. */
-export const api = createClient<paths>({ baseUrl: globalThis.location.origin });
+export const api = createClient<paths>({ baseUrl: globalThis.location.origin + prefix });
 
 /** The body of a successful response; any other is thrown as a {@link Problem}. */
 export async function unwrap<T>(
-  answer: Promise<{ data?: T; error?: unknown; response: Response }>,
+  result: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<T> {
-  const { data, error, response } = await answer;
+  const { data, error, response } = await result;
   if (!response.ok) throw Problem.from(response, error);
   return data as T;
 }
