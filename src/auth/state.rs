@@ -100,9 +100,9 @@ impl Auth {
     }
 
     /// The routes, to be nested in an app: `nest("/api/auth", auth.router())`. Everything under
-    /// that path is theirs: what is unknown there is a 404 problem, and every path also answers
-    /// with a trailing slash. Cross-site requests are refused, and bodies over 64 KiB. In an app with
-    /// state, nest it after `with_state`.
+    /// that path is theirs: what is unknown there is a 404 problem, and every path also works
+    /// with a trailing slash. Cross-site requests are refused, and bodies over 64 KiB. In an app
+    /// with state, nest it after `with_state`.
     ///
     /// It has a fallback; an app with one of its own that wants the routes at its root merges
     /// [`routes`](Self::routes).

@@ -27,10 +27,10 @@ pub(crate) enum Pools {
 }
 
 impl Db {
-    /// Opens the database at `url`; a SQLite file that is not there yet is made.
+    /// Opens the database at `url`; a missing SQLite file is created.
     ///
     /// # Errors
-    /// When there is no database, or none that can be opened.
+    /// When the database does not exist or cannot be opened.
     pub async fn connect(url: &DatabaseUrl) -> sqlx::Result<Self> {
         Ok(Self::new(match url {
             #[cfg(feature = "sqlite")]
@@ -44,7 +44,7 @@ impl Db {
     /// the pool: one that writes and five that read. The file is switched to write-ahead logging.
     ///
     /// Your pool may read and write as it likes. What it writes is noticed within 0.2 seconds,
-    /// after which the sessions in memory are read again; so an app that writes often is better
+    /// after which cached sessions are read again; so an app that writes often is better
     /// off writing through [`sqlite_pool`](Self::sqlite_pool) or [`begin`](Self::begin), and with
     /// SQLite before 3.51.3 it must: two connections that write and checkpoint at the same
     /// instant can lose data.
@@ -57,9 +57,9 @@ impl Db {
         Ok(Self::new(Pools::Sqlite(pools)))
     }
 
-    /// Uses your own pool, with its limits and timeouts, and one connection beside it, with the
-    /// pool's options, on which other nodes are heard. The tables are created in the first schema
-    /// of the pool's `search_path`.
+    /// Uses your own pool, with its limits and timeouts, and one more connection with the pool's
+    /// options, which listens for changes by other nodes. The tables are created in the first
+    /// schema of the pool's `search_path`.
     ///
     /// # Errors
     /// When the database is not available.
@@ -76,8 +76,8 @@ impl Db {
         }
     }
 
-    /// The pool of the one connection that writes, when this is SQLite. Hand it back before you
-    /// call the library, which would wait for it and give up after three seconds.
+    /// The pool of the one connection that writes, when this is SQLite. Return the connection
+    /// before you call the library, which would otherwise wait three seconds for it and give up.
     #[cfg(feature = "sqlite")]
     pub fn sqlite_pool(&self) -> Option<&SqlitePool> {
         match self.pools() {
@@ -107,7 +107,7 @@ impl Db {
         }
     }
 
-    /// Revokes what other processes do to sessions and users, until the database is closed.
+    /// Applies revocations by other processes, until the database is closed.
     pub(crate) async fn watch(&self) {
         match self.pools() {
             #[cfg(feature = "sqlite")]
@@ -117,9 +117,9 @@ impl Db {
         }
     }
 
-    /// How many rows a transaction of ours may well write that wants none of them in particular.
-    /// On SQLite there is one lock, which is best used; on PostgreSQL a transaction that locks
-    /// many rows can get into a deadlock with one that does the same in another order.
+    /// How many rows a background transaction should write. SQLite has a single write lock, so
+    /// batches are cheapest; on PostgreSQL a transaction that locks many rows can deadlock with
+    /// one that locks them in another order.
     pub(crate) fn batch_size(&self) -> usize {
         match self.pools() {
             #[cfg(feature = "sqlite")]
@@ -129,8 +129,8 @@ impl Db {
         }
     }
 
-    /// How many small queries are best under way at a time when others can wait and share one:
-    /// on SQLite each is two changes of thread, on PostgreSQL a round trip to wait for.
+    /// How many small queries should run at once where further requests can wait and share the
+    /// next one: each costs two thread switches on SQLite, and a round trip on PostgreSQL.
     pub(crate) fn small_queries_at_once(&self) -> usize {
         match self.pools() {
             #[cfg(feature = "sqlite")]
@@ -144,7 +144,7 @@ impl Db {
         &self.pools
     }
 
-    /// When what was last revoked.
+    /// When each session and user was last revoked.
     pub(crate) fn revocations(&self) -> &Revocations {
         &self.revocations
     }

@@ -13,11 +13,11 @@ const POSTGRES_NOT_NOW: [&str; 7] = [
 /// Primary result codes of SQLite: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL,
 /// CANTOPEN, PROTOCOL, SCHEMA, NOTADB.
 const SQLITE_UNAVAILABLE: [u32; 12] = [5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 17, 26];
-/// What SQLite says, under its generic code, of a table that is not there.
+/// SQLite's message, under its generic code, for a missing table.
 const SQLITE_NO_SCHEMA: [&str; 2] = ["no such table", "no such column"];
 
-/// Whether the database is away or cannot do its work right now; otherwise the statement or what
-/// was bound to it is at fault.
+/// Whether the database is unreachable or cannot work right now; otherwise the statement or its
+/// parameters are at fault.
 pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
     use sqlx::Error as E;
     match error {

@@ -36,11 +36,11 @@ static LIBRARY: Migrations = Migrations {
     postgres: Some(sqlx::migrate!("migrations/postgres")),
 };
 
-/// Why the database could not be brought up to date; nothing was changed.
+/// Why the migrations failed; nothing was changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MigrateError {
-    /// The database refused, or is not available.
+    /// The database returned an error, or is not available.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     /// A migration failed.
@@ -51,7 +51,7 @@ pub enum MigrateError {
         /// What the database said.
         source: sqlx::Error,
     },
-    /// A migration was applied that differs from the one of this number here.
+    /// The migration that was applied under this number differs from ours.
     #[error("migration {0} was applied in another form")]
     Changed(i64),
     /// The database was migrated by a newer version.

@@ -1,4 +1,4 @@
-//! Whether the database is available.
+//! Checks that the database is available.
 
 use super::{
     connect::{Db, Pools},
@@ -6,8 +6,8 @@ use super::{
 };
 
 impl Db {
-    /// Asks the database whether it is there; on SQLite also whether it can be written to, as
-    /// its disk may be full.
+    /// Checks that the database responds; on SQLite also that it can be written to, as its disk
+    /// may be full.
     ///
     /// # Errors
     /// When it is not available.

@@ -1,4 +1,4 @@
-//! Where the database is.
+//! The URL of the database.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use thiserror::Error;
 
-/// `DATABASE_URL`, read. Shows neither password nor parameters in `Debug`.
+/// A parsed `DATABASE_URL`. `Debug` shows neither the password nor parameters.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum DatabaseUrl {
@@ -20,7 +20,7 @@ pub enum DatabaseUrl {
     Postgres(PgConnectOptions),
 }
 
-/// What is wrong with an address. It is not repeated, since it may hold a password.
+/// What is wrong with a URL, which is not repeated, since it may hold a password.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DatabaseUrlError {
@@ -30,13 +30,13 @@ pub enum DatabaseUrlError {
     /// SQLite in memory.
     #[error("must name a file: a database in memory is lost with its connection")]
     InMemory,
-    /// SQLite with something that is no parameter of it.
+    /// SQLite with an unknown parameter.
     #[error("must be sqlite://FILE, without unknown parameters")]
     NotSqlite,
-    /// No address of a PostgreSQL server.
+    /// Not the URL of a PostgreSQL server.
     #[error("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     NotPostgres,
-    /// Neither of the two.
+    /// Another scheme.
     #[error("must start with sqlite:// or postgres://")]
     UnknownScheme,
     /// A database whose Cargo feature is off.

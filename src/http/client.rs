@@ -1,4 +1,4 @@
-//! Who is at the other end of the connection.
+//! The client of a request: its address, and whether it spoke https.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,7 @@ use super::request_id::current_request_id;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// As much of a User-Agent as anybody reads.
+/// A longer `User-Agent` is cut.
 const USER_AGENT_CHARS: usize = 256;
 
 /// The client of a request, as shown in the list of sessions.
@@ -21,15 +21,15 @@ const USER_AGENT_CHARS: usize = 256;
 pub struct Client {
     /// Its address; unknown when the app is served without connection info.
     pub ip: Option<IpAddr>,
-    /// What it calls itself.
+    /// Its `User-Agent`, cut after 256 characters.
     pub user_agent: Option<String>,
-    /// What the log and the answer call its request.
+    /// The id of its request, as in the log and the response.
     pub request_id: Option<String>,
 }
 
 impl Client {
-    /// The client of a request, believing `X-Forwarded-For` as far as every proxy
-    /// that added to it is trusted.
+    /// The client of a request, by `X-Forwarded-For` as far as every proxy that added to it is
+    /// trusted.
     pub fn of(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: &[IpNet]) -> Self {
         let user_agent = headers.get(header::USER_AGENT);
         Self {
@@ -93,8 +93,8 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) 
     client
 }
 
-/// What each proxy appended, the last one's first: as bytes, since a client may have begun the
-/// value with what is no text.
+/// The entries that proxies appended, last first; as bytes, since what a client sent before them
+/// need not be text.
 fn hops<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let values = headers.get_all(name).iter().rev();
     values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
@@ -285,8 +285,8 @@ mod tests {
         );
     }
 
-    /// Whatever a client sends, each trusted proxy then adds whom it was called by: to the last
-    /// header or in one of its own.
+    /// Whatever a client sends, each trusted proxy then appends the address of its caller, to the
+    /// last header or in one of its own.
     #[test]
     #[ignore = "scripts/fuzz runs it"]
     fn fuzz_forged_address() {

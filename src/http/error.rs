@@ -1,4 +1,4 @@
-//! The one error type, answered as a problem (RFC 9457).
+//! The error type, whose response is a problem (RFC 9457).
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub enum Error {
     MalformedJson(String),
     /// 400: no `Host`, more than one, or none that can be a host.
     BadHost,
-    /// 400: no such user, or not their password; never says which.
+    /// 400: unknown user or wrong password; never says which.
     BadCredentials,
     /// 401: nobody is logged in.
     NotLoggedIn {
@@ -32,33 +32,33 @@ pub enum Error {
         /// What a developer should look at.
         detail: String,
     },
-    /// 403: a page of another site asked.
+    /// 403: the request comes from a page of another site.
     CrossSite,
-    /// 403: the `Origin` of a page is not that of its request, by which the two are compared
-    /// where the browser does not tell.
+    /// 403: the page's `Origin` is not that of its request; compared where the browser sends no
+    /// Fetch Metadata.
     OtherOrigin,
-    /// 403: accounts come from an operator alone.
+    /// 403: sign-up is closed; an operator makes accounts.
     SignUpClosed,
     /// 403: the user may not do this.
     Forbidden,
-    /// 404.
+    /// 404: there is nothing at this address.
     NotFound,
-    /// 409: somebody has this name.
+    /// 409: the username is taken.
     UsernameTaken,
-    /// 409: somebody has this address.
+    /// 409: the e-mail address is taken.
     EmailTaken,
-    /// 415: the body does not say that it is JSON.
+    /// 415: the `Content-Type` is not JSON.
     UnsupportedMediaType,
-    /// 422: fields that cannot be taken.
+    /// 422: some fields are invalid.
     Invalid(FieldErrors),
-    /// 429: too many attempts have failed, or too many accounts been made.
+    /// 429: a rate limit is reached.
     TooManyAttempts {
-        /// When the next one may be made.
+        /// How long to wait for the next attempt.
         retry_after: Duration,
     },
-    /// 503: more password hashing is waiting than can be done in time.
+    /// 503: too many passwords wait to be hashed.
     Busy {
-        /// When to come back.
+        /// How long to wait before a retry.
         retry_after: Duration,
     },
     /// 503: the database is not available. The source, if any, is logged and not shown to the
@@ -66,21 +66,21 @@ pub enum Error {
     Unavailable(Option<Arc<sqlx::Error>>),
     /// 504: the handler took longer than the time limit.
     Timeout,
-    /// 500: the values of a handler cannot be kept in the session; the text says why.
+    /// 500: the session's values cannot be saved; the text says why.
     SessionValues(String),
     /// 500: a fault of the server. The source is logged, and not shown to the client.
     Internal(Arc<dyn std::error::Error + Send + Sync>),
-    /// Any other status that a library below us chose.
+    /// Any other status, chosen by a library below us.
     Status(StatusCode),
 }
 
 impl Error {
-    /// A single field that cannot be taken.
+    /// 422 for one field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(BTreeMap::from([(field.to_owned(), vec![message.into()])]))
     }
 
-    /// One of each that a client can see.
+    /// An example of each error that a client can get.
     #[cfg(feature = "server")]
     pub(crate) fn examples() -> impl Iterator<Item = Self> {
         let not_logged_in = Self::NotLoggedIn {
@@ -118,7 +118,7 @@ impl Error {
         Self::Internal(error.into().into())
     }
 
-    /// The status this is answered with.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::MalformedJson(_) | Self::BadHost | Self::BadCredentials => {
@@ -224,7 +224,7 @@ impl Error {
     }
 }
 
-/// Whole seconds, none too few: who comes back then need not wait again.
+/// Whole seconds, rounded up, so that a client that waits this long need not wait again.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs_f64().ceil().max(1.0) as u64
 }
@@ -316,7 +316,7 @@ pub fn problem_response(status: StatusCode, problem: &impl Serialize) -> Respons
     (status, headers, body).into_response()
 }
 
-/// The source, which the client does not see.
+/// Logs the source, which the client does not see.
 fn log(error: &Error) {
     let request_id = without_span(current_request_id);
     match error {

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Version, header},
 };
 
-/// Whether a request names its host as RFC 9112, 3.2 has it: exactly once and well-formed.
+/// Whether a request names its host as RFC 9112, 3.2 requires: exactly once and well-formed.
 /// HTTP/1.0 may leave it out, and so may HTTP/2, which has `:authority`.
 pub(super) fn names_host(request: &Request) -> bool {
     names_host_in(request.headers(), request.version())
@@ -67,8 +67,8 @@ fn ip_literal(text: &[u8]) -> Option<usize> {
     is_literal.then_some(length + 1)
 }
 
-/// The bytes of names that stand for themselves, `unreserved` and `sub-delims`: every request
-/// has its host looked at, and a table takes half as long as comparisons.
+/// The bytes of a name that need no escape, `unreserved` and `sub-delims`. Every request's host is
+/// checked, and a table takes half as long as comparisons.
 const IN_NAMES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;

@@ -1,4 +1,4 @@
-//! HTTP as this project speaks it: one error type, the extractors, the layers.
+//! HTTP: one error type, the extractors, the layers, the accept loop.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-//! Whether a page that asks came by the same scheme as its request.
+//! Compares the scheme of a page with that of its request.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use ipnet::IpNet;
 use super::client::told_https;
 
 const FETCH_SITE: &str = "sec-fetch-site";
-/// What browsers say of a page whose origin is nobody's; the cross-site check refuses it.
+/// The `Origin` of a page without one, such as a sandboxed frame; the cross-site check refuses it.
 const NO_ORIGIN: HeaderValue = HeaderValue::from_static("null");
 
-/// What the schemes of pages and requests are compared by.
+/// What decides the schemes that are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Schemes {
     trusted_proxies: Arc<[IpNet]>,
     allowed_origins: Arc<[String]>,
-    /// Of requests of which no trusted proxy tells: in production the cookie is Secure, so
-    /// somebody speaks https; elsewhere we speak http ourselves.
+    /// The scheme of requests where no trusted proxy tells it: https in production, where the
+    /// cookie is Secure, else http.
     is_https: bool,
 }
 
@@ -37,8 +37,9 @@ impl Schemes {
         }
     }
 
-    /// Has the cross-site check, which compares hosts alone, take a page of another scheme for
-    /// one of nobody's. Browsers that send Fetch Metadata have compared schemes themselves.
+    /// Makes the cross-site check, which compares hosts alone, refuse a page of another scheme:
+    /// its `Origin` becomes `null`. Browsers that send Fetch Metadata have compared schemes
+    /// themselves.
     pub fn distrust_others(&self, mut request: Request) -> Request {
         let has = |name: &str| {
             let value = request.headers().get(name);
@@ -70,7 +71,7 @@ impl Schemes {
     }
 }
 
-/// Those that the cross-site check lets pass.
+/// The methods that the cross-site check lets pass.
 pub(super) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }

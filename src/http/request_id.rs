@@ -1,4 +1,4 @@
-//! What the log and the answer call a request.
+//! The id of a request, as in the log and the response.
 
 use std::cell::RefCell;
 
@@ -10,16 +10,16 @@ use uuid::Uuid;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
-    /// The id of the request that this task answers.
+    /// The id of the request that this task handles.
     static REQUEST: HeaderValue;
 }
 
 thread_local! {
-    /// Ids are to differ, not to be secret: a generator for secrets takes longer.
+    /// Ids need to be unique, not secret: a generator for secrets is slower.
     static RANDOM: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
 }
 
-/// A random one.
+/// A random id.
 pub(crate) fn new_request_id() -> HeaderValue {
     let bytes = RANDOM.with_borrow_mut(|random| random.random());
     let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
@@ -29,7 +29,7 @@ pub(crate) fn new_request_id() -> HeaderValue {
     id.unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Does `work` as that of the request `id`.
+/// Runs `work` as part of the request `id`.
 pub(crate) fn as_request<T>(
     id: HeaderValue,
     work: impl Future<Output = T>,
@@ -37,18 +37,18 @@ pub(crate) fn as_request<T>(
     REQUEST.scope(id, work)
 }
 
-/// Does what is done at once as that of the request `id`.
+/// Runs `work`, which does not await, as part of the request `id`.
 pub(crate) fn at_once_as_request<T>(id: HeaderValue, work: impl FnOnce() -> T) -> T {
     REQUEST.sync_scope(id, work)
 }
 
-/// The id of the request under way.
+/// The id of the current request.
 pub(crate) fn current_request_id() -> Option<String> {
     let id = REQUEST.try_with(|id| id.to_str().map(str::to_owned));
     id.ok()?.ok()
 }
 
-/// The `id` that a line of the log has to carry: none where its span does. A request that only
+/// The `id` to put on a line of the log: none where the line's span has it. A request that only
 /// reads has no span.
 pub(crate) fn without_span<T>(id: impl FnOnce() -> Option<T>) -> Option<T> {
     Span::current().is_disabled().then(id).flatten()

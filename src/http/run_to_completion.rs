@@ -4,8 +4,8 @@ use tracing::Instrument;
 
 use super::error::Error;
 
-/// Runs `work` on a task of its own: a handler is dropped wherever it stands when its client
-/// disconnects, and what it had counted or committed by then would stay half done.
+/// Runs `work` on a task of its own: a handler is dropped at its current `await` when its client
+/// disconnects, and what it had begun would stay half done.
 pub(crate) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {

@@ -28,7 +28,7 @@ use crate::{
         description = "Login sessions for single-page apps. The session travels in a signed, \
             HttpOnly cookie that `POST /signup` and `POST /login` set. Every path also answers \
             with a trailing slash. Errors are problems (RFC 9457); `code` tells them apart. A \
-            request without exactly one well-formed `Host` is answered 400 `bad_host`."
+            request without exactly one well-formed `Host` gets 400 `bad_host`."
     ),
     components(schemas(Problem)),
     tags(
@@ -96,7 +96,7 @@ pub fn service(
     Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
 }
 
-/// Below the prefix all is the API's: what is not there is no address of the page.
+/// Below the prefix every address is the API's: an unknown one is 404, not the page.
 fn below_prefix(api: Router) -> Router {
     api.fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::Status(StatusCode::METHOD_NOT_ALLOWED))

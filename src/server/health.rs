@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can take requests.
+//! Whether the process is alive, and whether it can take requests.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::db::Db;
 use crate::http::{Error, Problem};
 
-/// A load balancer asks often and wants its answer soon.
+/// A load balancer polls often and wants a quick response.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state behind `/healthz` and `/readyz`.
@@ -35,7 +35,7 @@ impl Health {
         }
     }
 
-    /// From now on `/readyz` says no, so that no new requests are sent here.
+    /// Makes `/readyz` respond 503 from now on, so that a load balancer sends no new requests.
     pub fn shut_down(&self) {
         self.shutting_down.store(true, Ordering::Release);
     }
@@ -57,7 +57,7 @@ struct HealthStatus {
 
 const OK: Json<HealthStatus> = Json(HealthStatus { status: "ok" });
 
-/// The process lives
+/// The process is alive
 #[utoipa::path(get, path = "/healthz", tag = "operators", responses(
     (status = 200, body = HealthStatus),
 ))]
@@ -65,11 +65,11 @@ async fn healthz() -> Json<HealthStatus> {
     OK
 }
 
-/// The database answers and, on SQLite, can be written to
+/// The database responds and, on SQLite, can be written to
 #[utoipa::path(get, path = "/readyz", tag = "operators", responses(
     (status = 200, body = HealthStatus),
     (status = 503, body = Problem, content_type = "application/problem+json",
-        description = "`unavailable`: the database does not answer, its disk is full, its file was deleted or \
+        description = "`unavailable`: the database does not respond, its disk is full, its file was deleted or \
             replaced, or the server is shutting down"),
 ))]
 async fn readyz(State(health): State<Health>) -> Result<Json<HealthStatus>, Error> {

@@ -18,7 +18,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::{Error, Problem};
 
-/// Swagger UI styles its elements one by one.
+/// Swagger UI sets inline styles.
 const POLICY: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -100,7 +100,7 @@ pub fn document_common_problems(openapi: &mut OpenApi, others: &[(String, Value)
     }
 }
 
-/// Describes `error` as one that the operation can answer.
+/// Describes `error` as a response of the operation.
 fn add_problem(operation: &mut Operation, error: &Error) {
     let problem = error.problem();
     let description = format!("`{}`: {}", problem.code, problem.detail);
@@ -139,7 +139,7 @@ fn retry_after() -> Header {
     header
 }
 
-/// Shows what each problem looks like whose code the description names.
+/// Adds an example for each problem whose code the description names.
 fn add_examples(response: &mut RefOr<ApiResponse>, others: &[(String, Value)]) {
     let RefOr::T(response) = response else { return };
     let Some(RefOr::T(content)) = response.content.get_mut(Problem::MEDIA_TYPE) else {

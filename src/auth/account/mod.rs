@@ -207,8 +207,8 @@ impl Accounts {
         Ok(user::store::list(&self.db, after, limit).await?)
     }
 
-    /// Disables or enables an account. While it is disabled its sessions are answered as
-    /// those of a user who is gone; they are removed for good when it is enabled again.
+    /// Disables or enables an account. While it is disabled its sessions count as those of a user
+    /// who is gone; they are removed for good when it is enabled again.
     pub async fn set_state(&self, user: &User, state: AccountState) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         user::store::set_state(&mut tx, user.id, state, self.clock.now()).await?;
@@ -226,7 +226,7 @@ impl Accounts {
     /// `after`; those of one user alone if there is one.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database is not available.
     pub async fn audit_events(
         &self,
         user: Option<&User>,
@@ -273,7 +273,7 @@ impl Accounts {
     /// Ends every session of a user.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database is not available.
     pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
         self.end_sessions(user.id, None, None).await
     }
@@ -297,8 +297,8 @@ impl Accounts {
     /// Changes a username; sessions go on.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is none, [`Error::UsernameTaken`], and [`Error::NotFound`] when
-    /// the account was deleted.
+    /// [`Error::Invalid`] when it is not a username, [`Error::UsernameTaken`], and
+    /// [`Error::NotFound`] when the account was deleted.
     pub async fn change_username(&self, user: &User, username: &str) -> Result<User, Error> {
         let username = Username::parse(username)
             .map_err(|what| Error::invalid("username", what.to_string()))?;
@@ -316,8 +316,8 @@ impl Accounts {
     /// Changes an e-mail address, or takes it away; sessions go on.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is none, [`Error::EmailTaken`], and [`Error::NotFound`] when the
-    /// account was deleted.
+    /// [`Error::Invalid`] when it is not an address, [`Error::EmailTaken`], and
+    /// [`Error::NotFound`] when the account was deleted.
     pub async fn change_email(&self, user: &User, email: Option<&str>) -> Result<User, Error> {
         let email = email.map(str::parse::<Email>).transpose();
         let email = email.map_err(|what| Error::invalid("email", what.to_string()))?;
@@ -347,8 +347,8 @@ impl Accounts {
             .await
     }
 
-    /// Refuses a password that is too easily guessed by who knows its user; `field` is what
-    /// the error calls it.
+    /// Refuses a password that is too easily guessed by somebody who knows its user; `field` is
+    /// what the error calls it.
     pub(crate) async fn check_new_password(
         &self,
         user: &User,

@@ -9,9 +9,9 @@ use super::SessionHandle;
 use crate::auth::user::User;
 use crate::http::{Client, Error, run_to_completion};
 
-/// Who is logged in. As an argument it answers visitors with 401 and its reason; as
-/// `Option<CurrentUser>` it is none for them. While the database does not answer, both
-/// answer 503: nobody is taken for logged out because of it.
+/// Who is logged in. As an argument it gives visitors 401 with the reason; as
+/// `Option<CurrentUser>` it is none for them. While the database does not respond, both give 503:
+/// nobody is treated as logged out because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentUser(pub User);
 

@@ -45,7 +45,7 @@ pub(super) struct Empty {}
 /// Log in
 ///
 /// On a new session id; the session that came along ends. Unknown user, wrong password and
-/// disabled account are answered alike.
+/// disabled account get the same response.
 #[utoipa::path(post, path = "/login", tag = "session", request_body = LogIn, responses(
     (status = 200, body = User, description = "Logged in",
         headers(("Set-Cookie", description = "The new session"))),

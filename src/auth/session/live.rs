@@ -84,8 +84,8 @@ impl LiveSession {
         self.written.expires_at(timeouts, self.last_use())
     }
 
-    /// Notes a use at `now`. Returns the last one before it, to one caller alone, when this use
-    /// is due to be recorded; the second use of a visitor's session always is.
+    /// Notes a use at `now`. When it has to be recorded, returns the use before it, to one caller
+    /// alone. The second use of a visitor's session has to be, as it extends the session.
     pub fn note_use(&self, timeouts: Timeouts, now: Timestamp) -> Option<Timestamp> {
         let last = self.last_use();
         let is_due = last <= timeouts.touch_due(now) || self.is_second_use(last, now);

@@ -1,4 +1,4 @@
-//! Sessions: found, begun, renewed and ended, in the database and in the cache alike.
+//! Finds, begins, renews and ends sessions, in the database and in the cache.
 
 mod activity;
 pub(crate) mod cache;

@@ -1,4 +1,4 @@
-//! When sessions and users were last revoked, which is what cached rows are checked against.
+//! When sessions and users were last revoked; cached rows are checked against it.
 
 use std::{
     sync::{
@@ -11,10 +11,10 @@ use std::{
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-/// Ids that share a slot are revoked together, which costs the others a query.
+/// Ids that share a slot are revoked together; the others then cost a query each.
 const SLOTS: usize = 1 << 14;
-/// How long the cache is used after the last time that it was in sync with what other processes
-/// had changed: well within the second in which their changes take effect.
+/// How long the cache is used after it was last in sync with other processes: well below the
+/// second within which their changes must take effect.
 const MAX_STALENESS: Duration = Duration::from_millis(800);
 
 /// When each session and user was last revoked, in an order that all threads agree on. A row
@@ -112,14 +112,14 @@ impl Revocations {
         self.0.everything.fetch_max(stamp, Ordering::SeqCst);
     }
 
-    /// Everything that other processes had committed by `moment` is revoked here.
+    /// Notes that everything other processes had committed by `moment` is revoked here.
     pub(crate) fn synced_at(&self, moment: Instant) {
         let until = (moment + MAX_STALENESS).saturating_duration_since(self.0.start);
         let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
         self.0.in_sync_until.store(until, Ordering::SeqCst);
     }
 
-    /// The changes of other processes are not known until further notice.
+    /// Notes that changes by other processes are unknown until the next sync.
     #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn lose_sync(&self) {
         self.0.in_sync_until.store(0, Ordering::SeqCst);

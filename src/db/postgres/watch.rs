@@ -1,4 +1,4 @@
-//! Hears what other nodes change: by notification, and from a log for what was missed.
+//! Learns of changes by other nodes: from notifications, and from a log for those missed.
 
 use std::{
     collections::HashSet,
@@ -17,33 +17,33 @@ use crate::db::invalidation::Revocations;
 
 const CHANNEL: &str = "handstamp_revocations";
 const INTERVAL: Duration = Duration::from_millis(250);
-/// A connection that is silent for so long is given up.
+/// A connection that is silent for this long is abandoned.
 const SILENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often rows that everybody has read are removed, in intervals.
+/// How often rows that every node has read are removed, in intervals.
 const PURGE_EVERY: u32 = 240;
 
-/// Hears until the pool is closed.
+/// Listens until the pool is closed.
 pub(super) async fn watch(pool: &PgPool, revocations: &Revocations) {
-    let mut was_heard = true;
+    let mut is_listening = true;
     while !pool.is_closed() {
-        let Err(error) = hear(pool, revocations, &mut was_heard).await;
+        let Err(error) = listen(pool, revocations, &mut is_listening).await;
         revocations.lose_sync();
         // Once, not for each try while the database is away.
-        if was_heard && !pool.is_closed() {
-            tracing::warn!(%error, "cannot hear what other servers change");
+        if is_listening && !pool.is_closed() {
+            tracing::warn!(%error, "cannot listen for changes by other nodes");
         }
-        was_heard = false;
+        is_listening = false;
         sleep(PAUSE).await;
     }
 }
 
-/// Hears on one connection, until it fails. It is apart from the pool, where it would wait
-/// for its turn when many requests do.
-async fn hear(
+/// Listens on one connection until it fails. The connection is not the pool's, where it would queue
+/// behind requests.
+async fn listen(
     pool: &PgPool,
     revocations: &Revocations,
-    was_heard: &mut bool,
+    is_listening: &mut bool,
 ) -> sqlx::Result<Infallible> {
     let own = PgPoolOptions::new()
         .max_connections(1)
@@ -80,7 +80,7 @@ async fn hear(
                     }
                 }
                 revocations.synced_at(moment);
-                *was_heard = true;
+                *is_listening = true;
                 rounds += 1;
                 if rounds % PURGE_EVERY == 0 {
                     purge(&mut listener).await?;
@@ -94,7 +94,7 @@ async fn hear(
 struct Log {
     /// Every transaction before this one had ended at the last reading.
     from: String,
-    /// Those of the rows after it that were read already.
+    /// The later rows that were read already.
     read: HashSet<i64>,
 }
 
@@ -108,7 +108,7 @@ impl Log {
         })
     }
 
-    /// What is new. Fails also when the tables are not there.
+    /// Reads the new rows. Fails also when the tables are missing.
     async fn read(&mut self, listener: &mut PgListener) -> sqlx::Result<Vec<Option<Uuid>>> {
         type Row = (String, bool, Option<i64>, Option<Uuid>);
         let rows = sqlx::query_as(
@@ -136,7 +136,7 @@ impl Log {
     }
 }
 
-/// Long after every server has read them, one whose transaction took minutes to commit included.
+/// Removes rows once every node has read them, also those that took minutes to commit.
 async fn purge(listener: &mut PgListener) -> sqlx::Result<()> {
     let old = "delete from revocations where revoked_at < now() - interval '10 minutes'";
     in_time(sqlx::query(old).execute(listener)).await.map(drop)

@@ -1,4 +1,4 @@
-//! Whether a SQLite database is still the file of its name.
+//! Checks that an open SQLite database is still the file at its path.
 
 use std::{
     ffi::OsString,
@@ -10,7 +10,7 @@ use std::{
 };
 
 /// The file that the database was opened from, and the write-ahead log beside it. SQLite goes on
-/// writing to files that were deleted or replaced, where nobody will find it after a restart.
+/// writing to files that were deleted or replaced, and a restart would lose what it wrote.
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
@@ -21,11 +21,11 @@ struct Parts {
     path: PathBuf,
     wal_path: PathBuf,
     opened: OnceLock<Option<FileId>>,
-    /// As long as the connection for writing is open it is the same one.
+    /// The same one as long as the connection for writing is open.
     wal: Mutex<Option<FileId>>,
 }
 
-/// Tells a file from every other, also from a later one that has its inode.
+/// Identifies a file, also against a later one that reuses its inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -47,7 +47,7 @@ impl FileId {
 }
 
 impl SqliteFile {
-    /// The database at `path`, which is there.
+    /// The existing database at `path`.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         // SQLite follows links before it names its log.
         let mut wal_path = OsString::from(fs::canonicalize(path)?);
@@ -66,7 +66,7 @@ impl SqliteFile {
         *self.wal() = FileId::of(&self.0.wal_path);
     }
 
-    /// Fails when what was written to the open files will not be found in those of their names.
+    /// Fails when the open files are no longer those at their paths: what is written is lost.
     pub(super) fn check(&self) -> sqlx::Result<()> {
         let parts = &*self.0;
         let is_same = parts.opened.get() == Some(&FileId::of(&parts.path))
@@ -81,7 +81,7 @@ impl SqliteFile {
         )))
     }
 
-    /// What was written, or that it will not be found.
+    /// The result of a write; an error when it went to a file that was deleted or replaced.
     pub(crate) fn checked<T>(&self, written: sqlx::Result<T>) -> sqlx::Result<T> {
         written.and_then(|written| self.check().map(|()| written))
     }

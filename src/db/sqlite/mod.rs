@@ -33,15 +33,15 @@ const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 const READERS: u32 = 4;
 pub(super) const SMALL_QUERIES: u32 = 1;
-/// Small, so that nobody waits long for the write lock.
+/// Small, so that no request waits long for the write lock.
 pub(super) const BATCH: usize = 200;
 
 /// The connections to one file. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct SqlitePools {
     pub read: SqlitePool,
-    /// For small queries, so that none of them waits for a long one, and what they all read
-    /// stays in the memory of one connection.
+    /// For small queries, so that none of them waits for a long one, and the pages that they
+    /// share stay in the cache of one connection.
     pub read_small: SqlitePool,
     /// Of one connection, which does every write and every checkpoint: SQLite before 3.51.3 can
     /// lose data when two do so at the same instant.
@@ -82,7 +82,7 @@ impl SqlitePools {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let writers = Arc::new(AtomicU64::new(0));
-        let write = patiently(async || writer(&options, &writers, &name).await).await?;
+        let write = with_retries(async || writer(&options, &writers, &name).await).await?;
         let read_only = options.pragma("query_only", "on");
         let readers = async |connections| {
             SqlitePoolOptions::new()
@@ -123,10 +123,9 @@ impl SqlitePools {
     }
 }
 
-/// Tries again for a second. Another process may be making the same file: SQLite does not
-/// wait for a change of the journal mode, nor does sqlx for a migration on it, and the one
-/// that comes second finds the work done.
-async fn patiently<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
+/// Retries for a second. Another process may be creating the same file: SQLite does not wait for a
+/// change of the journal mode, nor sqlx for a migration; the second process finds the work done.
+async fn with_retries<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
     for _ in 1..TRIES {
         if let Ok(done) = attempt().await {
             return Ok(done);
@@ -136,9 +135,9 @@ async fn patiently<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> Result<T, E
     attempt().await
 }
 
-/// Makes the file for its owner alone, as it will hold password hashes; the files that
-/// SQLite puts beside it take its mode. One that is there is not opened: closing it again
-/// would drop every lock that this process has on it.
+/// Creates the file for its owner alone, as it will hold password hashes; the files that SQLite
+/// puts beside it take its mode. An existing file is not opened: closing it again would drop every
+/// lock that this process has on it.
 fn create_private(path: &Path) -> io::Result<()> {
     match OpenOptions::new()
         .write(true)

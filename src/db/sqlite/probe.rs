@@ -1,4 +1,4 @@
-//! Whether the database takes what is written.
+//! Checks that the database can be written to.
 
 use std::{
     sync::Arc,
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::SqlitePools;
 
-/// How long a write that succeeded counts: each one waits for the disk.
+/// How long one successful write is proof: each waits for the disk.
 const PROBED_EVERY: Duration = Duration::from_secs(1);
 
 /// When writing was last tried and succeeded. Cheap to clone.
@@ -25,7 +25,7 @@ impl SqlitePools {
         probed.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
-    /// One write at a time, and shared by all who ask meanwhile.
+    /// Writes once at a time; callers that wait meanwhile share the result.
     async fn probe_in_turn(&self) -> sqlx::Result<()> {
         let mut last = self.last_probe.lock().await;
         if last.is_some_and(|last| last.elapsed() < PROBED_EVERY) {

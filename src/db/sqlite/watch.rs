@@ -48,7 +48,7 @@ pub(super) async fn watch(
     }
 }
 
-/// The number, which counts for one connection, and which connection that is.
+/// SQLite's `data_version`, which is valid for one connection, with the number of that connection.
 async fn version(write: &SqlitePool, writers: &AtomicU64) -> sqlx::Result<(Instant, (u64, i64))> {
     let mut conn = write.acquire().await?;
     // There is one at a time.

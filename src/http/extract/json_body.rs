@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::http::error::Error;
 
-/// Longer than 64 KiB take on any line that can log in at all.
+/// Enough for 64 KiB on a slow connection.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Extracts a JSON body. JSON must be declared, so that no plain HTML form can post here.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::http::error::Error;
 
-/// Extracts the ids of a path; one that cannot be an id is nobody's: 404.
+/// Extracts the ids of a path; a malformed id is 404.
 #[derive(Debug)]
 pub struct PathIds<T>(pub T);
 

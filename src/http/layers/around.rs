@@ -33,11 +33,11 @@ use crate::http::{
 /// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// Longer than honest requests take, the wait for a password hash included, unless logins
-/// starve beside a core that is full.
+/// More than legitimate requests take, including the wait for a password hash, unless other work
+/// keeps the cores busy.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// No response is taken for another type, framed, or told to other sites as the referrer (ASVS
-/// 3.4.3 to 3.4.8). A page brings a policy of its own.
+/// Browsers neither guess the type of a response, nor frame it, nor send its address to other sites
+/// (ASVS 3.4.3 to 3.4.8). A page brings a policy of its own.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -69,7 +69,7 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// time, catches its panic, and adds what every response has in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AroundLayer {
-    /// Whether browsers are told to come back by https alone.
+    /// Whether responses carry HSTS.
     pub hsts: bool,
     pub time_limit: Option<Duration>,
     pub body_limit: usize,
@@ -86,7 +86,7 @@ impl<S> Layer<S> for AroundLayer {
     }
 }
 
-/// What [`AroundLayer`] makes.
+/// The service that [`AroundLayer`] makes.
 #[derive(Clone, Debug)]
 pub(crate) struct Around<S> {
     inner: S,
@@ -201,7 +201,7 @@ fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     Error::internal(format!("panic: {}", message.unwrap_or_default())).into_response()
 }
 
-/// Gives a body to every error that has none; an app's own pass untouched.
+/// Gives a body to every error that has none; an app's own bodies pass untouched.
 fn error_as_problem(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -224,7 +224,7 @@ fn error_as_problem(response: Response) -> Response {
     (headers, problem).into_response()
 }
 
-/// The response to a `HEAD` has no body, but the length of the one that it stands for.
+/// The response to a `HEAD` has no body, but the `Content-Length` of the `GET`.
 fn is_empty(response: &Response) -> bool {
     let length = response.headers().get(header::CONTENT_LENGTH);
     response.body().is_end_stream() && length.is_none_or(|length| length == "0")

@@ -1,4 +1,4 @@
-//! Refuses requests of other sites' pages that change something.
+//! Refuses requests from other sites' pages that may change something.
 
 use std::sync::Arc;
 
@@ -20,12 +20,11 @@ use crate::http::{
     serve::HttpService,
 };
 
-/// Marks a request that has passed the check of a layer further out, which knows best whom its
-/// app allows.
+/// Marks a request that an outer layer has checked, which knows the origins that its app allows.
 #[derive(Clone, Copy, Debug)]
 struct Passed;
 
-/// Who may call from another site's page. Cheap to clone.
+/// Which other sites' pages may call. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct CrossSite {
     schemes: Schemes,
@@ -36,7 +35,7 @@ pub(crate) struct CrossSite {
 }
 
 impl CrossSite {
-    /// Requests of which no proxy tells the scheme came by https if `is_https`.
+    /// `is_https` is the scheme of requests where no proxy tells it.
     ///
     /// # Errors
     /// When an allowed origin is not one.
@@ -72,7 +71,7 @@ impl CrossSite {
             .service(app)
     }
 
-    /// Checks the requests to `app` that no layer further out has checked.
+    /// Checks the requests to `app` that no outer layer has checked.
     pub fn around_unchecked(self, app: impl HttpService) -> impl HttpService {
         let passed = app.clone();
         let checked = self.around(app);

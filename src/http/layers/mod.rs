@@ -16,7 +16,7 @@ use tower_http::csrf::ConfigError;
 use self::around::{AroundLayer, REQUEST_TIMEOUT};
 use super::{error::Error, serve::HttpService};
 
-/// What is done to every request and response of an app: request ids and logs, limits of time
+/// What an app does to every request and response: request ids and logs, limits of time
 /// and size, security headers, the cross-site check, and problems (RFC 9457) for errors without
 /// a body.
 #[derive(Clone, Debug)]
@@ -53,8 +53,8 @@ impl Layers {
         self
     }
 
-    /// Whether the site is served over https: browsers are told to come back by it alone for a
-    /// year (RFC 6797), and requests of which no trusted proxy tells count as https.
+    /// Whether the site is served over https: responses carry HSTS for a year (RFC 6797), and
+    /// requests whose scheme no trusted proxy tells count as https.
     pub fn https(mut self, on: bool) -> Self {
         self.around.hsts = on;
         self
@@ -80,7 +80,7 @@ impl Layers {
     }
 
     /// Puts every layer around `router` as a whole, which is faster than layers around each of
-    /// its routes; the result takes no more routes.
+    /// its routes; no routes can be added afterwards.
     ///
     /// # Errors
     /// When an allowed origin is not one.

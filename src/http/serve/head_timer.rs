@@ -1,4 +1,4 @@
-//! The timer of a connection's deadlines, cheap to set anew for each request.
+//! The timer of a connection's deadlines, cheap to reset for each request.
 
 use std::{
     pin::Pin,
@@ -13,9 +13,9 @@ use std::{
 use hyper::rt::{Sleep, Timer};
 use tokio::time;
 
-/// One timer of the runtime's for all deadlines of a connection: it wakes up when the first is
-/// due and sleeps on if that was met long since. hyper's own would be set and taken back in the
-/// runtime's list with each request.
+/// One timer of the runtime for all deadlines of a connection: it wakes up when the first is due,
+/// and sleeps on if that one was met. hyper's own would be registered with the runtime, and removed
+/// again, for each request.
 #[derive(Clone, Debug)]
 pub(super) struct HeadTimer(Arc<Parts>);
 
@@ -23,7 +23,7 @@ pub(super) struct HeadTimer(Arc<Parts>);
 struct Parts {
     sleep: Mutex<Pin<Box<time::Sleep>>>,
     created: Instant,
-    /// Since when a request's head is waited for, in milliseconds from `created` and one; zero
+    /// When the wait for a request's head began, in milliseconds after `created` plus one; zero
     /// while a request is handled.
     waiting_since: AtomicU64,
     is_ended: AtomicBool,
@@ -54,7 +54,7 @@ impl HeadTimer {
         is_waiting.then(|| self.0.created.elapsed().saturating_sub(since))
     }
 
-    /// Ends the waiting for a request's head as if its time were up: the connection is closed,
+    /// Ends the wait for a request's head as if its time were up: the connection is closed,
     /// after the response where a request has come meanwhile.
     pub fn end(&self) {
         self.0.is_ended.store(true, Ordering::Relaxed);

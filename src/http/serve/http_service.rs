@@ -1,12 +1,11 @@
-//! What answers requests.
+//! The service that handles requests.
 
 use std::convert::Infallible;
 
 use axum::{extract::Request, response::Response};
 use tower::Service;
 
-/// A service as axum's router is one: it answers every request, on any thread, and each request
-/// has a clone of its own.
+/// A service like axum's router: infallible, cloned for each request, and usable on any thread.
 pub trait HttpService:
     Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
     + Clone

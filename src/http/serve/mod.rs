@@ -27,16 +27,16 @@ use self::{
     room::{Place, Room},
 };
 
-/// From the first moment of waiting for a request's head to its last byte; so a connection
-/// that is kept open unused is closed after as long. axum's own `serve` sets none.
+/// From the start of the wait for a request's head to its last byte; so an idle connection is
+/// closed after as long. axum's own `serve` sets no limit.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a client that does not read its answer.
+/// For a client that does not read the response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A larger head is answered 431.
+/// A larger head gets 431.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// Serves `app` until `stop` is ready, then finishes the requests under way. The address of
+/// Serves `app` until `stop` is ready, then finishes the requests in flight. The address of
 /// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
 /// process may have open as far as the system lets it. WebSockets work; they are not waited for.
 pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
@@ -61,7 +61,7 @@ pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Futu
         let head_timer = timer.clone();
         let service = service_fn(move |request| {
             timer.note_request();
-            answer(app.clone(), peer, request)
+            respond(app.clone(), peer, request)
         });
         let connection = http1::Builder::new()
             .timer(head_timer)
@@ -89,7 +89,7 @@ pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Futu
 
 async fn accept(listener: &TcpListener, room: &Room) -> io::Result<(Place, TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
-    // Answers are short: nothing is gained by waiting for more of them.
+    // Responses are short: nothing is gained by waiting to send several at once.
     let _ = stream.set_nodelay(true);
     Ok((room.place().await, stream, peer))
 }
@@ -110,7 +110,7 @@ fn io(stream: TcpStream, place: Place) -> TokioIo<Placed> {
     TokioIo::new(Placed::new(stream, place))
 }
 
-async fn answer(
+async fn respond(
     app: impl HttpService,
     peer: SocketAddr,
     mut request: hyper::Request<Incoming>,

@@ -2,13 +2,13 @@
 
 use thiserror::Error;
 
-/// One more waits until another is closed.
+/// Further connections wait until one is closed.
 const MAX_CONNECTIONS: u64 = 10_000;
 /// Fewer than a page or two of browsers open.
 const FEW_CONNECTIONS: u64 = 500;
 /// The databases, the log and the listener need about thirty.
 const OWN_FILES: u64 = 40;
-/// Each connection may read a file of the page; so many at the same time are provided for.
+/// Each connection may read a file of the page; this many at a time have room.
 const MAX_PAGE_FILES: u64 = 216;
 /// Room for a few connections.
 const MIN_FILES: u64 = OWN_FILES + 8;

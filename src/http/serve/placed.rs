@@ -1,4 +1,4 @@
-//! A connection and its place, given up together.
+//! A connection and its place, dropped together.
 
 use std::{
     io,

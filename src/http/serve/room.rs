@@ -13,7 +13,7 @@ use tokio::{
 
 use super::head_timer::HeadTimer;
 
-/// A client has so long for its next request, or its first, however many want its place.
+/// How long a connection may wait for a request even when others need its place.
 const GRACE: Duration = Duration::from_millis(200);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 

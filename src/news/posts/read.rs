@@ -133,9 +133,9 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
 
 /// Show a post with its comments
 ///
-/// Visitors may open so many different posts; opening one again is free. Without a session it
-/// counts for their address. `HEAD` gets the status of a `GET`, as far as that is known, and
-/// counts nothing.
+/// Visitors may open a limited number of different posts; opening one again is free. Without a
+/// session it counts for their address. `HEAD` gets the status of a `GET`, as far as that is known,
+/// and counts nothing.
 #[utoipa::path(get, path = "/posts/{id}", tag = "news",
     params(OneId),
     security((), ("session" = [])),

@@ -27,7 +27,7 @@ pub(crate) async fn vote(
     PathIds(post): PathIds<OneId>,
 ) -> Result<Json<Post>, Error> {
     let voted = super::cast(news.db(), post.id, user.id).await?;
-    answer(&news, &user, &post, voted).await
+    respond(&news, &user, &post, voted).await
 }
 
 /// Take a vote back
@@ -39,10 +39,15 @@ pub(crate) async fn take_vote_back(
     PathIds(post): PathIds<OneId>,
 ) -> Result<Json<Post>, Error> {
     let voted = super::take_back(news.db(), post.id, user.id).await?;
-    answer(&news, &user, &post, voted).await
+    respond(&news, &user, &post, voted).await
 }
 
-async fn answer(news: &News, user: &User, post: &OneId, voted: Voted) -> Result<Json<Post>, Error> {
+async fn respond(
+    news: &News,
+    user: &User,
+    post: &OneId,
+    voted: Voted,
+) -> Result<Json<Post>, Error> {
     match voted {
         Voted::Done => Ok(Json(posts::read_back(news, user, post.id).await?)),
         Voted::NoPost => Err(http::Error::NotFound.into()),

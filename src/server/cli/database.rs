@@ -13,9 +13,9 @@ use crate::{
 /// What a command needs of the database.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
-    /// Whether a SQLite file that is not there is made.
+    /// Whether a missing SQLite file is created.
     pub file: bool,
-    /// Whether the tables of the news are made.
+    /// Whether the tables of the news are created.
     pub news: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn open(config: &Config, needs: Needs) -> Result<Db, Failure> {
     Ok(db)
 }
 
-/// A command typed in another folder than the server's must not leave an empty database there.
+/// A command run in another folder than the server's must not leave an empty database there.
 fn refuse_missing_file(url: &DatabaseUrl) -> Result<(), Failure> {
     let DatabaseUrl::Sqlite(options) = url else {
         return Ok(());

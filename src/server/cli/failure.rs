@@ -1,10 +1,10 @@
-//! How a command ends when it does not end well.
+//! How a command fails.
 
 use std::{fmt, process::ExitCode};
 
 use crate::{http::Error, server::settings::ConfigError};
 
-/// Why a command gave up.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// Something typed or configured is wrong: exit status 2, a line for each mistake.
@@ -14,12 +14,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Anything but a mistake of the user's.
+    /// Any failure that is not the user's mistake.
     pub fn other(what: impl fmt::Display) -> Self {
         Self::Other(what.to_string())
     }
 
-    /// What the database itself says, to somebody who can mend it.
+    /// The database's own error, for an operator who can fix it.
     fn of_database(error: &sqlx::Error) -> Self {
         tracing::info!(?error, "the database failed");
         Self::Other(match error {

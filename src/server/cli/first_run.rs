@@ -1,4 +1,4 @@
-//! The first run makes its own `.env`, so that `cargo run` is all a newcomer types.
+//! The first run writes its own `.env`, so that `cargo run` is all that a newcomer types.
 
 use std::{
     fs::OpenOptions,
@@ -13,8 +13,8 @@ use crate::{
     server::settings::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment},
 };
 
-/// The settings of a server, out of a new `.env` where there is none, nothing else gives a
-/// key, and this is not production. Whether one was written.
+/// The settings of a server, and whether `.env` was written: a new one where there is none, no key
+/// is set elsewhere, and this is not production.
 pub fn environment() -> Result<(Variables, bool), Failure> {
     let variables = read_environment();
     let is_production = variables.get("APP_ENV") == Some("production");

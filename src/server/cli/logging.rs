@@ -1,4 +1,4 @@
-//! Logs, to standard error: standard output is for what was asked for.
+//! Logs, to standard error: standard output is for a command's results.
 
 use std::io::{self, IsTerminal};
 

@@ -1,4 +1,4 @@
-//! The server, from its settings to its last answer.
+//! The server, from its settings to its last response.
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
@@ -27,13 +27,13 @@ use crate::{
     },
 };
 
-/// How long requests under way may take once the server is told to stop.
+/// How long requests in flight may take once the server is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a load balancer may see that the server is not ready before it stops accepting.
 const NOT_READY: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
-/// The store warns at each cookie of a session that has ended; that is everyday life.
+/// The session store warns at each cookie of a session that has ended, which is normal.
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
 
 /// Serves until SIGTERM or Ctrl-C.

@@ -1,10 +1,10 @@
-//! Reading from and writing to the one who typed the command.
+//! Reading from and writing to the terminal.
 
 use std::io::{self, Read, Write};
 
 use super::Failure;
 
-/// Writes a line to standard output. Somebody who stopped reading is no failure.
+/// Writes a line to standard output. A reader that is gone is no error.
 pub fn say(line: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -12,7 +12,7 @@ pub fn say(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// A password from standard input, less the line's end; or asked for, twice.
+/// A password: a line of standard input, or typed twice at a prompt.
 pub fn read_password(from_stdin: bool) -> Result<String, Failure> {
     if from_stdin {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The addresses a browser opens: the built page, or a word on how to get it.
+//! The addresses that a browser opens: the built page, or a note on how to get it.
 
 mod range;
 mod web_dir;
@@ -77,8 +77,8 @@ impl Page {
         login.layer(auth.layer())
     }
 
-    /// For an address of the API that does not take the method: to a browser that navigates
-    /// there it is the page's.
+    /// The response where a route of the API does not take the method: the page for a browser
+    /// that navigates there, else 405.
     pub async fn method_not_allowed(
         &self,
         method: &Method,
@@ -115,7 +115,7 @@ impl Page {
 
 /// The login page
 ///
-/// For those who are logged in already, the way to their dashboard.
+/// Redirects users who are logged in to their dashboard.
 #[utoipa::path(get, path = "/login", tag = "pages", security((), ("session" = [])), responses(
     (status = 200, body = String, content_type = "text/html", description = "The page"),
     (status = 303, description = "Somebody is logged in",
@@ -136,7 +136,7 @@ async fn index(State(page): State<Page>) -> Result<Response, Error> {
 }
 
 /// A file of the built page, or the page itself for a browser that navigates to an address that
-/// no file has: the page knows what is there.
+/// no file has: the page's router decides what is there.
 async fn file(State(page): State<Page>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::NotFound);
@@ -175,7 +175,7 @@ fn with_api_prefix(html: String, prefix: &str) -> String {
     }
 }
 
-/// Whether a browser is to show what comes back.
+/// Whether a browser will show the response as a page.
 fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let accepts_html = |value: &HeaderValue| {
         let text = value.to_str().unwrap_or_default();

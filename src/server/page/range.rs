@@ -1,4 +1,4 @@
-//! `Range` headers as RFC 9110, 14.2, has them read: what cannot be read is ignored.
+//! `Range` headers by RFC 9110, 14.2: what cannot be parsed is ignored.
 
 use axum::{
     body::Body,
@@ -10,12 +10,12 @@ use http_range_header::{
     parse_range_header,
 };
 
-/// What of a `Range` can be heeded.
+/// The part of a file that a `Range` requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heeded {
-    /// Nothing: the whole file is the answer.
+    /// None that is served: the response is the whole file.
     Nothing,
-    /// Bytes from a place in the file on.
+    /// Bytes from a position on.
     Place,
     /// The last bytes, of which there may be fewer.
     Suffix,

@@ -1,4 +1,4 @@
-//! The files of a folder, less those that are not for everybody.
+//! The public files of a folder.
 
 use std::{
     ffi::OsString,
@@ -17,7 +17,7 @@ use tower_http::services::ServeDir;
 use super::range;
 use crate::http::Error;
 
-/// The one hidden folder that is meant to be seen (RFC 8615).
+/// The one hidden folder that is public (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 /// Extensions of compressed copies, which lie beside their files.
 const COMPRESSED: [&str; 2] = [".br", ".gz"];
@@ -49,7 +49,7 @@ impl WebDir {
         tokio::fs::read_to_string(self.folder.join(index)).await
     }
 
-    /// The file that a request asks for; none where there is none for everybody.
+    /// The file that a request asks for; none where there is no public one.
     pub async fn file(&self, mut request: Request) -> io::Result<Option<Response>> {
         let Some(path) = visible_path(request.uri().path()) else {
             return Ok(None);

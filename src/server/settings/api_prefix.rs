@@ -1,6 +1,6 @@
 //! The path that the API lives under.
 
-/// What operators and browsers look for at the root.
+/// First segments that the root serves itself.
 const TAKEN: [&str; 5] = ["assets", "docs", "healthz", "openapi.json", "readyz"];
 
 /// A path such as `/api` or `/auth/v1`.

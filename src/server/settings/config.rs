@@ -26,9 +26,9 @@ use crate::{
     news,
 };
 
-/// About six gigabytes of sessions.
+/// They take about six gigabytes.
 const MAX_CACHE_ENTRIES: usize = 10_000_000;
-/// Twenty gigabytes of hashing.
+/// They take twenty gigabytes.
 const MAX_HASHES_AT_ONCE: usize = 1_024;
 const MAX_SESSIONS_PER_USER: usize = 1_000_000;
 
@@ -42,7 +42,7 @@ pub enum SignUps {
     Closed,
 }
 
-/// What kind of place this runs in.
+/// Where the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
@@ -138,7 +138,7 @@ impl Config {
         reader.finish(config)
     }
 
-    /// The settings that a command reads; whatever the others are.
+    /// The settings that a command reads; mistakes in others do not matter.
     ///
     /// # Errors
     /// Every mistake at once, each by the name of its setting.

@@ -14,7 +14,7 @@ pub const DOTENV: &str = ".env";
 /// What a first `.env` is made from; explains every setting.
 pub const DOTENV_EXAMPLE: &str = include_str!("../../../.env.example");
 
-/// Named texts, and what was wrong with where they were read.
+/// Variables by name, and the mistakes found while reading them.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: HashMap<String, String>,
@@ -22,7 +22,7 @@ pub struct Variables {
     in_dotenv: BTreeSet<String>,
     /// The names that the environment sets, in order.
     in_environment: BTreeSet<String>,
-    /// The names that have two values where only one can count.
+    /// The names with two values of which only one can be meant.
     pub(crate) ambiguous: HashSet<String>,
     pub(crate) mistakes: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl FromIterator<(String, String)> for Variables {
 }
 
 /// Every variable of the environment and, where it has none of that name, of `.env`.
-/// What is wrong with `.env` goes along, to be told with whatever else is.
+/// Mistakes in `.env` are kept, to be reported with all others.
 pub fn read_environment() -> Variables {
     let mut variables = read_dotenv(Path::new(DOTENV));
     let environment = std::env::vars_os()

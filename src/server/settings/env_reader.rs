@@ -1,4 +1,4 @@
-//! Reads typed values out of named texts and gathers every mistake on the way.
+//! Parses settings, and collects every mistake on the way.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -79,7 +79,7 @@ impl<'a> EnvReader<'a> {
         }
     }
 
-    /// A value of any type that reads itself; `wanted` says what would be right.
+    /// A value that parses itself; `wanted` says what would be right.
     pub fn read<T: FromStr>(&mut self, name: &str, default: T, wanted: &str) -> T {
         self.read_with(name, default, |text| {
             text.parse()

@@ -1,4 +1,4 @@
-//! What must not lie in the folder that is served to everybody.
+//! Finds the database and settings in the folder that is served to everybody.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 use super::DOTENV;
 use crate::db::DatabaseUrl;
 
-/// What of the settings and the database anybody could fetch from `web_dir`; a line for each.
+/// The files of the settings and the database that anybody could fetch from `web_dir`, a line each.
 pub(super) fn exposed_files(web_dir: &Path, database: &DatabaseUrl) -> Vec<String> {
     let Ok(web_dir) = web_dir.canonicalize() else {
         return Vec::new();

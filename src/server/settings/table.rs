@@ -5,7 +5,7 @@
 pub struct Setting {
     /// The name of the environment variable.
     pub name: &'static str,
-    /// What holds when it is not set.
+    /// Its default.
     pub default: &'static str,
     /// What it does.
     pub about: &'static str,

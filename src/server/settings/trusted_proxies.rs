@@ -13,8 +13,8 @@ const MAPPED_PREFIX: u8 = 96;
 const WIDEST_V4: u8 = 8;
 const WIDEST_V6: u8 = 7;
 
-/// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`). In production none that holds
-/// strangers, who could then choose the address they are counted by.
+/// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`). In production none so wide that
+/// it holds strangers, who could then choose the address that limits count.
 pub(super) fn trusted_proxy(text: &str, environment: Environment) -> Result<IpNet, String> {
     let block = block(text)
         .ok_or_else(|| format!("must be an address or a CIDR block (it is {text:?})"))?;

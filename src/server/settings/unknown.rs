@@ -1,4 +1,4 @@
-//! Names that look like settings and are none.
+//! Reports names that are no settings.
 
 use strsim::normalized_damerau_levenshtein;
 
@@ -12,10 +12,10 @@ const OF_LIBRARIES: [&str; 5] = [
     "RUST_LOG",
     "RUST_LOG_STYLE",
 ];
-/// One slip in five letters, or two in ten.
+/// One typo in five letters, or two in ten.
 const NEAR: f64 = 0.8;
 
-/// Refuses names in `.env` that are all but those of settings.
+/// Refuses names in `.env` that are near misses of settings.
 pub(super) fn refuse_near_misses(reader: &mut EnvReader<'_>, variables: &Variables) {
     for name in variables.dotenv_names() {
         if let Some(meant) = nearest(name) {
@@ -26,7 +26,7 @@ pub(super) fn refuse_near_misses(reader: &mut EnvReader<'_>, variables: &Variabl
 }
 
 /// What to warn about: other names in `.env`, which may be another program's, and names in the
-/// environment that are all but those of settings.
+/// environment that are near misses of settings.
 pub fn unknown_names(variables: &Variables) -> Vec<String> {
     let in_dotenv = variables
         .dotenv_names()
@@ -41,7 +41,7 @@ pub fn unknown_names(variables: &Variables) -> Vec<String> {
     in_dotenv.chain(in_environment).collect()
 }
 
-/// Else it may be a secret on a line of its own that ends in `=`.
+/// Whether `text` can be repeated: otherwise it may be a secret on a line that ends in `=`.
 fn is_like_a_name(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
@@ -51,7 +51,7 @@ fn is_known(name: &str) -> bool {
     names().chain(OF_LIBRARIES).any(|known| known == name)
 }
 
-/// The setting that somebody meant who wrote `name`, if it is none itself.
+/// The setting of which `name` is a near miss, if it is not one itself.
 fn nearest(name: &str) -> Option<&'static str> {
     if is_known(name) {
         return None;

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { isProblem, messageOf, Problem } from "./problem";
 
-function answer(status: number, headers: Record<string, string> = {}): Response {
+function response(status: number, headers: Record<string, string> = {}): Response {
   return new Response(null, { status, headers });
 }
 
 test("a problem keeps what the server said", () => {
   const headers = { "content-type": "application/problem+json", "retry-after": "120" };
   const body = { code: "too_many_attempts", detail: "Too many attempts.", errors: {} };
-  const problem = Problem.from(answer(429, headers), body);
+  const problem = Problem.from(response(429, headers), body);
   expect(problem).toMatchObject({ status: 429, code: "too_many_attempts", retryAfter: 120 });
   expect(messageOf(problem)).toBe("Too many attempts. (in 2 minutes)");
   expect(isProblem(problem, "too_many_attempts")).toBe(true);
@@ -16,7 +16,7 @@ test("a problem keeps what the server said", () => {
 });
 
 test("a gateway's error page is a problem without a code", () => {
-  const problem = Problem.from(answer(502, { "content-type": "text/html" }), "<h1>Bad gateway</h1>");
+  const problem = Problem.from(response(502, { "content-type": "text/html" }), "<h1>Bad gateway</h1>");
   expect(problem).toMatchObject({ status: 502, code: "unknown", retryAfter: undefined });
   expect(messageOf(problem)).toBe("Something went wrong.");
 });

@@ -31,7 +31,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process lives */
+        /** The process is alive */
         get: operations["healthz"];
         put?: never;
         post?: never;
@@ -50,14 +50,14 @@ export interface paths {
         };
         /**
          * The login page
-         * @description For those who are logged in already, the way to their dashboard.
+         * @description Redirects users who are logged in to their dashboard.
          */
         get: operations["login_page"];
         put?: never;
         /**
          * Log in
          * @description On a new session id; the session that came along ends. Unknown user, wrong password and
-         *     disabled account are answered alike.
+         *     disabled account get the same response.
          */
         post: operations["log_in"];
         delete?: never;
@@ -133,9 +133,9 @@ export interface paths {
         };
         /**
          * Show a post with its comments
-         * @description Visitors may open so many different posts; opening one again is free. Without a session it
-         *     counts for their address. `HEAD` gets the status of a `GET`, as far as that is known, and
-         *     counts nothing.
+         * @description Visitors may open a limited number of different posts; opening one again is free. Without a
+         *     session it counts for their address. `HEAD` gets the status of a `GET`, as far as that is known,
+         *     and counts nothing.
          */
         get: operations["show_post"];
         put?: never;
@@ -213,7 +213,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The database answers and, on SQLite, can be written to */
+        /** The database responds and, on SQLite, can be written to */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -1735,7 +1735,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `unavailable`: the database does not answer, its disk is full, its file was deleted or replaced, or the server is shutting down
+             * @description `unavailable`: the database does not respond, its disk is full, its file was deleted or replaced, or the server is shutting down
              *
              *     `unavailable`: The database does not answer right now. Try again.
              */

@@ -16,15 +16,15 @@ import { NotFoundPage } from "./NotFoundPage";
 
 export function PostPage() {
   const { id = "" } = useParams();
-  const answer = useQuery(postQuery(id));
+  const query = useQuery(postQuery(id));
   const user = useSession().data;
-  if (answer.isPending) return <div aria-busy="true" className="min-h-dvh" />;
-  if (isProblem(answer.error, "free_reads_used")) return <Paywall id={id} />;
-  if (isProblem(answer.error, "not_found")) return <NotFoundPage />;
-  if (!answer.data) {
-    return <ErrorNotice error={answer.error} retry={() => void answer.refetch()} />;
+  if (query.isPending) return <div aria-busy="true" className="min-h-dvh" />;
+  if (isProblem(query.error, "free_reads_used")) return <Paywall id={id} />;
+  if (isProblem(query.error, "not_found")) return <NotFoundPage />;
+  if (!query.data) {
+    return <ErrorNotice error={query.error} retry={() => void query.refetch()} />;
   }
-  const { post, comments, reads_left: readsLeft } = answer.data;
+  const { post, comments, reads_left: readsLeft } = query.data;
   return (
     <>
       <Title>{post.title}</Title>

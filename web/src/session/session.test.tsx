@@ -10,10 +10,10 @@ import { isWorthRetrying, noticeLogOut, sessionQuery } from "./session";
 const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };
 const loggedOut = { status: 401, title: "", type: "", detail: "", code: "not_logged_in" };
 // The API client captures fetch when its module is loaded.
-const answers = vi.hoisted(() => {
-  const answers = vi.fn<(request: Request) => Promise<Response>>();
-  vi.stubGlobal("fetch", answers);
-  return answers;
+const fetchMock = vi.hoisted(() => {
+  const fetchMock = vi.fn<(request: Request) => Promise<Response>>();
+  vi.stubGlobal("fetch", fetchMock);
+  return fetchMock;
 });
 
 function json(body: unknown, status = 200): Promise<Response> {
@@ -28,7 +28,7 @@ beforeEach(() => {
 
 afterEach(() => {
   cleanup();
-  answers.mockReset();
+  fetchMock.mockReset();
 });
 
 function renderLayout(): QueryClient {
@@ -43,36 +43,36 @@ function renderLayout(): QueryClient {
 }
 
 test("no links are shown before the session is loaded", async () => {
-  let answer: (response: Response) => void = () => undefined;
-  answers.mockReturnValue(new Promise((resolve) => { answer = resolve; }));
+  let respond: (response: Response) => void = () => undefined;
+  fetchMock.mockReturnValue(new Promise((resolve) => { respond = resolve; }));
   renderLayout();
-  await waitFor(() => { expect(answers).toHaveBeenCalled(); });
+  await waitFor(() => { expect(fetchMock).toHaveBeenCalled(); });
   expect(screen.queryByText("News")).toBeNull();
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
-  answer(await json(ann));
+  respond(await json(ann));
   await screen.findByRole("link", { name: "Ann , your dashboard" });
   expect(screen.getByText("News")).toBeTruthy();
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
 });
 
 test("an unreachable server logs nobody out", async () => {
-  answers.mockRejectedValueOnce(new TypeError("Failed to fetch"));
+  fetchMock.mockRejectedValueOnce(new TypeError("Failed to fetch"));
   renderLayout();
   await screen.findByRole("heading", { name: "We cannot reach the newsroom" });
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
-  answers.mockImplementation(() => json(ann));
+  fetchMock.mockImplementation(() => json(ann));
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
   await screen.findByRole("link", { name: "Ann , your dashboard" });
 });
 
 test("logging out changes the links; a logout that fails shows an error", async () => {
-  answers.mockImplementation(() => json(ann));
+  fetchMock.mockImplementation(() => json(ann));
   renderLayout();
   const button = await screen.findByRole("button", { name: "Log out" });
-  answers.mockRejectedValueOnce(new TypeError("Failed to fetch"));
+  fetchMock.mockRejectedValueOnce(new TypeError("Failed to fetch"));
   await userEvent.click(button);
   await screen.findByText("You are still logged in. Try again.");
-  answers.mockImplementation(() => json({}));
+  fetchMock.mockImplementation(() => json({}));
   await userEvent.click(button);
   await screen.findByRole("link", { name: "Log in" });
 });
