@@ -9,7 +9,6 @@ use handstamp::{
         settings::{DOTENV_EXAMPLE, SETTINGS},
     },
 };
-use serde_json::json;
 
 use crate::helpers::{Database, Kind, PASSWORD, Workplace, on_both_databases};
 
@@ -283,13 +282,7 @@ async fn accounts_from_the_command_line(kind: Kind) {
     let process = workplace.serve();
     let (ann, jackson) = (process.browser(), process.browser());
     assert_eq!(ann.log_in("ann").await.status, 200);
-    assert_eq!(
-        jackson
-            .post("/login", json!({"username": "jackson"}))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(jackson.log_in_by_name("jackson").await.status, 200);
 
     let list = done(&["user", "list"], "");
     let names: Vec<_> = list

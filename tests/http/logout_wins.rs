@@ -35,13 +35,7 @@ async fn two_hundred_races_against_writers(kind: Kind) {
     server.accounts().add(ann).await.unwrap();
     for round in 0..200 {
         let browser = server.browser();
-        assert_eq!(
-            browser
-                .post("/login", json!({"username": "Ann"}))
-                .await
-                .status,
-            200
-        );
+        assert_eq!(browser.log_in_by_name("Ann").await.status, 200);
         let cookie = format!("session={}", browser.session().unwrap());
         let writers = (0..WRITERS).map(|writer| {
             let (browser, cookie) = (browser.clone(), cookie.clone());

@@ -133,13 +133,7 @@ async fn sample_news_is_loaded_once(kind: Kind) {
     assert_eq!(load().await, (0, 0, 0));
 
     let jackson = server.browser();
-    assert_eq!(
-        jackson
-            .post("/login", json!({"username": "Jackson"}))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(jackson.log_in_by_name("Jackson").await.status, 200);
     let list = jackson.get("/posts?limit=100").await.json();
     let list = list["posts"].as_array().unwrap();
     assert_eq!(list.len(), posts);

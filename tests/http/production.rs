@@ -1,7 +1,6 @@
 //! What APP_ENV=production requires.
 
 use reqwest::Method;
-use serde_json::json;
 
 use crate::helpers::{Kind, Server, Workplace, on_both_databases};
 
@@ -116,9 +115,6 @@ async fn passwordless_login_is_refused_in_production(kind: Kind) {
         .database
         .execute("update users set password_hash = null")
         .await;
-    let answer = server
-        .browser()
-        .post("/login", json!({"username": "Ann"}))
-        .await;
+    let answer = server.browser().log_in_by_name("Ann").await;
     assert_eq!(answer.code(), "bad_credentials");
 }

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchBrowser, Server } from "./site";
+import { launchBrowser, Server, visit } from "./site";
 
 const example = resolve(import.meta.dirname, "../../examples/react");
 const root = resolve(import.meta.dirname, "../..");
@@ -51,15 +51,7 @@ async function startDevServer(api: string): Promise<{ process: ChildProcess; bas
 describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
   test("sign up, reload a client route, log out, log in", async () => {
     const base = bases[name] ?? "";
-    const context = await browser.newContext({ baseURL: base });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(error.message));
-    page.on("console", (message) => {
-      // The browser notes every 401 and 422 itself; they are responses, not faults.
-      const isStatus = /status of 4[0-9][0-9]/.test(message.text());
-      if (message.type() === "error" && !isStatus) complaints.push(message.text());
-    });
+    const { context, page, complaints } = await visit(browser, base);
     const user = `Skipper-${name.length}`;
 
     // A route of the page that the server has never heard of, and one that the API has.

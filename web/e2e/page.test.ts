@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import openapiTS, { astToString } from "openapi-typescript";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import type { ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchBrowser, Server, signUp, startVite } from "./site";
+import { launchBrowser, Server, signUp, startVite, visit } from "./site";
 
 let server: Server;
 let vite: ViteDevServer;
@@ -30,23 +30,9 @@ afterAll(async () => {
   server.remove();
 });
 
-/** A fresh browser context, and the errors that its console shows. */
-async function visit(base: string): Promise<{ context: BrowserContext; page: Page; complaints: string[] }> {
-  const context = await browser.newContext({ baseURL: base });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => {
-    // The browser logs every 401, 402 and 422; those are expected.
-    const isStatus = /status of 4[0-9][0-9]/.test(message.text());
-    if (message.type() === "error" && !isStatus) complaints.push(message.text());
-  });
-  return { context, page, complaints };
-}
-
 describe.each(["binary", "localhost", "127.0.0.1", "news.test"])("from %s", (name) => {
   test("sign up, reload, comment, log out", async () => {
-    const { context, page, complaints } = await visit(bases[name] ?? "");
+    const { context, page, complaints } = await visit(browser, bases[name] ?? "");
     await page.goto("/");
     await page.getByRole("link", { name: "Log in" }).click();
     const user = await signUp(page);
@@ -87,7 +73,7 @@ test("the API below a prefix is found, from the server and from Vite", async () 
   const below = await Server.start({ API_PREFIX: "/api" });
   const dev = await startVite(below.base, "/api");
   for (const base of [below.base, `http://127.0.0.1:${dev.port}`]) {
-    const { context, page, complaints } = await visit(base);
+    const { context, page, complaints } = await visit(browser, base);
     await page.goto("/login");
     const user = await signUp(page);
     await page.waitForURL("**/dashboard");
@@ -104,7 +90,7 @@ test("the API below a prefix is found, from the server and from Vite", async () 
 });
 
 test("a logout shows in the other tab without a click", async () => {
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   await page.goto("/login");
   const user = await signUp(page);
   const other = await context.newPage();
@@ -120,7 +106,7 @@ test("a logout shows in the other tab without a click", async () => {
 });
 
 test("the fourth article shows the paywall, and opens after logging in", async () => {
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   await page.goto("/");
   await page.getByRole("article").first().waitFor();
   const articles = page.getByRole("article").getByRole("link");
@@ -142,7 +128,7 @@ test("the fourth article shows the paywall, and opens after logging in", async (
 });
 
 test("write, edit and delete a post; change the password; end another session", async () => {
-  const { context, page, complaints } = await visit(server.base);
+  const { context, page, complaints } = await visit(browser, server.base);
   await page.goto("/login");
   const user = await signUp(page);
   await page.getByRole("button", { name: "Write a post" }).click();
@@ -163,7 +149,7 @@ test("write, edit and delete a post; change the password; end another session", 
   await page.getByRole("button", { name: "Vote" }).click();
   await page.getByText("1 vote").waitFor();
 
-  const elsewhere = await visit(server.base);
+  const elsewhere = await visit(browser, server.base);
   await elsewhere.page.goto("/login");
   await elsewhere.page.getByLabel("Username").fill(user.toUpperCase());
   await elsewhere.page.getByLabel("Password").fill("wrong");
@@ -199,7 +185,7 @@ test("write, edit and delete a post; change the password; end another session", 
 });
 
 test("an unreachable server shows a retry button, not a logout", async () => {
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   await page.goto("/login");
   const user = await signUp(page);
   await page.route("**/checklogin", (route) => route.abort());
@@ -213,7 +199,7 @@ test("an unreachable server shows a retry button, not a logout", async () => {
 });
 
 test("the wrong state never flashes", async () => {
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   await page.goto("/login");
   const user = await signUp(page);
   // Every state that the navigation showed during a slow load.
@@ -236,7 +222,7 @@ test("the wrong state never flashes", async () => {
 });
 
 test("an unknown address shows the not-found page", async () => {
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   for (const path of ["/nowhere", "/post/nowhere"]) {
     await page.goto(path);
     await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
@@ -246,7 +232,7 @@ test("an unknown address shows the not-found page", async () => {
 
 test("axe finds nothing serious, in light and dark, at 360 pixels", async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   await page.setViewportSize({ width: 360, height: 740 });
   const check = async (what: string) => {
     for (const colorScheme of ["light", "dark"] as const) {
@@ -285,7 +271,7 @@ test("axe finds nothing serious, in light and dark, at 360 pixels", async () => 
 });
 
 test("logging in by keyboard alone", async () => {
-  const { context, page } = await visit(server.base);
+  const { context, page } = await visit(browser, server.base);
   await page.goto("/login");
   const user = await signUp(page);
   await page.getByRole("button", { name: "Log out" }).click();
@@ -304,7 +290,7 @@ test("logging in by keyboard alone", async () => {
 });
 
 test("the first page is small, stable and free of errors", async () => {
-  const { context, page, complaints } = await visit(server.base);
+  const { context, page, complaints } = await visit(browser, server.base);
   let scripts = 0;
   const client = await context.newCDPSession(page);
   await client.send("Network.enable");

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 
 const web = resolve(import.meta.dirname, "..");
@@ -99,6 +99,23 @@ export async function launchBrowser(): Promise<Browser> {
       "--host-resolver-rules=MAP news.test 127.0.0.1",
     ],
   });
+}
+
+/** A fresh browser context, and the errors that its console shows. */
+export async function visit(
+  browser: Browser,
+  base: string,
+): Promise<{ context: BrowserContext; page: Page; complaints: string[] }> {
+  const context = await browser.newContext({ baseURL: base });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    // The browser logs every 401, 402 and 422; those are expected.
+    const isStatus = /status of 4[0-9][0-9]/.test(message.text());
+    if (message.type() === "error" && !isStatus) complaints.push(message.text());
+  });
+  return { context, page, complaints };
 }
 
 let users = 0;

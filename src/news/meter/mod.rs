@@ -15,6 +15,15 @@ use crate::{
     http,
 };
 
+/// A visitor opens a post.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening<'a> {
+    pub db: &'a Db,
+    pub visitor: &'a Visitor,
+    pub post_id: Uuid,
+    pub now: Timestamp,
+}
+
 /// The limits for visitors.
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
@@ -31,15 +40,15 @@ impl Meter {
     ///
     /// # Errors
     /// [`Error::FreeReadsUsed`] when this one is past a limit, and not counted.
-    pub async fn count(
-        &self,
-        db: &Db,
-        visitor: &Visitor,
-        post_id: Uuid,
-        now: Timestamp,
-    ) -> Result<u32, Error> {
+    pub async fn count(&self, opening: Opening<'_>) -> Result<u32, Error> {
+        let Opening {
+            db,
+            visitor,
+            post_id,
+            now,
+        } = opening;
         // Most posts are opened again, or past the limit: neither writes.
-        let visitor_id = match self.known_reads(db, visitor, post_id, now).await? {
+        let visitor_id = match self.known_reads(opening).await? {
             Some((visitor_id, reads)) if reads.this_one == 0 && self.has_room(reads) => visitor_id,
             Some((_, reads)) => return self.left(reads),
             None => {
@@ -72,14 +81,8 @@ impl Meter {
     ///
     /// # Errors
     /// [`Error::FreeReadsUsed`] when the post would be past a limit.
-    pub async fn check(
-        &self,
-        db: &Db,
-        visitor: &Visitor,
-        post_id: Uuid,
-        now: Timestamp,
-    ) -> Result<u32, Error> {
-        match self.known_reads(db, visitor, post_id, now).await? {
+    pub async fn check(&self, opening: Opening<'_>) -> Result<u32, Error> {
+        match self.known_reads(opening).await? {
             Some((_, mut reads)) => {
                 if reads.this_one == 0 && self.has_room(reads) {
                     reads = reads.with_this_one();
@@ -88,7 +91,7 @@ impl Meter {
             }
             None => {
                 if let Some(limit) = &self.per_address {
-                    self.or_used_up(limit.check(visitor.ip()).await)?;
+                    self.or_used_up(limit.check(opening.visitor.ip()).await)?;
                 }
                 Ok(self.limit - 1)
             }
@@ -96,21 +99,15 @@ impl Meter {
     }
 
     /// What a visitor has opened so far, and on which session; none without a live one.
-    async fn known_reads(
-        &self,
-        db: &Db,
-        visitor: &Visitor,
-        post_id: Uuid,
-        now: Timestamp,
-    ) -> Result<Option<(Uuid, Reads)>, Error> {
+    async fn known_reads(&self, opening: Opening<'_>) -> Result<Option<(Uuid, Reads)>, Error> {
         if self.limit == 0 {
             return Err(self.used_up());
         }
-        let Some(visitor_id) = visitor.session_id().await? else {
+        let Some(visitor_id) = opening.visitor.session_id().await? else {
             return Ok(None);
         };
-        let since = now.before(self.window);
-        let reads = store::count(db, visitor_id, post_id, since).await?;
+        let since = opening.now.before(self.window);
+        let reads = store::count(opening.db, visitor_id, opening.post_id, since).await?;
         Ok(Some((visitor_id, reads)))
     }
 

@@ -16,6 +16,7 @@ use crate::{
         comments::{self, Comment},
         error::{Error, FreeReadsUsed},
         fields,
+        meter::Opening,
         state::News,
     },
 };
@@ -160,11 +161,16 @@ pub(crate) async fn show_post(
     let post = store::find(news.db(), reader_id, id)
         .await?
         .ok_or(http::Error::NotFound)?;
-    let (db, now) = (news.db(), news.now());
+    let opening = Opening {
+        db: news.db(),
+        visitor: &visitor,
+        post_id: id,
+        now: news.now(),
+    };
     let reads_left = match news.meter().filter(|_| reader.is_none()) {
         // Nothing is shown.
-        Some(meter) if method == Method::HEAD => Some(meter.check(db, &visitor, id, now).await?),
-        Some(meter) => Some(meter.count(db, &visitor, id, now).await?),
+        Some(meter) if method == Method::HEAD => Some(meter.check(opening).await?),
+        Some(meter) => Some(meter.count(opening).await?),
         None => None,
     };
     let comments = comments::store::list(news.db(), id, MAX_COMMENTS).await?;
