@@ -5,49 +5,77 @@
 
 mod helpers;
 
-mod accounts;
-mod answers;
-mod audit;
-mod client_disconnects;
-mod command_line;
-mod commands;
+mod accounts {
+    mod audit;
+    mod by_app;
+    mod passwords;
+    mod usernames;
+}
+
 mod conformance;
-mod database_down;
-mod debug_output;
-mod definer_functions;
-mod durability;
-mod embed;
-mod expiry_dates;
-mod fair_share;
-mod files;
-mod free_reads_per_address;
-mod freshness;
-mod freshness_under_load;
-mod full_disk;
-mod hardening;
-mod hosts;
-mod keys;
-mod logout_wins;
-mod logs;
-mod lost_files;
-mod lost_notifications;
-mod meter;
-mod news;
-mod news_counts;
-mod open_files;
-mod openapi;
-mod own_app;
-mod own_page;
-mod passwords;
-mod problems;
-mod production;
-mod proxies;
-mod records;
-mod serving;
-mod sessions;
-mod tampering;
-mod throttling;
-mod throttling_by_address;
-mod timeouts;
-mod usernames;
-mod walks;
+
+mod cookies {
+    mod keys;
+    mod tampering;
+}
+
+mod databases {
+    mod client_disconnects;
+    mod database_down;
+    mod definer_functions;
+    mod durability;
+    mod full_disk;
+    mod lost_files;
+    mod lost_notifications;
+}
+
+mod library {
+    mod debug_output;
+    pub mod embed;
+    mod own_app;
+}
+
+mod news {
+    mod counts;
+    mod free_reads_per_address;
+    mod meter;
+    mod posts;
+}
+
+mod page {
+    mod api_prefix;
+    mod files;
+    mod own_page;
+}
+
+mod server {
+    mod command_line;
+    mod commands;
+    mod hardening;
+    mod hosts;
+    mod logs;
+    mod open_files;
+    mod openapi;
+    mod problems;
+    mod production;
+    mod proxies;
+    mod responses;
+    mod serving;
+}
+
+mod sessions {
+    mod expiry_dates;
+    pub mod freshness;
+    mod freshness_under_load;
+    mod logout_wins;
+    mod own_sessions;
+    mod records;
+    mod timeouts;
+    mod walks;
+}
+
+mod throttling {
+    mod by_account;
+    mod by_address;
+    mod fair_share;
+}

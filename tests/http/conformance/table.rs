@@ -82,7 +82,7 @@ fn every_claim_about_one_database_is_a_test() {
     assert!(names.clone().count() >= 7);
     for test in names {
         let (module, name) = test.rsplit_once("::").unwrap();
-        let file = folder.join(module).with_extension("rs");
+        let file = folder.join(module.replace("::", "/")).with_extension("rs");
         let source = fs::read_to_string(&file).unwrap_or_default();
         let test_fn = format!("#[tokio::test(flavor = \"multi_thread\")]\nasync fn {name}()");
         assert!(source.contains(&test_fn), "there is no {test}");

@@ -1,0 +1,177 @@
+//! The paywall: different posts per visitor, exactly.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    helpers::{Browser, Kind, on_both_databases},
+    news::posts::with_posts,
+};
+
+on_both_databases!(
+    fifty_at_once_open_three,
+    the_meter_counts_different_posts,
+    reads_are_kept_over_restarts_and_forgotten_after_the_window,
+    logged_in_readers_cost_no_row,
+    the_meter_can_be_set_and_turned_off,
+    visitors_are_purged_with_their_sessions,
+);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn left(browser: &Browser, path: &str) -> Value {
+    let answer = browser.get(path).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["reads_left"].clone()
+}
+
+async fn fifty_at_once_open_three(kind: Kind) {
+    let (server, paths) = with_posts(kind, &[], 51).await;
+    for round in 0..20 {
+        let visitor = server.browser();
+        // The visitor gets a cookie first, by one of the three reads.
+        assert_eq!(left(&visitor, &paths[0]).await, 2);
+        let opened = paths[..50].iter().map(|path| {
+            let (browser, path) = (visitor.clone(), path.clone());
+            tokio::spawn(async move { (browser.get(&path).await.status.as_u16(), path) })
+        });
+        let opened = join_all(opened.collect::<Vec<_>>()).await;
+        let opened: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
+        let count = |wanted| {
+            opened
+                .iter()
+                .filter(|(status, _)| *status == wanted)
+                .count()
+        };
+        assert_eq!((count(200), count(402)), (3, 47), "round {round}");
+        for (_, path) in opened.iter().filter(|(status, _)| *status == 200) {
+            assert_eq!(left(&visitor, path).await, 0, "opening one again is free");
+        }
+        let answer = visitor.get(&paths[50]).await;
+        assert_eq!(answer.code(), "free_reads_used");
+        assert_eq!(answer.json()["limit"], 3);
+        if round == 0 {
+            visitor.log_in("Author").await;
+            for path in &paths {
+                assert_eq!(
+                    left(&visitor, path).await,
+                    json!(null),
+                    "logging in opens all"
+                );
+            }
+        }
+    }
+}
+
+async fn the_meter_counts_different_posts(kind: Kind) {
+    let (server, paths) = with_posts(kind, &[], 4).await;
+    let visitor = server.browser();
+    for (path, expected) in [(0, 2), (0, 2), (1, 1), (0, 1), (2, 0), (1, 0), (2, 0)] {
+        assert_eq!(left(&visitor, &paths[path]).await, expected);
+    }
+    let answer = visitor.get(&paths[3]).await;
+    assert_eq!(answer.status, 402);
+    assert_eq!(answer.set_session(), None, "the first cookie is whole");
+    assert_eq!(visitor.get("/posts").await.status, 200, "lists are free");
+    assert_eq!(visitor.get("/posts/nonsense").await.status, 404);
+    assert_eq!(left(&visitor, &paths[0]).await, 0);
+    assert_eq!(
+        left(&server.browser(), &paths[3]).await,
+        2,
+        "each visitor has their own"
+    );
+    assert_eq!(
+        visitor.check().await.reason(),
+        "unknown_session",
+        "it logs nobody in"
+    );
+
+    // Eight at once on the same post open one.
+    let other = server.browser();
+    assert_eq!(left(&other, &paths[0]).await, 2);
+    let same = (0..8).map(|_| {
+        let (browser, path) = (other.clone(), paths[1].clone());
+        tokio::spawn(async move { left(&browser, &path).await })
+    });
+    for answer in join_all(same.collect::<Vec<_>>()).await {
+        assert_eq!(answer.unwrap(), 1);
+    }
+}
+
+async fn reads_are_kept_over_restarts_and_forgotten_after_the_window(kind: Kind) {
+    let settings = [("FREE_READS_WINDOW", "7d")];
+    let (server, paths) = with_posts(kind, &settings, 5).await;
+    let visitor = server.browser();
+    for path in &paths[..3] {
+        visitor.get(path).await;
+    }
+    let cookie = format!("session={}", visitor.session().unwrap());
+    let server = server.restart_with(&settings).await;
+    let browser = server.browser();
+    assert_eq!(browser.get_with(&paths[3], &cookie).await.status, 402);
+    assert_eq!(browser.get_with(&paths[2], &cookie).await.status, 200);
+    server.clock.advance(6 * DAY);
+    assert_eq!(browser.get_with(&paths[3], &cookie).await.status, 402);
+    server.clock.advance(2 * DAY);
+    assert_eq!(
+        browser.get_with(&paths[3], &cookie).await.json()["reads_left"],
+        2
+    );
+    assert_eq!(
+        browser.get_with(&paths[0], &cookie).await.json()["reads_left"],
+        1,
+        "a new count"
+    );
+    assert_eq!(
+        browser.get_with(&paths[0], &cookie).await.json()["reads_left"],
+        1
+    );
+}
+
+async fn logged_in_readers_cost_no_row(kind: Kind) {
+    let (server, paths) = with_posts(kind, &[], 5).await;
+    let reader = server.browser();
+    reader.log_in("Author").await;
+    for path in &paths {
+        assert_eq!(left(&reader, path).await, json!(null));
+    }
+    assert_eq!(server.database.count("free_reads").await, 0);
+}
+
+async fn the_meter_can_be_set_and_turned_off(kind: Kind) {
+    let (server, paths) = with_posts(kind, &[("FREE_READS", "unlimited")], 5).await;
+    let visitor = server.browser();
+    for path in &paths {
+        assert_eq!(left(&visitor, path).await, json!(null));
+    }
+    assert_eq!(visitor.session(), None);
+    let server = server.restart_with(&[("FREE_READS", "1")]).await;
+    let visitor = server.browser();
+    assert_eq!(left(&visitor, &paths[0]).await, 0);
+    assert_eq!(visitor.get(&paths[1]).await.json()["limit"], 1);
+    let server = server.restart_with(&[("FREE_READS", "0")]).await;
+    let visitor = server.browser();
+    assert_eq!(visitor.get(&paths[0]).await.json()["limit"], 0);
+    assert_eq!(visitor.session(), None);
+}
+
+async fn visitors_are_purged_with_their_sessions(kind: Kind) {
+    let (server, paths) = with_posts(kind, &[], 2).await;
+    let visitor = server.browser();
+    visitor.get(&paths[0]).await;
+    visitor.get(&paths[1]).await;
+    server.clock.advance(15 * DAY);
+    assert_eq!(
+        left(&visitor, &paths[0]).await,
+        2,
+        "an expired session no longer counts"
+    );
+    assert_eq!(server.database.count("free_reads").await, 3);
+    server.auth.purge_expired_sessions().await.unwrap();
+    assert_eq!(server.database.count("free_reads").await, 1);
+    // A login ends the visitor's session and its count.
+    visitor.log_in("Author").await;
+    assert_eq!(server.database.count("free_reads").await, 0);
+}

@@ -1,0 +1,86 @@
+//! A revoked session is refused after the response, however busy the server is.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+
+use crate::{
+    helpers::{Browser, Kind, Server, on_both_databases},
+    sessions::freshness::{add_ann, ask, check, log_in},
+};
+
+on_both_databases!(a_thousand_revocations_under_load);
+
+async fn a_thousand_revocations_under_load(kind: Kind) {
+    const WORKERS: usize = 8;
+    const ROUNDS: usize = 125;
+    let settings = [("SESSIONS_PER_USER", "1000"), ("PASSWORDLESS_LOGIN", "on")];
+    let server = Server::start_with(kind, &settings).await;
+    add_ann(&server).await;
+    let base = server.base.clone();
+    let browser = server.browser();
+    let lasting = log_in(&browser).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let load = (0..4).map(|_| {
+        let (done, lasting) = (done.clone(), lasting.clone());
+        let browser = Browser::new(&base);
+        tokio::spawn(async move {
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(check(&browser, &lasting).await.status, 200);
+            }
+        })
+    });
+    let load: Vec<_> = load.collect();
+    let let_in = Arc::new(AtomicUsize::new(0));
+    let workers = (0..WORKERS).map(|worker| {
+        let (base, lasting, let_in) = (base.clone(), lasting.clone(), let_in.clone());
+        tokio::spawn(async move {
+            let browser = Browser::new(&base);
+            for round in 0..ROUNDS {
+                let cookie = log_in(&browser).await;
+                let own = ask(&browser, Method::GET, "/sessions", &cookie)
+                    .await
+                    .json();
+                let sessions = own["sessions"].as_array().unwrap();
+                let current = sessions.iter().find(|own| own["current"] == true).unwrap();
+                let path = format!("/sessions/{}", current["id"].as_str().unwrap());
+                // Some are being cached while they end.
+                let readers = (0..round % 4).map(|_| {
+                    let (browser, cookie) = (browser.clone(), cookie.clone());
+                    tokio::spawn(async move { check(&browser, &cookie).await.status })
+                });
+                let readers: Vec<_> = readers.collect();
+                let answer = match worker % 2 {
+                    0 => ask(&browser, Method::DELETE, "/logout", &cookie).await,
+                    _ => ask(&browser, Method::DELETE, &path, &lasting).await,
+                };
+                assert!(answer.status.is_success(), "{answer:?}");
+                let after = (0..3).map(|_| check(&browser, &cookie));
+                for answer in join_all(after).await {
+                    if answer.status != 401 {
+                        let_in.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                for reader in readers {
+                    let status = reader.await.unwrap();
+                    assert!(status == 200 || status == 401, "{status}");
+                }
+                if check(&browser, &cookie).await.status != 401 {
+                    let_in.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    for load in load {
+        load.await.unwrap();
+    }
+    assert_eq!(let_in.load(Ordering::Relaxed), 0);
+}
