@@ -118,15 +118,25 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
         SignUps::Open => {
             format!("{curl} {post} '{{{ann},\"email\":\"ann@example.com\"}}' {api}/signup")
         }
-        SignUps::Closed => "handstamp user add Ann     # password: plain tea at dawn".to_owned(),
+        SignUps::Closed => {
+            // As this process was called, which `cargo run` does by its path.
+            let program = std::env::args().next();
+            let program = program.as_deref().unwrap_or("handstamp");
+            format!("{program} user add Ann     # password: plain tea at dawn")
+        }
     };
     let news = match config.news {
         Some(_) => format!("Just Tech News, the demo app: {curl} {api}/posts\n"),
         None => String::new(),
     };
     let page = match config.web_dir.join("index.html").exists() {
-        true => "",
-        false => " (one that says how to get yours: WEB_DIR holds none)",
+        true => String::new(),
+        false => {
+            let web_dir = std::path::absolute(&config.web_dir);
+            let web_dir = web_dir.unwrap_or_else(|_| config.web_dir.clone());
+            let web_dir = web_dir.display();
+            format!(" (one that says how to get yours: there is none in WEB_DIR, {web_dir})")
+        }
     };
     say(&format!(
         "\nTry it:\n  \
