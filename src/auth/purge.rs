@@ -57,15 +57,27 @@ pub(crate) async fn records(db: &Db, now: Timestamp) -> sqlx::Result<u64> {
 
 async fn sessions_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
     let before = now.before(KEPT_EXPIRED);
-    pace.keep(|rows| session::store::purge(db, before, rows))
-        .await
+    let remove = |rows: i64| {
+        db.write((before, rows), |&(before, rows), tx| {
+            Box::pin(session::store::purge(tx, before, rows))
+        })
+    };
+    pace.keep(remove).await
 }
 
 async fn records_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
     let before = now.before(KEPT_AUDIT_EVENTS);
-    let counts = pace.keep(|rows| throttle::store::purge(db, now, rows));
+    let counts = pace.keep(|rows| {
+        db.write((now, rows), |&(now, rows), tx| {
+            Box::pin(throttle::store::purge(tx, now, rows))
+        })
+    });
     let counts = counts.await?;
-    let events = pace.keep(|rows| audit::store::purge(db, before, rows));
+    let events = pace.keep(|rows| {
+        db.write((before, rows), |&(before, rows), tx| {
+            Box::pin(audit::store::purge(tx, before, rows))
+        })
+    });
     Ok(counts + events.await?)
 }
 

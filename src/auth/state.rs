@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     db::Db,
-    http::{BODY_LIMIT, CrossSite, Error, run_to_completion},
+    http::{BODY_LIMIT, CrossSite, Error},
 };
 
 /// Accounts, login and sessions on one database. Cheap to clone.
@@ -82,21 +82,30 @@ impl Auth {
     /// # Errors
     /// [`Error::BadCredentials`] when the account was deleted or disabled.
     pub async fn log_in(&self, session: &RequestSession, user: &User) -> Result<(), Error> {
-        let (auth, id) = (self.clone(), user.id);
-        let RequestSession { handle, client } = session.clone();
-        run_to_completion(async move {
-            let account = user::store::find_by_id(auth.db(), id).await?;
-            let account = account.ok_or(Error::BadCredentials)?;
-            let replaced = handle.replaced().await?;
-            let mut tx = auth.db().begin().await?;
-            if !user::store::note_login(&mut tx, &account, auth.now()).await? {
-                return Err(Error::BadCredentials);
-            }
-            handle
-                .log_in(tx, &account.user, &client, replaced, Action::LogIn)
-                .await
-        })
-        .await
+        let RequestSession { handle, client } = session;
+        let account = user::store::find_by_id(self.db(), user.id).await?;
+        let account = account.ok_or(Error::BadCredentials)?;
+        let login = (
+            self.clone(),
+            account,
+            client.clone(),
+            handle.replaced().await?,
+        );
+        let begun = self
+            .db()
+            .write(login, |(auth, account, client, replaced), tx| {
+                Box::pin(async move {
+                    if !user::store::note_login(tx, account, auth.now()).await? {
+                        return Err(Error::BadCredentials);
+                    }
+                    let (sessions, user) = (&auth.0.sessions, &account.user);
+                    sessions
+                        .begin(tx, user, client, replaced, Action::LogIn)
+                        .await
+                })
+            });
+        handle.keep(begun.await?);
+        Ok(())
     }
 
     /// The routes, to be nested in an app: `nest("/api/auth", auth.router())`. Everything under

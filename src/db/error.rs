@@ -33,6 +33,13 @@ pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether another transaction was in the way, so that a second try may succeed: serialization
+/// failure, deadlock.
+pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
 fn is_database_unavailable(error: &dyn DatabaseError) -> bool {
     let Some(code) = error.code() else {
         return true;

@@ -13,6 +13,7 @@ mod record_stores;
 mod sqlite;
 mod transaction;
 mod url;
+mod write;
 
 pub use connect::Db;
 pub use migrations::MigrateError;
@@ -24,4 +25,4 @@ pub(crate) use error::is_unavailable;
 pub(crate) use invalidation::{Revocable, Stamp};
 #[cfg(feature = "server")]
 pub(crate) use migrations::Migrations;
-pub(crate) use transaction::{in_tx, on_reader, on_small_reader, on_writer};
+pub(crate) use transaction::{Connection, in_tx, on_reader, on_small_reader};

@@ -1,5 +1,7 @@
 //! Checks that the database is available.
 
+#[cfg(feature = "sqlite")]
+use super::sqlite::write_nothing;
 use super::{
     connect::{Db, Pools},
     transaction::on_reader,
@@ -15,7 +17,10 @@ impl Db {
         on_reader!(self, conn => sqlx::query("select 1").execute(conn).await.map(drop))?;
         match self.pools() {
             #[cfg(feature = "sqlite")]
-            Pools::Sqlite(sqlite) => sqlite.probe().await,
+            Pools::Sqlite(sqlite) => {
+                let write = || self.write((), |(), tx| Box::pin(write_nothing(tx)));
+                sqlite.probe(write).await
+            }
             #[cfg(feature = "postgres")]
             Pools::Postgres(_) => Ok(()),
         }

@@ -4,11 +4,13 @@
 //! The texts keep to what both speak: `$1` parameters in the order of their first
 //! use, `returning`, `on conflict`, ids and times made in Rust.
 
-use sqlx::Transaction;
+use std::{fmt, mem};
+
 #[cfg(feature = "postgres")]
 use sqlx::{PgConnection, Postgres};
 #[cfg(feature = "sqlite")]
 use sqlx::{Sqlite, SqliteConnection};
+use sqlx::{Transaction, pool::PoolConnection};
 
 #[cfg(feature = "sqlite")]
 use super::sqlite::SqliteFile;
@@ -54,109 +56,162 @@ macro_rules! on_small_reader {
     };
 }
 
-/// Runs one statement that writes.
-macro_rules! on_writer {
-    ($db:expr, $conn:ident => $statement:expr) => {
-        match $db.pools() {
-            #[cfg(feature = "sqlite")]
-            $crate::db::Pools::Sqlite(pools) => {
-                let $conn = &pools.write;
-                pools.file.checked($statement)
-            }
-            #[cfg(feature = "postgres")]
-            $crate::db::Pools::Postgres(postgres) => {
-                let $conn = &postgres.pool;
-                $statement
-            }
-        }
-    };
-}
-
 /// Runs a statement of a transaction.
 macro_rules! in_tx {
     ($tx:expr, $conn:ident => $statement:expr) => {
-        match $tx {
+        match $tx.connection() {
             #[cfg(feature = "sqlite")]
-            $crate::db::Tx::Sqlite(tx, _) => {
-                let $conn = &mut **tx;
-                $statement
-            }
+            $crate::db::Connection::Sqlite($conn) => $statement,
             #[cfg(feature = "postgres")]
-            $crate::db::Tx::Postgres(tx) => {
-                let $conn = &mut **tx;
-                $statement
-            }
+            $crate::db::Connection::Postgres($conn) => $statement,
         }
     };
 }
 
-pub(crate) use {in_tx, on_reader, on_small_reader, on_writer};
+pub(crate) use {in_tx, on_reader, on_small_reader};
 
 /// A transaction that writes; rolled back unless committed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Tx {
+pub struct Tx {
+    inner: Inner,
+    effects: Effects,
+}
+
+/// Where the transaction runs.
+pub(super) enum Inner {
+    /// One that the app has begun.
     #[cfg(feature = "sqlite")]
-    #[doc(hidden)]
     Sqlite(Transaction<'static, Sqlite>, SqliteFile),
+    /// One of [`Db::write`], which ends it.
+    #[cfg(feature = "sqlite")]
+    SqliteWrite(PoolConnection<Sqlite>),
+    /// One that the app has begun.
     #[cfg(feature = "postgres")]
-    #[doc(hidden)]
     Postgres(Transaction<'static, Postgres>),
+    /// One of [`Db::write`], which ends it.
+    #[cfg(feature = "postgres")]
+    PostgresWrite(PoolConnection<Postgres>),
+}
+
+/// The connection of a transaction.
+pub(crate) enum Connection<'t> {
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'t mut SqliteConnection),
+    #[cfg(feature = "postgres")]
+    Postgres(&'t mut PgConnection),
+}
+
+/// What follows from a write beside its rows.
+#[derive(Default)]
+pub(super) struct Effects {
+    pub revoked: Vec<Revocable>,
+    pub after_commit: Vec<Box<dyn FnOnce() + Send>>,
+    is_abandoned: bool,
 }
 
 impl Tx {
+    pub(super) fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            effects: Effects::default(),
+        }
+    }
+
     /// The connection, when this is a transaction on SQLite.
     #[cfg(feature = "sqlite")]
     pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
-        match self {
-            Self::Sqlite(tx, _) => Some(&mut **tx),
+        match self.connection() {
+            Connection::Sqlite(connection) => Some(connection),
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => None,
+            Connection::Postgres(_) => None,
         }
     }
 
     /// The connection, when this is a transaction on PostgreSQL.
     #[cfg(feature = "postgres")]
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
-        match self {
+        match self.connection() {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(..) => None,
-            Self::Postgres(tx) => Some(&mut **tx),
+            Connection::Sqlite(_) => None,
+            Connection::Postgres(connection) => Some(connection),
+        }
+    }
+
+    pub(crate) fn connection(&mut self) -> Connection<'_> {
+        match &mut self.inner {
+            #[cfg(feature = "sqlite")]
+            Inner::Sqlite(tx, _) => Connection::Sqlite(tx),
+            #[cfg(feature = "sqlite")]
+            Inner::SqliteWrite(connection) => Connection::Sqlite(connection),
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(tx) => Connection::Postgres(tx),
+            #[cfg(feature = "postgres")]
+            Inner::PostgresWrite(connection) => Connection::Postgres(connection),
         }
     }
 
     /// For the few statements that differ.
     pub(crate) fn is_postgres(&self) -> bool {
-        match self {
+        match &self.inner {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(..) => false,
+            Inner::Sqlite(..) | Inner::SqliteWrite(_) => false,
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => true,
+            Inner::Postgres(_) | Inner::PostgresWrite(_) => true,
         }
     }
 
     /// Commits everything done in this transaction. Fails also where SQLite has written to a
     /// file that was deleted or replaced.
     pub async fn commit(self) -> sqlx::Result<()> {
-        match self {
+        match self.inner {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(tx, file) => file.checked(tx.commit().await),
+            Inner::Sqlite(tx, file) => file.checked(tx.commit().await),
             #[cfg(feature = "postgres")]
-            Self::Postgres(tx) => tx.commit().await,
+            Inner::Postgres(tx) => tx.commit().await,
+            // Lent to closures alone.
+            #[cfg(feature = "sqlite")]
+            Inner::SqliteWrite(_) => Err(sqlx::Error::BeginFailed),
+            #[cfg(feature = "postgres")]
+            Inner::PostgresWrite(_) => Err(sqlx::Error::BeginFailed),
         }
     }
 
-    /// Commits a transaction that ends sessions, on a task of its own: the database may have
-    /// committed when the client disconnects. What is cached of `ended` is invalidated after an
-    /// error too, as the database may have committed all the same.
-    pub(crate) async fn commit_ending(self, db: &Db, ended: Vec<Revocable>) -> sqlx::Result<()> {
-        let revocations = db.revocations().clone();
-        let done = tokio::spawn(async move {
-            let done = self.commit().await;
-            revocations.revoke(ended);
-            done
-        });
-        done.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    pub(super) fn into_inner(self) -> Inner {
+        self.inner
+    }
+}
+
+/// What a closure of [`Db::write`] can ask for.
+impl Tx {
+    /// Invalidates what is cached of these, before the result of the write is returned: after the
+    /// commit, and also when that fails, as the database may have committed all the same.
+    pub(crate) fn revoke(&mut self, ids: impl IntoIterator<Item = Revocable>) {
+        self.effects.revoked.extend(ids);
+    }
+
+    /// Does this once the write is committed.
+    pub(crate) fn after_commit(&mut self, effect: impl FnOnce() + Send + 'static) {
+        self.effects.after_commit.push(Box::new(effect));
+    }
+
+    /// Rolls back what the closure did, although it succeeds.
+    pub(crate) fn abandon(&mut self) {
+        self.effects.is_abandoned = true;
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.effects.is_abandoned
+    }
+
+    pub(super) fn take_effects(&mut self) -> Effects {
+        mem::take(&mut self.effects)
+    }
+}
+
+impl fmt::Debug for Tx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx")
+            .field("is_postgres", &self.is_postgres())
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,11 +228,11 @@ impl Db {
     /// disconnects while it waits for this, and what others then write on the connection is
     /// never committed.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
-        Ok(match self.pools() {
+        Ok(Tx::new(match self.pools() {
             #[cfg(feature = "sqlite")]
-            Pools::Sqlite(sqlite) => Tx::Sqlite(sqlite.begin().await?, sqlite.file.clone()),
+            Pools::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?, sqlite.file.clone()),
             #[cfg(feature = "postgres")]
-            Pools::Postgres(postgres) => Tx::Postgres(postgres.begin().await?),
-        })
+            Pools::Postgres(postgres) => Inner::Postgres(postgres.begin().await?),
+        }))
     }
 }

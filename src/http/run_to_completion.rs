@@ -5,7 +5,8 @@ use tracing::Instrument;
 use super::error::Error;
 
 /// Runs `work` on a task of its own: a handler is dropped at its current `await` when its client
-/// disconnects, and what it had begun would stay half done.
+/// disconnects, and an attempt that it had counted would not be taken back. A single write does
+/// not need this ([`Db::write`](crate::Db)).
 pub(crate) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {

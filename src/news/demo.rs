@@ -1,6 +1,6 @@
 //! The sample news.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     auth::{Accounts, Application, User},
     clock::{Clock, Timestamp},
-    db::Db,
+    db::{Db, Tx},
     http::Error,
 };
 
@@ -69,10 +69,16 @@ pub async fn load_demo(db: &Db, accounts: &Accounts, clock: &Clock) -> Result<Lo
         users.push(user);
         loaded.users += usize::from(is_new);
     }
-    for post in &samples.posts {
-        if add_post(db, &users, post, clock.now()).await? {
+    let users = Arc::new(users);
+    for post in samples.posts {
+        let comments = post.comments.len();
+        let add = (users.clone(), post, clock.now());
+        let added = db.write(add, |(users, post, now), tx| {
+            Box::pin(add_post(tx, users, post, *now))
+        });
+        if added.await? {
             loaded.posts += 1;
-            loaded.comments += post.comments.len();
+            loaded.comments += comments;
         }
     }
     Ok(loaded)
@@ -89,15 +95,14 @@ async fn find_or_add(accounts: &Accounts, name: String) -> Result<(User, bool), 
 
 /// Adds a post with its comments and votes; false when it is there already.
 async fn add_post(
-    db: &Db,
+    tx: &mut Tx,
     users: &[User],
     sample: &SamplePost,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let created_at = now.before(Duration::from_secs(sample.hours_ago * 60 * 60));
     let author = named(users, &sample.author)?;
-    let mut tx = db.begin().await?;
-    if posts::store::is_there(&mut tx, author, &sample.title).await? {
+    if posts::store::is_there(tx, author, &sample.title).await? {
         return Ok(false);
     }
     let post = NewPost {
@@ -108,7 +113,7 @@ async fn add_post(
         text: sample.text.as_deref(),
         created_at,
     };
-    posts::store::insert(&mut tx, &post).await?;
+    posts::store::insert(tx, &post).await?;
     for sample in &sample.comments {
         let author = named(users, &sample.author)?;
         let created_at = created_at.after(Duration::from_secs(sample.minutes_later * 60));
@@ -118,15 +123,14 @@ async fn add_post(
             author: author.username.clone(),
             created_at,
         };
-        comments::store::insert(&mut tx, post.id, author, &comment).await?;
+        comments::store::insert(tx, post.id, author, &comment).await?;
     }
     for voter in &sample.voters {
         let voter = named(users, voter)?;
-        if votes::store::insert(&mut tx, post.id, voter.id).await? {
-            votes::store::count(&mut tx, post.id, 1).await?;
+        if votes::store::insert(tx, post.id, voter.id).await? {
+            votes::store::count(tx, post.id, 1).await?;
         }
     }
-    tx.commit().await?;
     Ok(true)
 }
 

@@ -27,6 +27,7 @@ mod databases {
     mod full_disk;
     mod lost_files;
     mod lost_notifications;
+    mod writes;
 }
 
 mod library {

@@ -29,11 +29,17 @@ pub(crate) struct Credentials {
 /// Credentials that were verified, for a login yet to be committed.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    pub account: Account,
+    account: Account,
     attempt: Attempt,
-    /// Of an attempt that was counted as failed until the login is committed; none where there
-    /// was no password to guess.
+    /// Of an attempt that is counted as failed until the login is committed; none where there was
+    /// no password to guess.
     permit: Option<Permit>,
+}
+
+impl Verified {
+    pub fn user(&self) -> &User {
+        &self.account.user
+    }
 }
 
 /// An account that may be inserted.
@@ -43,16 +49,17 @@ pub(crate) struct Admitted {
     attempt: Attempt,
 }
 
-/// An account that was inserted, in a transaction yet to be committed.
+/// A change of a password that may be made.
 #[derive(Debug)]
-pub(crate) struct SignedUp {
-    pub tx: Tx,
+pub(crate) struct NewPassword {
     pub user: User,
-    used: Used,
+    session_id: Uuid,
+    old_hash: Option<String>,
+    new_hash: String,
 }
 
 impl Credentials {
-    fn db(&self) -> &Db {
+    pub fn db(&self) -> &Db {
         self.accounts.db()
     }
 
@@ -107,7 +114,8 @@ impl Credentials {
             }
         };
         if let (Some(old), Some(new)) = (&account.password_hash, verdict.rehashed) {
-            store::rehash(self.db(), account.user.id, old, &new).await?;
+            self.rehash(account.user.id, old.clone(), new.clone())
+                .await?;
             account.password_hash = Some(new);
         }
         Ok(Verified {
@@ -117,29 +125,35 @@ impl Credentials {
         })
     }
 
-    /// Begins the transaction of a login, in which the attempt no longer counts as failed. The
-    /// caller keeps the permit until it is committed.
+    /// Replaces a hash with one of the same password at a higher cost.
+    async fn rehash(&self, user_id: Uuid, old: String, new: String) -> sqlx::Result<()> {
+        let rehash = self
+            .db()
+            .write((user_id, old, new), |(user_id, old, new), tx| {
+                Box::pin(store::rehash(tx, *user_id, old, new))
+            });
+        rehash.await
+    }
+
+    /// Records a login in the transaction that begins its session; the attempt no longer counts
+    /// as failed.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] when the account was changed since it was verified.
-    pub async fn begin_login(
-        &self,
-        verified: Verified,
-    ) -> Result<(Tx, User, Option<Permit>), Error> {
+    pub async fn log_in(&self, tx: &mut Tx, verified: &Verified) -> Result<(), Error> {
         let Verified {
             account,
             attempt,
             permit,
         } = verified;
-        let mut tx = self.db().begin().await?;
-        if !store::note_login(&mut tx, &account, self.now()).await? {
+        let now = self.now();
+        if !store::note_login(tx, account, now).await? {
             return Err(Error::BadCredentials);
         }
         match permit {
-            Some(_) => attempt.succeed(&mut tx, self.now()).await?,
-            None => attempt.welcome(&mut tx, self.now()).await?,
+            Some(_) => attempt.succeed(tx, now).await,
+            None => attempt.welcome(tx, now).await,
         }
-        Ok((tx, account.user, permit))
     }
 
     /// Counts that somebody tries to sign up, then checks what they sent and hashes the password.
@@ -155,53 +169,61 @@ impl Credentials {
         attempt.check(self.db(), self.now()).await?;
         let mut tried = self.throttle.sign_up_try(client.ip);
         tried.check(self.db(), self.now()).await?;
-        if tried.count(self.db(), self.now()).await? != Used::Some {
-            self.record_sign_up_lock_out(None, client).await?;
-        }
+        self.count_sign_up_try(tried, client).await?;
         let account = self.accounts.check(application, origin(client)).await?;
         Ok(Admitted { account, attempt })
     }
 
-    /// Inserts the account and runs the app's hook, in a transaction yet to be committed.
-    pub async fn begin_sign_up(
+    async fn count_sign_up_try(&self, tried: Attempt, client: &Client) -> Result<(), Error> {
+        let lock_out = sign_up_lock_out(None, client);
+        let count = (tried, lock_out, self.now());
+        let count = self.db().write(count, |(tried, lock_out, now), tx| {
+            Box::pin(async move {
+                if tried.count_with(tx, *now).await? != Used::Some {
+                    audit::record(tx, *now, [lock_out.clone()]).await?;
+                }
+                Ok(())
+            })
+        });
+        count.await
+    }
+
+    /// Inserts the account and runs the app's hook, in the transaction that begins its session.
+    ///
+    /// # Errors
+    /// [`Error::UsernameTaken`] or [`Error::EmailTaken`], where that has happened meanwhile.
+    pub async fn sign_up(
         &self,
-        admitted: Admitted,
+        tx: &mut Tx,
+        admitted: &Admitted,
         client: &Client,
-    ) -> Result<SignedUp, Error> {
+    ) -> Result<User, Error> {
         let Admitted { account, attempt } = admitted;
-        let (mut tx, user) = self.accounts.begin_with(&account).await?;
-        store::note_first_login(&mut tx, user.id).await?;
-        let used = attempt.count_with(&mut tx, self.now()).await?;
+        let now = self.now();
+        let user = self.accounts.insert(tx, account, now, Some(now)).await?;
+        let used = attempt.count_with(tx, now).await?;
         let known = self.throttle.log_in(&user.username, client.ip);
-        known.welcome(&mut tx, self.now()).await?;
-        self.hooks.on_sign_up(&mut tx, &user).await?;
-        Ok(SignedUp { tx, user, used })
+        known.welcome(tx, now).await?;
+        self.hooks.on_sign_up(tx, &user).await?;
+        if used != Used::Some {
+            // Of the address, which can make no more accounts for now.
+            audit::record(tx, now, [sign_up_lock_out(Some(user.id), client)]).await?;
+        }
+        Ok(user)
     }
 
-    /// Records that the address of a new user can make no more accounts for now. The account is
-    /// committed, whatever becomes of the event.
-    pub async fn record_sign_up(&self, user: &User, used: Used, client: &Client) {
-        if used == Used::Some {
-            return;
-        }
-        if let Err(error) = self.record_sign_up_lock_out(Some(user.id), client).await {
-            tracing::warn!(%error, "could not record a lockout");
-        }
-    }
-
-    /// Changes the password of the user of a session after verifying the current one, in a
-    /// transaction yet to be committed; their other sessions end in it, with the event.
+    /// Verifies the current password of the user of a session, and hashes the new one.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] when `current` is not the current password;
     /// [`Error::Invalid`] when `new` is too easily guessed.
-    pub async fn change_password<'a>(
+    pub async fn admit_password(
         &self,
-        user: &User,
+        user: User,
         session_id: Uuid,
-        client: &'a Client,
+        client: &Client,
         (current, new): (String, String),
-    ) -> Result<(Tx, Event<'a>), Error> {
+    ) -> Result<NewPassword, Error> {
         // A thief with a stolen session gets no more guesses than anybody else.
         let mut attempt = self.throttle.password_change(session_id);
         attempt.check(self.db(), self.now()).await?;
@@ -216,29 +238,54 @@ impl Credentials {
             return Err(Error::BadCredentials);
         }
         // Right, whatever becomes of the new one; and nobody waits while that is checked.
-        let mut tx = self.db().begin().await?;
-        attempt.succeed(&mut tx, self.now()).await?;
-        tx.commit().await?;
+        let succeed = self
+            .db()
+            .write((attempt, self.now()), |(attempt, now), tx| {
+                Box::pin(attempt.succeed(tx, *now))
+            });
+        succeed.await?;
         drop(verdict.permit);
 
         let origin = origin(client);
         self.accounts
-            .check_new_password(user, "new_password", &new, origin)
+            .check_new_password(&user, "new_password", &new, origin)
             .await?;
         let passwords = self.accounts.passwords();
         let permit = passwords.permit(origin).await?;
         let (new_hash, _permit) = passwords.hash(permit, new).await?;
+        Ok(NewPassword {
+            user,
+            session_id,
+            old_hash,
+            new_hash,
+        })
+    }
 
-        let mut tx = self.db().begin().await?;
-        if !store::change_password(&mut tx, user.id, old_hash.as_deref(), &new_hash).await? {
+    /// Changes a password, in the transaction that renews the session; the user's others end in
+    /// it. Returns the event.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] when the password was changed since it was verified.
+    pub async fn change_password(
+        &self,
+        tx: &mut Tx,
+        password: &NewPassword,
+        client: &Client,
+    ) -> Result<Event, Error> {
+        let NewPassword {
+            user,
+            session_id,
+            old_hash,
+            new_hash,
+        } = password;
+        if !store::change_password(tx, user.id, old_hash.as_deref(), new_hash).await? {
             return Err(Error::BadCredentials);
         }
-        forget_log_ins(&mut tx, &user.username).await?;
+        forget_log_ins(tx, &user.username).await?;
         let known = self.throttle.log_in(&user.username, client.ip);
-        known.welcome(&mut tx, self.now()).await?;
-        session::store::delete_others(&mut tx, user.id, Some(session_id)).await?;
-        let event = Event::new(Action::ChangePassword, user.id, Some(client));
-        Ok((tx, event))
+        known.welcome(tx, self.now()).await?;
+        session::store::delete_others(tx, user.id, Some(*session_id)).await?;
+        Ok(Event::new(Action::ChangePassword, user.id, Some(client)))
     }
 
     /// Verifies a password once the permit has come, and counts the attempt as failed until it
@@ -263,38 +310,24 @@ impl Credentials {
     }
 
     /// Records that an attempt failed, and whether it was the last one for now.
-    async fn record_failure(&self, failed: Event<'_>, used: Used) -> Result<(), Error> {
+    async fn record_failure(&self, failed: Event, used: Used) -> Result<(), Error> {
         let lock_out = match used {
             Used::Some => None,
             Used::LastOfAccount => Some(failed.as_lock_out(Reason::AccountLimit)),
             Used::LastOfAddress => Some(failed.as_lock_out(Reason::AddressLimit)),
         };
-        let events: Vec<Event<'_>> = [Some(failed), lock_out].into_iter().flatten().collect();
-        self.record(&events).await
-    }
-
-    /// Records that an address can make no more accounts for now; the user is the last who did.
-    async fn record_sign_up_lock_out(
-        &self,
-        user_id: Option<Uuid>,
-        client: &Client,
-    ) -> Result<(), Error> {
-        let sign_up = Event::failure(Action::SignUp, Reason::AddressLimit, user_id, client);
-        self.record(&[sign_up.as_lock_out(Reason::AddressLimit)])
-            .await
-    }
-
-    async fn record(&self, events: &[Event<'_>]) -> Result<(), Error> {
-        let tx = self.db().begin().await?;
-        Ok(audit::commit(self.db(), tx, self.now(), events, Vec::new()).await?)
+        let events: Vec<Event> = [Some(failed), lock_out].into_iter().flatten().collect();
+        let record = self.db().write((events, self.now()), |(events, now), tx| {
+            Box::pin(audit::record(tx, *now, events.iter().cloned()))
+        });
+        Ok(record.await?)
     }
 }
 
-impl SignedUp {
-    /// The transaction, the user, and what the sign-up has used up.
-    pub fn into_parts(self) -> (Tx, User, Used) {
-        (self.tx, self.user, self.used)
-    }
+/// An address can make no more accounts for now; the user is the last who did.
+fn sign_up_lock_out(user_id: Option<Uuid>, client: &Client) -> Event {
+    Event::failure(Action::SignUp, Reason::AddressLimit, user_id, client)
+        .as_lock_out(Reason::AddressLimit)
 }
 
 /// Why no password opens this account, if so.

@@ -1,6 +1,7 @@
 //! What sign-up and an operator do to accounts.
 
 mod application;
+mod changes;
 pub(crate) mod credentials;
 pub(crate) mod hooks;
 
@@ -11,10 +12,8 @@ use uuid::Uuid;
 use super::{
     audit::{self, Action, AuditEvent, Event},
     password::{Origin, Passwords},
-    session,
-    throttle::forget_log_ins,
     user::{
-        self, Account, AccountState, NewAccount, Taken, User,
+        self, Account, NewAccount, Taken, User,
         email::Email,
         username::{Username, UsernameError},
     },
@@ -22,7 +21,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     db::{Db, Tx},
-    http::{Client, Error, FieldErrors},
+    http::{Error, FieldErrors},
 };
 
 /// The accounts of one database. Cheap to clone.
@@ -144,23 +143,37 @@ impl Accounts {
     pub async fn add(&self, application: Application) -> Result<User, Error> {
         let username = Username::parse(&application.username);
         let account = self.check_with(username, application, None).await?;
-        let (tx, user) = self.begin_with(&account).await?;
-        let event = Event::new(Action::SignUp, user.id, None);
-        audit::commit(&self.db, tx, self.clock.now(), &[event], Vec::new()).await?;
-        Ok(user)
+        let add = (self.clone(), account);
+        let added = self.db.write(add, |(accounts, account), tx| {
+            Box::pin(async move {
+                let user = accounts.insert(tx, account, accounts.now(), None).await?;
+                let event = Event::new(Action::SignUp, user.id, None);
+                audit::record(tx, accounts.now(), [event]).await?;
+                Ok::<_, Error>(user)
+            })
+        });
+        added.await
     }
 
-    /// Makes the account in a transaction yet to be committed.
-    pub(crate) async fn begin_with(&self, account: &NewAccount) -> Result<(Tx, User), Error> {
-        let mut tx = self.db.begin().await?;
-        if let Some(user) = user::store::insert(&mut tx, account, self.clock.now()).await? {
-            return Ok((tx, user));
+    /// Inserts the account, with the time of its first login.
+    ///
+    /// # Errors
+    /// [`Error::UsernameTaken`] or [`Error::EmailTaken`].
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut Tx,
+        account: &NewAccount,
+        now: Timestamp,
+        last_login_at: Option<Timestamp>,
+    ) -> Result<User, Error> {
+        if let Some(user) = user::store::insert(tx, account, now, last_login_at).await? {
+            return Ok(user);
         }
-        drop(tx);
-        let refused = self
-            .refuse_taken(&account.username, account.email.as_ref())
-            .await;
-        Err(refused.err().unwrap_or(Error::UsernameTaken))
+        let (username, email) = (&account.username, account.email.as_ref());
+        match user::store::find_taken_in_tx(tx, username, email).await? {
+            Some(Taken::Email) => Err(Error::EmailTaken),
+            Some(Taken::Username) | None => Err(Error::UsernameTaken),
+        }
     }
 
     async fn refuse_taken(&self, username: &Username, email: Option<&Email>) -> Result<(), Error> {
@@ -207,21 +220,6 @@ impl Accounts {
         Ok(user::store::list(&self.db, after, limit).await?)
     }
 
-    /// Disables or enables an account. While it is disabled its sessions count as those of a user
-    /// who is gone; they are removed for good when it is enabled again.
-    pub async fn set_state(&self, user: &User, state: AccountState) -> Result<(), Error> {
-        let mut tx = self.db.begin().await?;
-        user::store::set_state(&mut tx, user.id, state, self.clock.now()).await?;
-        if state == AccountState::Enabled {
-            session::store::delete_others(&mut tx, user.id, None).await?;
-        }
-        let action = match state {
-            AccountState::Enabled => Action::EnableAccount,
-            AccountState::Disabled => Action::DisableAccount,
-        };
-        self.commit_for(tx, user.id, action, None).await
-    }
-
     /// Up to `limit` audit events since `since`, oldest first, from the one after the id
     /// `after`; those of one user alone if there is one.
     ///
@@ -236,115 +234,6 @@ impl Accounts {
     ) -> Result<Vec<AuditEvent>, Error> {
         let user_id = user.map(|user| user.id);
         Ok(audit::store::list(&self.db, user_id, since, after, limit).await?)
-    }
-
-    /// Commits what changes a user, and invalidates every session of theirs.
-    async fn commit_for(
-        &self,
-        tx: Tx,
-        user_id: Uuid,
-        action: Action,
-        client: Option<&Client>,
-    ) -> Result<(), Error> {
-        let event = Event::new(action, user_id, client);
-        let ended = vec![user_id.into()];
-        Ok(audit::commit(&self.db, tx, self.clock.now(), &[event], ended).await?)
-    }
-
-    /// Ends every session of a user but `kept`; without a client, an operator does.
-    pub(crate) async fn end_sessions(
-        &self,
-        user_id: Uuid,
-        kept: Option<Uuid>,
-        client: Option<&Client>,
-    ) -> Result<(), Error> {
-        let mut tx = self.db.begin().await?;
-        user::store::lock(&mut tx, user_id).await?;
-        let ended = session::store::delete_others(&mut tx, user_id, kept).await?;
-        if ended == 0 && client.is_some() {
-            // Another server may have ended them just now.
-            self.db.revocations().revoke([user_id.into()]);
-            return Ok(());
-        }
-        self.commit_for(tx, user_id, Action::EndSessions, client)
-            .await
-    }
-
-    /// Ends every session of a user.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
-        self.end_sessions(user.id, None, None).await
-    }
-
-    /// Sets a password, whatever it was, and ends every session of its user.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the password is too easily guessed.
-    pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
-        self.check_new_password(user, "password", &password, None)
-            .await?;
-        let hash = self.hash(password, None).await?;
-        let mut tx = self.db.begin().await?;
-        user::store::set_password(&mut tx, user.id, &hash).await?;
-        forget_log_ins(&mut tx, &user.username).await?;
-        session::store::delete_others(&mut tx, user.id, None).await?;
-        self.commit_for(tx, user.id, Action::ChangePassword, None)
-            .await
-    }
-
-    /// Changes a username; sessions go on.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when it is not a username, [`Error::UsernameTaken`], and
-    /// [`Error::NotFound`] when the account was deleted.
-    pub async fn change_username(&self, user: &User, username: &str) -> Result<User, Error> {
-        let username = Username::parse(username)
-            .map_err(|what| Error::invalid("username", what.to_string()))?;
-        let mut tx = self.db.begin().await?;
-        let changed = user::store::change_username(&mut tx, user.id, &username).await;
-        let changed = changed
-            .map_err(|error| taken(error, Error::UsernameTaken))?
-            .ok_or(Error::NotFound)?;
-        session::rename_user(&mut tx, &changed).await?;
-        self.commit_for(tx, user.id, Action::ChangeUsername, None)
-            .await?;
-        Ok(changed)
-    }
-
-    /// Changes an e-mail address, or takes it away; sessions go on.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when it is not an address, [`Error::EmailTaken`], and
-    /// [`Error::NotFound`] when the account was deleted.
-    pub async fn change_email(&self, user: &User, email: Option<&str>) -> Result<User, Error> {
-        let email = email.map(str::parse::<Email>).transpose();
-        let email = email.map_err(|what| Error::invalid("email", what.to_string()))?;
-        let mut tx = self.db.begin().await?;
-        let changed = user::store::change_email(&mut tx, user.id, email.as_ref()).await;
-        let changed = changed
-            .map_err(|error| taken(error, Error::EmailTaken))?
-            .ok_or(Error::NotFound)?;
-        self.commit_for(tx, user.id, Action::ChangeEmail, None)
-            .await?;
-        Ok(changed)
-    }
-
-    /// Deletes an account and ends its sessions, on every node; its name and address are free
-    /// again. Rows of yours that refer to it must allow for that (`on delete cascade`, say).
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when it was deleted already.
-    pub async fn delete(&self, user: &User) -> Result<(), Error> {
-        let mut tx = self.db.begin().await?;
-        if !user::store::delete(&mut tx, user.id).await? {
-            return Err(Error::NotFound);
-        }
-        forget_log_ins(&mut tx, &user.username).await?;
-        session::store::delete_others(&mut tx, user.id, None).await?;
-        self.commit_for(tx, user.id, Action::DeleteAccount, None)
-            .await
     }
 
     /// Refuses a password that is too easily guessed by somebody who knows its user; `field` is
@@ -369,14 +258,6 @@ impl Accounts {
         let permit = self.passwords.permit(origin).await?;
         Ok(self.passwords.hash(permit, password).await?.0)
     }
-}
-
-/// The error of a change that is refused because somebody has the name or address.
-fn taken(error: sqlx::Error, taken: Error) -> Error {
-    let is_taken = error
-        .as_database_error()
-        .is_some_and(|error| error.is_unique_violation());
-    if is_taken { taken } else { error.into() }
 }
 
 fn note(errors: &mut FieldErrors, field: &str, what: impl ToString) {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    db::{Db, Revocable, Tx},
+    db::Tx,
     http::{Client, without_span},
 };
 
@@ -78,46 +78,47 @@ impl Reason {
 }
 
 /// An event to record.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Event<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
     action: Action,
     failure: Option<Reason>,
     user_id: Option<Uuid>,
-    client: Option<&'a Client>,
+    ip: Option<String>,
+    request_id: Option<String>,
 }
 
-impl<'a> Event<'a> {
+impl Event {
     /// A user's action; without a client, an operator's.
-    pub fn new(action: Action, user_id: Uuid, client: Option<&'a Client>) -> Self {
-        Self {
-            action,
-            failure: None,
-            user_id: Some(user_id),
-            client,
-        }
+    pub fn new(action: Action, user_id: Uuid, client: Option<&Client>) -> Self {
+        Self::of(action, None, Some(user_id), client)
     }
 
     /// A failed attempt. An unknown name is not recorded, as it may be a password.
-    pub fn failure(
+    pub fn failure(action: Action, reason: Reason, user_id: Option<Uuid>, client: &Client) -> Self {
+        Self::of(action, Some(reason), user_id, Some(client))
+    }
+
+    fn of(
         action: Action,
-        reason: Reason,
+        failure: Option<Reason>,
         user_id: Option<Uuid>,
-        client: &'a Client,
+        client: Option<&Client>,
     ) -> Self {
         Self {
             action,
-            failure: Some(reason),
+            failure,
             user_id,
-            client: Some(client),
+            ip: client.and_then(|client| Some(client.ip?.to_string())),
+            request_id: client.and_then(|client| client.request_id.clone()),
         }
     }
 
     /// The lockout that this failure has caused.
-    pub fn as_lock_out(self, limit: Reason) -> Self {
+    pub fn as_lock_out(&self, limit: Reason) -> Self {
         Self {
             action: Action::LockOut,
             failure: Some(limit),
-            ..self
+            ..self.clone()
         }
     }
 
@@ -128,42 +129,32 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn ip(&self) -> Option<String> {
-        let ip = self.client.and_then(|client| client.ip);
-        ip.map(|ip| ip.to_string())
-    }
-
-    fn request_id(&self) -> Option<&str> {
-        self.client.and_then(|client| client.request_id.as_deref())
-    }
-
     /// Logs the event once it is committed. Fields are escaped, so it is always one line.
-    pub fn log(&self) {
+    fn log(&self) {
         tracing::info!(
             target: "handstamp::audit",
             event = self.action.as_str(),
             outcome = self.outcome(),
             reason = self.failure.map(Reason::as_str),
             user_id = self.user_id.map(tracing::field::display),
-            ip = self.ip(),
-            request_id = without_span(|| self.request_id()),
+            ip = self.ip,
+            request_id = without_span(|| self.request_id.as_deref()),
             "audit"
         );
     }
 }
 
-/// Commits a transaction together with its events, then invalidates the cached sessions of
-/// `ended`.
-pub(crate) async fn commit(
-    db: &Db,
-    mut tx: Tx,
+/// Records events in the transaction of the change that they describe; they are logged once it is
+/// committed.
+pub(crate) async fn record(
+    tx: &mut Tx,
     now: Timestamp,
-    events: &[Event<'_>],
-    ended: Vec<Revocable>,
+    events: impl IntoIterator<Item = Event>,
 ) -> sqlx::Result<()> {
-    store::insert(&mut tx, now, events).await?;
-    tx.commit_ending(db, ended).await?;
-    events.iter().for_each(Event::log);
+    for event in events {
+        store::insert(tx, now, &event).await?;
+        tx.after_commit(move || event.log());
+    }
     Ok(())
 }
 

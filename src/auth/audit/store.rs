@@ -5,30 +5,27 @@ use uuid::Uuid;
 use super::{AuditEvent, Event, Reason};
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_writer},
+    db::{Db, Tx, in_tx, on_reader},
 };
 
-/// Inserts events into the transaction of the change that they describe.
-pub(super) async fn insert(tx: &mut Tx, now: Timestamp, events: &[Event<'_>]) -> sqlx::Result<()> {
-    for event in events {
-        in_tx!(tx, conn => sqlx::query(
-            "insert into audit_events
-                 (id, happened_at, event, outcome, reason, user_id, ip, request_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(now.new_id())
-        .bind(now)
-        .bind(event.action.as_str())
-        .bind(event.outcome())
-        .bind(event.failure.map(Reason::as_str))
-        .bind(event.user_id)
-        .bind(event.ip())
-        .bind(event.request_id())
-        .execute(conn)
-        .await
-        .map(drop))?;
-    }
-    Ok(())
+/// Inserts an event.
+pub(super) async fn insert(tx: &mut Tx, now: Timestamp, event: &Event) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "insert into audit_events
+             (id, happened_at, event, outcome, reason, user_id, ip, request_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(now.new_id())
+    .bind(now)
+    .bind(event.action.as_str())
+    .bind(event.outcome())
+    .bind(event.failure.map(Reason::as_str))
+    .bind(event.user_id)
+    .bind(event.ip.as_deref())
+    .bind(event.request_id.as_deref())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Up to `limit` events since `since`, oldest first, from the one after `after`; those of
@@ -70,8 +67,8 @@ pub(crate) async fn list(
 }
 
 /// Removes up to `limit` events from before `before`; returns how many.
-pub(crate) async fn purge(db: &Db, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
-    on_writer!(db, conn => sqlx::query(
+pub(crate) async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    in_tx!(tx, conn => sqlx::query(
         "delete from audit_events where id in
              (select id from audit_events where happened_at < $1
               order by happened_at limit $2)",

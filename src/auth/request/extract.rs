@@ -7,7 +7,7 @@ use axum::{
 
 use super::SessionHandle;
 use crate::auth::user::User;
-use crate::http::{Client, Error, run_to_completion};
+use crate::http::{Client, Error};
 
 /// Who is logged in. As an argument it gives visitors 401 with the reason; as
 /// `Option<CurrentUser>` it is none for them. While the database does not respond, both give 503:
@@ -50,8 +50,7 @@ impl RequestSession {
     /// # Errors
     /// When the database is not available.
     pub async fn log_out(&self) -> Result<(), Error> {
-        let (handle, client) = (self.handle.clone(), self.client.clone());
-        run_to_completion(async move { handle.log_out(&client).await }).await
+        self.handle.log_out(&self.client).await
     }
 }
 

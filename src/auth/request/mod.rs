@@ -29,7 +29,7 @@ use self::{
     unauthorized::{Circumstances, Unauthorized},
 };
 use crate::auth::{
-    audit::{Action, Event},
+    audit::Event,
     cookie::{NoSession, keys::Verified, token::SessionToken},
     session::{
         Replaced, Sessions,
@@ -226,8 +226,8 @@ impl SessionHandle {
         Ok(public_id)
     }
 
-    /// The sessions that a login is about to replace. To be called before the transaction of
-    /// the login begins: SQLite has one connection for writing, and this may write.
+    /// The sessions that a login is about to replace. To be called before its write, which others
+    /// may wait for.
     pub async fn replaced(&self) -> Result<Replaced, Error> {
         let current = self.find().await?.ok();
         Ok(Replaced {
@@ -237,40 +237,29 @@ impl SessionHandle {
         })
     }
 
-    /// Logs `user` in on a new session and commits `tx`, the transaction that verified them.
-    pub async fn log_in(
-        &self,
-        tx: Tx,
-        user: &User,
-        client: &Client,
-        replaced: Replaced,
-        action: Action,
-    ) -> Result<(), Error> {
-        let token = self.sessions().begin(tx, user, client, replaced, action);
-        self.keep(token.await?);
-        Ok(())
-    }
-
-    /// Gives the session a new secret id and commits `tx`, which has ended the other sessions
-    /// of `user_id` because of `event`.
+    /// Gives the session a new secret id, in the transaction that has ended the other sessions of
+    /// `user_id` because of `event`. The new one is to be [kept](Self::keep) once it is committed.
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`] when the session has ended meanwhile; nothing is committed.
-    pub async fn renew(&self, tx: Tx, user_id: Uuid, event: Event<'_>) -> Result<(), Error> {
+    /// [`Error::NotLoggedIn`] when the session has ended meanwhile.
+    pub async fn renew(
+        &self,
+        tx: &mut Tx,
+        user_id: Uuid,
+        event: Event,
+    ) -> Result<SessionToken, Error> {
         let lookup = self.lookup();
         let token = lookup.token().ok_or_else(|| self.unknown_session())?;
         let renewed = self
             .sessions()
             .renew(tx, token, lookup.found(), user_id, event);
-        let renewed = renewed.await?.ok_or_else(|| self.unknown_session())?;
-        self.keep(renewed);
-        Ok(())
+        renewed.await?.ok_or_else(|| self.unknown_session())
     }
 
     /// Ends the session: once this returns, no copy of its cookie is good for anything.
     pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
-        let ids = self.named_ids();
-        self.sessions().end(&ids, Some(client)).await?;
+        let client = Some(client.clone());
+        self.sessions().end(self.named_ids(), client).await?;
         self.forget();
         Ok(())
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tower_sessions::{
     SessionStore,
     session::{Id, Record},
-    session_store::{Error, Result},
+    session_store::{Error, Result as StoreResult},
 };
 
 use super::lookup::Lookup;
@@ -21,7 +21,7 @@ use crate::auth::{
         store,
     },
 };
-use crate::http;
+use crate::{db::Tx, http};
 
 /// The upstream store would revive an ended session (its `save` is an upsert) and lose what another
 /// request wrote (the last whole record wins); this one does neither.
@@ -67,44 +67,61 @@ impl RecordStore {
     }
 }
 
+/// What a request has changed of the values of its session.
+#[derive(Debug)]
+struct Merge {
+    /// The values as the request has loaded them, if it has.
+    loaded: Option<Data>,
+    written: Record,
+    /// Stands in for a row that is corrupt.
+    repaired: Record,
+}
+
+impl Merge {
+    /// Merges the changes into the row; false when the session has ended.
+    async fn into_row(&self, tx: &mut Tx) -> Result<bool, http::Error> {
+        let Some(data) = store::lock_data(tx, self.written.id).await? else {
+            return Ok(false);
+        };
+        let mut current = record::decode(&data).unwrap_or_else(|_| self.repaired.clone());
+        // A handler that clears without loading clears everything.
+        let loaded = self.loaded.as_ref().unwrap_or(&current.data).clone();
+        record::merge(&loaded, &self.written.data, &mut current.data);
+        current.id = self.written.id;
+        let encoded = record::encode_to_store(&current, data.len())?;
+        store::update_data(tx, current.id, &encoded).await?;
+        Ok(true)
+    }
+}
+
 #[async_trait]
 impl SessionStore for RecordStore {
     /// Adds a visitor's session: its row has no user, so it logs nobody in.
-    async fn create(&self, record: &mut Record) -> Result<()> {
+    async fn create(&self, record: &mut Record) -> StoreResult<()> {
         let token = self.sessions.begin_for_visitor(record).await;
         *self.lock_created() = Some(token.map_err(store_error)?);
         Ok(())
     }
 
     /// Writes this request's changes, if the session is live and its values fit.
-    async fn save(&self, record: &Record) -> Result<()> {
-        let mut tx = self.sessions.db().begin().await.map_err(backend)?;
-        let Some(data) = store::lock_data(&mut tx, record.id)
-            .await
-            .map_err(backend)?
-        else {
-            return Ok(());
+    async fn save(&self, record: &Record) -> StoreResult<()> {
+        let merge = Merge {
+            loaded: self.lock_loaded().clone(),
+            written: record.clone(),
+            repaired: self.repaired(record.id),
         };
-        let old_length = data.len();
-        let mut current = record::decode(&data).unwrap_or_else(|_| self.repaired(record.id));
-        {
-            let loaded = self.lock_loaded();
-            // A handler that clears without loading clears everything.
-            let seen = loaded.as_ref().unwrap_or(&current.data).clone();
-            record::merge(&seen, &record.data, &mut current.data);
+        let merged = self
+            .sessions
+            .db()
+            .write(merge, |merge, tx| Box::pin(merge.into_row(tx)));
+        if merged.await.map_err(store_error)? {
+            *self.lock_loaded() = Some(record.data.clone());
         }
-        current.id = record.id;
-        let data = record::encode_to_store(&current, old_length).map_err(store_error)?;
-        store::update_data(&mut tx, record.id, &data)
-            .await
-            .map_err(backend)?;
-        tx.commit().await.map_err(backend)?;
-        *self.lock_loaded() = Some(record.data.clone());
         Ok(())
     }
 
     /// The values of a live session.
-    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+    async fn load(&self, id: &Id) -> StoreResult<Option<Record>> {
         if self
             .lookup
             .find(&self.sessions)
@@ -125,8 +142,8 @@ impl SessionStore for RecordStore {
         }))
     }
 
-    async fn delete(&self, id: &Id) -> Result<()> {
-        self.sessions.end(&[*id], None).await.map_err(backend)
+    async fn delete(&self, id: &Id) -> StoreResult<()> {
+        self.sessions.end(vec![*id], None).await.map_err(backend)
     }
 }
 

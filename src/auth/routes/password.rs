@@ -75,14 +75,26 @@ pub(super) async fn change_password(
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<StatusCode, Error> {
     body.check()?;
+    // An attempt that was counted as failed is to be taken back, also when its client disconnects
+    // while the password is verified.
     run_to_completion(async move {
         let RequestSession { handle, client } = session;
         let (user, session_id) = handle.user().await?;
         let passwords = (body.current_password, body.new_password);
-        let (tx, event) = credentials
-            .change_password(&user, session_id, &client, passwords)
+        let password = credentials
+            .admit_password(user, session_id, &client, passwords)
             .await?;
-        handle.renew(tx, user.id, event).await?;
+        let change = (credentials.clone(), handle.clone(), password, client);
+        let changed =
+            credentials
+                .db()
+                .write(change, |(credentials, handle, password, client), tx| {
+                    Box::pin(async move {
+                        let event = credentials.change_password(tx, password, client).await?;
+                        handle.renew(tx, password.user.id, event).await
+                    })
+                });
+        handle.keep(changed.await?);
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -13,7 +13,6 @@ use crate::{
     http::{
         Error, OneId, PathIds,
         problem_responses::{NotFound, NotLoggedIn},
-        run_to_completion,
     },
 };
 
@@ -52,16 +51,13 @@ pub(super) async fn end_session(
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
     let (user, current) = handle.user().await?;
-    run_to_completion(async move {
-        if !handle.sessions().end_one(user.id, id, &client).await? {
-            return Err(Error::NotFound);
-        }
-        if id == current {
-            handle.forget();
-        }
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    if !handle.sessions().end_one(user.id, id, &client).await? {
+        return Err(Error::NotFound);
+    }
+    if id == current {
+        handle.forget();
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// End every other session of the caller
@@ -75,11 +71,8 @@ pub(super) async fn end_other_sessions(
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
     let (user, current) = handle.user().await?;
-    run_to_completion(async move {
-        accounts
-            .end_sessions(user.id, Some(current), Some(&client))
-            .await
-    })
-    .await?;
+    accounts
+        .end_sessions(user.id, Some(current), Some(&client))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,7 +16,6 @@ use crate::{
     http::{
         Error, JsonBody, Problem,
         problem_responses::{Busy, TooManyAttempts},
-        run_to_completion,
     },
 };
 
@@ -66,22 +65,29 @@ pub(super) async fn sign_up(
     session: RequestSession,
     JsonBody(body): JsonBody<SignUp>,
 ) -> Result<(StatusCode, Json<User>), Error> {
-    run_to_completion(async move {
-        let RequestSession { handle, client } = session;
-        let application = Application::new(body.username)
-            .email(Some(body.email))
-            .password(Some(body.password));
-        let admitted = credentials.admit(application, &client).await?;
-        let replaced = handle.replaced().await?.cleared();
-        let signed_up = credentials.begin_sign_up(admitted, &client).await?;
-        let (tx, user, used) = signed_up.into_parts();
-        handle
-            .log_in(tx, &user, &client, replaced, Action::SignUp)
-            .await?;
-        credentials.record_sign_up(&user, used, &client).await;
-        Ok((StatusCode::CREATED, Json(user)))
-    })
-    .await
+    let RequestSession { handle, client } = session;
+    let application = Application::new(body.username)
+        .email(Some(body.email))
+        .password(Some(body.password));
+    let admitted = credentials.admit(application, &client).await?;
+    let replaced = handle.replaced().await?.cleared();
+    let sessions = handle.sessions().clone();
+    let sign_up = (credentials.clone(), sessions, admitted, client, replaced);
+    let begun = credentials.db().write(
+        sign_up,
+        |(credentials, sessions, admitted, client, replaced), tx| {
+            Box::pin(async move {
+                let user = credentials.sign_up(tx, admitted, client).await?;
+                let begun = sessions
+                    .begin(tx, &user, client, replaced, Action::SignUp)
+                    .await;
+                Ok::<_, Error>((user, begun?))
+            })
+        },
+    );
+    let (user, token) = begun.await?;
+    handle.keep(token);
+    Ok((StatusCode::CREATED, Json(user)))
 }
 
 /// Nobody can sign up here

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,7 +10,10 @@ use tokio::sync::mpsc;
 use tower_sessions::session::Id;
 
 use super::{live::LiveSession, store, timeouts::Timeouts};
-use crate::{clock::Timestamp, db::Db};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx},
+};
 
 /// The queue's length; when it is full, the session's next use tries again.
 const WAITING: usize = 16 * 1024;
@@ -79,42 +83,34 @@ impl Touches {
     }
 }
 
-/// Writes in batches: a transaction for each would be an fsync for each.
+/// Writes in batches: a task and a savepoint for each would cost more than its one statement.
 async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>, waiting: Waiting) {
-    let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, db.batch_size()).await > 0 {
-        match write(&db, timeouts, &batch).await {
-            Ok(untouched) => {
-                let ids = untouched.iter().map(|session| session.id.into());
-                db.revocations().revoke(ids);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the use of a session could not be recorded");
-                batch.iter().for_each(Touch::undo);
-            }
+    let mut queued = Vec::new();
+    while queue.recv_many(&mut queued, db.batch_size()).await > 0 {
+        let touches = Arc::new(mem::take(&mut queued));
+        let batch = (touches.clone(), timeouts);
+        let written = db.write(batch, |(touches, timeouts), tx| {
+            Box::pin(write(tx, touches, *timeouts))
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%error, "the use of a session could not be recorded");
+            touches.iter().for_each(Touch::undo);
         }
-        batch.drain(..).for_each(|touch| waiting.remove(&touch));
+        touches.iter().for_each(|touch| waiting.remove(touch));
     }
 }
 
-/// Writes a batch; returns the sessions that are not as they are cached: ended, or used elsewhere
-/// since.
-async fn write(
-    db: &Db,
-    timeouts: Timeouts,
-    batch: &[Touch],
-) -> sqlx::Result<Vec<Arc<LiveSession>>> {
-    let mut untouched = Vec::new();
-    let mut tx = db.begin().await?;
-    for Touch { session, at, last } in batch {
+/// Writes a batch, and revokes the sessions that are not as they are cached: ended, or used
+/// elsewhere since.
+async fn write(tx: &mut Tx, touches: &[Touch], timeouts: Timeouts) -> sqlx::Result<()> {
+    for Touch { session, at, last } in touches {
         let (expires_at, due) = (session.expires_at(timeouts), timeouts.touch_due(*at));
         // The second use of a visitor's session does not wait until one is due.
         let due = due.max(*last);
         let ids = (session.public_id, session.id);
-        if !store::touch(&mut tx, ids, *at, expires_at, due).await? {
-            untouched.push(session.clone());
+        if !store::touch(tx, ids, *at, expires_at, due).await? {
+            tx.revoke([session.id.into()]);
         }
     }
-    tx.commit().await?;
-    Ok(untouched)
+    Ok(())
 }

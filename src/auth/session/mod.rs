@@ -1,6 +1,7 @@
 //! Finds, begins, renews and ends sessions, in the database and in the cache.
 
 mod activity;
+mod begin;
 pub(crate) mod cache;
 pub(crate) mod live;
 mod reader;
@@ -20,8 +21,8 @@ use self::{
     cache::{Known, SessionCache},
     live::{LiveSession, NotLive},
     reader::SessionReader,
-    record::{Data, LogInData},
-    store::{NewSession, OwnSession},
+    record::LogInData,
+    store::OwnSession,
     timeouts::Timeouts,
 };
 use super::{
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    db::{Db, Revocable, Tx},
+    db::{Db, Tx},
     http::{Client, Error},
 };
 
@@ -172,120 +173,6 @@ impl Sessions {
         Ok(Ok(session))
     }
 
-    /// Begins a session without a user: it logs nobody in.
-    pub async fn begin_for_visitor(&self, record: &mut Record) -> Result<SessionToken, Error> {
-        let now = self.now();
-        let expires_at = self.0.timeouts.visitor_expires_at(now);
-        record.expiry_date = expires_at.into();
-        // A flushed session's record still has the id that was deleted.
-        record.id = Id::default();
-        // Refused before it takes the write lock.
-        record::encode_to_store(record, 0)?;
-        let mut tx = self.0.db.begin().await?;
-        let public_id = now.new_id();
-        loop {
-            let data = record::encode_to_store(record, 0)?;
-            let session = NewSession {
-                record,
-                public_id,
-                user_id: None,
-                client: None,
-                key_id: self.0.cookie.key_id(),
-                now,
-                expires_at,
-            };
-            if store::insert(&mut tx, session, &data).await? {
-                break;
-            }
-            record.id = Id::default();
-        }
-        tx.commit().await?;
-        Ok(SessionToken::new(public_id, record.id))
-    }
-
-    /// Logs `user` in on a new session and commits `tx`, the transaction that verified them.
-    /// The replaced sessions end with it; their values move along unless they belong to
-    /// another user. `action` is what the login was part of.
-    pub async fn begin(
-        &self,
-        mut tx: Tx,
-        user: &User,
-        client: &Client,
-        replaced: Replaced,
-        action: Action,
-    ) -> Result<SessionToken, Error> {
-        let now = self.now();
-        let mut ended: Vec<Revocable> = replaced.ids.iter().map(|id| (*id).into()).collect();
-        let mut data = Data::new();
-        let mut events = vec![Event::new(action, user.id, Some(client))];
-        for old in replaced.ids.iter().copied() {
-            match store::take(&mut tx, old).await? {
-                Some((_, Some(owner))) if owner != user.id => {
-                    events.push(Event::new(Action::LogOut, owner, Some(client)));
-                }
-                Some((bytes, _)) if replaced.keep_values => {
-                    data = record::values_or_none(&bytes, replaced.current.as_deref());
-                }
-                _ => {}
-            }
-        }
-        data.extend(LogInData::of(user).into_values());
-
-        let expires_at = self.0.timeouts.expires_at(now, now);
-        let record = record::new_record(data, expires_at);
-        let bytes = record::encode(&record).map_err(Error::internal)?;
-        let public_id = now.new_id();
-        let session = NewSession {
-            record: &record,
-            public_id,
-            user_id: Some(user.id),
-            client: Some(client),
-            key_id: self.0.cookie.key_id(),
-            now,
-            expires_at,
-        };
-        if !store::insert(&mut tx, session, &bytes).await? {
-            return Err(Error::internal("a fresh session id is taken"));
-        }
-        let kept = self.0.per_user.saturating_sub(1).max(0);
-        let oldest = store::delete_oldest(&mut tx, user.id, public_id, kept, now).await?;
-        if !oldest.is_empty() {
-            events.push(Event::new(Action::EndSessions, user.id, Some(client)));
-        }
-        ended.extend(oldest.into_iter().map(Revocable::from));
-        audit::commit(&self.0.db, tx, now, &events, ended).await?;
-        Ok(SessionToken::new(public_id, record.id))
-    }
-
-    /// Gives a session a new secret id and commits `tx`, which has ended the other sessions of
-    /// `user_id` because of `event`. None, and nothing is committed, when the session has
-    /// ended meanwhile.
-    pub async fn renew(
-        &self,
-        mut tx: Tx,
-        token: SessionToken,
-        current: Option<&LiveSession>,
-        user_id: Uuid,
-        event: Event<'_>,
-    ) -> Result<Option<SessionToken>, Error> {
-        let Some(bytes) = store::lock_data(&mut tx, token.id).await? else {
-            return Ok(None);
-        };
-        let record = record::decode(&bytes).unwrap_or_else(|_| self.repaired(token.id, current));
-        let record = Record {
-            id: Id::default(),
-            ..record
-        };
-        let bytes = record::encode(&record).map_err(Error::internal)?;
-        store::change_id(&mut tx, token.id, record.id, &bytes).await?;
-        let ended = vec![user_id.into(), token.id.into()];
-        audit::commit(&self.0.db, tx, self.now(), &[event], ended).await?;
-        Ok(Some(SessionToken {
-            id: record.id,
-            ..token
-        }))
-    }
-
     /// The record of a session whose own is corrupt: no values but those of the login.
     pub fn repaired(&self, id: Id, session: Option<&LiveSession>) -> Record {
         let (timeouts, now) = (self.0.timeouts, self.now());
@@ -298,22 +185,15 @@ impl Sessions {
 
     /// Ends sessions, also those that were given a new id a moment ago. With a client, their
     /// users have logged out.
-    pub async fn end(&self, ids: &[Id], client: Option<&Client>) -> sqlx::Result<()> {
+    pub async fn end(&self, ids: Vec<Id>, client: Option<Client>) -> sqlx::Result<()> {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut ended: Vec<Revocable> = ids.iter().map(|id| (*id).into()).collect();
-        let mut events = Vec::new();
-        let mut tx = self.0.db.begin().await?;
-        for id in ids {
-            for (public_id, user_id) in store::delete(&mut tx, *id).await? {
-                ended.push(public_id.into());
-                if let (Some(user_id), Some(client)) = (user_id, client) {
-                    events.push(Event::new(Action::LogOut, user_id, Some(client)));
-                }
-            }
-        }
-        audit::commit(&self.0.db, tx, self.now(), &events, ended).await
+        let end = (ids, client, self.now());
+        let ended = self.0.db.write(end, |(ids, client, now), tx| {
+            Box::pin(delete(tx, ids, client.as_ref(), *now))
+        });
+        ended.await
     }
 
     /// Ends one of a user's own sessions; false when they have none of that id.
@@ -323,14 +203,23 @@ impl Sessions {
         public_id: Uuid,
         client: &Client,
     ) -> sqlx::Result<bool> {
-        let mut tx = self.0.db.begin().await?;
-        let is_ended = store::delete_own(&mut tx, user_id, public_id).await?;
         let event = Event::new(Action::EndSessions, user_id, Some(client));
-        let events = if is_ended { &[event][..] } else { &[] };
-        // Another node may have ended it just now.
-        let ended = vec![public_id.into()];
-        audit::commit(&self.0.db, tx, self.now(), events, ended).await?;
-        Ok(is_ended)
+        let end = (user_id, public_id, event, self.now());
+        let end = self
+            .0
+            .db
+            .write(end, |(user_id, public_id, event, now), tx| {
+                Box::pin(async move {
+                    // Another node may have ended it just now.
+                    tx.revoke([(*public_id).into()]);
+                    let is_ended = store::delete_own(tx, *user_id, *public_id).await?;
+                    if is_ended {
+                        audit::record(tx, *now, [event.clone()]).await?;
+                    }
+                    Ok(is_ended)
+                })
+            });
+        end.await
     }
 
     /// The live sessions of a user, newest first. `current` is in use right now, which may not
@@ -360,18 +249,40 @@ impl Sessions {
         if session.key_id.as_deref() == Some(key_id) {
             return;
         }
-        let recorded = async {
-            let mut tx = self.0.db.begin().await?;
-            if store::note_key(&mut tx, session.public_id, key_id).await? {
-                let event = Event::new(Action::ResignCookie, user.id, client);
-                audit::commit(&self.0.db, tx, self.now(), &[event], Vec::new()).await?;
-            }
-            Ok::<_, sqlx::Error>(())
-        };
+        let event = Event::new(Action::ResignCookie, user.id, client);
+        let note = (self.clone(), session.public_id, event);
+        let recorded = self.0.db.write(note, |(sessions, public_id, event), tx| {
+            Box::pin(async move {
+                let key_id = sessions.0.cookie.key_id();
+                if store::note_key(tx, *public_id, key_id).await? {
+                    audit::record(tx, sessions.now(), [event.clone()]).await?;
+                }
+                Ok::<_, sqlx::Error>(())
+            })
+        });
         if let Err(error) = recorded.await {
             tracing::warn!(%error, "could not record that a session cookie was re-signed");
         }
     }
+}
+
+async fn delete(
+    tx: &mut Tx,
+    ids: &[Id],
+    client: Option<&Client>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    tx.revoke(ids.iter().map(|id| (*id).into()));
+    for id in ids {
+        for (public_id, user_id) in store::delete(tx, *id).await? {
+            tx.revoke([public_id.into()]);
+            if let (Some(user_id), Some(client)) = (user_id, client) {
+                let event = Event::new(Action::LogOut, user_id, Some(client));
+                audit::record(tx, now, [event]).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Has the records of a user's sessions say the name that they have now.

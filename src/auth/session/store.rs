@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::timeouts::Written;
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_small_reader, on_writer},
+    db::{Db, Tx, in_tx, on_reader, on_small_reader},
     http::Client,
 };
 
@@ -311,8 +311,8 @@ pub(crate) async fn list(
 }
 
 /// Removes up to `limit` rows that expired before `before`; returns how many.
-pub(crate) async fn purge(db: &Db, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
-    on_writer!(db, conn => sqlx::query(
+pub(crate) async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    in_tx!(tx, conn => sqlx::query(
         "delete from sessions where id in
              (select id from sessions where expiry_date < $1 order by expiry_date limit $2)",
     )

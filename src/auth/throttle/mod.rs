@@ -2,23 +2,24 @@
 
 mod address_limit;
 pub(crate) mod counter;
+mod keys;
 pub mod rate_limit;
 pub(crate) mod store;
 
 pub use address_limit::AddressLimit;
+pub(crate) use keys::network;
 pub(crate) use rate_limit::RateLimit;
 
 use std::{net::IpAddr, time::Duration};
 
-use ipnet::{IpNet, Ipv6Net};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use self::{
     counter::{Address, Counted, Scope, Wait},
+    keys::account_key,
     store::Tally,
 };
-use super::{throttle, user::username::Username};
+use super::throttle;
 use crate::{
     clock::Timestamp,
     db::{Db, Tx},
@@ -31,8 +32,6 @@ const KNOWN_ADDRESS: Duration = Duration::from_secs(91 * 24 * 60 * 60);
 const KNOWN_ADDRESS_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Attempted sign-ups for each that may succeed: taken names and weak passwords cost work, too.
 const TRIES_PER_SIGNUP: u32 = 5;
-/// A client that has one address of a /64 has all of them.
-const IPV6_PREFIX: u8 = 64;
 
 /// The rate limits of logins and sign-ups.
 #[derive(Clone, Copy, Debug)]
@@ -177,29 +176,25 @@ impl Attempt {
         if self.counts.is_empty() {
             return Ok(Used::Some);
         }
-        let mut tx = db.begin().await?;
-        let used = self.count_with(&mut tx, now).await?;
-        tx.commit().await?;
-        Ok(used)
+        let count = db.write((self.clone(), now), |(attempt, now), tx| {
+            Box::pin(attempt.count_with(tx, *now))
+        });
+        count.await
     }
 
-    /// As [`Attempt::count`], in the transaction of what is attempted: to be dropped when this
+    /// As [`Attempt::count`], in the transaction of what is attempted: to be rolled back when this
     /// is refused.
     pub async fn count_with(&self, tx: &mut Tx, now: Timestamp) -> Result<Used, Error> {
+        let is_counted = |counted: &&Counted| match counted.scope {
+            Scope::Address | Scope::Account => true,
+            Scope::KnownAddress => self.by == Address::Known,
+            Scope::FailedAddress => self.by != Address::Known,
+        };
         let mut used = Used::Some;
-        for counted in &self.counts {
+        let mut tallies = Vec::new();
+        for (counted, tally) in self.lock(tx, is_counted, now).await? {
             let is_decisive = self.is_decided_by(counted);
-            let is_counted = match counted.scope {
-                Scope::Address | Scope::Account => true,
-                Scope::KnownAddress => self.by == Address::Known,
-                Scope::FailedAddress => self.by != Address::Known,
-            };
-            if !is_counted {
-                continue;
-            }
-            let tally = throttle::store::lock(tx, &counted.key, now).await?;
-            let tally = counted.settled(tally, now);
-            match counted.next(tally, self.by, now) {
+            match counted.next(counted.settled(tally, now), self.by, now) {
                 Ok(next) => {
                     if is_decisive && next.blocked_until.is_some() {
                         used = match counted.scope {
@@ -207,45 +202,81 @@ impl Attempt {
                             _ => Used::LastOfAccount,
                         };
                     }
-                    throttle::store::put(tx, &counted.key, next).await?;
+                    tallies.push((&*counted.key, next));
                 }
                 Err(wait) if is_decisive => return Err(wait.into()),
                 // Everybody else's attempts are used up; a known address has its own.
                 Err(_) => {}
             }
         }
+        throttle::store::put(tx, &tallies).await?;
         Ok(used)
     }
 
     /// Takes back an attempt that succeeded: the account's count is cleared, and the address is
     /// known to it from now on.
     pub async fn succeed(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        for counted in &self.counts {
-            if counted.scope == Scope::Address {
-                let tally = throttle::store::lock(tx, &counted.key, now).await?;
-                throttle::store::put(tx, &counted.key, counted.less_one(tally)).await?;
-            }
-        }
-        self.make_known(tx, now).await?;
+        let is_address = |counted: &&Counted| counted.scope == Scope::Address;
+        let tallies = self.lock(tx, is_address, now).await?.into_iter();
+        let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
+        self.make_known(tx, now, less_one.collect()).await?;
         self.clear(tx).await
     }
 
     /// Takes back an attempt that neither failed nor succeeded.
     pub async fn take_back(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        let decisive = |counted: &&Counted| self.is_decided_by(counted);
-        let mut tx = db.begin().await?;
-        for counted in self.counts.iter().filter(decisive) {
-            let tally = throttle::store::lock(&mut tx, &counted.key, now).await?;
-            throttle::store::put(&mut tx, &counted.key, counted.less_one(tally)).await?;
-        }
-        Ok(tx.commit().await?)
+        self.change(db, now, Self::is_decided_by, |counted, tally, _| {
+            counted.less_one(tally)
+        })
+        .await
+    }
+
+    /// Stores what `change` makes of the counts of a kind.
+    async fn change(
+        &self,
+        db: &Db,
+        now: Timestamp,
+        is_wanted: fn(&Self, &Counted) -> bool,
+        change: fn(&Counted, Tally, Timestamp) -> Tally,
+    ) -> Result<(), Error> {
+        let changed = db.write((self.clone(), now), move |(attempt, now), tx| {
+            Box::pin(async move {
+                let is_wanted = |counted: &&Counted| is_wanted(attempt, counted);
+                let tallies = attempt.lock(tx, is_wanted, *now).await?.into_iter();
+                let changed =
+                    tallies.map(|(counted, tally)| (&*counted.key, change(counted, tally, *now)));
+                throttle::store::put(tx, &changed.collect::<Vec<_>>()).await
+            })
+        });
+        Ok(changed.await?)
+    }
+
+    /// The counts of a kind with their tallies, locked until the transaction ends.
+    async fn lock(
+        &self,
+        tx: &mut Tx,
+        is_wanted: impl Fn(&&Counted) -> bool,
+        now: Timestamp,
+    ) -> sqlx::Result<Vec<(&Counted, Tally)>> {
+        let wanted: Vec<&Counted> = self.counts.iter().filter(is_wanted).collect();
+        let keys: Vec<&str> = wanted.iter().map(|counted| &*counted.key).collect();
+        let tallies = throttle::store::lock(tx, &keys, now).await?;
+        let tally_of = |counted: &Counted| {
+            let tally = tallies.iter().find(|(key, _)| *key == counted.key);
+            // Each was created if it was not there.
+            tally.map_or_else(|| Tally::new(now, now), |(_, tally)| *tally)
+        };
+        Ok(wanted
+            .into_iter()
+            .map(|counted| (counted, tally_of(counted)))
+            .collect())
     }
 
     /// Clears the account's count and makes the address known to it, after a login that was not
     /// counted as an attempt. What [`Attempt::check`] found to be so already is not written.
     pub async fn welcome(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         if !self.is_lately_known {
-            self.make_known(tx, now).await?;
+            self.make_known(tx, now, Vec::new()).await?;
         }
         if self.has_failures {
             self.clear(tx).await?;
@@ -253,14 +284,20 @@ impl Attempt {
         Ok(())
     }
 
-    async fn make_known(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+    /// Stores `tallies`, and one that makes the address known.
+    async fn make_known(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        mut tallies: Vec<(&str, Tally)>,
+    ) -> Result<(), Error> {
         let known = Tally::new(now, now.after(KNOWN_ADDRESS));
         for counted in &self.counts {
             if counted.scope == Scope::KnownAddress {
-                throttle::store::put(tx, &counted.key, known).await?;
+                tallies.push((&counted.key, known));
             }
         }
-        Ok(())
+        Ok(throttle::store::put(tx, &tallies).await?)
     }
 
     async fn clear(&self, tx: &mut Tx) -> Result<(), Error> {
@@ -287,12 +324,7 @@ impl Attempt {
     /// Stores the cut tallies: otherwise every lockout would start over until the clock has caught
     /// up.
     async fn put_settled(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        let mut tx = db.begin().await?;
-        for counted in &self.counts {
-            let tally = throttle::store::lock(&mut tx, &counted.key, now).await?;
-            throttle::store::put(&mut tx, &counted.key, counted.settled(tally, now)).await?;
-        }
-        Ok(tx.commit().await?)
+        self.change(db, now, |_, _| true, Counted::settled).await
     }
 
     /// Where the address is known to the account, its own count decides, not the account's.
@@ -320,54 +352,4 @@ fn known_again(now: Timestamp) -> Timestamp {
 /// Clears an account's counts and known addresses, as its password has changed.
 pub(crate) async fn forget_log_ins(tx: &mut Tx, username: &str) -> sqlx::Result<()> {
     throttle::store::delete_all(tx, &account_key(username)).await
-}
-
-/// The key of a name's count. A digest, since what is typed as a name may be a password, and
-/// may be long.
-fn account_key(name: &str) -> String {
-    // What is no name need not be composed to be told from others.
-    let digest = if Username::is_too_long(name) {
-        Sha256::digest(name)
-    } else {
-        Sha256::digest(Username::key_of(name))
-    };
-    let digest = u128::from_be_bytes(std::array::from_fn(|at| digest[at]));
-    format!("log-in of {digest:032x}")
-}
-
-/// The address, or for IPv6 its /64.
-pub(crate) fn network(ip: IpAddr) -> IpNet {
-    let ip = ip.to_canonical();
-    match ip {
-        IpAddr::V6(v6) => Ipv6Net::new(v6, IPV6_PREFIX).map(|net| IpNet::V6(net.trunc())),
-        IpAddr::V4(_) => Ok(ip.into()),
-    }
-    .unwrap_or(ip.into())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_is_an_ipv4_address_or_an_ipv6_64() {
-        let network = |ip: &str| network(ip.parse().unwrap()).to_string();
-        assert_eq!(network("192.0.2.7"), "192.0.2.7/32");
-        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7/32");
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-    }
-
-    #[test]
-    fn names_that_are_the_same_are_counted_together() {
-        assert_eq!(account_key("JACKSON"), account_key("jackson"));
-        assert_ne!(account_key("jackson"), account_key("jacksen"));
-        assert_eq!(account_key(&"x".repeat(60_000)).len(), 42);
-    }
-
-    #[test]
-    fn what_is_too_long_for_a_name_is_not_composed() {
-        assert_eq!(account_key(&"X".repeat(512)), account_key(&"x".repeat(512)));
-        assert_ne!(account_key(&"X".repeat(513)), account_key(&"x".repeat(513)));
-    }
 }

@@ -4,7 +4,7 @@ use sqlx::{FromRow, QueryBuilder};
 
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_writer},
+    db::{Db, Tx, in_tx, on_reader},
 };
 
 /// The count under one key.
@@ -38,6 +38,8 @@ struct Row {
     tally: Tally,
 }
 
+const INSERT: &str = "insert into throttles (key, count, window_from, blocked_until, expires_at) ";
+
 /// The tallies of `keys` that exist.
 pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Tally)>> {
     if keys.is_empty() {
@@ -56,37 +58,51 @@ pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Ta
     Ok(rows.into_iter().map(|row| (row.key, row.tally)).collect())
 }
 
-/// The tally of `key`, locked until the transaction ends; created if it does not exist.
-pub(crate) async fn lock(tx: &mut Tx, key: &str, now: Timestamp) -> sqlx::Result<Tally> {
-    in_tx!(tx, conn => sqlx::query_as(
-        "insert into throttles (key, count, window_from, blocked_until, expires_at)
-         values ($1, 0, $2, null, $2)
-         on conflict (key) do update set key = excluded.key
-         returning count, window_from, blocked_until, expires_at",
-    )
-    .bind(key)
-    .bind(now)
-    .fetch_one(conn)
-    .await)
+/// The tallies of `keys`, locked until the transaction ends in the order of the keys; those that do
+/// not exist are created.
+pub(crate) async fn lock(
+    tx: &mut Tx,
+    keys: &[&str],
+    now: Timestamp,
+) -> sqlx::Result<Vec<(String, Tally)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = in_tx!(tx, conn => {
+        let mut insert = QueryBuilder::new(INSERT);
+        insert.push_values(keys, |mut row, key| {
+            row.push_bind(*key).push("0").push_bind(now).push("null").push_bind(now);
+        });
+        insert.push(
+            " on conflict (key) do update set key = excluded.key
+             returning key, count, window_from, blocked_until, expires_at",
+        );
+        insert.build_query_as().fetch_all(conn).await
+    })?;
+    Ok(rows.into_iter().map(|row| (row.key, row.tally)).collect())
 }
 
-/// Stores the tally of `key`.
-pub(crate) async fn put(tx: &mut Tx, key: &str, tally: Tally) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query(
-        "insert into throttles (key, count, window_from, blocked_until, expires_at)
-         values ($1, $2, $3, $4, $5)
-         on conflict (key) do update set count = excluded.count,
-             window_from = excluded.window_from, blocked_until = excluded.blocked_until,
-             expires_at = excluded.expires_at",
-    )
-    .bind(key)
-    .bind(tally.count)
-    .bind(tally.window_from)
-    .bind(tally.blocked_until)
-    .bind(tally.expires_at)
-    .execute(conn)
-    .await
-    .map(drop))
+/// Stores tallies.
+pub(crate) async fn put(tx: &mut Tx, tallies: &[(&str, Tally)]) -> sqlx::Result<()> {
+    if tallies.is_empty() {
+        return Ok(());
+    }
+    in_tx!(tx, conn => {
+        let mut insert = QueryBuilder::new(INSERT);
+        insert.push_values(tallies, |mut row, (key, tally)| {
+            row.push_bind(*key)
+                .push_bind(tally.count)
+                .push_bind(tally.window_from)
+                .push_bind(tally.blocked_until)
+                .push_bind(tally.expires_at);
+        });
+        insert.push(
+            " on conflict (key) do update set count = excluded.count,
+                  window_from = excluded.window_from, blocked_until = excluded.blocked_until,
+                  expires_at = excluded.expires_at",
+        );
+        insert.build().execute(conn).await.map(drop)
+    })
 }
 
 /// Deletes the tallies of up to two keys.
@@ -125,8 +141,8 @@ const DELETE_ALL_ON_SQLITE: &str =
     "delete from throttles where key = $1 or (key >= $2 and key < $3)";
 
 /// Removes up to `limit` tallies that no longer count; returns how many.
-pub(crate) async fn purge(db: &Db, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
-    on_writer!(db, conn => sqlx::query(
+pub(crate) async fn purge(tx: &mut Tx, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    in_tx!(tx, conn => sqlx::query(
         "delete from throttles where key in
              (select key from throttles where expires_at < $1 order by expires_at limit $2)
          and expires_at < $1",

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Account, AccountState, NewAccount, Taken, User, email::Email, username::Username};
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_writer},
+    db::{Db, Tx, in_tx, on_reader},
 };
 
 /// Inserts an account; none when the name or the address is taken (see [`find_taken`]).
@@ -14,10 +14,13 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     account: &NewAccount,
     now: Timestamp,
+    last_login_at: Option<Timestamp>,
 ) -> sqlx::Result<Option<User>> {
     in_tx!(tx, conn => sqlx::query_as(
-        "insert into users (id, username, username_key, email, email_key, password_hash, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into users
+             (id, username, username_key, email, email_key, password_hash, created_at,
+              last_login_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict do nothing
          returning id, username, email, created_at",
     )
@@ -28,9 +31,12 @@ pub(crate) async fn insert(
     .bind(account.email.as_ref().map(Email::key))
     .bind(account.password_hash.as_deref())
     .bind(now)
+    .bind(last_login_at)
     .fetch_optional(conn)
     .await)
 }
+
+const FIND_TAKEN: &str = "select username_key from users where username_key = $1 or email_key = $2";
 
 /// Whether the name or the address is taken.
 pub(crate) async fn find_taken(
@@ -38,19 +44,35 @@ pub(crate) async fn find_taken(
     username: &Username,
     email: Option<&Email>,
 ) -> sqlx::Result<Option<Taken>> {
-    let takers: Vec<(String,)> = on_reader!(db, conn => sqlx::query_as(
-        "select username_key from users where username_key = $1 or email_key = $2",
-    )
-    .bind(username.key())
-    .bind(email.map(Email::key))
-    .fetch_all(conn)
-    .await)?;
+    let takers = on_reader!(db, conn => sqlx::query_as(FIND_TAKEN)
+        .bind(username.key())
+        .bind(email.map(Email::key))
+        .fetch_all(conn)
+        .await)?;
+    Ok(taken(&takers, username))
+}
+
+/// As [`find_taken`], in a transaction.
+pub(crate) async fn find_taken_in_tx(
+    tx: &mut Tx,
+    username: &Username,
+    email: Option<&Email>,
+) -> sqlx::Result<Option<Taken>> {
+    let takers = in_tx!(tx, conn => sqlx::query_as(FIND_TAKEN)
+        .bind(username.key())
+        .bind(email.map(Email::key))
+        .fetch_all(conn)
+        .await)?;
+    Ok(taken(&takers, username))
+}
+
+fn taken(takers: &[(String,)], username: &Username) -> Option<Taken> {
     let is_username = takers.iter().any(|(key,)| key == username.key());
-    Ok(match takers.first() {
+    match takers.first() {
         None => None,
         Some(_) if is_username => Some(Taken::Username),
         Some(_) => Some(Taken::Email),
-    })
+    }
 }
 
 /// The account whose column has this value.
@@ -166,15 +188,6 @@ pub(crate) async fn note_login(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Records that a sign-up has logged its user in.
-pub(crate) async fn note_first_login(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query("update users set last_login_at = created_at where id = $1")
-        .bind(id)
-        .execute(conn)
-        .await
-        .map(drop))
-}
-
 /// Changes the password of an account if it is still `old_hash`; false when it is not.
 pub(crate) async fn change_password(
     tx: &mut Tx,
@@ -214,8 +227,13 @@ pub(crate) async fn lock(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
 }
 
 /// Replaces a hash with one of the same password at a higher cost.
-pub(crate) async fn rehash(db: &Db, id: Uuid, old_hash: &str, new_hash: &str) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query(
+pub(crate) async fn rehash(
+    tx: &mut Tx,
+    id: Uuid,
+    old_hash: &str,
+    new_hash: &str,
+) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
         "update users set password_hash = $1 where id = $2 and password_hash = $3",
     )
     .bind(new_hash)

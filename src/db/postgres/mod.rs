@@ -2,6 +2,7 @@
 
 mod timestamp;
 mod watch;
+mod writer;
 
 use std::time::Duration;
 

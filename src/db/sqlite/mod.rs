@@ -4,8 +4,10 @@ mod file;
 mod probe;
 mod timestamp;
 mod watch;
+mod writer;
 
 pub use file::SqliteFile;
+pub(super) use probe::write_nothing;
 
 use std::{
     fs::OpenOptions,
@@ -24,7 +26,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::probe::LastProbe;
+use self::{probe::LastProbe, writer::WriteQueue};
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// How long a statement waits while another process writes.
@@ -50,6 +52,7 @@ pub(crate) struct SqlitePools {
     writers: Arc<AtomicU64>,
     pub file: SqliteFile,
     last_probe: LastProbe,
+    queue: WriteQueue,
 }
 
 impl SqlitePools {
@@ -99,6 +102,7 @@ impl SqlitePools {
             writers,
             file: name,
             last_probe: LastProbe::default(),
+            queue: WriteQueue::default(),
         })
     }
 

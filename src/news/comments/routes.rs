@@ -60,20 +60,26 @@ pub(crate) async fn add_comment(
     JsonBody(draft): JsonBody<CommentDraft>,
 ) -> Result<(StatusCode, Json<Comment>), Error> {
     fields::check_comment(&draft.text)?;
-    let mut tx = news.db().begin().await?;
-    // Made inside the transaction, so that ids follow the order in which comments were added.
-    let now = news.now();
-    let comment = Comment {
-        id: now.new_id(),
-        text: draft.text,
-        author: user.username.clone(),
-        created_at: now,
-    };
-    if !store::insert(&mut tx, post_id, &user, &comment).await? {
-        return Err(http::Error::NotFound.into());
-    }
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(comment)))
+    let add = (news.clone(), user, post_id, draft.text);
+    let added = news.db().write(add, |(news, user, post_id, text), tx| {
+        Box::pin(async move {
+            // Made inside the transaction, so that ids follow the order in which comments were
+            // added.
+            let now = news.now();
+            let comment = Comment {
+                id: now.new_id(),
+                text: text.clone(),
+                author: user.username.clone(),
+                created_at: now,
+            };
+            if store::insert(tx, *post_id, user, &comment).await? {
+                Ok(comment)
+            } else {
+                Err(Error::from(http::Error::NotFound))
+            }
+        })
+    });
+    Ok((StatusCode::CREATED, Json(added.await?)))
 }
 
 /// Delete a comment of one's own
@@ -100,10 +106,14 @@ pub(crate) async fn delete_comment(
         Some(author) if author != user.id => return Err(Error::NotYours),
         Some(_) => {}
     }
-    let mut tx = news.db().begin().await?;
-    if !store::delete(&mut tx, post_id, id).await? {
-        return Err(http::Error::NotFound.into());
-    }
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    let delete = news.db().write((post_id, id), |&(post_id, id), tx| {
+        Box::pin(async move {
+            if store::delete(tx, post_id, id).await? {
+                Ok(StatusCode::NO_CONTENT)
+            } else {
+                Err(Error::from(http::Error::NotFound))
+            }
+        })
+    });
+    delete.await
 }

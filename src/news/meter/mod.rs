@@ -11,7 +11,7 @@ use super::error::Error;
 use crate::{
     auth::{AddressLimit, Visitor},
     clock::Timestamp,
-    db::Db,
+    db::{Db, Tx},
     http,
 };
 
@@ -59,20 +59,36 @@ impl Meter {
                 visitor.begin_session().await?
             }
         };
-        let mut tx = db.begin().await?;
+        let count = (self.clone(), visitor.clone(), visitor_id, post_id, now);
+        let counted = db.write(count, |(meter, visitor, visitor_id, post_id, now), tx| {
+            Box::pin(meter.count_on(tx, visitor, *visitor_id, *post_id, *now))
+        });
+        counted.await
+    }
+
+    async fn count_on(
+        &self,
+        tx: &mut Tx,
+        visitor: &Visitor,
+        visitor_id: Uuid,
+        post_id: Uuid,
+        now: Timestamp,
+    ) -> Result<u32, Error> {
         // One at a time for this visitor, so that none is counted from a stale sum.
-        if !visitor.lock_session(&mut tx, visitor_id).await? {
+        if !visitor.lock_session(tx, visitor_id).await? {
             // Ended by a concurrent login: the next request is a user's.
             return Err(self.used_up());
         }
         let since = now.before(self.window);
-        let mut reads = store::count_in_tx(&mut tx, visitor_id, post_id, since).await?;
+        let mut reads = store::count_in_tx(tx, visitor_id, post_id, since).await?;
         if reads.this_one == 0 && self.has_room(reads) {
-            store::insert(&mut tx, visitor_id, post_id, now)
+            store::insert(tx, visitor_id, post_id, now)
                 .await
                 .map_err(post_is_gone)?;
-            tx.commit().await?;
             reads = reads.with_this_one();
+        } else {
+            // Counted by a concurrent request, or past the limit.
+            tx.abandon();
         }
         self.left(reads)
     }

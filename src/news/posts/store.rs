@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{NewPost, Page, Post};
 use crate::{
     auth::user::{User, username::Username},
-    db::{Db, Tx, in_tx, on_reader, on_writer},
+    db::{Db, Tx, in_tx, on_reader},
 };
 
 /// `$1` is the current user, `$2` the last id of the page before, `$3` the limit.
@@ -95,15 +95,20 @@ pub(crate) async fn is_there(tx: &mut Tx, author: &User, title: &str) -> sqlx::R
     Ok(found.is_some())
 }
 
+/// The title, URL and text of a post as a change has them.
+pub(crate) type Fields<'a> = (
+    Option<&'a str>,
+    Option<Option<&'a str>>,
+    Option<Option<&'a str>>,
+);
+
 /// Updates a post; a field that is none stays as it is.
 pub(crate) async fn update(
-    db: &Db,
+    tx: &mut Tx,
     id: Uuid,
-    title: Option<&str>,
-    url: Option<Option<&str>>,
-    text: Option<Option<&str>>,
+    (title, url, text): Fields<'_>,
 ) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query(
+    in_tx!(tx, conn => sqlx::query(
         "update posts set title = coalesce($1, title),
                           url = case when $2 then $3 else url end,
                           text = case when $4 then $5 else text end
@@ -121,8 +126,8 @@ pub(crate) async fn update(
 }
 
 /// Deletes a post with its comments, votes and reads.
-pub(crate) async fn delete(db: &Db, id: Uuid) -> sqlx::Result<()> {
-    on_writer!(db, conn => sqlx::query("delete from posts where id = $1")
+pub(crate) async fn delete(tx: &mut Tx, id: Uuid) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("delete from posts where id = $1")
         .bind(id)
         .execute(conn)
         .await

@@ -5,7 +5,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{NewPost, Post, read_back, store};
+use super::{
+    NewPost, Post, read_back,
+    store::{self, Fields},
+};
 use crate::{
     auth::{request::extract::CurrentUser, user::User},
     http::{
@@ -63,6 +66,14 @@ pub(crate) struct PostChange {
     text: Option<Option<String>>,
 }
 
+impl PostChange {
+    fn fields(&self) -> Fields<'_> {
+        let url = self.url.as_ref().map(Option::as_deref);
+        let text = self.text.as_ref().map(Option::as_deref);
+        (self.title.as_deref(), url, text)
+    }
+}
+
 /// Write a post
 #[utoipa::path(post, path = "/posts", tag = "news", request_body = PostDraft, security(("session" = [])), responses(
     (status = 201, body = Post),
@@ -79,20 +90,25 @@ pub(crate) async fn add_post(
         draft.text.as_deref(),
     )?;
     let now = news.now();
-    let post = NewPost {
-        id: now.new_id(),
-        author: &user,
-        title: &draft.title,
-        url: draft.url.as_deref(),
-        text: draft.text.as_deref(),
-        created_at: now,
-    };
-    let mut tx = news.db().begin().await?;
-    store::insert(&mut tx, &post).await?;
-    tx.commit().await?;
+    let id = now.new_id();
+    let add = (user.clone(), draft, id, now);
+    let added = news.db().write(add, |(user, draft, id, now), tx| {
+        Box::pin(async move {
+            let post = NewPost {
+                id: *id,
+                author: user,
+                title: &draft.title,
+                url: draft.url.as_deref(),
+                text: draft.text.as_deref(),
+                created_at: *now,
+            };
+            store::insert(tx, &post).await
+        })
+    });
+    added.await?;
     Ok((
         StatusCode::CREATED,
-        Json(read_back(&news, &user, post.id).await?),
+        Json(read_back(&news, &user, id).await?),
     ))
 }
 
@@ -114,10 +130,12 @@ pub(crate) async fn change_post(
     JsonBody(change): JsonBody<PostChange>,
 ) -> Result<Json<Post>, Error> {
     check_author(&news, &user, id).await?;
-    let url = change.url.as_ref().map(Option::as_deref);
-    let text = change.text.as_ref().map(Option::as_deref);
-    check_fields(change.title.as_deref(), url.flatten(), text.flatten())?;
-    store::update(news.db(), id, change.title.as_deref(), url, text).await?;
+    let (title, url, text) = change.fields();
+    check_fields(title, url.flatten(), text.flatten())?;
+    let update = news.db().write((id, change), |(id, change), tx| {
+        Box::pin(store::update(tx, *id, change.fields()))
+    });
+    update.await?;
     Ok(Json(read_back(&news, &user, id).await?))
 }
 
@@ -140,7 +158,10 @@ pub(crate) async fn delete_post(
     PathIds(OneId { id }): PathIds<OneId>,
 ) -> Result<StatusCode, Error> {
     check_author(&news, &user, id).await?;
-    store::delete(news.db(), id).await?;
+    let delete = news
+        .db()
+        .write(id, |id, tx| Box::pin(store::delete(tx, *id)));
+    delete.await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

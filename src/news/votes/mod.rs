@@ -18,25 +18,33 @@ pub(super) enum Voted {
 
 /// Counts the user's vote, once however often it is sent.
 pub(super) async fn cast(db: &Db, post_id: Uuid, user_id: Uuid) -> sqlx::Result<Voted> {
-    let mut tx = db.begin().await?;
-    if !store::count(&mut tx, post_id, 1).await? {
-        return Ok(Voted::NoPost);
-    }
-    // The one who voted before is rolled back, count and all.
-    if store::insert(&mut tx, post_id, user_id).await? {
-        tx.commit().await?;
-    }
-    Ok(Voted::Done)
+    let cast = db.write((post_id, user_id), |&(post_id, user_id), tx| {
+        Box::pin(async move {
+            if !store::count(tx, post_id, 1).await? {
+                return Ok(Voted::NoPost);
+            }
+            if !store::insert(tx, post_id, user_id).await? {
+                // The one who voted before is rolled back, count and all.
+                tx.abandon();
+            }
+            Ok(Voted::Done)
+        })
+    });
+    cast.await
 }
 
 /// Takes the user's vote back, if there is one.
 pub(super) async fn take_back(db: &Db, post_id: Uuid, user_id: Uuid) -> sqlx::Result<Voted> {
-    let mut tx = db.begin().await?;
-    if !store::count(&mut tx, post_id, -1).await? {
-        return Ok(Voted::NoPost);
-    }
-    if store::delete(&mut tx, post_id, user_id).await? {
-        tx.commit().await?;
-    }
-    Ok(Voted::Done)
+    let take_back = db.write((post_id, user_id), |&(post_id, user_id), tx| {
+        Box::pin(async move {
+            if !store::count(tx, post_id, -1).await? {
+                return Ok(Voted::NoPost);
+            }
+            if !store::delete(tx, post_id, user_id).await? {
+                tx.abandon();
+            }
+            Ok(Voted::Done)
+        })
+    });
+    take_back.await
 }

@@ -143,11 +143,8 @@ const NO_CACHE: &[(&str, &str)] = &[("SESSION_CACHE_ENTRIES", "0")];
 async fn lock_sessions(database: &Database) -> Tx {
     let db = Db::connect(&database.url.parse().unwrap()).await.unwrap();
     let mut tx = db.begin().await.unwrap();
-    let Tx::Postgres(inner) = &mut tx else {
-        panic!("this is PostgreSQL");
-    };
     sqlx::query("lock table sessions")
-        .execute(&mut **inner)
+        .execute(tx.postgres().unwrap())
         .await
         .unwrap();
     tx

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handstamp::{Db, db::Tx};
+use handstamp::Db;
 
 use crate::{
     helpers::{Browser, Kind, Server},
@@ -51,11 +51,9 @@ async fn a_lost_notification_is_made_up_for() {
     let db = Db::connect(&server.database.url.parse().unwrap())
         .await
         .unwrap();
-    let Tx::Postgres(mut slow) = db.begin().await.unwrap() else {
-        panic!("this is PostgreSQL");
-    };
+    let mut slow = db.begin().await.unwrap();
     sqlx::query(&delete(&first))
-        .execute(&mut *slow)
+        .execute(slow.postgres().unwrap())
         .await
         .unwrap();
     server.database.execute(&delete(&second)).await;

@@ -1,0 +1,177 @@
+//! How an operator, or a user, changes accounts and ends sessions.
+
+use uuid::Uuid;
+
+use super::Accounts;
+use crate::{
+    auth::{
+        audit::{self, Action, Event},
+        session,
+        throttle::forget_log_ins,
+        user::{self, AccountState, User, email::Email, username::Username},
+    },
+    clock::Timestamp,
+    db::Tx,
+    http::{Client, Error},
+};
+
+impl Accounts {
+    /// Disables or enables an account. While it is disabled its sessions count as those of a user
+    /// who is gone; they are removed for good when it is enabled again.
+    pub async fn set_state(&self, user: &User, state: AccountState) -> Result<(), Error> {
+        let set = (user.id, state, self.clock.now());
+        let set = self.db.write(set, |&(user_id, state, now), tx| {
+            Box::pin(async move {
+                user::store::set_state(tx, user_id, state, now).await?;
+                if state == AccountState::Enabled {
+                    session::store::delete_others(tx, user_id, None).await?;
+                }
+                let action = match state {
+                    AccountState::Enabled => Action::EnableAccount,
+                    AccountState::Disabled => Action::DisableAccount,
+                };
+                record_change(tx, now, user_id, action).await
+            })
+        });
+        Ok(set.await?)
+    }
+
+    /// Ends every session of a user but `kept`; without a client, an operator does.
+    pub(crate) async fn end_sessions(
+        &self,
+        user_id: Uuid,
+        kept: Option<Uuid>,
+        client: Option<&Client>,
+    ) -> Result<(), Error> {
+        let event = Event::new(Action::EndSessions, user_id, client);
+        let end = (user_id, kept, client.is_some(), event, self.clock.now());
+        let end = self
+            .db
+            .write(end, |(user_id, kept, is_own, event, now), tx| {
+                Box::pin(async move {
+                    tx.revoke([(*user_id).into()]);
+                    user::store::lock(tx, *user_id).await?;
+                    let ended = session::store::delete_others(tx, *user_id, *kept).await?;
+                    if ended == 0 && *is_own {
+                        // Another server may have ended them just now.
+                        tx.abandon();
+                        return Ok(());
+                    }
+                    audit::record(tx, *now, [event.clone()]).await
+                })
+            });
+        Ok(end.await?)
+    }
+
+    /// Ends every session of a user.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
+        self.end_sessions(user.id, None, None).await
+    }
+
+    /// Sets a password, whatever it was, and ends every session of its user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the password is too easily guessed.
+    pub async fn set_password(&self, user: &User, password: String) -> Result<(), Error> {
+        self.check_new_password(user, "password", &password, None)
+            .await?;
+        let hash = self.hash(password, None).await?;
+        let set = (user.clone(), hash, self.clock.now());
+        let set = self.db.write(set, |(user, hash, now), tx| {
+            Box::pin(async move {
+                user::store::set_password(tx, user.id, hash).await?;
+                forget_log_ins(tx, &user.username).await?;
+                session::store::delete_others(tx, user.id, None).await?;
+                record_change(tx, *now, user.id, Action::ChangePassword).await
+            })
+        });
+        Ok(set.await?)
+    }
+
+    /// Changes a username; sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is not a username, [`Error::UsernameTaken`], and
+    /// [`Error::NotFound`] when the account was deleted.
+    pub async fn change_username(&self, user: &User, username: &str) -> Result<User, Error> {
+        let username = Username::parse(username)
+            .map_err(|what| Error::invalid("username", what.to_string()))?;
+        let change = (user.id, username, self.clock.now());
+        let changed = self.db.write(change, |(user_id, username, now), tx| {
+            Box::pin(async move {
+                let changed = user::store::change_username(tx, *user_id, username).await;
+                let changed = changed
+                    .map_err(|error| taken(error, Error::UsernameTaken))?
+                    .ok_or(Error::NotFound)?;
+                session::rename_user(tx, &changed).await?;
+                record_change(tx, *now, *user_id, Action::ChangeUsername).await?;
+                Ok(changed)
+            })
+        });
+        changed.await
+    }
+
+    /// Changes an e-mail address, or takes it away; sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is not an address, [`Error::EmailTaken`], and
+    /// [`Error::NotFound`] when the account was deleted.
+    pub async fn change_email(&self, user: &User, email: Option<&str>) -> Result<User, Error> {
+        let email = email.map(str::parse::<Email>).transpose();
+        let email = email.map_err(|what| Error::invalid("email", what.to_string()))?;
+        let change = (user.id, email, self.clock.now());
+        let changed = self.db.write(change, |(user_id, email, now), tx| {
+            Box::pin(async move {
+                let changed = user::store::change_email(tx, *user_id, email.as_ref()).await;
+                let changed = changed
+                    .map_err(|error| taken(error, Error::EmailTaken))?
+                    .ok_or(Error::NotFound)?;
+                record_change(tx, *now, *user_id, Action::ChangeEmail).await?;
+                Ok(changed)
+            })
+        });
+        changed.await
+    }
+
+    /// Deletes an account and ends its sessions, on every node; its name and address are free
+    /// again. Rows of yours that refer to it must allow for that (`on delete cascade`, say).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it was deleted already.
+    pub async fn delete(&self, user: &User) -> Result<(), Error> {
+        let delete = (user.clone(), self.clock.now());
+        let deleted = self.db.write(delete, |(user, now), tx| {
+            Box::pin(async move {
+                if !user::store::delete(tx, user.id).await? {
+                    return Err(Error::NotFound);
+                }
+                forget_log_ins(tx, &user.username).await?;
+                session::store::delete_others(tx, user.id, None).await?;
+                Ok(record_change(tx, *now, user.id, Action::DeleteAccount).await?)
+            })
+        });
+        deleted.await
+    }
+}
+
+/// Records what an operator has changed of a user, and invalidates every session of theirs.
+async fn record_change(
+    tx: &mut Tx,
+    now: Timestamp,
+    user_id: Uuid,
+    action: Action,
+) -> sqlx::Result<()> {
+    tx.revoke([user_id.into()]);
+    audit::record(tx, now, [Event::new(action, user_id, None)]).await
+}
+
+/// The error of a change that is refused because somebody has the name or address.
+fn taken(error: sqlx::Error, taken: Error) -> Error {
+    let is_taken = error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation());
+    if is_taken { taken } else { error.into() }
+}

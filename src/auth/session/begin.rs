@@ -1,0 +1,151 @@
+//! How sessions begin and get new ids: in the transaction of what they begin with.
+
+use tower_sessions::session::{Id, Record};
+use uuid::Uuid;
+
+use super::{
+    Replaced, Sessions,
+    live::LiveSession,
+    record::{self, Data, LogInData},
+    store::{self, NewSession},
+};
+use crate::{
+    auth::{
+        audit::{self, Action, Event},
+        cookie::token::SessionToken,
+        user::User,
+    },
+    clock::Timestamp,
+    db::{Revocable, Tx},
+    http::{Client, Error},
+};
+
+impl Sessions {
+    /// Begins a session without a user: it logs nobody in.
+    pub async fn begin_for_visitor(&self, record: &mut Record) -> Result<SessionToken, Error> {
+        let now = self.now();
+        let expires_at = self.0.timeouts.visitor_expires_at(now);
+        record.expiry_date = expires_at.into();
+        // A flushed session's record still has the id that was deleted.
+        record.id = Id::default();
+        // Refused before it is queued.
+        record::encode_to_store(record, 0)?;
+        let begin = (self.clone(), record.clone(), now.new_id(), now);
+        let begin = self
+            .0
+            .db
+            .write(begin, |(sessions, record, public_id, now), tx| {
+                Box::pin(sessions.insert_for_visitor(tx, record.clone(), *public_id, *now))
+            });
+        let token = begin.await?;
+        record.id = token.id;
+        Ok(token)
+    }
+
+    async fn insert_for_visitor(
+        &self,
+        tx: &mut Tx,
+        mut record: Record,
+        public_id: Uuid,
+        now: Timestamp,
+    ) -> Result<SessionToken, Error> {
+        loop {
+            let data = record::encode_to_store(&record, 0)?;
+            let session = NewSession {
+                record: &record,
+                public_id,
+                user_id: None,
+                client: None,
+                key_id: self.0.cookie.key_id(),
+                now,
+                expires_at: self.0.timeouts.visitor_expires_at(now),
+            };
+            if store::insert(tx, session, &data).await? {
+                return Ok(SessionToken::new(public_id, record.id));
+            }
+            record.id = Id::default();
+        }
+    }
+
+    /// Logs `user` in on a new session, in the transaction that has verified them. The replaced
+    /// sessions end with it; their values move along unless they belong to another user. `action`
+    /// is what the login was part of.
+    pub async fn begin(
+        &self,
+        tx: &mut Tx,
+        user: &User,
+        client: &Client,
+        replaced: &Replaced,
+        action: Action,
+    ) -> Result<SessionToken, Error> {
+        let now = self.now();
+        tx.revoke(replaced.ids.iter().map(|id| (*id).into()));
+        let mut data = Data::new();
+        let mut events = vec![Event::new(action, user.id, Some(client))];
+        for old in replaced.ids.iter().copied() {
+            match store::take(tx, old).await? {
+                Some((_, Some(owner))) if owner != user.id => {
+                    events.push(Event::new(Action::LogOut, owner, Some(client)));
+                }
+                Some((bytes, _)) if replaced.keep_values => {
+                    data = record::values_or_none(&bytes, replaced.current.as_deref());
+                }
+                _ => {}
+            }
+        }
+        data.extend(LogInData::of(user).into_values());
+
+        let expires_at = self.0.timeouts.expires_at(now, now);
+        let record = record::new_record(data, expires_at);
+        let bytes = record::encode(&record).map_err(Error::internal)?;
+        let public_id = now.new_id();
+        let session = NewSession {
+            record: &record,
+            public_id,
+            user_id: Some(user.id),
+            client: Some(client),
+            key_id: self.0.cookie.key_id(),
+            now,
+            expires_at,
+        };
+        if !store::insert(tx, session, &bytes).await? {
+            return Err(Error::internal("a fresh session id is taken"));
+        }
+        let kept = self.0.per_user.saturating_sub(1).max(0);
+        let oldest = store::delete_oldest(tx, user.id, public_id, kept, now).await?;
+        if !oldest.is_empty() {
+            events.push(Event::new(Action::EndSessions, user.id, Some(client)));
+        }
+        tx.revoke(oldest.into_iter().map(Revocable::from));
+        audit::record(tx, now, events).await?;
+        Ok(SessionToken::new(public_id, record.id))
+    }
+
+    /// Gives a session a new secret id, in the transaction that has ended the other sessions of
+    /// `user_id` because of `event`. None when the session has ended meanwhile.
+    pub async fn renew(
+        &self,
+        tx: &mut Tx,
+        token: SessionToken,
+        current: Option<&LiveSession>,
+        user_id: Uuid,
+        event: Event,
+    ) -> Result<Option<SessionToken>, Error> {
+        let Some(bytes) = store::lock_data(tx, token.id).await? else {
+            return Ok(None);
+        };
+        let record = record::decode(&bytes).unwrap_or_else(|_| self.repaired(token.id, current));
+        let record = Record {
+            id: Id::default(),
+            ..record
+        };
+        let bytes = record::encode(&record).map_err(Error::internal)?;
+        store::change_id(tx, token.id, record.id, &bytes).await?;
+        tx.revoke([user_id.into(), token.id.into()]);
+        audit::record(tx, self.now(), [event]).await?;
+        Ok(Some(SessionToken {
+            id: record.id,
+            ..token
+        }))
+    }
+}

@@ -1,0 +1,86 @@
+//! Each write has a transaction of its own.
+
+use std::time::Duration;
+
+use sqlx::{Postgres, TransactionManager};
+use tokio::time::timeout;
+
+use super::PostgresPool;
+use crate::db::{
+    Tx,
+    error::is_conflict,
+    invalidation::Revocations,
+    limits::ACQUIRE_TIMEOUT,
+    transaction::Inner,
+    write::{Job, Outcome},
+};
+
+type Transactions = <Postgres as sqlx::Database>::TransactionManager;
+
+/// How often a write is tried that another transaction is in the way of.
+const TRIES: u32 = 4;
+/// How long the end of a transaction may take, which may have to reach other servers.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl PostgresPool {
+    /// Runs a write on a task of its own.
+    pub(in crate::db) fn spawn_write(&self, mut job: Box<dyn Job>, revocations: &Revocations) {
+        let (pool, revocations) = (self.clone(), revocations.clone());
+        tokio::spawn(async move {
+            let mut done = pool.write(&mut *job).await;
+            for _ in 1..TRIES {
+                match &done {
+                    Ok(Outcome::Conflict) => {}
+                    Err(error) if is_conflict(error) => {}
+                    _ => break,
+                }
+                done = pool.write(&mut *job).await;
+            }
+            let revoked = job.take_revoked();
+            if !revoked.is_empty() {
+                revocations.revoke(revoked);
+            }
+            job.finish(done.err());
+        });
+    }
+
+    /// Tries once. In doubt the connection is closed, as whoever used it next would wait for what
+    /// it is still at.
+    async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
+        let mut connection = self.pool.acquire().await?;
+        let begin = Transactions::begin(&mut connection, None);
+        if let Err(error) = within(ACQUIRE_TIMEOUT, begin).await {
+            drop(connection.detach());
+            return Err(error);
+        }
+        let mut tx = Tx::new(Inner::PostgresWrite(connection));
+        let outcome = job.run(&mut tx).await;
+        let Inner::PostgresWrite(mut connection) = tx.into_inner() else {
+            return Err(sqlx::Error::BeginFailed);
+        };
+        let end = match outcome {
+            Outcome::Done => Transactions::commit(&mut connection),
+            Outcome::Undone | Outcome::Conflict => Transactions::rollback(&mut connection),
+            Outcome::Cut => {
+                drop(connection.detach());
+                return Ok(outcome);
+            }
+        };
+        let ended = within(END_TIMEOUT, end).await;
+        // A transaction inside it may have been left open.
+        let is_open = Transactions::get_transaction_depth(&connection) > 0;
+        if ended.is_err() || is_open {
+            drop(connection.detach());
+        }
+        match ended {
+            _ if outcome != Outcome::Done => Ok(outcome),
+            Ok(()) if is_open => Err(sqlx::Error::BeginFailed),
+            ended => ended.map(|()| outcome),
+        }
+    }
+}
+
+async fn within(limit: Duration, work: impl Future<Output = sqlx::Result<()>>) -> sqlx::Result<()> {
+    let done = timeout(limit, work).await;
+    done.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}

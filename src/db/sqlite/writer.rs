@@ -1,0 +1,278 @@
+//! Writes that wait are committed together: one wait for the disk for all of them.
+
+use std::{
+    collections::VecDeque,
+    fmt, io, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use sqlx::{Executor, Sqlite, TransactionManager, pool::PoolConnection};
+
+use super::SqlitePools;
+use crate::db::{
+    Connection, Revocable, Tx,
+    invalidation::Revocations,
+    limits::ACQUIRE_TIMEOUT,
+    transaction::Inner,
+    write::{Job, Outcome},
+};
+
+type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
+
+/// As many writes as are committed together at most.
+const BATCH: usize = 64;
+/// As many as may wait.
+const MAX_WAITING: usize = 16 * 1024;
+
+/// The writes that wait. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct WriteQueue(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<(Instant, Box<dyn Job>)>,
+    /// Whether a task is at work on them.
+    is_served: bool,
+}
+
+impl fmt::Debug for WriteQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteQueue").finish_non_exhaustive()
+    }
+}
+
+impl WriteQueue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next batch, without the writes that have waited too long; none when nothing waits, and
+    /// then nobody serves the queue any more.
+    fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
+        loop {
+            let mut waiting = self.lock();
+            if waiting.jobs.is_empty() {
+                waiting.is_served = false;
+                return None;
+            }
+            let count = waiting.jobs.len().min(BATCH);
+            let batch: Vec<_> = waiting.jobs.drain(..count).collect();
+            drop(waiting);
+            let (fresh, late): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .partition(|(since, _)| since.elapsed() < ACQUIRE_TIMEOUT);
+            for (_, job) in late {
+                job.finish(Some(sqlx::Error::PoolTimedOut));
+            }
+            if !fresh.is_empty() {
+                return Some(fresh.into_iter().map(|(_, job)| job).collect());
+            }
+        }
+    }
+}
+
+/// Whoever serves the queue. When its task ends before its time, as its runtime was shut down, the
+/// writes that wait fail, and the next one starts another.
+struct Serving {
+    queue: WriteQueue,
+    is_done: bool,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let mut waiting = self.queue.lock();
+            waiting.is_served = false;
+            let jobs = mem::take(&mut waiting.jobs);
+            drop(waiting);
+            drop(jobs);
+        }
+    }
+}
+
+/// Why nothing of a batch is committed.
+struct Failed {
+    error: sqlx::Error,
+    /// The write that it came from, which has an error of its own.
+    by: Option<usize>,
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        Self { error, by: None }
+    }
+}
+
+impl SqlitePools {
+    /// Queues a write, and serves the queue if nobody does. A lone write waits for nobody.
+    pub(in crate::db) fn queue_write(&self, job: Box<dyn Job>, revocations: &Revocations) {
+        let mut waiting = self.queue.lock();
+        if waiting.jobs.len() >= MAX_WAITING {
+            drop(waiting);
+            return job.finish(Some(sqlx::Error::PoolTimedOut));
+        }
+        waiting.jobs.push_back((Instant::now(), job));
+        if !mem::replace(&mut waiting.is_served, true) {
+            drop(waiting);
+            tokio::spawn(serve(self.clone(), revocations.clone()));
+        }
+    }
+
+    /// Runs the writes of a batch in one transaction.
+    async fn write_batch(&self, mut batch: Vec<Box<dyn Job>>, revocations: &Revocations) {
+        let done = self.commit_batch(&mut batch).await;
+        if let Err(Failed { error, by: None }) = &done
+            && batch.len() > 1
+            && is_constraint(error)
+        {
+            // A constraint that is checked at the commit, and of one write; it is not said which.
+            for job in batch {
+                let mut alone = vec![job];
+                let done = self.commit_batch(&mut alone).await;
+                finish(alone, done, revocations);
+            }
+            return;
+        }
+        finish(batch, done, revocations);
+    }
+
+    async fn commit_batch(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Failed> {
+        let mut connection = self.write.acquire().await?;
+        Transactions::begin(&mut connection, Some("begin immediate".into())).await?;
+        if let Err(error) = self.file.check() {
+            self.end(connection, false).await?;
+            return Err(error.into());
+        }
+        let mut tx = Tx::new(Inner::SqliteWrite(connection));
+        let done = self.run_batch(&mut tx, batch).await;
+        let Inner::SqliteWrite(connection) = tx.into_inner() else {
+            return Err(sqlx::Error::BeginFailed.into());
+        };
+        match done {
+            Ok(is_changed) => self.end(connection, is_changed).await,
+            Err(failed) => {
+                discard(connection).await;
+                Err(failed)
+            }
+        }
+    }
+
+    /// Whether there is anything to commit. A write that shares the transaction has a savepoint,
+    /// to which it alone is rolled back.
+    async fn run_batch(&self, tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<bool, Failed> {
+        let last = batch.len() - 1;
+        if last > 0 {
+            execute(tx, "savepoint write").await?;
+        }
+        let mut is_changed = false;
+        for (number, job) in batch.iter_mut().enumerate() {
+            let outcome = job.run(tx).await;
+            is_changed |= outcome == Outcome::Done;
+            match outcome {
+                Outcome::Done if number < last => {
+                    execute(tx, "release write; savepoint write").await?;
+                }
+                Outcome::Done => {}
+                // It fails where SQLite has rolled back the whole transaction, as it does when
+                // the disk is full.
+                _ if last > 0 => {
+                    execute(tx, "rollback to write")
+                        .await
+                        .map_err(|error| Failed {
+                            error,
+                            by: Some(number),
+                        })?
+                }
+                _ => {}
+            }
+        }
+        Ok(is_changed)
+    }
+
+    /// Commits, or rolls back where there is nothing to commit. In doubt the connection is closed:
+    /// sqlx 0.8 would count its transaction as open for good.
+    async fn end(
+        &self,
+        mut connection: PoolConnection<Sqlite>,
+        is_changed: bool,
+    ) -> Result<(), Failed> {
+        let ended = if is_changed {
+            Transactions::commit(&mut connection).await
+        } else {
+            Transactions::rollback(&mut connection).await
+        };
+        let is_open = Transactions::get_transaction_depth(&connection) > 0;
+        if ended.is_err() || is_open {
+            discard(connection).await;
+        }
+        match ended {
+            // What was to be rolled back is gone with the connection.
+            _ if !is_changed => Ok(()),
+            // A transaction inside it was left open.
+            Ok(()) if is_open => Err(sqlx::Error::BeginFailed.into()),
+            ended => Ok(self.file.checked(ended)?),
+        }
+    }
+}
+
+/// Works until nothing waits.
+async fn serve(pools: SqlitePools, revocations: Revocations) {
+    let mut serving = Serving {
+        queue: pools.queue.clone(),
+        is_done: false,
+    };
+    while let Some(batch) = pools.queue.next_batch() {
+        pools.write_batch(batch, &revocations).await;
+    }
+    serving.is_done = true;
+}
+
+/// Revokes, and only then returns the results. Where the whole batch failed nobody is told that
+/// anything was done, nor what was read of it.
+fn finish(mut batch: Vec<Box<dyn Job>>, done: Result<(), Failed>, revocations: &Revocations) {
+    let revoked: Vec<Revocable> = batch
+        .iter_mut()
+        .flat_map(|job| job.take_revoked())
+        .collect();
+    if !revoked.is_empty() {
+        revocations.revoke(revoked);
+    }
+    let Err(Failed { error, by }) = done else {
+        return batch.into_iter().for_each(|job| job.finish(None));
+    };
+    if batch.len() == 1
+        && let Some(job) = batch.pop()
+    {
+        return job.finish(Some(error));
+    }
+    let error = Arc::new(error);
+    for (number, job) in batch.into_iter().enumerate() {
+        let shared = || sqlx::Error::Io(io::Error::other(error.clone()));
+        job.finish((by != Some(number)).then(shared));
+    }
+}
+
+async fn execute(tx: &mut Tx, sql: &'static str) -> sqlx::Result<()> {
+    match tx.connection() {
+        Connection::Sqlite(connection) => connection.execute(sql).await.map(drop),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => Ok(()),
+    }
+}
+
+/// Closes a connection whose transaction is in doubt, which ends it; the pool opens another.
+async fn discard(connection: PoolConnection<Sqlite>) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "a connection that failed could not be closed");
+    }
+}
+
+fn is_constraint(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| {
+        error.is_foreign_key_violation()
+            || error.is_unique_violation()
+            || error.is_check_violation()
+    })
+}

@@ -1,0 +1,144 @@
+//! A closure that writes, from when it is handed over to its result.
+
+use std::{error::Error as StdError, io, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{sync::oneshot, time::timeout};
+use tracing::{Instrument, Span};
+
+use crate::db::{Revocable, Tx, error::is_conflict, transaction::Effects};
+
+/// What became of a closure's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) enum Outcome {
+    /// To be committed.
+    Done,
+    /// To be rolled back.
+    Undone,
+    /// To be rolled back and run again: another transaction was in its way.
+    Conflict,
+    /// It panicked or ran out of time, perhaps in the middle of a statement.
+    Cut,
+}
+
+/// A closure that writes, with its state and who waits for its result.
+pub(in crate::db) trait Job: Send {
+    /// Runs the closure in `tx`, whose effects it takes along.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome>;
+
+    /// What the last run has revoked.
+    fn take_revoked(&mut self) -> Vec<Revocable>;
+
+    /// Hands over the result once the transaction has ended: what the closure returned or, where
+    /// its transaction failed, that error.
+    fn finish(self: Box<Self>, failed: Option<sqlx::Error>);
+}
+
+struct Write<S, F, T, E> {
+    state: S,
+    work: F,
+    limit: Duration,
+    returned: Option<Result<T, E>>,
+    effects: Effects,
+    result: oneshot::Sender<Result<T, E>>,
+    span: Span,
+}
+
+/// A job and the receiver of its result.
+pub(super) fn new<S, F, T, E>(
+    limit: Duration,
+    state: S,
+    work: F,
+) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
+where
+    S: Send + Sync + 'static,
+    F: for<'t> Fn(&'t S, &'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+    T: Send + 'static,
+    E: StdError + From<sqlx::Error> + Send + 'static,
+{
+    let (result, receiver) = oneshot::channel();
+    let job = Write {
+        state,
+        work,
+        limit,
+        returned: None,
+        effects: Effects::default(),
+        result,
+        span: Span::current(),
+    };
+    (Box::new(job), receiver)
+}
+
+impl<S, F, T, E> Job for Write<S, F, T, E>
+where
+    S: Send + Sync,
+    F: for<'t> Fn(&'t S, &'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
+    T: Send,
+    E: StdError + From<sqlx::Error> + Send + 'static,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome> {
+        Box::pin(async move {
+            let (state, work) = (&self.state, &self.work);
+            // In a block, as the closure itself may panic before its future does.
+            let running = AssertUnwindSafe(async { work(state, tx).await }).catch_unwind();
+            let running = running.instrument(self.span.clone());
+            let ran = timeout(self.limit, running).await;
+            let (returned, outcome) = match ran {
+                Ok(Ok(Ok(value))) if tx.is_abandoned() => (Ok(value), Outcome::Undone),
+                Ok(Ok(Ok(value))) => (Ok(value), Outcome::Done),
+                Ok(Ok(Err(error))) if has_conflict(&error) => (Err(error), Outcome::Conflict),
+                Ok(Ok(Err(error))) => (Err(error), Outcome::Undone),
+                Ok(Err(_panic)) => {
+                    tracing::error!(parent: &self.span, "a write panicked");
+                    (Err(sqlx::Error::WorkerCrashed.into()), Outcome::Cut)
+                }
+                Err(_elapsed) => (Err(timed_out().into()), Outcome::Cut),
+            };
+            self.effects = tx.take_effects();
+            if outcome != Outcome::Done {
+                self.effects.after_commit.clear();
+            }
+            if returned.is_err() {
+                self.effects.revoked.clear();
+            }
+            self.returned = Some(returned);
+            outcome
+        })
+    }
+
+    fn take_revoked(&mut self) -> Vec<Revocable> {
+        std::mem::take(&mut self.effects.revoked)
+    }
+
+    fn finish(self: Box<Self>, failed: Option<sqlx::Error>) {
+        let result = match (failed, self.returned) {
+            (Some(error), _) => Err(error.into()),
+            (None, Some(returned)) => returned,
+            (None, None) => Err(sqlx::Error::WorkerCrashed.into()),
+        };
+        if result.is_ok() {
+            let after_commit = self.effects.after_commit;
+            self.span
+                .in_scope(|| after_commit.into_iter().for_each(|effect| effect()));
+        }
+        // Nobody need wait for it.
+        let _ = self.result.send(result);
+    }
+}
+
+fn timed_out() -> sqlx::Error {
+    let what = "a write took longer than it may";
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, what))
+}
+
+/// Whether the error is, or comes from, one that a second try may not meet.
+fn has_conflict(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(is_conflict) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
