@@ -76,8 +76,8 @@ impl SessionCache {
     /// The session of a cookie, if it is cached, not revoked, and the cache is in sync.
     pub fn get(&self, cookie: &[u8], now: Timestamp) -> Option<Known> {
         let known = self.sessions.as_ref()?.get(cookie)?;
-        let counts = self.db.revocations().are_in_sync()
-            && self.still_counts(&known)
+        let revocables = known.session.revocables();
+        let counts = self.db.revocations().is_fresh(known.stamp, revocables)
             && now < known.session.expires_at(self.timeouts);
         counts.then_some(known)
     }

@@ -1,15 +1,20 @@
 //! When sessions and users were last revoked; cached rows are checked against it.
 
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod model;
+mod number;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
 use tower_sessions::session::Id;
 use uuid::Uuid;
+
+use self::number::Number;
 
 /// Ids that share a slot are revoked together; the others then cost a query each.
 const SLOTS: usize = 1 << 14;
@@ -21,17 +26,17 @@ const MAX_STALENESS: Duration = Duration::from_millis(800);
 /// that was read from the database is fresh until something that concerns it is revoked after
 /// the stamp taken *before* it was read; so a reader that is slower than a revocation does no
 /// harm. All caches of one [`Db`](super::Db) share it. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Revocations(Arc<State>);
+#[derive(Debug)]
+pub(crate) struct Revocations<N = AtomicU64, const SLOTS: usize = { self::SLOTS }>(Arc<State<N>>);
 
 #[derive(Debug)]
-struct State {
-    last: AtomicU64,
-    everything: AtomicU64,
-    slots: Box<[AtomicU64]>,
+struct State<N> {
+    last: N,
+    everything: N,
+    slots: Box<[N]>,
     start: Instant,
     /// In microseconds since `start`.
-    in_sync_until: AtomicU64,
+    in_sync_until: N,
 }
 
 /// A moment in the order of revocations.
@@ -54,33 +59,45 @@ impl From<Id> for Revocable {
     }
 }
 
-impl Default for Revocations {
+impl<N, const SLOTS: usize> Clone for Revocations<N, SLOTS> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<N: Number, const SLOTS: usize> Default for Revocations<N, SLOTS> {
     fn default() -> Self {
         Self(Arc::new(State {
-            last: AtomicU64::new(0),
-            everything: AtomicU64::new(0),
-            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            last: N::default(),
+            everything: N::default(),
+            slots: (0..SLOTS).map(|_| N::default()).collect(),
             start: Instant::now(),
-            in_sync_until: AtomicU64::new(0),
+            in_sync_until: N::default(),
         }))
     }
 }
 
-impl Revocations {
+impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     /// Taken before a row is read.
     pub fn stamp(&self) -> Stamp {
-        Stamp(self.0.last.load(Ordering::SeqCst))
+        Stamp(self.0.last.get())
     }
 
-    /// Whether a row read after `stamp` is fresh: none of `ids` was revoked since.
+    /// Whether a row read after `stamp` may be used: none of `ids` was revoked since, and what
+    /// other processes revoke is known. That first: it is announced after the revocations.
+    pub fn is_fresh(&self, stamp: Stamp, ids: impl IntoIterator<Item = Revocable>) -> bool {
+        self.are_in_sync() && self.is_good(stamp, ids)
+    }
+
+    /// Whether none of `ids` is known to be revoked since `stamp`.
     pub fn is_good(&self, stamp: Stamp, ids: impl IntoIterator<Item = Revocable>) -> bool {
-        let good = |revoked: &AtomicU64| revoked.load(Ordering::SeqCst) <= stamp.0;
+        let good = |revoked: &N| revoked.get() <= stamp.0;
         good(&self.0.everything) && ids.into_iter().all(|id| good(self.slot(id)))
     }
 
     /// Whether the revocations of other processes are known, up to [`MAX_STALENESS`] ago.
-    pub fn are_in_sync(&self) -> bool {
-        let until = self.0.in_sync_until.load(Ordering::SeqCst);
+    fn are_in_sync(&self) -> bool {
+        let until = self.0.in_sync_until.get();
         self.0.start.elapsed() < Duration::from_micros(until)
     }
 
@@ -88,16 +105,16 @@ impl Revocations {
     pub fn revoke(&self, ids: impl IntoIterator<Item = Revocable>) {
         let stamp = self.next();
         for id in ids {
-            self.slot(id).fetch_max(stamp, Ordering::SeqCst);
+            self.slot(id).raise(stamp);
         }
     }
 
     fn next(&self) -> u64 {
-        self.0.last.fetch_add(1, Ordering::SeqCst) + 1
+        self.0.last.increment()
     }
 
     /// Ids are random in their last bits.
-    fn slot(&self, id: Revocable) -> &AtomicU64 {
+    fn slot(&self, id: Revocable) -> &N {
         #[allow(clippy::cast_possible_truncation)]
         let number = id.0 as usize % SLOTS;
         &self.0.slots[number]
@@ -105,24 +122,24 @@ impl Revocations {
 }
 
 /// For the watchers of what other processes change.
-impl Revocations {
+impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     /// Invalidates every cached row.
     pub(crate) fn revoke_all(&self) {
         let stamp = self.next();
-        self.0.everything.fetch_max(stamp, Ordering::SeqCst);
+        self.0.everything.raise(stamp);
     }
 
     /// Notes that everything other processes had committed by `moment` is revoked here.
     pub(crate) fn synced_at(&self, moment: Instant) {
         let until = (moment + MAX_STALENESS).saturating_duration_since(self.0.start);
         let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
-        self.0.in_sync_until.store(until, Ordering::SeqCst);
+        self.0.in_sync_until.set(until);
     }
 
     /// Notes that changes by other processes are unknown until the next sync.
     #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn lose_sync(&self) {
-        self.0.in_sync_until.store(0, Ordering::SeqCst);
+        self.0.in_sync_until.set(0);
     }
 }
 
@@ -132,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_revocation_counts_no_more() {
-        let revocations = Revocations::default();
+        let revocations = <Revocations>::default();
         let [ann, ben] = [Uuid::from_u128(1), Uuid::from_u128(2)];
         let is_good = |stamp, id: Uuid| revocations.is_good(stamp, [id.into()]);
         let before = revocations.stamp();
@@ -148,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_used_while_it_is_in_sync() {
-        let revocations = Revocations::default();
+        let revocations = <Revocations>::default();
         assert!(!revocations.are_in_sync(), "nobody has listened yet");
         revocations.synced_at(Instant::now());
         assert!(revocations.are_in_sync());
