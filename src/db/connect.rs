@@ -57,9 +57,12 @@ impl Db {
         Ok(Self::new(Pools::Sqlite(pools)))
     }
 
-    /// Uses your own pool, with its limits and timeouts, and one more connection with the pool's
-    /// options, which listens for changes by other nodes. The tables are created in the first
-    /// schema of the pool's `search_path`.
+    /// Uses your own pool, with its limits and timeouts, and one connection beside it, with the
+    /// pool's options, on which the revocations of other nodes are read. The tables are created in
+    /// the first schema of the pool's `search_path`.
+    ///
+    /// Behind PgBouncer in transaction mode, connect the pool with `statement_cache_capacity(0)`
+    /// and `extra_float_digits(None)`.
     ///
     /// # Errors
     /// When the database is not available.

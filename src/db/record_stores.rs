@@ -20,7 +20,8 @@ impl Db {
             }
             #[cfg(feature = "postgres")]
             Pools::Postgres(postgres) => {
-                let store = tower_sessions_sqlx_store::PostgresStore::new(postgres.pool.clone());
+                let store =
+                    tower_sessions_sqlx_store::PostgresStore::new(postgres.pool.for_reading());
                 let store = store.with_schema_name(&postgres.schema)?;
                 Arc::new(store.with_table_name("sessions")?)
             }

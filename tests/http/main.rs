@@ -26,7 +26,8 @@ mod databases {
     mod durability;
     mod full_disk;
     mod lost_files;
-    mod lost_notifications;
+    mod pgbouncer;
+    mod revocation_log;
     mod writes;
 }
 
@@ -67,7 +68,7 @@ mod server {
 mod sessions {
     mod expiry_dates;
     pub mod freshness;
-    mod freshness_under_load;
+    pub mod freshness_under_load;
     mod logout_wins;
     mod own_sessions;
     mod records;

@@ -1,5 +1,7 @@
 //! PostgreSQL: one pool for everything.
 
+mod log;
+mod statements;
 mod timestamp;
 mod watch;
 mod writer;
@@ -7,11 +9,11 @@ mod writer;
 use std::time::Duration;
 
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Transaction,
+    Connection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::timeout;
 
+use self::statements::Statements;
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// A connection that was unused for longer is tested before it is used.
@@ -22,7 +24,7 @@ const CONNECTIONS: u32 = 16;
 /// The connections to one database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresPool {
-    pub pool: PgPool,
+    pub pool: Statements,
     /// Where our tables are.
     pub schema: String,
     /// Whether the pool is the app's, which closes it.
@@ -32,10 +34,10 @@ pub(crate) struct PostgresPool {
 impl PostgresPool {
     /// Connects to a server.
     pub async fn connect(server: &PgConnectOptions) -> sqlx::Result<Self> {
+        // PgBouncer refuses what it does not know. It is for floats as text: there are none.
+        let server = server.clone().extra_float_digits(None);
         // The pool would try until its time is up, and not say why.
-        let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(server));
-        let first = first.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-        first.close().await?;
+        let is_stateless = statements::is_stateless(&server).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -49,17 +51,18 @@ impl PostgresPool {
                     Ok(true)
                 })
             })
-            .connect_with(server.clone())
+            .connect_with(server)
             .await?;
-        Self::on(pool, false).await
+        Self::on(Statements::on(pool, is_stateless), false).await
     }
 
     /// Uses the app's pool.
     pub async fn borrowing(pool: PgPool) -> sqlx::Result<Self> {
-        Self::on(pool, true).await
+        let is_stateless = statements::is_stateless(&pool.connect_options()).await?;
+        Self::on(Statements::on(pool, is_stateless), true).await
     }
 
-    async fn on(pool: PgPool, is_borrowed: bool) -> sqlx::Result<Self> {
+    async fn on(pool: Statements, is_borrowed: bool) -> sqlx::Result<Self> {
         let schema = sqlx::query_scalar("select current_schema()::text");
         Ok(Self {
             schema: schema.fetch_one(&pool).await?,
@@ -69,9 +72,7 @@ impl PostgresPool {
     }
 
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin().await });
-        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        self.pool.begin().await
     }
 
     /// Revokes what other nodes change, until the pool is closed.

@@ -14,11 +14,15 @@ use tokio::sync::OnceCell;
 pub enum Kind {
     Sqlite,
     Postgres,
+    /// PostgreSQL behind PgBouncer in transaction mode.
+    PgBouncer,
 }
 
 /// A database for one test, and a connection to inspect it without the server.
 pub struct Database {
     pub url: String,
+    /// Where it is inspected, when not at `url`.
+    direct_url: Option<String>,
     pool: OnceCell<Pool>,
     _folder: Option<TempDir>,
 }
@@ -40,27 +44,44 @@ macro_rules! on_pool {
 
 impl Database {
     pub async fn new(kind: Kind) -> Self {
-        let (url, folder) = match kind {
+        match kind {
             Kind::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
-                (
-                    format!("sqlite://{}/test.db", folder.path().display()),
-                    Some(folder),
-                )
+                let url = format!("sqlite://{}/test.db", folder.path().display());
+                Self {
+                    _folder: Some(folder),
+                    ..Self::at(&url)
+                }
             }
-            Kind::Postgres => (new_postgres_database().await, None),
-        };
-        Self {
-            url,
-            pool: OnceCell::new(),
-            _folder: folder,
+            Kind::Postgres => {
+                let server = variable("TEST_POSTGRES_URL");
+                Self::at(&new_postgres_database(&server).await.0)
+            }
+            Kind::PgBouncer => {
+                let server = variable("TEST_POSTGRES_URL");
+                let (direct_url, name) = new_postgres_database(&server).await;
+                Self {
+                    direct_url: Some(direct_url),
+                    ..Self::at(&with_name(&variable("TEST_PGBOUNCER_URL"), &name))
+                }
+            }
         }
+    }
+
+    /// Two on the server that may be restarted, the second behind PgBouncer.
+    pub async fn on_server_to_restart() -> [Self; 2] {
+        let server = variable("TEST_POSTGRES_TO_RESTART_URL");
+        let (direct, _) = new_postgres_database(&server).await;
+        create_database(&server, "to_restart").await;
+        let bounced = with_name(&variable("TEST_PGBOUNCER_URL"), "to_restart");
+        [Self::at(&direct), Self::at(&bounced)]
     }
 
     /// An existing database.
     pub fn at(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            direct_url: None,
             pool: OnceCell::new(),
             _folder: None,
         }
@@ -72,7 +93,7 @@ impl Database {
             false => {
                 let pool = PgPoolOptions::new()
                     .max_connections(2)
-                    .connect(&self.url)
+                    .connect(self.direct_url.as_ref().unwrap_or(&self.url))
                     .await;
                 Pool::Postgres(pool.unwrap())
             }
@@ -175,13 +196,25 @@ impl Database {
     }
 }
 
-/// A new database on the server that `scripts/test` has started.
-async fn new_postgres_database() -> String {
+/// Set by `scripts/test`, which starts what it names.
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: scripts/test sets it"))
+}
+
+fn with_name(server: &str, name: &str) -> String {
+    server.replace("/postgres?", &format!("/{name}?"))
+}
+
+/// A new database on a server: its URL and name.
+async fn new_postgres_database(server: &str) -> (String, String) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var("TEST_POSTGRES_URL")
-        .expect("TEST_POSTGRES_URL is not set: scripts/test starts a PostgreSQL and sets it");
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("test_{}_{number}", std::process::id());
+    create_database(server, &name).await;
+    (with_name(server, &name), name)
+}
+
+async fn create_database(server: &str, name: &str) {
     let options: PgConnectOptions = server.parse().unwrap();
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -193,5 +226,4 @@ async fn new_postgres_database() -> String {
         .await
         .unwrap();
     pool.close().await;
-    server.replace("/postgres?", &format!("/{name}?"))
 }

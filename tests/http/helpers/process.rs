@@ -197,6 +197,12 @@ impl Process {
         assert!(done.unwrap().success());
     }
 
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Kills it at once, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -205,14 +211,7 @@ impl Process {
 
     /// Stops it with SIGTERM and waits; returns its exit status.
     pub fn stop(mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 }

@@ -170,7 +170,9 @@ async fn without_the_news_there_are_none_of_its_tables(kind: Kind) {
     std::fs::write(workplace.path(".env"), "FREE_READS_WINDOW=soon\n").unwrap();
     let tables = async || match kind {
         Kind::Sqlite => database.count("sqlite_master where name = 'posts'").await,
-        Kind::Postgres => database.count("pg_tables where tablename = 'posts'").await,
+        Kind::Postgres | Kind::PgBouncer => {
+            database.count("pg_tables where tablename = 'posts'").await
+        }
     };
     let process = workplace.serve();
     process.wait_for_log("serving");

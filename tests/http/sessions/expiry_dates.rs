@@ -32,7 +32,7 @@ async fn an_operators_clean_up_is_seen_soon(kind: Kind) {
     let (server, browser) = start(kind).await;
     let now = match kind {
         Kind::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
-        Kind::Postgres => "now()",
+        Kind::Postgres | Kind::PgBouncer => "now()",
     };
     let clean_up = format!("delete from sessions where expiry_date < {now}");
     // Whatever date it is backdated to.
@@ -71,11 +71,11 @@ async fn a_date_to_come_is_kept_until_the_next_use(kind: Kind) {
     }
     let soon = match kind {
         Kind::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+10 minutes')",
-        Kind::Postgres => "now() + interval '10 minutes'",
+        Kind::Postgres | Kind::PgBouncer => "now() + interval '10 minutes'",
     };
     let shorten = format!("update sessions set expiry_date = {soon}");
     server.database.execute(&shorten).await;
-    // Until the notification arrives.
+    // Until the node has read of it.
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.clock.advance(4 * TWO_MINUTES);
     assert_eq!(check(&browser, &used).await.status, 200);
@@ -94,7 +94,7 @@ async fn expired_sessions_are_not_listed(kind: Kind) {
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
 }
 
-/// Otherwise every minute of every session would notify every node.
+/// Otherwise every minute of every session would be told to every node.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_use_is_not_told() {
     let (server, browser) = start(Kind::Postgres).await;

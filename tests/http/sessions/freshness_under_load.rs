@@ -15,7 +15,7 @@ use crate::{
 
 on_both_databases!(a_thousand_revocations_under_load);
 
-async fn a_thousand_revocations_under_load(kind: Kind) {
+pub async fn a_thousand_revocations_under_load(kind: Kind) {
     const WORKERS: usize = 8;
     const ROUNDS: usize = 125;
     let settings = [("SESSIONS_PER_USER", "1000"), ("PASSWORDLESS_LOGIN", "on")];

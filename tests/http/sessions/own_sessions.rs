@@ -176,7 +176,7 @@ async fn the_newest_login_is_never_the_oldest(kind: Kind) {
         let ahead = format!("ffffffff-ffff-7fff-bfff-{round:012}");
         let id = match kind {
             Kind::Sqlite => format!("x'{}'", ahead.replace('-', "")),
-            Kind::Postgres => format!("'{ahead}'"),
+            Kind::Postgres | Kind::PgBouncer => format!("'{ahead}'"),
         };
         let rename = format!("update sessions set public_id = {id}");
         fast.database.execute(&rename).await;

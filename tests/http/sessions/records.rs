@@ -49,7 +49,7 @@ fn values(auth: &Auth) -> Router {
 async fn corrupt(kind: Kind, database: &Database, hex: &str) {
     let bytes = match kind {
         Kind::Sqlite => format!("x'{hex}'"),
-        Kind::Postgres => format!("'\\x{hex}'"),
+        Kind::Postgres | Kind::PgBouncer => format!("'\\x{hex}'"),
     };
     let sql = format!("update sessions set data = {bytes}");
     database.execute(&sql).await;

@@ -134,7 +134,7 @@ async fn add_expired(kind: Kind, server: &Server, count: u32) {
              select 'old' || i, x'00', '2020-01-01T00:00:00.000000Z', randomblob(16), '2020', '2020'
              from n"
         ),
-        Kind::Postgres => format!(
+        Kind::Postgres | Kind::PgBouncer => format!(
             "insert into sessions {row}
              select 'old' || i, '\\x00', '2020-01-01Z', gen_random_uuid(), '2020-01-01Z', '2020-01-01Z'
              from generate_series(1, {count}) i"
