@@ -6,18 +6,20 @@ import signal
 import sys
 import time
 
-from . import bars, measures, report, seeds
+from .data import seeds
 from .machine import LOAD_CORE, ROOT
+from .measures import alone, comparison, requests
+from .report import page
 
 MEASURES = {
-    "hot": measures.hot,
-    "cold": measures.cold,
-    "login": measures.login,
-    "password": measures.password,
-    "news": measures.news,
-    "storm": bars.storm,
-    "scale": bars.scale,
-    "rest": bars.rest,
+    "hot": requests.hot,
+    "cold": requests.cold,
+    "login": requests.login,
+    "password": requests.password,
+    "news": requests.news,
+    "storm": alone.storm,
+    "scale": alone.scale,
+    "rest": alone.rest,
 }
 
 
@@ -35,13 +37,13 @@ def main():
         for name in names or MEASURES:
             print(f"\n== {name}: {MEASURES[name].__doc__ or ''}", file=sys.stderr)
             results[name] = MEASURES[name]()
-            print("\n" + report.section(name, results))
+            print("\n" + page.section(name, results))
     finally:
         shutil.rmtree(seeds.RUNS, ignore_errors=True)
     minutes = (time.monotonic() - started) / 60
     print(f"measured in {minutes:.0f} minutes", file=sys.stderr)
     if not names:
-        report.write(results, ROOT / "docs", minutes, measures.measured_again)
+        page.write(results, ROOT / "docs", minutes, comparison.measured_again)
 
 
 main()

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 
-from . import handstamp_rows, load, seeds
-from .load import Load
-from .machine import (
+from .. import load
+from ..data import handstamp_rows, seeds
+from ..load import Load
+from ..machine import (
     FOLDER,
     HANDSTAMP,
     MORE_ROUNDS,
@@ -18,8 +19,8 @@ from .machine import (
     SLOW_SECONDS,
     WARM_UP_SECONDS,
 )
-from .peers import HANDSTAMP_PEER, OURS
-from .rounds import medians, ratio
+from ..rounds import medians, ratio
+from ..servers.peers import HANDSTAMP_PEER, OURS
 
 STORM_CLIENTS = 64
 HASH_MIB = 19

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import BEFORE, FOLDER, HANDSTAMP, PEERS
+from ..machine import BEFORE, FOLDER, HANDSTAMP, PEERS
 from .server import Server, free_port
 
 PASSWORD = "plain tea at dawn"

@@ -2,9 +2,10 @@
 
 import re
 
-from . import chart, machine
-from .bars import EXPIRED, FEW, MANY
-from .rounds import ratio
+from .. import machine
+from ..measures.alone import EXPIRED, FEW, MANY
+from ..rounds import ratio
+from . import chart
 
 
 def number(value):

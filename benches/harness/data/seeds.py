@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from . import handstamp_rows, load, rows
-from .load import Load
-from .machine import BEFORE, FOLDER, HANDSTAMP, PEERS, SESSIONS
-from .peers import BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, PASSWORD, secret
+from .. import load
+from ..load import Load
+from ..machine import BEFORE, FOLDER, HANDSTAMP, PEERS, SESSIONS
+from ..servers.peers import BETTER_AUTH, DEVELOPMENT, HANDSTAMP_PEER, PASSWORD, secret
+from . import handstamp_rows, rows
 
 SEEDS = FOLDER / "seeds"
 RUNS = FOLDER / "runs"
@@ -89,8 +91,7 @@ def stamp_of_sources(name):
         digest.update(HANDSTAMP.read_bytes())
     if name == "before":
         digest.update(BEFORE.read_bytes())
-    harness = PEERS.parent / "harness"
-    files = [harness / file for file in ["handstamp_rows.py", "rows.py", "seeds.py"]]
+    files = sorted(Path(__file__).parent.glob("*.py"))
     for file in [*files, *sorted(PEERS.rglob("*.*"))]:
         if file.is_file():
             digest.update(file.read_bytes())

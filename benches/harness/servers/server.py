@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .machine import SERVER_CORE
+from ..machine import SERVER_CORE
 
 READY_TIMEOUT = 30
 STOP_TIMEOUT = 10
