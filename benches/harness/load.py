@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import LOAD_CORE, SECONDS, SESSIONS, WARM_UP_SECONDS
+from .machine import CORES, LOAD_CORE, SECONDS, SESSIONS, WARM_UP_SECONDS
 
 SCRIPT = Path(__file__).with_name("rotate.lua")
 CONNECTIONS = 32
@@ -16,7 +16,7 @@ WARM_UP_LINES = SESSIONS * 3 // 10
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent: each line of `lines` in turn, as a cookie or as a body."""
+    """What is sent: each line of `lines` in turn, as `kind` (see rotate.lua) says."""
 
     path: str
     kind: str
@@ -27,12 +27,18 @@ class Load:
     once: bool = False
     # Whether a status above 399 may come (a login that has to wait too long).
     refusals: bool = False
+    threads: int = 1
+    cores: tuple = (LOAD_CORE,)
+
+
+def on_every_core():
+    os.sched_setaffinity(0, set(CORES))
 
 
 def start(server, load, seconds, first=0, collect=None):
-    command = ["wrk", "--threads", "1", "--connections", load.connections]
+    command = ["wrk", "--threads", load.threads, "--connections", load.connections]
     command += ["--duration", f"{seconds}s", "--timeout", "15s", "--script", SCRIPT]
-    command += [server.url(load.path), "--", load.kind, load.lines, first]
+    command += [server.url(load.path), "--", load.kind, load.lines, first, load.threads]
     if collect:
         command.append(collect)
     return subprocess.Popen(
@@ -40,7 +46,7 @@ def start(server, load, seconds, first=0, collect=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+        preexec_fn=lambda: os.sched_setaffinity(0, set(load.cores)),
     )
 
 

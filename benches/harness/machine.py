@@ -22,7 +22,12 @@ SLOW_SECONDS = max(SECONDS, 3)
 WARM_UP_SECONDS = 1
 SESSIONS = int(os.environ.get("BENCH_SESSIONS", 200_000))
 
-CORES = sorted(os.sched_getaffinity(0))
+# Log-outs whose way to another node is timed.
+TRIALS = int(os.environ.get("BENCH_TRIALS", 500))
+# Sessions where there are very many.
+MILLIONS = int(os.environ.get("BENCH_MILLIONS", 10_000_000))
+
+CORES = tuple(sorted(os.sched_getaffinity(0)))
 if len(CORES) < 2:
     sys.exit("scripts/bench needs two cores: one for the server, one for the load.")
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[1]

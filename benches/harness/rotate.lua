@@ -1,30 +1,52 @@
--- Sends the lines of a file in turn: wrk -s rotate.lua URL -- KIND FILE FIRST [COLLECT]
--- KIND is `cookie` (GET, each line a Cookie header) or `body` (POST, each line a JSON body).
+-- Sends the lines of a file in turn: wrk -s rotate.lua URL -- KIND FILE FIRST THREADS [COLLECT]
+-- KIND is `cookie` (GET, each line a Cookie header), `delete` (DELETE, likewise), `comment`
+-- (POST of a comment, likewise) or `body` (POST, each line a JSON body).
+-- With several threads, each takes the lines of its own.
 -- With COLLECT the cookies of as many answers are written there, and `end` below them.
 
-local requests, position = {}, 0
+local requests, position, step = {}, 0, 1
 local kept, kept_all, answers = nil, false, 0
+local json = "application/json"
+local comment = '{"text":"Because anybody can edit a cookie."}'
+
+local kinds = {
+  cookie = function(line)
+    return wrk.format("GET", nil, { ["Cookie"] = line })
+  end,
+  delete = function(line)
+    return wrk.format("DELETE", nil, { ["Cookie"] = line })
+  end,
+  comment = function(line)
+    return wrk.format("POST", nil, { ["Cookie"] = line, ["Content-Type"] = json }, comment)
+  end,
+  body = function(line)
+    return wrk.format("POST", nil, { ["Content-Type"] = json }, line)
+  end,
+}
+
+local threads_so_far = 0
+
+function setup(thread)
+  thread:set("number", threads_so_far)
+  threads_so_far = threads_so_far + 1
+end
 
 function init(args)
-  local kind, file, first, collect = args[1], args[2], tonumber(args[3]), args[4]
-  for line in io.lines(file) do
-    if kind == "cookie" then
-      requests[#requests + 1] = wrk.format("GET", nil, { ["Cookie"] = line })
-    else
-      local headers = { ["Content-Type"] = "application/json" }
-      requests[#requests + 1] = wrk.format("POST", nil, headers, line)
-    end
+  local format = kinds[args[1]]
+  for line in io.lines(args[2]) do
+    requests[#requests + 1] = format(line)
   end
-  position = first % #requests
-  if collect then
-    kept = io.open(collect, "w")
+  position, step = tonumber(args[3]) + number, tonumber(args[4])
+  position = position - step
+  if args[5] then
+    kept = io.open(args[5], "w")
     response = keep_cookie
   end
 end
 
 function request()
-  position = position % #requests + 1
-  return requests[position]
+  position = position + step
+  return requests[position % #requests + 1]
 end
 
 function keep_cookie(status, headers)

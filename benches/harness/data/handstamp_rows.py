@@ -37,42 +37,68 @@ def hours_ago(hours):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def copy(data, cookie, count):
-    """Users without a password, and a session of each."""
-    key = signing_key((data / "secret").read_bytes())
+class Signer:
+    """The ids and the cookies of the sessions that are made, by their number."""
 
-    def signed(public_id, id):
+    def __init__(self, data):
+        self.secret = (data / "secret").read_bytes()
+        self.key = signing_key(self.secret)
+
+    def id(self, number):
+        """128 bits that nobody can guess, and that need not be kept."""
+        return hmac.digest(self.secret, number.to_bytes(8, "big"), "sha256")[:16]
+
+    def cookie(self, number):
+        return self.signed(public_id(number), random_id(self.id(number)))
+
+    def signed(self, public_id, id):
         token = random_id(public_id[::-1]) + id
-        return f"__Host-session={hmac_base64(key, token)}{token}"
+        return f"__Host-session={hmac_base64(self.key, token)}{token}"
 
+
+def copy(data, cookie, count, last_seen_at=None):
+    """Users without a password, and a session of each; returns what knows their cookies."""
+    signer = Signer(data)
     database = connect(data / "handstamp.db")
-    database.execute("pragma cache_size = -500000")
+    # Each page once: of ten million, a journal would be larger than the file.
+    database.execute("pragma journal_mode = off")
+    # For the index on the secret ids, whose pages are hit at random.
+    database.execute(f"pragma cache_size = -{max(500_000, count * 3 // 10)}")
     row, statement = template_row(database, "sessions")
-    same(cookie, signed(row["public_id"], row["id"]))
-    old_user = str(uuid_text(row["user_id"])).encode()
+    same(cookie, signer.signed(row["public_id"], row["id"]))
+    row["last_seen_at"] = last_seen_at or row["last_seen_at"]
+    made_at = now()
     fill(
         database,
         "insert into users (id, username, username_key, created_at) values (?, ?, ?, ?)",
-        (
-            [(FIRST_USER + number).to_bytes(16, "big"), username(number), username(number), now()]
-            for number in range(count)
-        ),
+        ([user_id(number), username(number), username(number), made_at] for number in range(count)),
     )
-    ids = [os.urandom(16) for _ in range(count)]
-
-    def row_of(number, new):
-        user = (FIRST_USER + number).to_bytes(16, "big")
-        data = record(row["data"], row["id"], new, number)
-        return row | {
-            "id": random_id(new),
-            "data": data.replace(old_user, uuid_text(user).encode()),
-            "user_id": user,
-            "public_id": public_id(number),
-        }
-
-    fill(database, statement, (row_of(number, new) for number, new in enumerate(ids)))
+    rows = session_rows(row, count, signer.id)
+    fill(database, statement, (row | {"user_id": user_id(number)} for number, row in rows))
+    database.execute("pragma journal_mode = wal")
     settle(database, data / "handstamp.db")
-    return [signed(public_id(number), random_id(new)) for number, new in enumerate(ids)]
+    return signer
+
+
+def session_rows(row, count, id_of):
+    """The row of a real session, for as many users."""
+    old_user = uuid_text(row["user_id"]).encode()
+    for number in range(count):
+        new = id_of(number)
+        data = record(row["data"], row["id"], new, number)
+        yield (
+            number,
+            row
+            | {
+                "id": random_id(new),
+                "data": data.replace(old_user, uuid_text(user_id(number)).encode()),
+                "public_id": public_id(number),
+            },
+        )
+
+
+def user_id(number):
+    return (FIRST_USER + number).to_bytes(16, "big")
 
 
 def public_id(number):

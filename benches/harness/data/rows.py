@@ -12,7 +12,8 @@ TEMPLATE = "template00"
 
 
 def username(number):
-    return f"user{number:06d}"
+    """As long as the template's, which a record says in front of it."""
+    return f"user{number:06d}" if number < 1_000_000 else f"use{number:07d}"
 
 
 def connect(file):

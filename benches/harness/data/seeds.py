@@ -53,16 +53,23 @@ def of(peer):
 
 def of_size(count):
     """handstamp's data with `count` users; `cold` are their sessions in the order in which they
-    were made, at most 200,000, and `shuffled` as many in random order."""
+    were made, at most 200,000, `shuffled` as many in random order, and `names` their users."""
     return made(f"handstamp-{count}", lambda folder: make_of_size(folder, count), count)
 
 
 def make_of_size(folder, count):
-    make(HANDSTAMP_PEER, folder, count)
-    cookies = (folder / "cookies").read_text().splitlines()
-    cold = cookies[:COLD_SESSIONS]
-    write_lines(folder / "cold", cold)
-    write_lines(folder / "shuffled", random.Random(count).sample(cookies, len(cold)))
+    # No use of a session is due to be recorded as long as the data is used.
+    last_seen_at = handstamp_rows.hours_ago(-2 * MAX_AGE // 3600)
+    signer = make_handstamp(HANDSTAMP_PEER, folder, count, last_seen_at)
+    some = min(count, COLD_SESSIONS)
+    shuffled = random.Random(count).sample(range(count), some)
+    for name, numbers in [
+        ("cold", range(some)),
+        ("shuffled", shuffled),
+        ("hot", range(count - HOT_SESSIONS, count)),
+    ]:
+        write_lines(folder / name, map(signer.cookie, numbers))
+    write_names(folder, shuffled)
 
 
 def made(name, make_in, *what):
@@ -100,7 +107,8 @@ def stamp_of_sources(name):
 
 def make(peer, folder, count):
     if peer.binary:
-        cookies = make_handstamp(peer, folder, count)
+        signer = make_handstamp(peer, folder, count)
+        cookies = [signer.cookie(number) for number in range(count)]
     elif peer is BETTER_AUTH:
         cookies = make_better_auth(folder, count)
     elif peer.name == "axum":
@@ -110,7 +118,11 @@ def make(peer, folder, count):
     write_lines(folder / "cookies", cookies)
     # Not the first ones, which the warm-up of a cold round takes.
     write_lines(folder / "hot", cookies[-HOT_SESSIONS:])
-    bodies = [json.dumps({"username": rows.username(number)}) for number in range(count)]
+    write_names(folder, range(count))
+
+
+def write_names(folder, numbers):
+    bodies = (json.dumps({"username": rows.username(number)}) for number in numbers)
     write_lines(folder / "names", bodies)
 
 
@@ -130,7 +142,7 @@ def make_peer(peer, folder, count):
     return copies[peer.name](folder, cookie, count)
 
 
-def make_handstamp(peer, folder, count):
+def make_handstamp(peer, folder, count, last_seen_at=None):
     environment = {"PATH": os.environ["PATH"]} | peer.environment(folder)
     add_user = ["user", "add", rows.TEMPLATE, "--password-stdin"]
     for arguments, text, extra in [
@@ -149,11 +161,11 @@ def make_handstamp(peer, folder, count):
         )
     with peer.start(folder) as server:
         cookie = log_in(server, "/login", {"username": rows.TEMPLATE, "password": PASSWORD})
-    cookies = handstamp_rows.copy(folder, cookie, count)
+    signer = handstamp_rows.copy(folder, cookie, count, last_seen_at)
     users = handstamp_rows.add_users_with_password(folder, STORM_USERS)
     bodies = [json.dumps({"username": user, "password": PASSWORD}) for user in users]
     write_lines(folder / "passwords", bodies)
-    return cookies
+    return signer
 
 
 def make_better_auth(folder, count):
@@ -228,4 +240,5 @@ def sign_with_flask(folder, count):
 
 
 def write_lines(file, lines):
-    file.write_text("\n".join(lines) + "\n")
+    with file.open("w") as text:
+        text.writelines(f"{line}\n" for line in lines)

@@ -31,7 +31,10 @@ def compare(entrants):
             result = one_round_or_another(entrant)
             results[entrant].append(result)
             title = entrant.title or entrant.peer.title
-            print(f"  {number + 1}/{entrant.rounds} {title:32} {result['rate']:>9.0f}/s", file=sys.stderr)
+            print(
+                f"  {number + 1}/{entrant.rounds} {title:32} {result['rate']:>9.0f}/s",
+                file=sys.stderr,
+            )
     rows = [row_of(entrant, results[entrant]) for entrant in entrants]
     yardstick = next((row["rates"] for row in rows if row["peer"] == AXUM.name), None)
     for row in rows:

@@ -15,6 +15,8 @@ from ..servers.peers import (
 )
 from .comparison import Entrant, compare
 
+NEWS = (("NEWS", "on"),)
+
 
 def hot():
     """The same 64 sessions over and over; more rounds, as the fastest differ by little."""
@@ -101,11 +103,13 @@ def news():
                 HANDSTAMP_PEER,
                 lambda data: Load("/posts", "cookie", data / "hot"),
                 title="handstamp, `GET /posts`",
+                environment=NEWS,
             ),
             Entrant(
                 HANDSTAMP_PEER,
                 lambda data: Load(f"/posts/{newest_post(data)}", "cookie", data / "hot"),
                 title="handstamp, `GET /posts/{id}`",
+                environment=NEWS,
             ),
         ]
     )

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..machine import BEFORE, FOLDER, HANDSTAMP, PEERS
+from ..machine import BEFORE, FOLDER, HANDSTAMP, PEERS, SERVER_CORE
 from .server import Server, free_port
 
 PASSWORD = "plain tea at dawn"
@@ -26,7 +26,7 @@ class Peer:
     # Of a build of handstamp.
     binary: Path | None = None
 
-    def start(self, data, environment=None):
+    def start(self, data, environment=None, cores=(SERVER_CORE,)):
         """A server on the data in a folder."""
         environment = environment or {}
         port = free_port()
@@ -38,8 +38,9 @@ class Peer:
                 "INSTALLED": "1",
             } | environment
             command = [PEERS / "start", self.name, port, FOLDER]
-            return Server(command, port, environment, data, self.check_login)
-        return Server([self.binary], port, self.environment(data) | environment, data, "/readyz")
+            return Server(command, port, environment, data, self.check_login, cores)
+        environment = self.environment(data) | environment
+        return Server([self.binary], port, environment, data, "/readyz", cores)
 
     def environment(self, data):
         """handstamp's settings: production, the rest as it comes."""
@@ -59,6 +60,11 @@ TOWER_SESSIONS = Peer(
     "tower-sessions",
     "axum, tower-sessions, sqlx",
     "benches/peers/rust/tower-sessions/src/main.rs",
+)
+TOWER_SESSIONS_POSTGRES = Peer(
+    "tower-sessions-postgres",
+    "axum, tower-sessions, sqlx",
+    "benches/peers/rust/tower-sessions-postgres/src/main.rs",
 )
 ACTIX = Peer("actix", "actix-web, actix-session", "benches/peers/rust/actix/src/main.rs")
 FASTIFY = Peer("fastify", "Fastify, secure-session", "benches/peers/fastify/server.js")

@@ -22,16 +22,17 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def on_server_core():
-    os.sched_setaffinity(0, {SERVER_CORE})
-    # A shell may have it ignored in what it starts in the background.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Server:
     """Runs from `with` to its end; no logs are kept, whatever it writes."""
 
-    def __init__(self, command, port, environment, folder, ready="/checklogin"):
+    def __init__(
+        self, command, port, environment, folder, ready="/checklogin", cores=(SERVER_CORE,)
+    ):
+        def on_its_cores():
+            os.sched_setaffinity(0, set(cores))
+            # A shell may have it ignored in what it starts in the background.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
         self.port = port
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
@@ -41,7 +42,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=on_server_core,
+            preexec_fn=on_its_cores,
             start_new_session=True,
         )
         try:
@@ -94,6 +95,15 @@ class Server:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             total += sum(int(ticks) for ticks in fields[11:15])
         return total / TICKS
+
+    def cpu_seconds_besides(self, name):
+        """Of the threads that live on and have another name, to the nanosecond."""
+        total = 0
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if (task / "comm").read_text().strip() != name:
+                    total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
 
     def memory(self, what="VmRSS"):
         """In MiB; VmHWM is the most it ever was."""

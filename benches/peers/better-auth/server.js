@@ -21,6 +21,8 @@ export const auth = betterAuth({
   baseURL: `http://127.0.0.1:${port}`,
   secret: process.env.SECRET_KEY,
   emailAndPassword: { enabled: true },
+  // Its "Cookie Cache" page: for five minutes the database is not asked.
+  session: { cookieCache: { enabled: process.env.COOKIE_CACHE === "on", maxAge: 5 * 60 } },
   // On by default in production; the load comes from one address.
   rateLimit: { enabled: false },
   telemetry: { enabled: false },

@@ -1,0 +1,93 @@
+"""Writes on disks whose fsync takes longer and longer."""
+
+import sys
+
+from .. import load
+from ..data import rows, seeds
+from ..load import Load
+from ..machine import ROUNDS, SECONDS, SESSIONS, WARM_UP_SECONDS
+from ..rounds import medians
+from ..servers.disk import Disk
+from ..servers.peers import DEVELOPMENT, EXPRESS, OURS, TOWER_SESSIONS
+from .requests import newest_post
+
+# Milliseconds; None is the disk as it is.
+DELAYS = [None, 0, 1, 4, 10]
+CLIENTS = 64
+ENTRANTS = [*OURS, TOWER_SESSIONS, EXPRESS]
+
+
+def disk():
+    """Login, log-out and comment of 64 clients, and one client's login, by the time of an fsync."""
+    rounds = {delay: {peer.name: [] for peer in ENTRANTS} for delay in DELAYS}
+    for number in range(ROUNDS):
+        for delay in DELAYS:
+            for peer in ENTRANTS:
+                result = one_server(peer, delay)
+                rounds[delay][peer.name].append(result)
+                shown = {key: round(value, 4) for key, value in result.items()}
+                print(f"  {number + 1}/{ROUNDS} {delay} ms {peer.title} {shown}", file=sys.stderr)
+    return {
+        "titles": {peer.name: peer.title for peer in ENTRANTS},
+        "delays": {
+            delay: {name: {"rounds": all, "median": medians(all)} for name, all in peers.items()}
+            for delay, peers in rounds.items()
+        },
+    }
+
+
+def one_server(peer, delay):
+    data = seeds.copy(peer)
+    counting = Disk(data, delay)
+    environment = counting.environment | (DEVELOPMENT if peer in OURS else {})
+    names, cookies = data / "names", data / "cookies"
+    results = {}
+    with peer.start(data, environment) as server:
+        # Somebody else each time: a third of the names for each of the three.
+        third = SESSIONS // 3
+        load.run(server, Load("/login", "body", names, CLIENTS, refusals=True), WARM_UP_SECONDS)
+        lone = Load("/login", "body", names, 1)
+        results |= named("lone", load.run(server, lone, SECONDS, third))
+        log_in = Load("/login", "body", names, CLIENTS, refusals=True)
+        results |= counted("login", server, counting, log_in, 2 * third)
+        log_out = Load("/logout", "delete", cookies, CLIENTS, refusals=True)
+        results |= counted("logout", server, counting, log_out)
+        check_logged_out(peer, server, cookies)
+        if peer in OURS:
+            path = f"/posts/{newest_post(data)}/comments"
+            comment = Load(path, "comment", data / "hot", CLIENTS, refusals=True)
+            results |= counted("comment", server, counting, comment)
+            check_comments(data, results["comment_requests"] - results["comment_refused"])
+    return results
+
+
+def counted(name, server, disk, wanted, first=0):
+    before = disk.fsyncs()
+    result = load.run(server, wanted, SECONDS, first)
+    fsyncs = disk.fsyncs() - before
+    if not result["rate"]:
+        raise RuntimeError(f"no answer at {wanted.path}")
+    done = result["requests"] - result["refused"]
+    return named(name, result) | {f"{name}_per_fsync": done / max(fsyncs, 1)}
+
+
+def named(name, result):
+    return {
+        f"{name}_{field}": result[field] for field in ["rate", "p50", "p99", "refused", "requests"]
+    }
+
+
+def check_logged_out(peer, server, cookies):
+    with cookies.open() as lines:
+        first = next(lines).strip()
+    status, _, text = server.ask("GET", peer.check_login, {"Cookie": first})
+    if status != 401:
+        raise RuntimeError(f"{peer.name} answered {status} after a log-out: {text[:200]}")
+
+
+def check_comments(data, count):
+    database = rows.connect(data / "handstamp.db")
+    [written] = database.execute("select count(*) from comments").fetchone()
+    database.close()
+    if written < count:
+        raise RuntimeError(f"{count} comments were answered and {written} written")

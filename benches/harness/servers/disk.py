@@ -1,0 +1,48 @@
+"""A disk whose fsync takes as long as is asked for, and counts."""
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from ..machine import FOLDER
+
+SOURCE = Path(__file__).with_name("slow_fsync.c")
+LIBRARY = FOLDER / "slow_fsync.so"
+WRITES = 100
+
+
+class Disk:
+    """For one server. Without `milliseconds` the disk is as it is, and only counts."""
+
+    def __init__(self, folder, milliseconds=None):
+        build()
+        self.counter = folder / "fsyncs"
+        self.counter.write_bytes(bytes(8))
+        self.environment = {"LD_PRELOAD": str(LIBRARY), "FSYNC_COUNT": str(self.counter)}
+        if milliseconds is not None:
+            self.environment["FSYNC_MS"] = str(milliseconds)
+
+    def fsyncs(self):
+        return int.from_bytes(self.counter.read_bytes(), "little")
+
+
+def build():
+    if LIBRARY.exists() and LIBRARY.stat().st_mtime > SOURCE.stat().st_mtime:
+        return
+    command = ["cc", "-O2", "-shared", "-fPIC", "-o", LIBRARY, SOURCE, "-ldl"]
+    subprocess.run(command, check=True)
+
+
+def own_fsync_seconds():
+    """What the disk itself takes to have 4 KiB more of a file; the median."""
+    times = []
+    with tempfile.TemporaryFile(dir=FOLDER, buffering=0) as file:
+        for _ in range(WRITES):
+            file.write(bytes(4096))
+            started = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - started)
+    return statistics.median(times)
