@@ -58,6 +58,8 @@ def describe():
         ("Node", output("node", "--version").lstrip("v")),
         ("Python", platform.python_version()),
         ("wrk", wrk.split()[1].removeprefix("debian/")),
+        ("PostgreSQL", output("psql", "--version").split()[2]),
+        ("Redis", output("redis-server", "--version").split()[2].removeprefix("v=")),
         ("handstamp", "commit " + output("git", "rev-parse", "--short", "HEAD")),
         (
             "Rounds",

@@ -72,6 +72,7 @@ def literal(text, known):
     new = re.sub(pattern, expression, text)
     if new == text:
         return text
+    new = new.removeprefix("'' || ").removesuffix(" || ''")
     cast = "uuid" if UUID.fullmatch(text.strip("'")) else "text"
     cast = f"{cast if not UUID.search(text) else 'uuid'}[]" if text.startswith("'{") else cast
     return f"({new})::{cast}"

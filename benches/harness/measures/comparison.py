@@ -28,7 +28,7 @@ def compare(entrants):
         for entrant in entrants:
             if number >= entrant.rounds:
                 continue
-            result = one_round_or_another(entrant)
+            result = or_another(entrant.peer.name, lambda: one_round(entrant))
             results[entrant].append(result)
             title = entrant.title or entrant.peer.title
             print(
@@ -64,14 +64,14 @@ def row_of(entrant, rounds):
 measured_again = []
 
 
-def one_round_or_another(entrant):
+def or_another(name, measure):
     """Measures again, which the page reports: one stall of the machine must not end a long run."""
     try:
-        return one_round(entrant)
+        return measure()
     except RuntimeError as error:
         print(f"  once more: {error}", file=sys.stderr)
-        measured_again.append(entrant.peer.name)
-        return one_round(entrant)
+        measured_again.append(name)
+        return measure()
 
 
 def one_round(entrant):

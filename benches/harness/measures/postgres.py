@@ -1,5 +1,6 @@
 """handstamp on PostgreSQL, beside the obvious way and what PostgreSQL itself can do."""
 
+import functools
 import json
 import re
 import subprocess
@@ -11,6 +12,8 @@ from ..load import Load
 from ..machine import ROUNDS, SECONDS, SESSIONS, SLOW_SECONDS, WARM_UP_SECONDS
 from ..rounds import medians
 from ..servers.peers import DEVELOPMENT, HANDSTAMP_PEER, OURS, TOWER_SESSIONS_POSTGRES
+from ..servers.postgres import programs
+from .comparison import or_another
 
 CLIENTS = 16
 HERE = [*OURS, TOWER_SESSIONS_POSTGRES]
@@ -27,8 +30,9 @@ def postgres():
         scripts = make_scripts(server)
         for number in range(ROUNDS):
             for peer in HERE:
-                rounds[peer.name].append(one_peer(server, peer))
-            rounds["sqlite"].append(on_sqlite())
+                result = or_another(peer.name, lambda: one_peer(server, peer))
+                rounds[peer.name].append(result)
+            rounds["sqlite"].append(or_another("sqlite", on_sqlite))
             rounds["pgbench"].append({kind: pgbench(server, scripts[kind]) for kind in KINDS})
             for name in names:
                 shown = {key: round(value, 6) for key, value in rounds[name][-1].items()}
@@ -39,21 +43,22 @@ def postgres():
 def one_peer(postgres, peer):
     postgres.create("round", peer.name)
     data = postgres_rows.FOLDER / peer.name
-    environment = {"DATABASE_URL": postgres.url("round")}
-    if peer in OURS:
-        environment |= DEVELOPMENT
-    cookies, names, result = data / "cookies", data / "names", {}
-    with peer.start(data, environment) as server:
+    on_postgres = {"DATABASE_URL": postgres.url("round")}
+    development = DEVELOPMENT if peer in OURS else {}
+    cookies, result = data / "cookies", {}
+    with peer.start(data, on_postgres) as server:
         # Each session once: the first are the warm-up's, the last third is logged out.
-        result["cold"] = rate(load.warmed_up_run(server, Load("/checklogin", "cookie", cookies)))
+        cold = Load("/checklogin", "cookie", cookies)
+        result["cold"] = rate(load.warmed_up_run(server, cold))
         result["hot"] = hot(server, data)
-        log_in = Load("/login", "body", names, CLIENTS)
-        load.run(server, log_in, WARM_UP_SECONDS)
-        result["login"] = rate(load.run(server, log_in, SECONDS, SESSIONS // 2))
         log_out = Load("/logout", "delete", cookies, CLIENTS)
         result["logout"] = rate(load.run(server, log_out, SECONDS, SESSIONS * 2 // 3))
         if peer in OURS:
             result |= sign_up(server, data)
+    with peer.start(data, on_postgres | development) as server:
+        log_in = Load("/login", "body", data / "names", CLIENTS)
+        load.run(server, log_in, WARM_UP_SECONDS)
+        result["login"] = rate(load.run(server, log_in, SECONDS, SESSIONS // 2))
     return result
 
 
@@ -109,22 +114,23 @@ def make_scripts(postgres):
     cookie = {"Cookie": signer.cookie(RECORDED)}
     body = json.dumps({"username": name})
     account = json.dumps(new_account("recorded00"))
+    requests = {
+        "cold": ("GET", "/checklogin", cookie),
+        "logout": ("DELETE", "/logout", cookie),
+        "signup": ("POST", "/signup", seeds.JSON, account),
+        "login": ("POST", "/login", seeds.JSON, body),
+    }
     scripts = {}
-    environment = {"DATABASE_URL": postgres.url("recorded")} | DEVELOPMENT
-    with HANDSTAMP_PEER.start(data, environment) as server:
-        # The first of each may cost more than the others.
-        server.ask("POST", "/login", seeds.JSON, json.dumps({"username": rows.username(1)}))
-        for kind, request in [
-            ("cold", ("GET", "/checklogin", cookie)),
-            ("login", ("POST", "/login", seeds.JSON, body)),
-            ("logout", ("DELETE", "/logout", cookie)),
-            ("signup", ("POST", "/signup", seeds.JSON, account)),
-        ]:
-            statements = recorded.record(postgres, "recorded", lambda: answered(server, *request))
-            if not statements:
-                raise RuntimeError(f"no statement was logged for {kind}")
-            scripts[kind] = data / f"{kind}.sql"
-            scripts[kind].write_text(recorded.script(statements, known, SESSIONS))
+    on_postgres = {"DATABASE_URL": postgres.url("recorded")}
+    for environment, kinds in [({}, ["cold", "logout", "signup"]), (DEVELOPMENT, ["login"])]:
+        with HANDSTAMP_PEER.start(data, on_postgres | environment) as server:
+            for kind in kinds:
+                scripts[kind] = data / f"{kind}.sql"
+                ask = functools.partial(answered, server, *requests[kind])
+                statements = recorded.record(postgres, "recorded", ask)
+                if not statements:
+                    raise RuntimeError(f"no statement was logged for {kind}")
+                scripts[kind].write_text(recorded.script(statements, known, SESSIONS))
     for_pgbench(postgres)
     return scripts
 
@@ -150,7 +156,13 @@ def for_pgbench(postgres):
 
 def pgbench(postgres, script):
     postgres.create("round", "pgbench")
-    command = ["pgbench", "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=2"]
+    command = [
+        str(programs() / "pgbench"),
+        "--no-vacuum",
+        "--protocol=prepared",
+        f"--client={CLIENTS}",
+        "--jobs=2",
+    ]
     command += [f"--time={SECONDS + WARM_UP_SECONDS}", f"--file={script}"]
     command += [f"--host={postgres.folder}", "--username=postgres", "round"]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=load.on_every_core)

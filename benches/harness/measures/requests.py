@@ -15,7 +15,7 @@ from ..servers.peers import (
 )
 from .comparison import Entrant, compare
 
-NEWS = (("NEWS", "on"),)
+NEWS = {"NEWS": "on"}
 
 
 def hot():
@@ -103,13 +103,13 @@ def news():
                 HANDSTAMP_PEER,
                 lambda data: Load("/posts", "cookie", data / "hot"),
                 title="handstamp, `GET /posts`",
-                environment=NEWS,
+                environment=tuple(NEWS.items()),
             ),
             Entrant(
                 HANDSTAMP_PEER,
                 lambda data: Load(f"/posts/{newest_post(data)}", "cookie", data / "hot"),
                 title="handstamp, `GET /posts/{id}`",
-                environment=NEWS,
+                environment=tuple(NEWS.items()),
             ),
         ]
     )

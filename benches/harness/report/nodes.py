@@ -68,7 +68,8 @@ def lag(result):
     rows = [
         [
             (title if peer == "handstamp" else f"{title}, the build before"),
-            number(one["trials"]),
+            f"{one['trials']}",
+            f"{one['accepted']}",
             *(duration(one[field]) for field in ["median", "p99", "max"]),
         ]
         for peer, states in result.items()
@@ -77,7 +78,7 @@ def lag(result):
     ]
     load = per_second(result["handstamp"]["load"]["hot_rate"])
     text = f"The load is {load} on both nodes together."
-    headings = ["", "trials", "median", "p99", "the longest"]
+    headings = ["", "trials", "accepted once more", "median", "p99", "the longest"]
     return "\n\n".join([table(headings, rows), text, bars(lag_bars(result["handstamp"]))])
 
 

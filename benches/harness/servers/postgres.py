@@ -19,6 +19,7 @@ OPTIONS = {
     "log_destination": "jsonlog",
     "logging_collector": "on",
     "log_filename": "server.log",
+    "client_min_messages": "warning",
 }
 
 
@@ -87,7 +88,13 @@ class Postgres:
 
     def sql(self, database, text, *lines):
         """Runs statements; what `lines` give is the input of a `copy … from stdin`."""
-        command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]
+        command = [
+            str(programs() / "psql"),
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+        ]
         command += ["--set=ON_ERROR_STOP=1", f"--host={self.folder}", "--username=postgres"]
         command += [f"--dbname={database}", f"--command={text}"]
         process = subprocess.Popen(
