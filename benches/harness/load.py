@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import CORES, LOAD_CORE, SECONDS, SESSIONS, WARM_UP_SECONDS
+from .machine import BOTH_CORES, LOAD_CORE, SECONDS, SESSIONS, WARM_UP_SECONDS
 
 SCRIPT = Path(__file__).with_name("rotate.lua")
 CONNECTIONS = 32
@@ -31,8 +31,8 @@ class Load:
     cores: tuple = (LOAD_CORE,)
 
 
-def on_every_core():
-    os.sched_setaffinity(0, set(CORES))
+def on_both_cores():
+    os.sched_setaffinity(0, set(BOTH_CORES))
 
 
 def start(server, load, seconds, first=0, collect=None):

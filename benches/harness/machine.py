@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ CORES = tuple(sorted(os.sched_getaffinity(0)))
 if len(CORES) < 2:
     sys.exit("scripts/bench needs two cores: one for the server, one for the load.")
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[1]
+# For what is not kept apart.
+BOTH_CORES = (SERVER_CORE, LOAD_CORE)
 
 
 def output(*command):
@@ -46,6 +49,13 @@ def cpu_model():
     return platform.machine()
 
 
+def versions(*programs):
+    """Of those that are there: not every measure needs them."""
+    for title, program in programs:
+        if shutil.which(program):
+            yield title, output(program, "--version").split()[2].removeprefix("v=")
+
+
 def describe():
     """What the page says of the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -58,8 +68,7 @@ def describe():
         ("Node", output("node", "--version").lstrip("v")),
         ("Python", platform.python_version()),
         ("wrk", wrk.split()[1].removeprefix("debian/")),
-        ("PostgreSQL", output("psql", "--version").split()[2]),
-        ("Redis", output("redis-server", "--version").split()[2].removeprefix("v=")),
+        *versions(("PostgreSQL", "psql"), ("Redis", "redis-server")),
         ("handstamp", "commit " + output("git", "rev-parse", "--short", "HEAD")),
         (
             "Rounds",

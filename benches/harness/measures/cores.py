@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from .. import load
 from ..data import postgres_rows, seeds
 from ..load import CONNECTIONS, WARM_UP_LINES, Load
-from ..machine import CORES, LOAD_CORE, ROUNDS, SECONDS, SERVER_CORE, SESSIONS, WARM_UP_SECONDS
+from ..machine import BOTH_CORES, LOAD_CORE, ROUNDS, SECONDS, SERVER_CORE, SESSIONS, WARM_UP_SECONDS
 from ..rounds import medians
 from ..servers.peers import AXUM, HANDSTAMP_PEER, OURS, TOWER_SESSIONS
-from .comparison import or_another
+from .comparison import check, or_another
 
 ENTRANTS = [AXUM, *OURS, TOWER_SESSIONS]
 
@@ -43,9 +43,10 @@ def one_server(peer, one_core):
     """On one core the load has the other to itself; two are shared with it."""
     data = seeds.copy(peer)
     server_cores, load_cores = (
-        ((SERVER_CORE,), (LOAD_CORE,)) if one_core else (CORES[:2], CORES[:2])
+        ((SERVER_CORE,), (LOAD_CORE,)) if one_core else (BOTH_CORES, BOTH_CORES)
     )
     with peer.start(data, cores=server_cores) as server:
+        check(server, Load("/checklogin", "cookie", data / "hot"), peer)
         return hot_and_cold([server], data, load_cores, 1 if one_core else 2)
 
 
@@ -55,10 +56,10 @@ def several_nodes(postgres, count):
     environment = {"DATABASE_URL": postgres.url("round")}
     with ExitStack() as running:
         servers = [
-            running.enter_context(HANDSTAMP_PEER.start(data, environment, CORES[:2]))
+            running.enter_context(HANDSTAMP_PEER.start(data, environment, BOTH_CORES))
             for _ in range(count)
         ]
-        return hot_and_cold(servers, data, CORES[:2], 2 // count)
+        return hot_and_cold(servers, data, BOTH_CORES, 2 // count)
 
 
 def hot_and_cold(servers, data, load_cores, threads):

@@ -53,6 +53,8 @@ def one_server(peer, delay):
             comment = Load(path, "comment", data / "hot", CLIENTS, refusals=True)
             result |= counted("comment", server, disk, comment)
             check_comments(data, result["comment_requests"] - result["comment_refused"])
+    if not disk.fsyncs():
+        raise RuntimeError(f"no fsync of {peer.name} was counted: is it linked statically?")
     return result
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from .. import load
 from ..data import postgres_rows, seeds
 from ..load import Load
-from ..machine import CORES, LOAD_CORE, TRIALS
+from ..machine import BOTH_CORES, LOAD_CORE, TRIALS
 from ..servers.peers import OURS
 
 # Few, as each takes its time.
@@ -24,7 +24,7 @@ READER_TIMEOUT = 5
 
 def lag():
     """Log out on one node, ask another on the same PostgreSQL with the same cookie until 401."""
-    os.sched_setaffinity(0, set(CORES))
+    os.sched_setaffinity(0, set(BOTH_CORES))
     try:
         with postgres_rows.seeded(OURS) as postgres:
             return {peer.name: of_peer(postgres, peer) for peer in OURS}
@@ -51,7 +51,7 @@ def of_peer(postgres, peer):
 
 
 def node(postgres, peer, data, name):
-    return peer.start(data, {"DATABASE_URL": postgres.url("round", name)}, CORES)
+    return peer.start(data, {"DATABASE_URL": postgres.url("round", name)}, BOTH_CORES)
 
 
 def several(trial, count):
@@ -131,7 +131,7 @@ class Nodes:
 @contextmanager
 def under_load(servers, lines):
     """Hot requests to every server all the while; their rates, once it is over."""
-    hot = Load("/checklogin", "cookie", lines, CONNECTIONS, threads=1, cores=CORES)
+    hot = Load("/checklogin", "cookie", lines, CONNECTIONS, threads=1, cores=BOTH_CORES)
     running = [load.start(server, hot, seeds.LONGEST_SECONDS) for server in servers]
     rates = []
     try:

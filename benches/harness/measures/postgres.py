@@ -13,7 +13,7 @@ from ..machine import ROUNDS, SECONDS, SESSIONS, SLOW_SECONDS, WARM_UP_SECONDS
 from ..rounds import medians
 from ..servers.peers import DEVELOPMENT, HANDSTAMP_PEER, OURS, TOWER_SESSIONS_POSTGRES
 from ..servers.postgres import programs
-from .comparison import or_another
+from .comparison import check, or_another
 
 CLIENTS = 16
 HERE = [*OURS, TOWER_SESSIONS_POSTGRES]
@@ -49,6 +49,7 @@ def one_peer(postgres, peer):
     with peer.start(data, on_postgres) as server:
         # Each session once: the first are the warm-up's, the last third is logged out.
         cold = Load("/checklogin", "cookie", cookies)
+        check(server, cold, peer)
         result["cold"] = rate(load.warmed_up_run(server, cold))
         result["hot"] = hot(server, data)
         log_out = Load("/logout", "delete", cookies, CLIENTS)
@@ -165,7 +166,7 @@ def pgbench(postgres, script):
     ]
     command += [f"--time={SECONDS + WARM_UP_SECONDS}", f"--file={script}"]
     command += [f"--host={postgres.folder}", "--username=postgres", "round"]
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=load.on_every_core)
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=load.on_both_cores)
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or not found:
         raise RuntimeError(f"pgbench failed: {done.stderr[-2000:]}")

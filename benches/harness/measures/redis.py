@@ -9,7 +9,7 @@ from ..machine import ROUNDS, SECONDS
 from ..rounds import medians
 from ..servers.peers import BETTER_AUTH, HANDSTAMP_PEER, OURS
 from ..servers.redis import Redis
-from .comparison import or_another
+from .comparison import check, or_another
 
 GET = "Redis, `GET`"
 CACHED = "Better Auth, cookie cache"
@@ -37,6 +37,7 @@ def hot(peer, environment=None, prepare=lambda server, cookies: cookies):
         cookies = (data / "hot").read_text().splitlines()
         seeds.write_lines(data / "prepared", prepare(server, cookies))
         wanted = Load(peer.check_login, "cookie", data / "prepared")
+        check(server, wanted, peer)
         return load.warmed_up_run(server, wanted)["rate"]
 
 

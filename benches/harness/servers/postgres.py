@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..machine import CORES, FOLDER
+from ..load import on_both_cores
+from ..machine import FOLDER
 
 OPTIONS = {
     # No port: nothing to collide with, nothing open to others.
@@ -43,13 +44,13 @@ def as_postgres(*command, **options):
         cwd="/",
         stdout=subprocess.DEVNULL,
         # Not on the load's alone.
-        preexec_fn=lambda: os.sched_setaffinity(0, set(CORES)),
+        preexec_fn=on_both_cores,
         **options,
     )
 
 
 class Postgres:
-    """Runs from `with` to its end, on every core."""
+    """Runs from `with` to its end, on both cores."""
 
     def __init__(self):
         self.folder = FOLDER / "runs" / "postgres"
