@@ -37,7 +37,8 @@ function init(args)
     requests[#requests + 1] = format(line)
   end
   position, step = tonumber(args[3]) + number, tonumber(args[4])
-  position = position - step
+  -- Before it starts, wrk asks the first thread for a request that it does not send.
+  position = position - (number == 0 and 2 * step or step)
   if args[5] then
     kept = io.open(args[5], "w")
     response = keep_cookie
