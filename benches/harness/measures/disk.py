@@ -64,11 +64,13 @@ def log_ins(server, disk, names):
     log_in = Load("/login", "body", names, CLIENTS, refusals=True)
     lone = Load("/login", "body", names, 1)
     load.run(server, log_in, WARM_UP_SECONDS)
+    disk.wait_until_quiet()
     result = named("lone", load.run(server, lone, SECONDS, third))
     return result | counted("login", server, disk, log_in, 2 * third)
 
 
 def counted(name, server, disk, wanted, first=0):
+    disk.wait_until_quiet()
     before = disk.fsyncs()
     result = load.run(server, wanted, SECONDS, first)
     fsyncs = disk.fsyncs() - before

@@ -100,10 +100,8 @@ def lone_sentence(result):
 def disk_bars(result):
     notable = result["delays"][NOTABLE]["handstamp"]["median"]
     rows = [
-        at_least(
-            f"{operation}s for each fsync of {NOTABLE} ms", notable[f"{operation}_per_fsync"], 8
-        )
-        for operation in OPERATIONS
+        at_least(f"{noun}s for each fsync of {NOTABLE} ms", notable[f"{operation}_per_fsync"], 8)
+        for operation, noun in zip(OPERATIONS, ["login", "log-out", "comment"], strict=True)
     ]
     obvious = of(result, None, "tower-sessions", "login_rate")
     rows.append(at_least("logins on the disk as it is, of the obvious axum", obvious, 1.5))

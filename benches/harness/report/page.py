@@ -24,7 +24,9 @@ def section(name, result, fsync):
     """One measure, as the page shows it; `fsync` is the disk's own."""
     text = SECTIONS[name](result) if name in SECTIONS else requests.section(name, result)
     if name in WRITING:
-        text += f"\n\nThe disk takes {duration(fsync)} for an fsync of its own."
+        text += (
+            f"\n\nThe disk itself: {duration(fsync)} for an fsync after 4 KiB written over others."
+        )
     return text
 
 
