@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import statistics
 import sys
 import time
 
@@ -11,6 +10,7 @@ from .data import seeds
 from .machine import LOAD_CORE, ROOT
 from .measures import alone, comparison, cores, disk, lag, millions, postgres, redis, requests
 from .report import page
+from .rounds import medians
 from .servers.disk import own_fsync_seconds
 
 MEASURES = {
@@ -49,7 +49,7 @@ def main():
             fsyncs = [own_fsync_seconds()]
             results[name] = MEASURES[name]()
             fsyncs.append(own_fsync_seconds())
-            sections[name] = page.section(name, results[name], statistics.mean(fsyncs))
+            sections[name] = page.section(name, results[name], medians(fsyncs))
             print("\n" + sections[name], flush=True)
     finally:
         shutil.rmtree(seeds.RUNS, ignore_errors=True)

@@ -24,9 +24,8 @@ def section(name, result, fsync):
     """One measure, as the page shows it; `fsync` is the disk's own."""
     text = SECTIONS[name](result) if name in SECTIONS else requests.section(name, result)
     if name in WRITING:
-        text += (
-            f"\n\nThe disk itself: {duration(fsync)} for an fsync after 4 KiB written over others."
-        )
+        times = [duration(fsync[how]) for how in ["appended", "overwritten"]]
+        text += f"\n\nThe disk's own fsync of 4 KiB: {times[0]} appended, {times[1]} overwritten."
     return text
 
 
