@@ -68,7 +68,7 @@ def hot_and_cold(servers, data, load_cores, threads):
         name: Load(
             "/checklogin", "cookie", data / lines, connections, threads=threads, cores=load_cores
         )
-        for name, lines in [("cold", "cookies"), ("hot", "hot")]
+        for name, lines in [("hot", "hot"), ("cold", "cookies")]
     }
     return {name: rate(servers, wanted) for name, wanted in loads.items()}
 
