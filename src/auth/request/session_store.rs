@@ -79,7 +79,7 @@ struct Merge {
 
 impl Merge {
     /// Merges the changes into the row; false when the session has ended.
-    async fn into_row(&self, tx: &mut Tx) -> Result<bool, http::Error> {
+    async fn write_into_row(&self, tx: &mut Tx) -> Result<bool, http::Error> {
         let Some(data) = store::lock_data(tx, self.written.id).await? else {
             return Ok(false);
         };
@@ -113,7 +113,7 @@ impl SessionStore for RecordStore {
         let merged = self
             .sessions
             .db()
-            .write(merge, |merge, tx| Box::pin(merge.into_row(tx)));
+            .write(merge, |merge, tx| Box::pin(merge.write_into_row(tx)));
         if merged.await.map_err(store_error)? {
             *self.lock_loaded() = Some(record.data.clone());
         }
