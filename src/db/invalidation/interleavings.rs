@@ -13,6 +13,7 @@ use loom::{
     thread,
 };
 
+use self::Broken::{EarlyResponse, EarlySync, LateCommit, LateStamp, LateSync, Nothing};
 use super::{Number, Revocable, Stamp};
 
 type Revocations = super::Revocations<AtomicU64, 2>;
@@ -50,7 +51,6 @@ enum Broken {
     /// A request asks whether the cache is in sync last.
     LateSync,
 }
-use Broken::{EarlyResponse, EarlySync, LateCommit, LateStamp, LateSync, Nothing};
 
 /// A session's row, and what the process knows of it.
 struct Process {

@@ -8,6 +8,13 @@ use std::thread::available_parallelism;
 
 use stateright::{Checker, Model, Property};
 
+use self::{
+    Broken::{
+        AnyGap, CountedFromItsEnd, InOrderOfBeginning, NoStaleness, NoStamp, Nothing,
+        TrustedAcrossConnections,
+    },
+    Transaction::{Committed, NotBegun, Running},
+};
 use super::MAX_STALENESS;
 
 const INVARIANT: &str = "no session is used a second after its end";
@@ -36,10 +43,6 @@ enum Broken {
     /// A row that was read before a revocation is cached after it.
     NoStamp,
 }
-use Broken::{
-    AnyGap, CountedFromItsEnd, InOrderOfBeginning, NoStaleness, NoStamp, Nothing,
-    TrustedAcrossConnections,
-};
 
 /// The transaction that ends the session of its number; the first has begun before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +51,6 @@ enum Transaction {
     Running,
     Committed { age: u8, is_trimmed: bool },
 }
-use Transaction::{Committed, NotBegun, Running};
 
 /// What was committed when it was taken.
 type Snapshot = [bool; 2];
