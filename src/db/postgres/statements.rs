@@ -57,15 +57,19 @@ impl Statements {
         Self { pool, is_stateless }
     }
 
+    /// How a transaction begins, where not by `begin` alone.
+    pub fn begin_sql(&self) -> Option<&'static str> {
+        self.is_stateless.then_some(BEGIN)
+    }
+
     /// Begins a transaction, on a task of its own: sqlx would leave it open when a client
     /// disconnects meanwhile.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
-        let (pool, is_stateless) = (self.pool.clone(), self.is_stateless);
+        let (pool, sql) = (self.pool.clone(), self.begin_sql());
         let begun = tokio::spawn(async move {
-            if is_stateless {
-                pool.begin_with(BEGIN).await
-            } else {
-                pool.begin().await
+            match sql {
+                Some(sql) => pool.begin_with(sql).await,
+                None => pool.begin().await,
             }
         });
         begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?

@@ -48,7 +48,8 @@ impl PostgresPool {
     /// it is still at.
     async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
         let mut connection = self.pool.acquire().await?;
-        let begin = Transactions::begin(&mut connection, None);
+        let sql = self.pool.begin_sql().map(Into::into);
+        let begin = Transactions::begin(&mut connection, sql);
         if let Err(error) = within(ACQUIRE_TIMEOUT, begin).await {
             drop(connection.detach());
             return Err(error);
