@@ -9,7 +9,11 @@ use sqlx::SqlitePool;
 use super::postgres::{self, PostgresPool};
 #[cfg(feature = "sqlite")]
 use super::sqlite::{self, SqlitePools};
-use super::{invalidation::Revocations, url::DatabaseUrl};
+use super::{
+    invalidation::Revocations,
+    transaction::{Inner, Tx},
+    url::DatabaseUrl,
+};
 
 /// The database, open. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -150,5 +154,27 @@ impl Db {
     /// When each session and user was last revoked.
     pub(crate) fn revocations(&self) -> &Revocations {
         &self.revocations
+    }
+}
+
+impl Db {
+    /// Begins a transaction that will write.
+    ///
+    /// On SQLite, this process does not notice when your own SQL in it ends a session or changes a
+    /// user, and may use what it has cached for half an hour: use
+    /// [`Accounts`](crate::auth::Accounts) for that.
+    ///
+    /// On SQLite it takes the write lock at once: a transaction that reads first and
+    /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins
+    /// on a task of its own: sqlx 0.8 leaves the transaction open for good when a client
+    /// disconnects while it waits for this, and what others then write on the connection is
+    /// never committed.
+    pub async fn begin(&self) -> sqlx::Result<Tx> {
+        Ok(Tx::new(match self.pools() {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?, sqlite.file.clone()),
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(postgres) => Inner::Postgres(postgres.begin().await?),
+        }))
     }
 }

@@ -8,6 +8,7 @@ mod migrations;
 mod ping;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod read;
 mod record_stores;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -25,4 +26,5 @@ pub(crate) use error::is_unavailable;
 pub(crate) use invalidation::{Revocable, Stamp};
 #[cfg(feature = "server")]
 pub(crate) use migrations::Migrations;
-pub(crate) use transaction::{Connection, in_tx, on_reader, on_small_reader};
+pub(crate) use read::{on_reader, on_small_reader};
+pub(crate) use transaction::{Connection, in_tx};

@@ -4,7 +4,7 @@
 use super::sqlite::write_nothing;
 use super::{
     connect::{Db, Pools},
-    transaction::on_reader,
+    read::on_reader,
 };
 
 impl Db {

@@ -12,49 +12,9 @@ use sqlx::{PgConnection, Postgres};
 use sqlx::{Sqlite, SqliteConnection};
 use sqlx::{Transaction, pool::PoolConnection};
 
+use super::invalidation::Revocable;
 #[cfg(feature = "sqlite")]
-use super::sqlite::SqliteFile;
-use super::{
-    connect::{Db, Pools},
-    invalidation::Revocable,
-};
-
-/// Runs a statement that only reads.
-macro_rules! on_reader {
-    ($db:expr, $conn:ident => $statement:expr) => {
-        match $db.pools() {
-            #[cfg(feature = "sqlite")]
-            $crate::db::Pools::Sqlite(pools) => {
-                let $conn = &pools.read;
-                $statement
-            }
-            #[cfg(feature = "postgres")]
-            $crate::db::Pools::Postgres(postgres) => {
-                let $conn = &postgres.pool;
-                $statement
-            }
-        }
-    };
-}
-
-/// Runs a small query, no more of them at once than
-/// [`small_queries_at_once`](super::Db::small_queries_at_once).
-macro_rules! on_small_reader {
-    ($db:expr, $conn:ident => $statement:expr) => {
-        match $db.pools() {
-            #[cfg(feature = "sqlite")]
-            $crate::db::Pools::Sqlite(pools) => {
-                let $conn = &pools.read_small;
-                $statement
-            }
-            #[cfg(feature = "postgres")]
-            $crate::db::Pools::Postgres(postgres) => {
-                let $conn = &postgres.pool;
-                $statement
-            }
-        }
-    };
-}
+use super::sqlite::file::SqliteFile;
 
 /// Runs a statement of a transaction.
 macro_rules! in_tx {
@@ -68,7 +28,7 @@ macro_rules! in_tx {
     };
 }
 
-pub(crate) use {in_tx, on_reader, on_small_reader};
+pub(crate) use in_tx;
 
 /// A transaction that writes; rolled back unless committed.
 pub struct Tx {
@@ -81,13 +41,13 @@ pub(super) enum Inner {
     /// One that the app has begun.
     #[cfg(feature = "sqlite")]
     Sqlite(Transaction<'static, Sqlite>, SqliteFile),
-    /// One of [`Db::write`], which ends it.
+    /// One of [`Db::write`](super::Db::write), which ends it.
     #[cfg(feature = "sqlite")]
     SqliteWrite(PoolConnection<Sqlite>),
     /// One that the app has begun.
     #[cfg(feature = "postgres")]
     Postgres(Transaction<'static, Postgres>),
-    /// One of [`Db::write`], which ends it.
+    /// One of [`Db::write`](super::Db::write), which ends it.
     #[cfg(feature = "postgres")]
     PostgresWrite(PoolConnection<Postgres>),
 }
@@ -180,7 +140,7 @@ impl Tx {
     }
 }
 
-/// What a closure of [`Db::write`] can ask for.
+/// What a closure of [`Db::write`](super::Db::write) can ask for.
 impl Tx {
     /// Invalidates what is cached of these, before the result of the write is returned: after the
     /// commit, and also when that fails, as the database may have committed all the same.
@@ -212,27 +172,5 @@ impl fmt::Debug for Tx {
         f.debug_struct("Tx")
             .field("is_postgres", &self.is_postgres())
             .finish_non_exhaustive()
-    }
-}
-
-impl Db {
-    /// Begins a transaction that will write.
-    ///
-    /// On SQLite, this process does not notice when your own SQL in it ends a session or changes a
-    /// user, and may use what it has cached for half an hour: use
-    /// [`Accounts`](crate::auth::Accounts) for that.
-    ///
-    /// On SQLite it takes the write lock at once: a transaction that reads first and
-    /// writes later fails with `SQLITE_BUSY_SNAPSHOT`, whatever the busy timeout. It begins
-    /// on a task of its own: sqlx 0.8 leaves the transaction open for good when a client
-    /// disconnects while it waits for this, and what others then write on the connection is
-    /// never committed.
-    pub async fn begin(&self) -> sqlx::Result<Tx> {
-        Ok(Tx::new(match self.pools() {
-            #[cfg(feature = "sqlite")]
-            Pools::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?, sqlite.file.clone()),
-            #[cfg(feature = "postgres")]
-            Pools::Postgres(postgres) => Inner::Postgres(postgres.begin().await?),
-        }))
     }
 }

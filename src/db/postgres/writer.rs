@@ -12,7 +12,7 @@ use crate::db::{
     invalidation::Revocations,
     limits::ACQUIRE_TIMEOUT,
     transaction::Inner,
-    write::{Job, Outcome},
+    write::job::{Job, Outcome},
 };
 
 type Transactions = <Postgres as sqlx::Database>::TransactionManager;

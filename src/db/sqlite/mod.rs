@@ -1,12 +1,11 @@
 //! SQLite: one connection that writes, and some that read.
 
-mod file;
+pub(super) mod file;
 mod probe;
 mod timestamp;
 mod watch;
 mod writer;
 
-pub use file::SqliteFile;
 pub(super) use probe::write_nothing;
 
 use std::{
@@ -26,7 +25,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::{probe::LastProbe, writer::WriteQueue};
+use self::{file::SqliteFile, probe::LastProbe, writer::WriteQueue};
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// How long a statement waits while another process writes.

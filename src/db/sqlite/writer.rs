@@ -15,7 +15,7 @@ use crate::db::{
     invalidation::Revocations,
     limits::ACQUIRE_TIMEOUT,
     transaction::Inner,
-    write::{Job, Outcome},
+    write::job::{Job, Outcome},
 };
 
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;

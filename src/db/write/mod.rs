@@ -6,7 +6,7 @@
 //! closures that wait are committed together ([`sqlite`](super::sqlite)); on PostgreSQL each has a
 //! transaction of its own.
 
-mod job;
+pub(super) mod job;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 mod tests;
 
@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-pub(super) use self::job::{Job, Outcome};
 use super::{Pools, Tx, connect::Db};
 
 /// How long the work of one closure may take.
