@@ -44,8 +44,8 @@ impl PostgresPool {
         });
     }
 
-    /// Tries once. In doubt the connection is closed, as whoever used it next would wait for what
-    /// it is still at.
+    /// Runs the write once. A connection that may still be busy with a statement, or inside a
+    /// transaction, is closed instead of going back to the pool.
     async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
         let mut connection = self.pool.acquire().await?;
         let sql = self.pool.begin_sql().map(Into::into);

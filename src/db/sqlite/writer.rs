@@ -20,9 +20,9 @@ use crate::db::{
 
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
 
-/// As many writes as are committed together at most.
+/// The most writes in one commit.
 const BATCH: usize = 64;
-/// As many as may wait.
+/// The length of the queue; further writes fail.
 const MAX_WAITING: usize = 16 * 1024;
 
 /// The writes that wait. Cheap to clone.
@@ -32,7 +32,7 @@ pub(super) struct WriteQueue(Arc<Mutex<Waiting>>);
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<(Instant, Box<dyn Job>)>,
-    /// Whether a task is at work on them.
+    /// Whether a worker is running.
     is_served: bool,
 }
 
@@ -47,8 +47,8 @@ impl WriteQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next batch, without the writes that have waited too long; none when nothing waits, and
-    /// then nobody serves the queue any more.
+    /// The next batch. Writes that have waited too long fail. None when the queue is empty: the
+    /// worker stops then, and the next write starts another.
     fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
         loop {
             let mut waiting = self.lock();
@@ -72,8 +72,8 @@ impl WriteQueue {
     }
 }
 
-/// Whoever serves the queue. When its task ends before its time, as its runtime was shut down, the
-/// writes that wait fail, and the next one starts another.
+/// Held by the worker of the queue. If the runtime shuts down while the worker runs, the queued
+/// writes fail, and the next write starts another worker.
 struct Serving {
     queue: WriteQueue,
     is_done: bool,
@@ -105,7 +105,7 @@ impl From<sqlx::Error> for Failed {
 }
 
 impl SqlitePools {
-    /// Queues a write, and serves the queue if nobody does. A lone write waits for nobody.
+    /// Queues a write, and starts a worker if none is running. A lone write is not delayed.
     pub(in crate::db) fn queue_write(&self, job: Box<dyn Job>, revocations: &Revocations) {
         let mut waiting = self.queue.lock();
         if waiting.jobs.len() >= MAX_WAITING {
@@ -190,8 +190,8 @@ impl SqlitePools {
         Ok(is_changed)
     }
 
-    /// Commits, or rolls back where there is nothing to commit. In doubt the connection is closed:
-    /// sqlx 0.8 would count its transaction as open for good.
+    /// Commits, or rolls back if no write succeeded. If that fails, or the transaction is still
+    /// open, the connection is closed: sqlx 0.8 would count the transaction as open for ever.
     async fn end(
         &self,
         mut connection: PoolConnection<Sqlite>,
@@ -216,7 +216,7 @@ impl SqlitePools {
     }
 }
 
-/// Works until nothing waits.
+/// Runs batches until the queue is empty.
 async fn serve(pools: SqlitePools, revocations: Revocations) {
     let mut serving = Serving {
         queue: pools.queue.clone(),
@@ -228,8 +228,7 @@ async fn serve(pools: SqlitePools, revocations: Revocations) {
     serving.is_done = true;
 }
 
-/// Revokes, and only then returns the results. Where the whole batch failed nobody is told that
-/// anything was done, nor what was read of it.
+/// Revokes, then returns the results. If the batch failed, each write returns the error.
 fn finish(mut batch: Vec<Box<dyn Job>>, done: Result<(), Failed>, revocations: &Revocations) {
     let revoked: Vec<Revocable> = batch
         .iter_mut()
@@ -261,7 +260,7 @@ async fn execute(tx: &mut Tx, sql: &'static str) -> sqlx::Result<()> {
     }
 }
 
-/// Closes a connection whose transaction is in doubt, which ends it; the pool opens another.
+/// Closes a connection, which rolls back its transaction; the pool opens another.
 async fn discard(connection: PoolConnection<Sqlite>) {
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "a connection that failed could not be closed");

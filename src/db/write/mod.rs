@@ -1,10 +1,9 @@
-//! The one door for writes.
+//! The only way to write.
 //!
-//! A closure is handed over and runs in a transaction on a task that does not end with its caller:
-//! whoever waits for the result may go away at any moment, and the write is done or not, never in
-//! part. It may run more than once, as everything it did was rolled back before. On SQLite the
-//! closures that wait are committed together ([`sqlite`](super::sqlite)); on PostgreSQL each has a
-//! transaction of its own.
+//! A closure runs in a transaction on another task. If its caller is dropped, as when a client
+//! disconnects, the write still commits or rolls back as a whole. It may run more than once: before
+//! each further run, the previous one was rolled back. On SQLite the closures in the queue are
+//! committed together ([`sqlite`](super::sqlite)); on PostgreSQL each has its own transaction.
 
 pub(super) mod job;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]

@@ -159,7 +159,7 @@ async fn cut_connections_log_nobody_out() {
     let cut = "(select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()) all_others";
     for _ in 0..5 {
-        // Whoever was cut a moment ago may not have come back yet.
+        // Connections that were cut may not have been replaced yet.
         while server.database.count(cut).await == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
