@@ -60,7 +60,7 @@ pub(crate) enum Connection<'t> {
     Postgres(&'t mut PgConnection),
 }
 
-/// What follows from a write beside its rows.
+/// The effects of a write apart from its rows.
 #[derive(Default)]
 pub(super) struct Effects {
     pub revoked: Vec<Revocable>,
@@ -127,7 +127,7 @@ impl Tx {
             Inner::Sqlite(tx, file) => file.checked(tx.commit().await),
             #[cfg(feature = "postgres")]
             Inner::Postgres(tx) => tx.commit().await,
-            // Lent to closures alone.
+            // Closures of `Db::write` only borrow it.
             #[cfg(feature = "sqlite")]
             Inner::SqliteWrite(_) => Err(sqlx::Error::BeginFailed),
             #[cfg(feature = "postgres")]
@@ -140,15 +140,15 @@ impl Tx {
     }
 }
 
-/// What a closure of [`Db::write`](super::Db::write) can ask for.
+/// For closures of [`Db::write`](super::Db::write).
 impl Tx {
-    /// Invalidates what is cached of these, before the result of the write is returned: after the
-    /// commit, and also when that fails, as the database may have committed all the same.
+    /// Invalidates the cached sessions of `ids` before the result of the write is returned: after
+    /// the commit, even a failed one, as the database may have committed all the same.
     pub(crate) fn revoke(&mut self, ids: impl IntoIterator<Item = Revocable>) {
         self.effects.revoked.extend(ids);
     }
 
-    /// Does this once the write is committed.
+    /// Runs `effect` once the write is committed.
     pub(crate) fn after_commit(&mut self, effect: impl FnOnce() + Send + 'static) {
         self.effects.after_commit.push(Box::new(effect));
     }

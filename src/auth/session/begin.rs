@@ -1,4 +1,4 @@
-//! How sessions begin and get new ids: in the transaction of what they begin with.
+//! Begins sessions and gives them new ids, in the transaction of the caller.
 
 use tower_sessions::session::{Id, Record};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Under which keys attempts are counted.
+//! The keys under which attempts are counted.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ const IPV6_PREFIX: u8 = 64;
 /// The key of a name's count. A digest, since what is typed as a name may be a password, and
 /// may be long.
 pub(super) fn account_key(name: &str) -> String {
-    // What is no name need not be composed to be told from others.
+    // No account has a name that long, so it need not be normalized.
     let digest = if Username::is_too_long(name) {
         Sha256::digest(name)
     } else {

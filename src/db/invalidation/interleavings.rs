@@ -1,6 +1,6 @@
-//! Every interleaving of changes, reads and requests in one process, as far as one can make a
-//! difference. loom takes a sequentially consistent operation for an acquiring and releasing one,
-//! so it tries more than can happen.
+//! Tests the protocol in one process under every interleaving of changes, reads and requests that
+//! can make a difference. loom treats sequentially consistent operations as acquire and release, so
+//! it also tries some that cannot happen.
 
 use std::{
     sync::Arc,
@@ -14,29 +14,16 @@ use loom::{
 };
 
 use self::Broken::{EarlyResponse, EarlySync, LateCommit, LateStamp, LateSync, Nothing};
-use super::{Number, Revocable, Stamp};
+use super::{
+    Revocable, Stamp,
+    number::{Number, impl_number},
+};
 
 type Revocations = super::Revocations<AtomicU64, 2>;
 
-impl Number for AtomicU64 {
-    fn get(&self) -> u64 {
-        self.load(SeqCst)
-    }
+impl_number!(AtomicU64, SeqCst);
 
-    fn set(&self, value: u64) {
-        self.store(value, SeqCst);
-    }
-
-    fn raise(&self, value: u64) {
-        self.fetch_max(value, SeqCst);
-    }
-
-    fn increment(&self) -> u64 {
-        self.fetch_add(1, SeqCst) + 1
-    }
-}
-
-/// The parts of the protocol, each of which can be left out.
+/// Which rule of the protocol is broken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Broken {
     Nothing,
@@ -52,15 +39,15 @@ enum Broken {
     LateSync,
 }
 
-/// A session's row, and what the process knows of it.
+/// A session's row and its cached copy.
 struct Process {
     broken: Broken,
     revocations: Revocations,
-    /// Its version: each change makes a new one.
+    /// The version of the row; each change increments it.
     row: AtomicU64,
     /// The newest version whose change was acknowledged.
     acknowledged: AtomicU64,
-    /// A version and its stamp, written as one.
+    /// The cached version and its stamp, in one number.
     cached: AtomicU64,
 }
 
@@ -176,7 +163,7 @@ fn an_ended_session_is_not_used_whatever_the_interleaving() {
     try_sync(Nothing);
 }
 
-/// Too many to try them all: those with up to two preemptions.
+/// Not every interleaving, as there are too many, but those with up to two preemptions.
 #[test]
 fn nor_with_two_changes_at_once() {
     let mut builder = Builder::new();

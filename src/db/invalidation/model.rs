@@ -1,8 +1,7 @@
-//! A model of two nodes on one PostgreSQL: another node ends two sessions, this one has them
-//! cached. A checker visits every order of events: transactions that commit in another order than
-//! they began, readings of the log that are slow, late or cut off, a log that is trimmed, pauses
-//! of any length between any two events. Times are ages in ticks, and beyond what matters they
-//! are alike, so there is no end after which nothing was checked.
+//! A model of two nodes on one PostgreSQL: one node ends two sessions that the other has cached.
+//! The checker visits every order of events: transactions that commit in another order than they
+//! began; readings of the log that are slow, late or interrupted; trimming of the log; pauses. Times are ages in ticks, capped where a greater age makes no difference, so that the
+//! number of states is finite.
 
 use std::thread::available_parallelism;
 
@@ -22,7 +21,7 @@ const TICK: u128 = 400;
 /// A session that ended so many ticks ago is not used, says the contract: more than a second.
 const BOUND: u8 = 3;
 const STALENESS: u8 = (MAX_STALENESS.as_millis() / TICK) as u8;
-/// In proportion: longer than the cache is used, and a row is kept for longer still.
+/// As in production, longer than the cache is used without a reading; rows are kept for longer.
 const MAX_GAP: u8 = 3;
 const KEEP: u8 = 4;
 
@@ -30,7 +29,7 @@ const KEEP: u8 = 4;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Broken {
     Nothing,
-    /// A reading takes the transactions that began after those read so far.
+    /// A reading returns only transactions that began after those already read.
     InOrderOfBeginning,
     /// A reading counts from its end, not from before its snapshot.
     CountedFromItsEnd,
@@ -52,18 +51,18 @@ enum Transaction {
     Committed { age: u8, is_trimmed: bool },
 }
 
-/// What was committed when it was taken.
+/// Which transactions had committed when it was taken.
 type Snapshot = [bool; 2];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Reader {
     Disconnected,
     Idle,
-    /// The statement is on its way.
+    /// The query was sent.
     Sent {
         age: u8,
     },
-    /// Its result is.
+    /// The query has run; its result is on the way.
     Ran {
         age: u8,
         snapshot: Snapshot,
@@ -316,7 +315,7 @@ impl Model for Protocol {
                     !(has_ended && state.is_used(session, model.0))
                 })
             }),
-            // The model does what it is about.
+            // That the model reaches the states it is meant for.
             Property::sometimes(
                 "an ended session is used in time",
                 |model: &Self, state: &State| state.is_committed(0) && state.is_used(0, model.0),

@@ -8,7 +8,7 @@ use std::{
 use sqlx::{Executor, PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
-/// How long a row is kept at least after everybody could read it.
+/// How long a row is kept at least after it has become visible.
 const KEEP: Duration = Duration::from_secs(5 * 60);
 /// Rows may have been removed unread when two readings are further apart.
 const MAX_GAP: Duration = Duration::from_secs(60);
@@ -19,17 +19,17 @@ const TRIMMED_AT_ONCE: u64 = 1000;
 #[derive(Debug)]
 pub(super) struct Log {
     read: Reading,
-    /// What every reading up to this one has seen may be removed once it is old.
+    /// Rows visible to this reading may be removed once it is older than [`KEEP`].
     trim: Reading,
 }
 
 /// A reading of the log.
 #[derive(Clone, Debug)]
 struct Reading {
-    /// Before its snapshot was taken.
+    /// A moment before its snapshot was taken.
     moment: Instant,
     snapshot: Snapshot,
-    /// When the server was started: another start, another server.
+    /// When the server was started, which tells one server process from another.
     server: String,
 }
 
@@ -38,7 +38,7 @@ struct Reading {
 pub(super) struct News {
     /// Everything committed before this is known now.
     pub moment: Instant,
-    /// The ids that were revoked; none for everything.
+    /// The ids that were revoked; `None` revokes every session.
     pub revoked: Vec<Option<Uuid>>,
 }
 
@@ -52,8 +52,8 @@ impl Log {
         })
     }
 
-    /// What was committed since the last reading. Fails also when that is not certain: when the
-    /// tables are not there, after a failover, and when rows may have been removed unread.
+    /// Reads what was committed since the last reading. Fails when something may have been missed:
+    /// after a restart or failover of the server, or when rows may have been removed unread.
     pub async fn read(&mut self, conn: &mut PgConnection) -> sqlx::Result<News> {
         let (read, revoked) = Reading::after(Some(&self.read.snapshot), conn).await?;
         if read.server != self.read.server {
@@ -67,8 +67,8 @@ impl Log {
         Ok(News { moment, revoked })
     }
 
-    /// Removes rows that everybody has read long ago, a thousand at most. True when others may be
-    /// left. Goes by the order of commits, not by any clock of the database.
+    /// Removes up to [`TRIMMED_AT_ONCE`] rows that every node has read; true if there may be more.
+    /// Their age is told by snapshots, not by a clock of the database.
     pub async fn trim(&mut self, conn: &mut PgConnection) -> sqlx::Result<bool> {
         if self.trim.moment.elapsed() < KEEP {
             return Ok(false);
@@ -121,11 +121,11 @@ impl Reading {
 /// The numbers of PostgreSQL's `pg_snapshot`: which transactions had ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Snapshot {
-    /// All before had ended.
+    /// Every transaction before this one had ended.
     first_running: u64,
-    /// None from here on had.
+    /// No transaction from this one on had ended.
     next: u64,
-    /// Of those between, these had not.
+    /// Transactions between the two that had not ended.
     running: Vec<u64>,
 }
 

@@ -1,10 +1,10 @@
 //! Single statements, also behind PgBouncer in transaction mode.
 //!
-//! sqlx prepares a statement and runs it in two steps, under a name of its own. Between the two,
-//! outside a transaction, PgBouncer may change the connection; and names of other clients may be
-//! on it already. Versions from 1.21 know of prepared statements and help. For all others there
-//! is `statement-cache-capacity=0`: every statement runs in a transaction that begins by
-//! forgetting names.
+//! sqlx prepares a statement under a name and then runs it. Outside a transaction, PgBouncer may
+//! switch to another connection between these two steps, and that connection may already have
+//! statements of other clients under the same names. PgBouncer 1.21 and newer handles prepared
+//! statements itself. For older versions there is `statement-cache-capacity=0`: every statement
+//! then runs in a transaction that begins with `deallocate all`.
 
 use std::ops::Deref;
 
@@ -18,14 +18,14 @@ use tokio::time::timeout;
 use crate::db::limits::ACQUIRE_TIMEOUT;
 
 const BEGIN: &str = "begin; deallocate all";
-/// Connections for statements of the upstream store.
+/// The connections of the upstream store.
 const READERS: u32 = 4;
 
 /// A pool to run single statements on.
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pool: PgPool,
-    /// No statement finds what another one has left on its connection.
+    /// Whether every statement runs in a transaction that begins with `deallocate all`.
     is_stateless: bool,
 }
 
@@ -37,7 +37,7 @@ impl Deref for Statements {
     }
 }
 
-/// Whether no statements are to be cached on connections to this server. Connects to it.
+/// Connects, and tells whether the address has `statement-cache-capacity=0`.
 pub(super) async fn is_stateless(server: &PgConnectOptions) -> sqlx::Result<bool> {
     let tried = async {
         let mut conn = server.connect().await?;
@@ -57,7 +57,7 @@ impl Statements {
         Self { pool, is_stateless }
     }
 
-    /// How a transaction begins, where not by `begin` alone.
+    /// The SQL that begins a transaction, if not plain `begin`.
     pub fn begin_sql(&self) -> Option<&'static str> {
         self.is_stateless.then_some(BEGIN)
     }
@@ -75,7 +75,7 @@ impl Statements {
         begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
-    /// A pool for code that is not ours and only reads.
+    /// A pool for the upstream store, which only reads.
     pub fn for_reading(&self) -> PgPool {
         if !self.is_stateless {
             return self.pool.clone();

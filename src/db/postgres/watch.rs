@@ -1,5 +1,5 @@
-//! Learns what other nodes change from the log of revocations. A thread and a connection of its
-//! own: neither busy cores nor an exhausted pool make it late.
+//! Polls the log of revocations for the changes of other nodes, on a thread and a connection of
+//! its own, so that neither busy cores nor an exhausted pool delay it.
 
 use std::{convert::Infallible, io, thread, time::Duration};
 
@@ -14,10 +14,10 @@ use super::log::Log;
 use crate::db::invalidation::Revocations;
 
 const INTERVAL: Duration = Duration::from_millis(50);
-/// A connection that is silent for so long is given up.
+/// A connection that does not respond for this long is replaced.
 const SILENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often the log is trimmed, in readings.
+/// The log is trimmed once in this many readings.
 const TRIM_EVERY: u32 = 200;
 
 /// Watches until this is dropped, or the pool closed.

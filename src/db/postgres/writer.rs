@@ -17,9 +17,9 @@ use crate::db::{
 
 type Transactions = <Postgres as sqlx::Database>::TransactionManager;
 
-/// How often a write is tried that another transaction is in the way of.
+/// How often a write is tried that ends in a deadlock or a serialization failure.
 const TRIES: u32 = 4;
-/// How long the end of a transaction may take, which may have to reach other servers.
+/// How long a commit or rollback may take; a commit may wait for synchronous replicas.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl PostgresPool {

@@ -17,8 +17,8 @@ const PROBED_EVERY: Duration = Duration::from_secs(1);
 pub(super) type LastProbe = Arc<Mutex<Option<Instant>>>;
 
 impl SqlitePools {
-    /// Fails when the file is gone, or when it cannot be written to, as its disk may be full:
-    /// one write at a time, which all share who ask meanwhile.
+    /// Fails when the file is gone or cannot be written to, as when its disk is full. Concurrent
+    /// callers share one write.
     pub async fn probe<F>(&self, write: impl FnOnce() -> F) -> sqlx::Result<()>
     where
         F: Future<Output = sqlx::Result<()>>,
@@ -35,7 +35,7 @@ impl SqlitePools {
     }
 }
 
-/// Writes a page that is as it was. A transaction that is rolled back, or that changes nothing,
+/// Writes an unchanged page. A transaction that is rolled back, or that changes nothing,
 /// does not reach the disk. To another process on the file it is a change like any other, after
 /// which it reads its sessions again.
 pub async fn write_nothing(tx: &mut Tx) -> sqlx::Result<()> {

@@ -1,4 +1,4 @@
-//! A closure that writes, from when it is handed over to its result.
+//! A queued write: a closure, and the caller that waits for its result.
 
 use std::{error::Error as StdError, io, panic::AssertUnwindSafe, time::Duration};
 
@@ -8,29 +8,29 @@ use tracing::{Instrument, Span};
 
 use crate::db::{Revocable, Tx, error::is_conflict, transaction::Effects};
 
-/// What became of a closure's work.
+/// How a run of a closure ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db) enum Outcome {
     /// To be committed.
     Done,
     /// To be rolled back.
     Undone,
-    /// To be rolled back and run again: another transaction was in its way.
+    /// To be rolled back and run again, after a deadlock or a serialization failure.
     Conflict,
-    /// It panicked or ran out of time, perhaps in the middle of a statement.
+    /// It panicked or timed out, perhaps while a statement was running.
     Cut,
 }
 
-/// A closure that writes, with its state and who waits for its result.
+/// A queued write.
 pub(in crate::db) trait Job: Send {
     /// Runs the closure in `tx`, whose effects it takes along.
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome>;
 
-    /// What the last run has revoked.
+    /// The ids that the last run has revoked.
     fn take_revoked(&mut self) -> Vec<Revocable>;
 
-    /// Hands over the result once the transaction has ended: what the closure returned or, where
-    /// its transaction failed, that error.
+    /// Sends the result to the caller after the transaction has ended: what the closure returned,
+    /// or the error of its transaction.
     fn finish(self: Box<Self>, failed: Option<sqlx::Error>);
 }
 
@@ -121,7 +121,7 @@ where
             self.span
                 .in_scope(|| after_commit.into_iter().for_each(|effect| effect()));
         }
-        // Nobody need wait for it.
+        // The caller may be gone.
         let _ = self.result.send(result);
     }
 }
