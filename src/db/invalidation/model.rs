@@ -1,7 +1,8 @@
 //! A model of two nodes on one PostgreSQL: one node ends two sessions that the other has cached.
 //! The checker visits every order of events: transactions that commit in another order than they
-//! began; readings of the log that are slow, late or interrupted; trimming of the log; pauses. Times are ages in ticks, capped where a greater age makes no difference, so that the
-//! number of states is finite.
+//! began; readings of the log that are slow, late or interrupted; trimming of the log; pauses.
+//! Times are ages in ticks, capped where a greater age makes no difference, so that the number of
+//! states is finite.
 
 use std::thread::available_parallelism;
 

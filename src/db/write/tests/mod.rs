@@ -20,11 +20,9 @@ use self::numbers::{Numbers, Then, insert};
 async fn writes_that_wait_share_a_commit() {
     let numbers = Numbers::on_sqlite().await;
     let commits = numbers.count_commits().await;
-    let gate = numbers.shut().await;
-    let waiting: Vec<_> = (0..64).map(|n| numbers.spawn(n, Then::Nothing)).collect();
-    gate.open().await;
-    for (number, write) in (0..).zip(waiting) {
-        assert_eq!(write.await.unwrap().unwrap(), number);
+    let done = numbers.in_one_batch((0..64).map(|_| Then::Nothing)).await;
+    for (number, done) in (0..).zip(done) {
+        assert_eq!(done.unwrap(), number);
     }
     assert_eq!(numbers.all().await, (0..64).collect::<Vec<_>>());
     assert_eq!(commits.load(Ordering::SeqCst), 1);
@@ -36,7 +34,6 @@ async fn writes_that_wait_share_a_commit() {
 async fn those_that_fail_in_a_batch_are_rolled_back_alone() {
     let numbers = Numbers::on_sqlite().await;
     let commits = numbers.count_commits().await;
-    let gate = numbers.shut().await;
     let fates = [
         Then::Fail,
         Then::Nothing,
@@ -47,15 +44,7 @@ async fn those_that_fail_in_a_batch_are_rolled_back_alone() {
         Then::Nothing,
         Then::Fail,
     ];
-    let waiting: Vec<_> = (0..)
-        .zip(fates)
-        .map(|(number, fate)| numbers.spawn(number, fate))
-        .collect();
-    gate.open().await;
-    let mut done = Vec::new();
-    for write in waiting {
-        done.push(write.await.unwrap());
-    }
+    let done = numbers.in_one_batch(fates).await;
     assert!(matches!(done[0], Err(sqlx::Error::RowNotFound)));
     assert!(matches!(&done[2], Err(error) if error.as_database_error().is_some()));
     assert!(matches!(done[3], Err(sqlx::Error::WorkerCrashed)));
@@ -88,17 +77,8 @@ async fn one_that_fails_alone_leaves_nothing_behind() {
 #[tokio::test]
 async fn an_error_that_ends_the_transaction_fails_the_whole_batch() {
     let numbers = Numbers::on_sqlite().await;
-    let gate = numbers.shut().await;
     let fates = [Then::Nothing, Then::Fail, Then::EndAll, Then::Nothing];
-    let waiting: Vec<_> = (0..)
-        .zip(fates)
-        .map(|(number, fate)| numbers.spawn(number, fate))
-        .collect();
-    gate.open().await;
-    let mut done = Vec::new();
-    for write in waiting {
-        done.push(write.await.unwrap());
-    }
+    let done = numbers.in_one_batch(fates).await;
     assert!(matches!(done[0], Err(sqlx::Error::Io(_))));
     assert!(
         matches!(done[1], Err(sqlx::Error::Io(_))),
@@ -114,17 +94,9 @@ async fn an_error_that_ends_the_transaction_fails_the_whole_batch() {
 #[tokio::test]
 async fn a_constraint_that_is_checked_at_the_commit_fails_one_of_a_batch() {
     let numbers = Numbers::on_sqlite().await;
-    let gate = numbers.shut().await;
     let fates = [Then::Nothing, Then::Dangle, Then::Nothing];
-    let waiting: Vec<_> = (0..)
-        .zip(fates)
-        .map(|(number, fate)| numbers.spawn(number, fate))
-        .collect();
-    gate.open().await;
-    let mut done = Vec::new();
-    for write in waiting {
-        done.push(write.await.unwrap().is_ok());
-    }
+    let done = numbers.in_one_batch(fates).await;
+    let done: Vec<bool> = done.iter().map(Result::is_ok).collect();
     assert_eq!(done, [true, false, true]);
     assert_eq!(numbers.all().await, [0, 2]);
 }

@@ -79,6 +79,24 @@ impl Numbers {
         self.add_and(number, Then::Nothing).await
     }
 
+    /// Writes once for each of `fates`, in one batch; the results, in order.
+    pub async fn in_one_batch(
+        &self,
+        fates: impl IntoIterator<Item = Then>,
+    ) -> Vec<sqlx::Result<i64>> {
+        let gate = self.shut().await;
+        let writes: Vec<_> = (0..)
+            .zip(fates)
+            .map(|(number, fate)| self.spawn(number, fate))
+            .collect();
+        gate.open().await;
+        let mut done = Vec::new();
+        for write in writes {
+            done.push(write.await.unwrap());
+        }
+        done
+    }
+
     pub fn spawn(&self, number: i64, then: Then) -> JoinHandle<sqlx::Result<i64>> {
         let numbers = self.clone();
         tokio::spawn(async move { numbers.add_and(number, then).await })
