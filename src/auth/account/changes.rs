@@ -1,4 +1,4 @@
-//! How an operator, or a user, changes accounts and ends sessions.
+//! Changes to accounts, by operators and by users.
 
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl Accounts {
         Ok(set.await?)
     }
 
-    /// Ends every session of a user but `kept`; without a client, an operator does.
+    /// Ends every session of a user but `kept`. `client` is none when an operator does it.
     pub(crate) async fn end_sessions(
         &self,
         user_id: Uuid,
@@ -53,7 +53,7 @@ impl Accounts {
                     user::store::lock(tx, *user_id).await?;
                     let ended = session::store::delete_others(tx, *user_id, *kept).await?;
                     if ended == 0 && *is_own {
-                        // Another server may have ended them just now.
+                        // Another node may have ended them just now.
                         tx.abandon();
                         return Ok(());
                     }
@@ -157,7 +157,7 @@ impl Accounts {
     }
 }
 
-/// Records what an operator has changed of a user, and invalidates every session of theirs.
+/// Records a change to an account, and invalidates every cached session of its user.
 async fn record_change(
     tx: &mut Tx,
     now: Timestamp,
@@ -168,7 +168,7 @@ async fn record_change(
     audit::record(tx, now, [Event::new(action, user_id, None)]).await
 }
 
-/// The error of a change that is refused because somebody has the name or address.
+/// `taken` if a unique constraint was violated, else the error itself.
 fn taken(error: sqlx::Error, taken: Error) -> Error {
     let is_taken = error
         .as_database_error()

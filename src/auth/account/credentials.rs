@@ -31,8 +31,8 @@ pub(crate) struct Credentials {
 pub(crate) struct Verified {
     account: Account,
     attempt: Attempt,
-    /// Of an attempt that is counted as failed until the login is committed; none where there was
-    /// no password to guess.
+    /// Held until the login is committed and its attempt no longer counts as failed; none if no
+    /// password was verified.
     permit: Option<Permit>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Admitted {
     attempt: Attempt,
 }
 
-/// A change of a password that may be made.
+/// A new password, checked and hashed, yet to be stored.
 #[derive(Debug)]
 pub(crate) struct NewPassword {
     pub user: User,
@@ -206,7 +206,6 @@ impl Credentials {
         known.welcome(tx, now).await?;
         self.hooks.on_sign_up(tx, &user).await?;
         if used != Used::Some {
-            // Of the address, which can make no more accounts for now.
             audit::record(tx, now, [sign_up_lock_out(Some(user.id), client)]).await?;
         }
         Ok(user)
@@ -324,7 +323,7 @@ impl Credentials {
     }
 }
 
-/// An address can make no more accounts for now; the user is the last who did.
+/// The event that an address has reached the limit of sign-ups; `user_id` is the last to sign up.
 fn sign_up_lock_out(user_id: Option<Uuid>, client: &Client) -> Event {
     Event::failure(Action::SignUp, Reason::AddressLimit, user_id, client)
         .as_lock_out(Reason::AddressLimit)

@@ -226,8 +226,8 @@ impl SessionHandle {
         Ok(public_id)
     }
 
-    /// The sessions that a login is about to replace. To be called before its write, which others
-    /// may wait for.
+    /// The sessions that a login will replace. Called before the write of the login, as it may read
+    /// the database.
     pub async fn replaced(&self) -> Result<Replaced, Error> {
         let current = self.find().await?.ok();
         Ok(Replaced {

@@ -67,13 +67,13 @@ impl RecordStore {
     }
 }
 
-/// What a request has changed of the values of its session.
+/// A request's changes to the values of its session.
 #[derive(Debug)]
 struct Merge {
     /// The values as the request has loaded them, if it has.
     loaded: Option<Data>,
     written: Record,
-    /// Stands in for a row that is corrupt.
+    /// Used in place of a corrupt row.
     repaired: Record,
 }
 

@@ -83,7 +83,7 @@ impl Touches {
     }
 }
 
-/// Writes in batches: a task and a savepoint for each would cost more than its one statement.
+/// Writes in batches: alone, each statement would need a task and a savepoint of its own.
 async fn write_all(db: Db, timeouts: Timeouts, mut queue: mpsc::Receiver<Touch>, waiting: Waiting) {
     let mut queued = Vec::new();
     while queue.recv_many(&mut queued, db.batch_size()).await > 0 {

@@ -63,8 +63,7 @@ pub(crate) async fn add_comment(
     let add = (news.clone(), user, post_id, draft.text);
     let added = news.db().write(add, |(news, user, post_id, text), tx| {
         Box::pin(async move {
-            // Made inside the transaction, so that ids follow the order in which comments were
-            // added.
+            // In the transaction, so that ids follow the order in which comments were added.
             let now = news.now();
             let comment = Comment {
                 id: now.new_id(),

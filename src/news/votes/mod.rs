@@ -24,7 +24,7 @@ pub(super) async fn cast(db: &Db, post_id: Uuid, user_id: Uuid) -> sqlx::Result<
                 return Ok(Voted::NoPost);
             }
             if !store::insert(tx, post_id, user_id).await? {
-                // The one who voted before is rolled back, count and all.
+                // They have voted before: the count is rolled back.
                 tx.abandon();
             }
             Ok(Voted::Done)
