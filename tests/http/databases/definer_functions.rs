@@ -68,7 +68,7 @@ async fn who_may_delete_sessions_runs_nothing_as_the_owner() {
         let proof = format!("{schema}.proof");
         assert_eq!(server.database.count(&proof).await, 0, "ran as the owner");
         let reason = reason_of_the_end(&browser, &cookie).await;
-        assert_eq!(reason, "unknown_session", "and the node is told");
+        assert_eq!(reason, "unknown_session", "and the node invalidates it");
         let told = format!("{schema}.revocations");
         assert_eq!(server.database.count(&told).await, 1);
     }

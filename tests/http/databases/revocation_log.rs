@@ -6,7 +6,9 @@ use handstamp::{Db, db::Tx};
 
 use crate::{
     helpers::{Browser, Database, Kind, Server, Workplace},
-    sessions::freshness::{add_ann, change_unheard, check, log_in, reason_of_the_end, warm_up},
+    sessions::freshness::{
+        add_ann, change_without_revocation, check, log_in, reason_of_the_end, warm_up,
+    },
 };
 
 const PASSWORDLESS: &[(&str, &str)] = &[("PASSWORDLESS_LOGIN", "on")];
@@ -111,7 +113,7 @@ async fn a_node_that_cannot_read_the_log_uses_no_cache() {
     let (server, browser) = start().await;
     let cookie = log_in(&browser).await;
     warm_up(&browser, &cookie).await;
-    change_unheard(&server, "delete from sessions").await;
+    change_without_revocation(&server, "delete from sessions").await;
     assert_eq!(check(&browser, &cookie).await.status, 200, "from the cache");
     let mut lock = begin_elsewhere(&server).await;
     execute(&mut lock, "lock table revocations").await;
@@ -155,7 +157,7 @@ async fn cut_connections_log_nobody_out() {
     for cookie in [&stays, &ends] {
         warm_up(&browser, cookie).await;
     }
-    change_unheard(&server, &deletion(&ends)).await;
+    change_without_revocation(&server, &deletion(&ends)).await;
     let cut = "(select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()) all_others";
     for _ in 0..5 {
@@ -182,8 +184,8 @@ async fn a_restarted_postgres_logs_nobody_out() {
         for cookie in [&stays, &ends] {
             warm_up(&browser, cookie).await;
         }
-        // As a change that a failover has lost, or that nobody was told of.
-        change_unheard(&server, &deletion(&ends)).await;
+        // Without a row in the log, as when a failover has lost it.
+        change_without_revocation(&server, &deletion(&ends)).await;
         assert_eq!(check(&browser, &ends).await.status, 200, "from the cache");
         nodes.push((server, browser, stays, ends));
     }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use crate::{
     helpers::{Browser, Kind, Server, on_both_databases},
     sessions::freshness::{
-        add_ann, ask, change_unheard, check, log_in, reason_of_the_end, warm_up,
+        add_ann, ask, change_without_revocation, check, log_in, reason_of_the_end, warm_up,
     },
 };
 
@@ -56,7 +56,7 @@ async fn a_use_brings_no_expired_session_back(kind: Kind) {
     let cookie = log_in(&browser).await;
     warm_up(&browser, &cookie).await;
     let over = format!("update sessions set expiry_date = '{PAST}'");
-    change_unheard(&server, &over).await;
+    change_without_revocation(&server, &over).await;
     server.clock.advance(TWO_MINUTES);
     assert_eq!(reason_of_the_end(&browser, &cookie).await, "expired");
     let revived = format!("sessions where expiry_date > '{PAST}'");
@@ -94,7 +94,7 @@ async fn expired_sessions_are_not_listed(kind: Kind) {
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
 }
 
-/// Otherwise every minute of every session would be told to every node.
+/// Otherwise each session in use would be revoked on every node once a minute.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_use_is_not_told() {
     let (server, browser) = start(Kind::Postgres).await;

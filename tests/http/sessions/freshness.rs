@@ -68,8 +68,8 @@ pub async fn reason_of_the_end(browser: &Browser, cookie: &str) -> String {
     panic!("still logged in after ten seconds");
 }
 
-/// Changes the database without the server's knowledge.
-pub async fn change_unheard(server: &Server, sql: &str) {
+/// Changes the database, without a row in the log of revocations.
+pub async fn change_without_revocation(server: &Server, sql: &str) {
     let mut tx = server.auth.db().begin().await.unwrap();
     if let Some(conn) = tx.sqlite() {
         // By the connection whose own writes nobody is told of.
@@ -95,7 +95,7 @@ async fn who_is_in_memory_needs_no_database(kind: Kind) {
         warm_up(&browser, &cookie).await;
         let user = check(&browser, &cookie).await.json();
         assert_eq!(user["username"], "Ann");
-        change_unheard(&server, "delete from sessions").await;
+        change_without_revocation(&server, "delete from sessions").await;
         let answer = check(&browser, &cookie).await;
         assert_eq!(answer.status, expected, "with room for {entries}");
         if expected == 200 {
@@ -123,7 +123,7 @@ async fn no_more_are_kept_than_there_is_room_for(kind: Kind) {
             warm_up(&browser, cookie).await;
         }
     }
-    change_unheard(&server, "delete from sessions").await;
+    change_without_revocation(&server, "delete from sessions").await;
     let mut kept = 0;
     for cookie in &cookies {
         kept += usize::from(check(&browser, cookie).await.status == 200);
