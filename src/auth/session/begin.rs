@@ -60,7 +60,7 @@ impl Sessions {
                 now,
                 expires_at: self.0.timeouts.visitor_expires_at(now),
             };
-            if store::insert(tx, session, &data).await? {
+            if store::insert(tx, &session, &data).await? {
                 return Ok(SessionToken::new(public_id, record.id));
             }
             record.id = Id::default();
@@ -108,15 +108,17 @@ impl Sessions {
             now,
             expires_at,
         };
-        if !store::insert(tx, session, &bytes).await? {
-            return Err(Error::internal("a fresh session id is taken"));
+        let limit = self.0.per_user.max(1);
+        if !store::insert_below(tx, &session, &bytes, limit).await? {
+            let oldest = store::delete_oldest(tx, user.id, limit - 1, now).await?;
+            if !oldest.is_empty() {
+                events.push(Event::new(Action::EndSessions, user.id, Some(client)));
+            }
+            tx.revoke(oldest.into_iter().map(Revocable::from));
+            if !store::insert(tx, &session, &bytes).await? {
+                return Err(Error::internal("a fresh session id is taken"));
+            }
         }
-        let kept = self.0.per_user.saturating_sub(1).max(0);
-        let oldest = store::delete_oldest(tx, user.id, public_id, kept, now).await?;
-        if !oldest.is_empty() {
-            events.push(Event::new(Action::EndSessions, user.id, Some(client)));
-        }
-        tx.revoke(oldest.into_iter().map(Revocable::from));
         audit::record(tx, now, events).await?;
         Ok(SessionToken::new(public_id, record.id))
     }

@@ -128,35 +128,68 @@ pub(crate) async fn note_key(tx: &mut Tx, public_id: Uuid, key_id: &str) -> sqlx
     .map(|done| done.rows_affected() == 1))
 }
 
+macro_rules! insert {
+    ($rows:literal) => {
+        concat!(
+            "insert into sessions
+                 (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent,
+                  ip, key_id) ",
+            $rows
+        )
+    };
+}
+
+const INSERT: &str = insert!(
+    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)
+     on conflict (id) do nothing"
+);
+const INSERT_BELOW: &str = insert!(
+    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9
+     where (select count(*) from sessions where user_id = $5) < $10"
+);
+
+/// Binds the columns of a new row.
+macro_rules! bind_row {
+    ($sql:ident, $session:ident, $data:ident) => {{
+        let client = $session.client;
+        let ip = client.and_then(|client| client.ip);
+        sqlx::query($sql)
+            .bind($session.record.id.to_string())
+            .bind($data)
+            .bind($session.expires_at)
+            .bind($session.public_id)
+            .bind($session.user_id)
+            .bind($session.now)
+            .bind(client.and_then(|client| client.user_agent.as_deref()))
+            .bind(ip.map(|ip| ip.to_string()))
+            .bind($session.key_id)
+    }};
+}
+
 /// Adds a row; false when the id is taken.
 pub(crate) async fn insert(
     tx: &mut Tx,
-    session: NewSession<'_>,
+    session: &NewSession<'_>,
     data: &[u8],
 ) -> sqlx::Result<bool> {
-    let ip = session
-        .client
-        .and_then(|client| client.ip)
-        .map(|ip| ip.to_string());
-    in_tx!(tx, conn => sqlx::query(
-        "insert into sessions
-             (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent, ip,
-              key_id)
-         values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)
-         on conflict (id) do nothing",
-    )
-    .bind(session.record.id.to_string())
-    .bind(data)
-    .bind(session.expires_at)
-    .bind(session.public_id)
-    .bind(session.user_id)
-    .bind(session.now)
-    .bind(session.client.and_then(|client| client.user_agent.as_deref()))
-    .bind(ip.as_deref())
-    .bind(session.key_id)
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
+    in_tx!(tx, conn => bind_row!(INSERT, session, data)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
+/// Adds a row; false when the user has `limit` rows or more.
+pub(crate) async fn insert_below(
+    tx: &mut Tx,
+    session: &NewSession<'_>,
+    data: &[u8],
+    limit: i64,
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => bind_row!(INSERT_BELOW, session, data)
+        .bind(limit)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Locks a session until the transaction ends; false when it has ended.
@@ -265,25 +298,22 @@ pub(crate) async fn delete_others(
     .map(|done| done.rows_affected()))
 }
 
-/// Ends the oldest sessions of a user, and those that expired, until `kept` are left beside the
-/// new one; the ids of those that ended. The new one counts as the newest: by the clock of
-/// another node it may be the oldest.
+/// Ends the oldest sessions of a user, and those that expired, until `kept` are left; the ids of
+/// those that ended.
 pub(crate) async fn delete_oldest(
     tx: &mut Tx,
     user_id: Uuid,
-    new: Uuid,
     kept: i64,
     now: Timestamp,
 ) -> sqlx::Result<Vec<Uuid>> {
     in_tx!(tx, conn => sqlx::query_scalar(
-        "delete from sessions where user_id = $1 and public_id <> $2 and public_id not in
+        "delete from sessions where user_id = $1 and public_id not in
              (select public_id from sessions
-              where user_id = $1 and public_id <> $2 and expiry_date > $3
-              order by public_id desc limit $4)
+              where user_id = $1 and expiry_date > $2
+              order by public_id desc limit $3)
          returning public_id",
     )
     .bind(user_id)
-    .bind(new)
     .bind(now)
     .bind(kept)
     .fetch_all(conn)

@@ -91,6 +91,28 @@ impl Drop for Serving {
     }
 }
 
+/// Whether each write of a batch has a savepoint, to which it alone can be rolled back.
+#[derive(Clone, Copy)]
+enum Savepoints {
+    Without,
+    With,
+}
+
+/// How a batch has run, yet to be committed or rolled back.
+enum Ran {
+    /// To its end; whether there is anything to commit.
+    Through {
+        is_changed: bool,
+    },
+    Stopped(Stopped),
+}
+
+/// The first write of a batch that did not succeed.
+struct Stopped {
+    by: usize,
+    outcome: Outcome,
+}
+
 /// Why nothing of a batch is committed.
 struct Failed {
     error: sqlx::Error,
@@ -119,9 +141,17 @@ impl SqlitePools {
         }
     }
 
-    /// Runs the writes of a batch in one transaction.
+    /// Runs the writes of a batch in one transaction. If one of them fails, all are rolled back
+    /// and run again, each with a savepoint: few fail, and savepoints cost more than that.
     async fn write_batch(&self, mut batch: Vec<Box<dyn Job>>, revocations: &Revocations) {
-        let done = self.commit_batch(&mut batch).await;
+        let mut done = self.commit_batch(&mut batch, Savepoints::Without).await;
+        if let Ok(Some(stopped)) = &done {
+            if stopped.outcome == Outcome::Cut {
+                // Not again: it takes as long as a write may.
+                batch.remove(stopped.by).finish(None);
+            }
+            done = self.commit_batch(&mut batch, Savepoints::With).await;
+        }
         if let Err(Failed { error, by: None }) = &done
             && batch.len() > 1
             && is_constraint(error)
@@ -129,15 +159,20 @@ impl SqlitePools {
             // A constraint that is checked at the commit, and of one write; it is not said which.
             for job in batch {
                 let mut alone = vec![job];
-                let done = self.commit_batch(&mut alone).await;
-                finish(alone, done, revocations);
+                let done = self.commit_batch(&mut alone, Savepoints::With).await;
+                finish(alone, done.map(drop), revocations);
             }
             return;
         }
-        finish(batch, done, revocations);
+        finish(batch, done.map(drop), revocations);
     }
 
-    async fn commit_batch(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Failed> {
+    /// Returns the write that stopped the batch, if that is to be run again.
+    async fn commit_batch(
+        &self,
+        batch: &mut [Box<dyn Job>],
+        savepoints: Savepoints,
+    ) -> Result<Option<Stopped>, Failed> {
         let mut connection = self.write.acquire().await?;
         Transactions::begin(&mut connection, Some("begin immediate".into())).await?;
         if let Err(error) = self.file.check() {
@@ -145,49 +180,27 @@ impl SqlitePools {
             return Err(error.into());
         }
         let mut tx = Tx::new(Inner::SqliteWrite(connection));
-        let done = self.run_batch(&mut tx, batch).await;
+        let ran = match savepoints {
+            Savepoints::Without if batch.len() > 1 => Ok(run_until_one_fails(&mut tx, batch).await),
+            _ => run_each(&mut tx, batch).await,
+        };
         let Inner::SqliteWrite(connection) = tx.into_inner() else {
             return Err(sqlx::Error::BeginFailed.into());
         };
-        match done {
-            Ok(is_changed) => self.end(connection, is_changed).await,
+        match ran {
+            Ok(Ran::Stopped(stopped)) => {
+                self.end(connection, false).await?;
+                Ok(Some(stopped))
+            }
+            Ok(Ran::Through { is_changed }) => {
+                self.end(connection, is_changed).await?;
+                Ok(None)
+            }
             Err(failed) => {
                 discard(connection).await;
                 Err(failed)
             }
         }
-    }
-
-    /// Whether there is anything to commit. A write that shares the transaction has a savepoint,
-    /// to which it alone is rolled back.
-    async fn run_batch(&self, tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<bool, Failed> {
-        let last = batch.len() - 1;
-        if last > 0 {
-            execute(tx, "savepoint write").await?;
-        }
-        let mut is_changed = false;
-        for (number, job) in batch.iter_mut().enumerate() {
-            let outcome = job.run(tx).await;
-            is_changed |= outcome == Outcome::Done;
-            match outcome {
-                Outcome::Done if number < last => {
-                    execute(tx, "release write; savepoint write").await?;
-                }
-                Outcome::Done => {}
-                // It fails where SQLite has rolled back the whole transaction, as it does when
-                // the disk is full.
-                _ if last > 0 => {
-                    execute(tx, "rollback to write")
-                        .await
-                        .map_err(|error| Failed {
-                            error,
-                            by: Some(number),
-                        })?
-                }
-                _ => {}
-            }
-        }
-        Ok(is_changed)
     }
 
     /// Commits, or rolls back if no write succeeded. If that fails, or the transaction is still
@@ -214,6 +227,44 @@ impl SqlitePools {
             ended => Ok(self.file.checked(ended)?),
         }
     }
+}
+
+/// Runs the writes without savepoints, up to the first that does not succeed.
+async fn run_until_one_fails(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Ran {
+    for (by, job) in batch.iter_mut().enumerate() {
+        let outcome = job.run(tx).await;
+        if outcome != Outcome::Done {
+            return Ran::Stopped(Stopped { by, outcome });
+        }
+    }
+    Ran::Through { is_changed: true }
+}
+
+/// Runs every write. One that shares the transaction has a savepoint, to which it alone is rolled
+/// back.
+async fn run_each(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<Ran, Failed> {
+    let is_shared = batch.len() > 1;
+    let mut is_changed = false;
+    for (number, job) in batch.iter_mut().enumerate() {
+        if is_shared {
+            execute(tx, "savepoint write").await?;
+        }
+        let outcome = job.run(tx).await;
+        is_changed |= outcome == Outcome::Done;
+        if is_shared {
+            let end = match outcome {
+                Outcome::Done => "release write",
+                // It fails where SQLite has rolled back the whole transaction, as it does when
+                // the disk is full.
+                _ => "rollback to write; release write",
+            };
+            execute(tx, end).await.map_err(|error| Failed {
+                error,
+                by: Some(number),
+            })?;
+        }
+    }
+    Ok(Ran::Through { is_changed })
 }
 
 /// Runs batches until the queue is empty.

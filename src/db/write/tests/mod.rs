@@ -57,6 +57,23 @@ async fn those_that_fail_in_a_batch_are_rolled_back_alone() {
 }
 
 #[tokio::test]
+async fn one_that_takes_too_long_is_not_run_again() {
+    let numbers = Numbers::on_sqlite().await;
+    let times = Arc::new(AtomicU32::new(0));
+    let fates = [
+        Then::Nothing,
+        Then::CountAndWait(times.clone()),
+        Then::Fail,
+        Then::Nothing,
+    ];
+    let done = numbers.in_one_batch(fates).await;
+    assert!(matches!(done[1], Err(sqlx::Error::Io(_))));
+    assert!(matches!(done[2], Err(sqlx::Error::RowNotFound)));
+    assert_eq!(numbers.all().await, [0, 3]);
+    assert_eq!(times.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn one_that_fails_alone_leaves_nothing_behind() {
     for numbers in Numbers::on_each().await {
         for fate in [

@@ -167,6 +167,8 @@ pub enum Then {
     Fail,
     Panic,
     Wait,
+    /// Waits as well, and counts how often.
+    CountAndWait(Arc<AtomicU32>),
     /// Names a number that is missing, which is found out at the commit.
     Dangle,
     /// Ends the whole transaction, as SQLite does when the disk is full.
@@ -184,6 +186,10 @@ impl Then {
             Self::Fail => Err(sqlx::Error::RowNotFound),
             Self::Panic => panic!("as the test wants it"),
             Self::Wait => std::future::pending().await,
+            Self::CountAndWait(times) => {
+                times.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
             Self::Dangle => {
                 let dangle = format!("update {table} set next = -1 where number = {number}");
                 run(tx, &dangle).await
