@@ -18,6 +18,8 @@ from .comparison import check, or_another
 CLIENTS = 16
 HERE = [*OURS, TOWER_SESSIONS_POSTGRES]
 KINDS = ["cold", "login", "logout", "signup"]
+# Milliseconds of an fsync of PostgreSQL, for log-outs.
+SLOW = [1, 4]
 # Whose requests are recorded.
 RECORDED = 7
 
@@ -41,6 +43,7 @@ def postgres():
 
 
 def one_peer(postgres, peer):
+    postgres.disk.take(None)
     postgres.create("round", peer.name)
     data = postgres_rows.FOLDER / peer.name
     on_postgres = {"DATABASE_URL": postgres.url("round")}
@@ -55,6 +58,11 @@ def one_peer(postgres, peer):
         result["cold"] = rate(load.warmed_up_run(server, cold))
         log_out = Load("/logout", "delete", cookies, CLIENTS)
         result["logout"] = rate(load.run(server, log_out, SECONDS, SESSIONS * 2 // 3))
+        for number, delay in enumerate(SLOW):
+            postgres.disk.take(delay)
+            first = SESSIONS * (5 + number / len(SLOW)) // 6
+            result[f"logout_{delay}"] = rate(load.run(server, log_out, SECONDS, int(first)))
+        postgres.disk.take(None)
         if peer in OURS:
             result |= sign_up(server, data)
     with peer.start(data, on_postgres | development) as server:

@@ -18,18 +18,27 @@ SETTLE_TIMEOUT = 30
 
 
 class Disk:
-    """For one server. Without `milliseconds` the disk is as it is, and only counts."""
+    """For what is started with its environment. Without `milliseconds` it is as it is, and only
+    counts."""
 
     def __init__(self, folder, milliseconds=None):
         build()
-        self.counter = folder / "fsyncs"
-        self.counter.write_bytes(bytes(8))
-        self.environment = {"LD_PRELOAD": str(LIBRARY), "FSYNC_COUNT": str(self.counter)}
-        if milliseconds is not None:
-            self.environment["FSYNC_MS"] = str(milliseconds)
+        self.state = folder / "fsyncs"
+        self.state.write_bytes(bytes(16))
+        # The server may be another user's.
+        self.state.chmod(0o666)
+        self.take(milliseconds)
+        self.environment = {"LD_PRELOAD": str(LIBRARY), "FSYNC_STATE": str(self.state)}
+
+    def take(self, milliseconds):
+        """Lets each fsync take as long from now on."""
+        nanoseconds = -1 if milliseconds is None else round(milliseconds * 1e6)
+        with self.state.open("r+b") as file:
+            file.seek(8)
+            file.write(nanoseconds.to_bytes(8, "little", signed=True))
 
     def fsyncs(self):
-        return int.from_bytes(self.counter.read_bytes(), "little")
+        return int.from_bytes(self.state.read_bytes()[:8], "little")
 
     def wait_until_quiet(self):
         """The server still works for clients that have disconnected."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..load import on_both_cores
 from ..machine import FOLDER
+from .disk import Disk
 
 OPTIONS = {
     # No port: nothing to collide with, nothing open to others.
@@ -60,6 +61,7 @@ class Postgres:
         self.folder.mkdir(parents=True)
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
+        self.disk = Disk(self.folder)
         data = self.folder / "data"
         as_postgres(
             programs() / "initdb",
@@ -80,7 +82,8 @@ class Postgres:
 
     def control(self, what, *arguments):
         data = self.folder / "data"
-        as_postgres(programs() / "pg_ctl", f"--pgdata={data}", "--silent", *arguments, what)
+        command = [programs() / "pg_ctl", f"--pgdata={data}", "--silent", *arguments, what]
+        as_postgres(*command, env=os.environ | self.disk.environment)
 
     def url(self, database, name=""):
         """`name` is what its connections are called in pg_stat_activity."""

@@ -1,6 +1,6 @@
-/* Preloaded: fsync and fdatasync that take FSYNC_MS milliseconds in place of the disk's own
- * time (as it is when that is not set), and are counted in the file FSYNC_COUNT, 8 bytes that all
- * processes share. */
+/* Preloaded: fsync and fdatasync that are counted, and may be slow. The file FSYNC_STATE, which all
+ * processes share, holds two numbers of 8 bytes: the count, and how many nanoseconds each takes in
+ * place of the disk's own time, which is kept where that is negative. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,32 +11,25 @@
 #include <time.h>
 #include <unistd.h>
 
-static _Atomic uint64_t *count;
-static int is_slowed;
-static struct timespec delay;
+static _Atomic int64_t *state;
 
 __attribute__((constructor)) static void begin(void) {
-    const char *file = getenv("FSYNC_COUNT"), *ms = getenv("FSYNC_MS");
+    const char *file = getenv("FSYNC_STATE");
     int fd = file ? open(file, O_RDWR | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        void *map = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        count = map == MAP_FAILED ? NULL : map;
-        close(fd);
-    }
-    if (ms) {
-        double seconds = strtod(ms, NULL) / 1e3;
-        is_slowed = 1;
-        delay.tv_sec = (time_t)seconds;
-        delay.tv_nsec = (long)((seconds - delay.tv_sec) * 1e9);
-    }
+    if (fd < 0)
+        return;
+    void *map = mmap(NULL, 2 * sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    state = map == MAP_FAILED ? NULL : map;
+    close(fd);
 }
 
 static int sync_file(const char *name, int fd) {
-    if (count)
-        ++*count;
-    if (!is_slowed)
+    if (state)
+        ++state[0];
+    int64_t nanoseconds = state ? state[1] : -1;
+    if (nanoseconds < 0)
         return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
-    struct timespec left = delay;
+    struct timespec left = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     while (nanosleep(&left, &left) && errno == EINTR)
         ;
     return 0;
