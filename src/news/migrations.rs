@@ -2,8 +2,13 @@
 
 use crate::db::{Db, MigrateError, Migrations};
 
+/// Where the migrations of the news are recorded: a database without it has no news.
+pub(crate) const RECORDS: &str = "_handstamp_news_migrations";
+/// Each after those that it refers to.
+pub(crate) const TABLES: &[&str] = &["posts", "comments", "votes", "free_reads"];
+
 static NEWS: Migrations = Migrations {
-    table: "_handstamp_news_migrations",
+    table: RECORDS,
     portable: sqlx::migrate!("migrations/news"),
     postgres: None,
 };
