@@ -13,6 +13,8 @@ mod side;
 mod source;
 mod table;
 mod target;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use futures_util::TryStreamExt;

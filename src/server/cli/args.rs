@@ -160,12 +160,12 @@ pub struct Listed {
 
 /// Whose sessions to end.
 #[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
 pub struct SignOut {
     /// The username, in any case
-    #[arg(required_unless_present = "all")]
     pub name: Option<String>,
     /// Every user's
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     pub all: bool,
 }
 

@@ -27,6 +27,12 @@ pub async fn restore(options: &Restore, variables: &Variables) -> Result<(), Fai
     let database = sqlite_only(&config.database_url, "restore")?;
     let place = followed(database.get_filename());
     let file = &options.file;
+    if !file.exists() {
+        return Err(Failure::other(format!(
+            "there is no file {}",
+            file.display()
+        )));
+    }
     if is_same_file(file, &place).map_err(Failure::other)? {
         let mistake = format!("{} is the database itself", file.display());
         return Err(Failure::Mistakes(vec![mistake]));
