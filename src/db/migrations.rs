@@ -90,6 +90,24 @@ impl Db {
         self.apply(&LIBRARY).await
     }
 
+    /// Whether the first migration of `set` was applied, by this version or an older one.
+    #[cfg(feature = "server")]
+    pub(crate) async fn has_applied(&self, set: &Migrations) -> sqlx::Result<bool> {
+        let mut tx = self.begin().await?;
+        let Some(first) = set.portable.iter().next() else {
+            return Ok(false);
+        };
+        for table in [set.table, SQLX_TABLE] {
+            if has_table(&mut tx, table).await? {
+                let applied = applied(&mut tx, table).await?;
+                if applied.contains(&(first.version, first.checksum.to_vec())) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     async fn has_table(&self, name: &str) -> sqlx::Result<bool> {
         let mut tx = self.begin().await?;
         has_table(&mut tx, name).await

@@ -57,11 +57,6 @@ async fn state(side: &mut Side) -> sqlx::Result<TargetState> {
     Ok(TargetState::Empty)
 }
 
-/// Whether the database has a table of this name.
-pub(crate) async fn has_table(url: &DatabaseUrl, name: &str) -> sqlx::Result<bool> {
-    Ok(tables(url).await?.iter().any(|table| table == name))
-}
-
 /// The tables that a copy of `copied` leaves behind.
 pub(crate) async fn other_tables(url: &DatabaseUrl, copied: &[&str]) -> sqlx::Result<Vec<String>> {
     let mut tables = tables(url).await?;
@@ -98,7 +93,7 @@ pub(crate) async fn is_same(one: &DatabaseUrl, other: &DatabaseUrl) -> sqlx::Res
 
 /// The moment at which the server was started, the database and the schema.
 async fn identity(url: &DatabaseUrl) -> sqlx::Result<(String, String, String)> {
-    let mut side = Side::connect(url).await?;
+    let mut side = begun(url).await?;
     let sql = "select pg_postmaster_start_time()::text, current_database()::text,
                       current_schema()::text";
     let identity = on_side!(&mut side, conn => sqlx::query_as(sql).fetch_one(conn).await)?;
@@ -109,7 +104,7 @@ async fn identity(url: &DatabaseUrl) -> sqlx::Result<(String, String, String)> {
 /// None when there is no SQLite file, or an empty one.
 async fn connect_to_read(url: &DatabaseUrl) -> sqlx::Result<Option<Side>> {
     let DatabaseUrl::Sqlite(file) = url else {
-        return Side::connect(url).await.map(Some);
+        return begun(url).await.map(Some);
     };
     match fs::metadata(file.get_filename()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -118,5 +113,12 @@ async fn connect_to_read(url: &DatabaseUrl) -> sqlx::Result<Option<Side>> {
         Ok(_) => {}
     }
     let read_only = DatabaseUrl::Sqlite(file.clone().read_only(true));
-    Side::connect(&read_only).await.map(Some)
+    begun(&read_only).await.map(Some)
+}
+
+/// Connected, in a transaction that ends with the connection.
+async fn begun(url: &DatabaseUrl) -> sqlx::Result<Side> {
+    let mut side = Side::connect(url).await?;
+    side.begin().await?;
+    Ok(side)
 }

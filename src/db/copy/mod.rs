@@ -22,7 +22,7 @@ use futures_util::TryStreamExt;
 pub(crate) use self::{
     checksum::Checksum,
     error::CopyError,
-    inspect::{TargetState, has_table, is_same, other_tables, target_state},
+    inspect::{TargetState, is_same, other_tables, target_state},
 };
 use self::{
     source::{Source, unreadable},

@@ -72,6 +72,24 @@ impl Side {
         matches!(self, Self::Postgres { .. })
     }
 
+    /// Begins a transaction. On PostgreSQL every statement is in one: behind PgBouncer the next
+    /// may reach another connection.
+    pub async fn begin(&mut self) -> sqlx::Result<()> {
+        let begin = match self {
+            Self::Sqlite(_) => "begin",
+            Self::Postgres { begin, .. } => begin,
+        };
+        self.execute(begin).await
+    }
+
+    /// Begins a transaction that will write.
+    pub async fn begin_to_write(&mut self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(_) => self.execute("begin immediate").await,
+            Self::Postgres { .. } => self.begin().await,
+        }
+    }
+
     pub async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
         on_side!(self, conn => conn.execute(sql).await.map(drop))
     }

@@ -18,7 +18,7 @@ impl Source {
     pub async fn open(url: &DatabaseUrl, tables: &[&str]) -> Result<Self, CopyError> {
         let mut side = Side::connect(url).await.map_err(CopyError::Source)?;
         let locked = match side.is_postgres() {
-            false => side.execute("begin immediate").await,
+            false => side.begin_to_write().await,
             true => lock(&mut side, tables).await,
         };
         locked.map_err(|error| match is_unavailable(&error) {
@@ -50,11 +50,7 @@ impl Source {
 
 /// The locks come first: the snapshot is taken by the first query, after the last write.
 async fn lock(side: &mut Side, tables: &[&str]) -> sqlx::Result<()> {
-    let begin = match side {
-        Side::Postgres { begin, .. } => *begin,
-        Side::Sqlite(_) => "begin",
-    };
-    side.execute(begin).await?;
+    side.begin().await?;
     side.execute(
         "set transaction isolation level repeatable read;
          set local lock_timeout = '5s';

@@ -45,13 +45,16 @@ impl Target {
     }
 
     pub async fn describe(&mut self, name: &str) -> Result<Table, CopyError> {
-        Table::describe(&mut self.side, name, CopyError::Target).await
+        self.side.begin().await.map_err(CopyError::Target)?;
+        let table = Table::describe(&mut self.side, name, CopyError::Target).await?;
+        self.commit().await.map_err(CopyError::Target)?;
+        Ok(table)
     }
 
     /// Notes that a copy has begun, unless one had: every command and server refuses the
     /// database until it is finished.
     pub async fn begin_copy(&mut self, tables: &[Table]) -> sqlx::Result<()> {
-        self.begin().await?;
+        self.side.begin_to_write().await?;
         let create = format!(
             "create table if not exists {MARKER} (
                  name text primary key not null,
@@ -69,15 +72,17 @@ impl Target {
                 sqlx::query(&sql).bind(&table.name).execute(conn).await.map(drop)
             })?;
         }
-        self.side.execute("commit").await
+        self.commit().await
     }
 
     /// How much of a table was copied.
     pub async fn done(&mut self, table: &Table) -> sqlx::Result<Done> {
         let sql = format!("select copied, checksum from {MARKER} where name = $1");
+        self.side.begin().await?;
         let (rows, checksum): (i64, String) = on_side!(&mut self.side, conn => {
             sqlx::query_as(&sql).bind(&table.name).fetch_one(conn).await
         })?;
+        self.commit().await?;
         let rows = u64::try_from(rows).unwrap_or_default();
         Ok(Done { rows, checksum })
     }
@@ -90,14 +95,17 @@ impl Target {
         before: u64,
         after: &Checksum,
     ) -> Result<(), CopyError> {
-        self.begin().await.map_err(CopyError::Target)?;
+        self.side
+            .begin_to_write()
+            .await
+            .map_err(CopyError::Target)?;
         let inserted = self.insert_rows(table, rows).await;
         inserted.map_err(CopyError::Target)?;
         let done = self.note(table, before, after).await;
         if !done.map_err(CopyError::Target)? {
             return Err(CopyError::TwoMoves);
         }
-        self.side.execute("commit").await.map_err(CopyError::Target)
+        self.commit().await.map_err(CopyError::Target)
     }
 
     async fn insert_rows(&mut self, table: &Table, rows: &mut Vec<Vec<Value>>) -> sqlx::Result<()> {
@@ -142,14 +150,14 @@ impl Target {
 
     /// Deletes every row that was copied, to start over.
     pub async fn clear(&mut self, tables: &[Table]) -> sqlx::Result<()> {
-        self.begin().await?;
+        self.side.begin_to_write().await?;
         for table in tables.iter().rev() {
             let sql = format!("delete from {}", quoted(&table.name));
             self.side.execute(&sql).await?;
         }
         let sql = format!("update {MARKER} set copied = 0, checksum = ''");
         self.side.execute(&sql).await?;
-        self.side.execute("commit").await
+        self.commit().await
     }
 
     /// The rows that are really there.
@@ -160,40 +168,50 @@ impl Target {
     ) -> Result<Checksum, CopyError> {
         let sql = table.select(self.is_postgres());
         let mut checksum = Checksum::default();
+        self.side.begin().await.map_err(CopyError::Target)?;
         let failed = unreadable(table, CopyError::Target);
         let mut rows = self.side.rows(&sql, table);
         while let Some(row) = rows.try_next().await.map_err(&failed)? {
             checksum.add(&row);
             each();
         }
+        drop(rows);
+        self.commit().await.map_err(CopyError::Target)?;
         Ok(checksum)
     }
 
     /// Has the identity columns of PostgreSQL go on after the highest number that was copied;
     /// SQLite does so by itself.
     pub async fn continue_numbers(&mut self, tables: &[Table]) -> sqlx::Result<()> {
-        let Side::Postgres { conn, .. } = &mut self.side else {
+        if !self.is_postgres() {
             return Ok(());
-        };
+        }
+        self.side.begin_to_write().await?;
         for table in tables {
-            let name = quoted(&table.name);
             let integers = table.columns.iter().filter(|c| c.kind == Kind::Integer);
             for column in integers {
-                let sequence: Option<String> =
-                    sqlx::query_scalar("select pg_get_serial_sequence($1, $2)")
-                        .bind(&name)
-                        .bind(&column.name)
-                        .fetch_one(&mut *conn)
-                        .await?;
-                let Some(sequence) = sequence else { continue };
-                let sql = format!(
-                    "select setval($1::regclass, max({0}), true) from {name} having max({0}) > 0",
-                    quoted(&column.name)
-                );
-                sqlx::query(&sql).bind(sequence).execute(&mut *conn).await?;
+                self.continue_number(&quoted(&table.name), &column.name)
+                    .await?;
             }
         }
-        Ok(())
+        self.commit().await
+    }
+
+    async fn continue_number(&mut self, table: &str, column: &str) -> sqlx::Result<()> {
+        let find = "select pg_get_serial_sequence($1, $2)";
+        let sequence: Option<String> = on_side!(&mut self.side, conn => {
+            sqlx::query_scalar(find).bind(table).bind(column).fetch_one(conn).await
+        })?;
+        let Some(sequence) = sequence else {
+            return Ok(());
+        };
+        let sql = format!(
+            "select setval($1::regclass, max({0}), true) from {table} having max({0}) > 0",
+            quoted(column)
+        );
+        on_side!(&mut self.side, conn => {
+            sqlx::query(&sql).bind(sequence).execute(conn).await.map(drop)
+        })
     }
 
     /// Opens the database to servers.
@@ -208,16 +226,12 @@ impl Target {
         self.side.execute(&format!("drop table {MARKER}")).await
     }
 
-    pub async fn close(self) -> sqlx::Result<()> {
-        self.side.close().await
+    async fn commit(&mut self) -> sqlx::Result<()> {
+        self.side.execute("commit").await
     }
 
-    async fn begin(&mut self) -> sqlx::Result<()> {
-        let begin = match &self.side {
-            Side::Sqlite(_) => "begin immediate",
-            Side::Postgres { begin, .. } => begin,
-        };
-        self.side.execute(begin).await
+    pub async fn close(self) -> sqlx::Result<()> {
+        self.side.close().await
     }
 }
 

@@ -56,7 +56,7 @@ async fn everything_moves_and_everybody_stays_logged_in(kind: Kind) {
     let mut workplace = workplace_of(&database);
     let process = workplace.serve();
     let (ann, bob, visitor) = (process.browser(), process.browser(), process.browser());
-    ann.sign_up("Änn-Мария").await;
+    ann.sign_up("Ännchen").await;
     bob.sign_up("Bob").await;
     let text = "Line one\nline two\t\"quoted\" \\ 'single' 🦀 \u{202e}";
     let post = ann
@@ -175,6 +175,38 @@ async fn a_source_that_is_in_use_is_not_written_to_meanwhile(kind: Kind) {
     assert_eq!(target.count("users").await, 20_000);
     let added = i64::from(late.status.success());
     assert_eq!(database.count("users").await, 20_000 + added);
+}
+
+/// Version 0.1.0 recorded its migrations in sqlx's own table, those of the news among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn news_of_an_older_version_move_too() {
+    let database = Database::new(Kind::Sqlite).await;
+    let workplace = workplace_of(&database);
+    let process = workplace.serve();
+    let ann = process.browser();
+    ann.sign_up("Ann").await;
+    ann.post("/posts", json!({"title": "News", "text": "Some."}))
+        .await;
+    process.stop();
+    database
+        .execute(
+            "create table _sqlx_migrations (
+                 version bigint primary key, description text not null,
+                 installed_on timestamp not null default current_timestamp,
+                 success boolean not null, checksum blob not null, execution_time bigint not null)",
+        )
+        .await;
+    for set in ["_handstamp_migrations", "_handstamp_news_migrations"] {
+        let copy = format!(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             select version, description, true, checksum, 0 from {set}"
+        );
+        database.execute(&copy).await;
+        database.execute(&format!("drop table {set}")).await;
+    }
+    let target = other(Kind::Sqlite).await;
+    succeeded(&workplace.run(&["move-database", "--to", &target.url]));
+    assert_eq!(target.count("posts").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

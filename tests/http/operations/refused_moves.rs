@@ -67,7 +67,8 @@ async fn the_source_itself_is_no_target(kind: Kind) {
 }
 
 async fn what_cannot_be_copied_is_named(kind: Kind) {
-    let database = Database::new(kind).await;
+    let first = Database::new(kind).await;
+    let database = Database::at(&first.url);
     let workplace = workplace_of(&database);
     succeeded(&workplace.run(&["user", "add", "Ann", "--no-password"]));
     let target = other(kind).await;

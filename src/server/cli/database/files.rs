@@ -36,11 +36,12 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let mut name = self.path.clone().into_os_string();
         // Nothing is left of one that was renamed.
-        let _ = fs::remove_file(&self.path);
-        name.push("-journal");
-        let _ = fs::remove_file(name);
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut name = self.path.clone().into_os_string();
+            name.push(suffix);
+            let _ = fs::remove_file(name);
+        }
     }
 }
 

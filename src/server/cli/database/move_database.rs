@@ -41,9 +41,8 @@ async fn run(config: &Config, target: &DatabaseUrl) -> Result<(), Failure> {
             "{target} holds rows (in {table}); nothing was changed"
         )));
     }
-    let has_news = copy::has_table(source, news::RECORDS).await;
-    let has_news = has_news.map_err(unopened(source))?;
-    migrate(config, target, has_news).await?;
+    let has_news = migrate_source(config).await?;
+    migrate_target(target, has_news).await?;
     let mut tables = TABLES.to_vec();
     if has_news {
         tables.extend(news::TABLES);
@@ -72,13 +71,24 @@ async fn run(config: &Config, target: &DatabaseUrl) -> Result<(), Failure> {
     ))
 }
 
-/// Brings both to the same tables.
-async fn migrate(config: &Config, target: &DatabaseUrl, has_news: bool) -> Result<(), Failure> {
+/// Brings the source up to date; true when it has the news, whether they are served or not.
+async fn migrate_source(config: &Config) -> Result<bool, Failure> {
     let needs = Needs {
         file: false,
-        news: has_news,
+        news: false,
     };
-    open(config, needs).await?.close().await;
+    let db = open(config, needs).await?;
+    let url = &config.database_url;
+    let has_news = news::is_installed(&db).await.map_err(unopened(url))?;
+    if has_news {
+        news::migrate(&db).await.map_err(unmigrated(url))?;
+    }
+    db.close().await;
+    Ok(has_news)
+}
+
+/// Gives the target the same tables.
+async fn migrate_target(target: &DatabaseUrl, has_news: bool) -> Result<(), Failure> {
     let db = connect(target, "--to").await?;
     db.migrate_target().await.map_err(unmigrated(target))?;
     if has_news {
