@@ -56,13 +56,14 @@ impl Side {
         Ok(match url {
             DatabaseUrl::Sqlite(file) => {
                 let file = file.clone().create_if_missing(false);
+                // Reading a table takes long, which is no news.
                 let file = file.foreign_keys(true).busy_timeout(BUSY_TIMEOUT);
-                Self::Sqlite(file.connect().await?)
+                Self::Sqlite(file.disable_statement_logging().connect().await?)
             }
             DatabaseUrl::Postgres(server) => {
                 let server = server.clone().extra_float_digits(None);
                 let begin = begin_sql(is_stateless(&server).await?).unwrap_or("begin");
-                let conn = server.connect().await?;
+                let conn = server.disable_statement_logging().connect().await?;
                 Self::Postgres { conn, begin }
             }
         })

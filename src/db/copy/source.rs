@@ -48,18 +48,19 @@ impl Source {
     }
 }
 
-/// The locks come first: the snapshot is taken by the first query, after the last write.
+/// The locks come first: the snapshot is taken by the first query, after the last write. None of
+/// these statements but the last is one.
 async fn lock(side: &mut Side, tables: &[&str]) -> sqlx::Result<()> {
-    side.begin().await?;
-    side.execute(
-        "set transaction isolation level repeatable read;
+    let tables: Vec<_> = tables.iter().map(|table| quoted(table)).collect();
+    let sql = format!(
+        "begin isolation level repeatable read;
          set local lock_timeout = '5s';
          set local statement_timeout = 0;
-         set local idle_in_transaction_session_timeout = 0",
-    )
-    .await?;
-    let tables: Vec<_> = tables.iter().map(|table| quoted(table)).collect();
-    let sql = format!("lock table {} in share mode", tables.join(", "));
+         set local idle_in_transaction_session_timeout = 0;
+         lock table {} in share mode;
+         deallocate all",
+        tables.join(", ")
+    );
     side.execute(&sql).await
 }
 

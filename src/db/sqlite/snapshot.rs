@@ -51,7 +51,8 @@ pub(crate) async fn checked_snapshot(
 
 async fn open(file: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
     let file = file.clone().create_if_missing(false);
-    file.busy_timeout(BUSY_TIMEOUT).connect().await
+    let file = file.busy_timeout(BUSY_TIMEOUT);
+    file.disable_statement_logging().connect().await
 }
 
 async fn vacuum_into(conn: &mut SqliteConnection, copy: &Path) -> Result<(), SnapshotError> {
