@@ -5,6 +5,7 @@ mod changes;
 pub(crate) mod credentials;
 pub(crate) mod hooks;
 mod sessions;
+mod store;
 
 pub use application::Application;
 

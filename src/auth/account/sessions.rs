@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Accounts;
+use super::{Accounts, store};
 use crate::{
     auth::{
         Account, AccountState,
@@ -28,7 +28,7 @@ impl Accounts {
             let end = (self.now(), is_recorded);
             let batch = self.db.write(end, |&(now, is_recorded), tx| {
                 Box::pin(async move {
-                    let ids = session::store::delete_of_users(tx, BATCH).await?;
+                    let ids = store::delete_sessions(tx, BATCH).await?;
                     if !is_recorded {
                         let event = Event::of_everybody(Action::EndAllSessions);
                         audit::record(tx, now, [event]).await?;
@@ -67,6 +67,6 @@ impl Accounts {
     /// How many sessions of users are live by the dates in their rows.
     #[cfg(feature = "server")]
     pub(crate) async fn count_live_sessions(&self) -> Result<i64, Error> {
-        Ok(session::store::count_live(&self.db, self.now()).await?)
+        Ok(store::count_live_sessions(&self.db, self.now()).await?)
     }
 }
