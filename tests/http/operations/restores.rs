@@ -29,7 +29,7 @@ async fn sessions_that_come_back_are_told() {
     process.stop();
     let said = succeeded(&workplace.run(&["restore", "backup.db", "--force"]));
     assert!(
-        said.contains("1 sessions are live again, also those that were ended"),
+        said.contains("sessions that are live again: 1, also those"),
         "{said}"
     );
     let mode = fs::metadata(workplace.path("handstamp.db"))
@@ -48,7 +48,7 @@ async fn sessions_that_come_back_are_told() {
 
     let end = ["restore", "backup.db", "--force", "--end-sessions"];
     let said = succeeded(&workplace.run(&end));
-    assert!(said.contains("ended its 1 sessions"), "{said}");
+    assert!(said.contains("sessions ended: 1;"), "{said}");
     let process = workplace.serve();
     let check = process.browser().check_with(&session).await;
     assert_eq!(check.reason(), "unknown_session");

@@ -52,10 +52,10 @@ pub async fn restore(options: &Restore, variables: &Variables) -> Result<(), Fai
         place.display()
     ))?;
     say(&match (options.end_sessions, live) {
-        (true, _) => format!("ended its {ended} sessions: everybody has to log in again"),
+        (true, _) => format!("sessions ended: {ended}; everybody has to log in again"),
         (false, 0) => "no session in it is live".to_owned(),
         (false, live) => format!(
-            "{live} sessions are live again, also those that were ended after the backup; \
+            "sessions that are live again: {live}, also those that were ended after the backup; \
              `handstamp user sign-out --all` ends them"
         ),
     })
