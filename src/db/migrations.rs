@@ -15,8 +15,14 @@ use super::{
     transaction::{Tx, in_tx},
 };
 
+/// Where an unfinished move to this database says how far it has come.
+pub(super) const MOVE_TABLE: &str = "_handstamp_move";
 /// Where sqlx records migrations, and where ours were before they had a table of their own.
 const SQLX_TABLE: &str = "_sqlx_migrations";
+/// The library's tables, each after those that it refers to; `revocations` is a log of what nodes
+/// have cached, and means nothing elsewhere.
+#[cfg(feature = "server")]
+pub(crate) const TABLES: &[&str] = &["users", "sessions", "throttles", "audit_events"];
 /// "handstmp", so that nodes that start together migrate one after another.
 const POSTGRES_LOCK: i64 = 0x6861_6e64_7374_6d70;
 
@@ -54,6 +60,12 @@ pub enum MigrateError {
     /// The migration that was applied under this number differs from ours.
     #[error("migration {0} was applied in another form")]
     Changed(i64),
+    /// Rows are still being copied into it, or the copy was interrupted.
+    #[error(
+        "the database is the target of a move that is not finished: run `handstamp move-database` \
+         again"
+    )]
+    Unfinished,
     /// The database was migrated by a newer version.
     #[error("migration {0} is unknown: the database belongs to a newer version")]
     Unknown(i64),
@@ -64,9 +76,41 @@ impl Db {
     /// start together wait for each other.
     ///
     /// # Errors
-    /// When one fails, or the database belongs to a newer version.
+    /// When one fails, the database belongs to a newer version, or a move to it is unfinished.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
+        if self.has_table(MOVE_TABLE).await? {
+            return Err(MigrateError::Unfinished);
+        }
         self.apply(&LIBRARY).await
+    }
+
+    /// As [`migrate`](Self::migrate), for the target of a move.
+    #[cfg(feature = "server")]
+    pub(crate) async fn migrate_target(&self) -> Result<(), MigrateError> {
+        self.apply(&LIBRARY).await
+    }
+
+    /// Whether the first migration of `set` was applied, by this version or an older one.
+    #[cfg(feature = "server")]
+    pub(crate) async fn has_applied(&self, set: &Migrations) -> sqlx::Result<bool> {
+        let mut tx = self.begin().await?;
+        let Some(first) = set.portable.iter().next() else {
+            return Ok(false);
+        };
+        for table in [set.table, SQLX_TABLE] {
+            if has_table(&mut tx, table).await? {
+                let applied = applied(&mut tx, table).await?;
+                if applied.contains(&(first.version, first.checksum.to_vec())) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn has_table(&self, name: &str) -> sqlx::Result<bool> {
+        let mut tx = self.begin().await?;
+        has_table(&mut tx, name).await
     }
 
     pub(crate) async fn apply(&self, set: &Migrations) -> Result<(), MigrateError> {
@@ -82,7 +126,7 @@ impl Db {
         }
         wanted.sort_by_key(|migration| migration.version);
         let mut applied = applied(&mut tx, set.table).await?;
-        if applied.is_empty() && has_sqlx_table(&mut tx).await? {
+        if applied.is_empty() && has_table(&mut tx, SQLX_TABLE).await? {
             take_over(&mut tx, set.table, &wanted).await?;
             applied = self::applied(&mut tx, set.table).await?;
         }
@@ -111,6 +155,35 @@ impl Db {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Whether a SQLite file has our first migration, of this version or an older one.
+#[cfg(feature = "server")]
+pub(super) async fn is_handstamp(conn: &mut sqlx::SqliteConnection) -> sqlx::Result<bool> {
+    let Some(first) = LIBRARY.portable.iter().next() else {
+        return Ok(false);
+    };
+    for table in [LIBRARY.table, SQLX_TABLE] {
+        let exists: bool =
+            sqlx::query_scalar("select exists (select 1 from sqlite_schema where name = $1)")
+                .bind(table)
+                .fetch_one(&mut *conn)
+                .await?;
+        if !exists {
+            continue;
+        }
+        let sql =
+            format!("select exists (select 1 from {table} where version = $1 and checksum = $2)");
+        let is_ours: bool = sqlx::query_scalar(&sql)
+            .bind(first.version)
+            .bind(&*first.checksum)
+            .fetch_one(&mut *conn)
+            .await?;
+        if is_ours {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn execute(tx: &mut Tx, sql: &str) -> sqlx::Result<()> {
@@ -146,13 +219,13 @@ async fn record(tx: &mut Tx, table: &str, migration: &Migration) -> sqlx::Result
         .map(drop))
 }
 
-async fn has_sqlx_table(tx: &mut Tx) -> sqlx::Result<bool> {
+async fn has_table(tx: &mut Tx, name: &str) -> sqlx::Result<bool> {
     let sql = if tx.is_postgres() {
         "select to_regclass($1) is not null"
     } else {
         "select exists (select 1 from sqlite_master where name = $1)"
     };
-    in_tx!(tx, conn => sqlx::query_scalar(sql).bind(SQLX_TABLE).fetch_one(conn).await)
+    in_tx!(tx, conn => sqlx::query_scalar(sql).bind(name).fetch_one(conn).await)
 }
 
 /// Moves the records of ours out of sqlx's table, where earlier versions kept them and where an

@@ -1,6 +1,8 @@
 //! The database: SQLite or PostgreSQL, and nothing outside this folder knows which.
 
 mod connect;
+#[cfg(feature = "server")]
+pub(crate) mod copy;
 mod error;
 mod invalidation;
 mod limits;
@@ -25,6 +27,10 @@ pub(crate) use connect::Pools;
 pub(crate) use error::is_unavailable;
 pub(crate) use invalidation::{Revocable, Stamp};
 #[cfg(feature = "server")]
-pub(crate) use migrations::Migrations;
+pub(crate) use migrations::{Migrations, TABLES};
 pub(crate) use read::{on_reader, on_small_reader};
+#[cfg(feature = "server")]
+pub(crate) use sqlite::{
+    SnapshotError, checked_snapshot, refuse_open, replace, snapshot, sync_folder,
+};
 pub(crate) use transaction::{Connection, in_tx};

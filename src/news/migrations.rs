@@ -2,6 +2,9 @@
 
 use crate::db::{Db, MigrateError, Migrations};
 
+/// Each after those that it refers to.
+pub(crate) const TABLES: &[&str] = &["posts", "comments", "votes", "free_reads"];
+
 static NEWS: Migrations = Migrations {
     table: "_handstamp_news_migrations",
     portable: sqlx::migrate!("migrations/news"),
@@ -14,4 +17,9 @@ static NEWS: Migrations = Migrations {
 /// When a migration fails.
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     db.apply(&NEWS).await
+}
+
+/// Whether the database has the tables of the news, in whatever version.
+pub(crate) async fn is_installed(db: &Db) -> sqlx::Result<bool> {
+    db.has_applied(&NEWS).await
 }

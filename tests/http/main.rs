@@ -44,6 +44,16 @@ mod news {
     mod posts;
 }
 
+mod operations {
+    mod accounts;
+    mod backups;
+    mod interrupted_moves;
+    pub mod moves;
+    mod reference;
+    mod refused_moves;
+    mod restores;
+}
+
 mod page {
     mod api_prefix;
     mod files;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Accounts;
+use super::{Accounts, store};
 use crate::{
     auth::{
         audit::{self, Action, Event},
@@ -14,6 +14,9 @@ use crate::{
     db::Tx,
     http::{Client, Error},
 };
+
+/// Sessions ended in one transaction, so that no request waits long for the write lock.
+const BATCH: i64 = 500;
 
 impl Accounts {
     /// Disables or enables an account. While it is disabled its sessions count as those of a user
@@ -69,6 +72,36 @@ impl Accounts {
     /// When the database is not available.
     pub async fn sign_out(&self, user: &User) -> Result<(), Error> {
         self.end_sessions(user.id, None, None).await
+    }
+
+    /// Ends every session of every user; returns how many. Sessions that begin meanwhile end as
+    /// well. Visitors, who are not logged in, keep theirs.
+    ///
+    /// # Errors
+    /// When the database is not available; some sessions may have ended.
+    pub async fn sign_out_all(&self) -> Result<u64, Error> {
+        let mut ended = 0;
+        let mut is_recorded = false;
+        loop {
+            let end = (self.now(), is_recorded);
+            let batch = self.db.write(end, |&(now, is_recorded), tx| {
+                Box::pin(async move {
+                    let ids = store::delete_sessions(tx, BATCH).await?;
+                    if !is_recorded {
+                        let event = Event::of_everybody(Action::EndAllSessions);
+                        audit::record(tx, now, [event]).await?;
+                    }
+                    let count = ids.len();
+                    tx.revoke(ids.into_iter().map(Into::into));
+                    Ok::<_, sqlx::Error>(count)
+                })
+            });
+            match batch.await? {
+                0 => return Ok(ended),
+                batch => ended += batch as u64,
+            }
+            is_recorded = true;
+        }
     }
 
     /// Sets a password, whatever it was, and ends every session of its user.

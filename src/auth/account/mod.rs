@@ -4,6 +4,9 @@ mod application;
 mod changes;
 pub(crate) mod credentials;
 pub(crate) mod hooks;
+#[cfg(feature = "server")]
+mod sessions;
+mod store;
 
 pub use application::Application;
 

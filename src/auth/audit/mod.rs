@@ -20,6 +20,8 @@ pub(crate) enum Action {
     LogOut,
     /// Sessions other than the request's were ended.
     EndSessions,
+    /// Every session of every user was ended.
+    EndAllSessions,
     ChangePassword,
     /// A rate limit was reached: further attempts must wait.
     LockOut,
@@ -39,6 +41,7 @@ impl Action {
             Self::LogIn => "log_in",
             Self::LogOut => "log_out",
             Self::EndSessions => "end_sessions",
+            Self::EndAllSessions => "end_all_sessions",
             Self::ChangePassword => "change_password",
             Self::LockOut => "lock_out",
             Self::ResignCookie => "resign_cookie",
@@ -91,6 +94,11 @@ impl Event {
     /// A user's action; without a client, an operator's.
     pub fn new(action: Action, user_id: Uuid, client: Option<&Client>) -> Self {
         Self::of(action, None, Some(user_id), client)
+    }
+
+    /// What an operator did to every user.
+    pub fn of_everybody(action: Action) -> Self {
+        Self::of(action, None, None, None)
     }
 
     /// A failed attempt. An unknown name is not recorded, as it may be a password.

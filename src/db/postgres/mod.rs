@@ -14,6 +14,8 @@ use sqlx::{
 };
 
 use self::statements::Statements;
+#[cfg(feature = "server")]
+pub(super) use self::statements::{begin_sql, is_stateless};
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// A connection that was unused for longer is tested before it is used.

@@ -38,7 +38,7 @@ impl Deref for Statements {
 }
 
 /// Connects, and tells whether the address has `statement-cache-capacity=0`.
-pub(super) async fn is_stateless(server: &PgConnectOptions) -> sqlx::Result<bool> {
+pub(in crate::db) async fn is_stateless(server: &PgConnectOptions) -> sqlx::Result<bool> {
     let tried = async {
         let mut conn = server.connect().await?;
         let mut tx = conn.begin_with(BEGIN).await?;
@@ -52,6 +52,11 @@ pub(super) async fn is_stateless(server: &PgConnectOptions) -> sqlx::Result<bool
     tried.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
+/// The SQL that begins a transaction, if not plain `begin`.
+pub(in crate::db) fn begin_sql(is_stateless: bool) -> Option<&'static str> {
+    is_stateless.then_some(BEGIN)
+}
+
 impl Statements {
     pub fn on(pool: PgPool, is_stateless: bool) -> Self {
         Self { pool, is_stateless }
@@ -59,7 +64,7 @@ impl Statements {
 
     /// The SQL that begins a transaction, if not plain `begin`.
     pub fn begin_sql(&self) -> Option<&'static str> {
-        self.is_stateless.then_some(BEGIN)
+        begin_sql(self.is_stateless)
     }
 
     /// Begins a transaction, on a task of its own: sqlx would leave it open when a client

@@ -5,7 +5,7 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
@@ -20,7 +20,9 @@ pub struct SqliteFile(Arc<Parts>);
 struct Parts {
     path: PathBuf,
     wal_path: PathBuf,
-    opened: OnceLock<Option<FileId>>,
+    /// Noted before the first connection is opened, so that a file that is replaced meanwhile
+    /// is noticed.
+    opened: Option<FileId>,
     /// The same one as long as the connection for writing is open.
     wal: Mutex<Option<FileId>>,
 }
@@ -55,22 +57,21 @@ impl SqliteFile {
         Ok(Self(Arc::new(Parts {
             path: std::path::absolute(path)?,
             wal_path: wal_path.into(),
-            opened: OnceLock::new(),
+            opened: FileId::of(path),
             wal: Mutex::default(),
         })))
     }
 
     /// To be called when a connection for writing was opened.
     pub(super) fn note_open(&self) {
-        self.0.opened.get_or_init(|| FileId::of(&self.0.path));
         *self.wal() = FileId::of(&self.0.wal_path);
     }
 
     /// Fails when the open files are no longer those at their paths: what is written is lost.
     pub(super) fn check(&self) -> sqlx::Result<()> {
         let parts = &*self.0;
-        let is_same = parts.opened.get() == Some(&FileId::of(&parts.path))
-            && *self.wal() == FileId::of(&parts.wal_path);
+        let is_same =
+            parts.opened == FileId::of(&parts.path) && *self.wal() == FileId::of(&parts.wal_path);
         if is_same {
             return Ok(());
         }

@@ -2,11 +2,20 @@
 
 pub(super) mod file;
 mod probe;
+#[cfg(feature = "server")]
+mod replace;
+#[cfg(feature = "server")]
+mod snapshot;
 mod timestamp;
 mod watch;
 mod writer;
 
 pub(super) use probe::write_nothing;
+#[cfg(feature = "server")]
+pub(crate) use {
+    replace::{refuse_open, replace, sync_folder},
+    snapshot::{SnapshotError, checked_snapshot, snapshot},
+};
 
 use std::{
     fs::OpenOptions,
@@ -29,7 +38,7 @@ use self::{file::SqliteFile, probe::LastProbe, writer::WriteQueue};
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// How long a statement waits while another process writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 const READERS: u32 = 4;

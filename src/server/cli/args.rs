@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::server::settings::{CommandName, SETTINGS, Setting};
 
@@ -31,6 +32,16 @@ pub enum Command {
     Demo,
     /// Migrate the database and exit
     Migrate,
+    /// Write a consistent copy of a SQLite database to a file, also while it is in use
+    Backup(Backup),
+    /// Put a backup in the place of a SQLite database; stop its servers first
+    Restore(Restore),
+    /// Copy everything from DATABASE_URL to another database, live sessions included
+    MoveDatabase(MoveDatabase),
+    /// Print a shell's completions, to be read by it: handstamp completions bash
+    Completions(Completions),
+    /// Write a man page for each command into a folder
+    Man(Man),
 }
 
 /// How to serve.
@@ -47,21 +58,70 @@ impl Default for Command {
     }
 }
 
+/// Where to write a backup.
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file to write
+    pub file: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What to restore.
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// A file that `handstamp backup` has written
+    pub file: PathBuf,
+    /// Replace the database if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// End every session in the backup: some may have been ended since
+    #[arg(long)]
+    pub end_sessions: bool,
+}
+
+/// Where to move.
+#[derive(Args, Debug)]
+pub struct MoveDatabase {
+    /// sqlite://FILE, created if it is missing, or postgres://…; without rows
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+}
+
+/// Whose completions.
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Where to write man pages.
+#[derive(Args, Debug)]
+pub struct Man {
+    /// The folder, created if it is missing
+    pub folder: PathBuf,
+}
+
 /// What to do to an account.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Make an account; asks for a password when no flag says otherwise
     Add(AddUser),
     /// List the accounts by name
-    List,
+    List(List),
     /// Show one account
-    Show(Name),
+    Show(Listed),
+    /// List where somebody is logged in, newest first
+    Sessions(Listed),
     /// Close an account and end its sessions
     Disable(Name),
     /// Open a disabled account again
     Enable(Name),
-    /// End every session of an account
-    SignOut(Name),
+    /// End every session of an account, or of every account
+    SignOut(SignOut),
+    /// Delete an account with its sessions; what its user has written stays
+    Delete(Name),
     /// Set a password and end every session of its account
     Password(SetPassword),
 }
@@ -78,6 +138,35 @@ pub struct Audit {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to list.
+#[derive(Args, Debug)]
+pub struct List {
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to show of whose account.
+#[derive(Args, Debug)]
+pub struct Listed {
+    /// The username, in any case
+    pub name: String,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose sessions to end.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct SignOut {
+    /// The username, in any case
+    pub name: Option<String>,
+    /// Every user's
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Whose account.
@@ -122,6 +211,15 @@ pub fn command() -> clap::Command {
         .mut_subcommand("serve", |serve| serve.after_help(all))
         .mut_subcommand("demo", |demo| demo.after_help(of(CommandName::Demo)))
         .mut_subcommand("audit", |audit| audit.after_help(of(CommandName::Audit)))
+        .mut_subcommand("backup", |backup| {
+            backup.after_help(of(CommandName::Database))
+        })
+        .mut_subcommand("restore", |restore| {
+            restore.after_help(of(CommandName::Database))
+        })
+        .mut_subcommand("move-database", |moving| {
+            moving.after_help(of(CommandName::Database))
+        })
         .mut_subcommand("migrate", |migrate| {
             migrate.after_help(of(CommandName::Migrate))
         })

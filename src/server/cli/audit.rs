@@ -6,7 +6,7 @@ use super::{
     Failure,
     args::Audit,
     database::{Needs, open},
-    terminal::say,
+    terminal::{say, say_json},
     user::find,
 };
 use crate::{
@@ -50,10 +50,10 @@ async fn show(options: &Audit, accounts: &Accounts) -> Result<(), Failure> {
     loop {
         let page = accounts.audit_events(user, since, after, PAGE).await?;
         for event in &page {
-            say(&match options.json {
-                true => serde_json::to_string(event).map_err(Failure::other)?,
-                false => line(event),
-            })?;
+            match options.json {
+                true => say_json(event)?,
+                false => say(&line(event))?,
+            }
         }
         match page.last() {
             Some(last) => after = last.id,

@@ -19,6 +19,16 @@ impl Failure {
         Self::Other(what.to_string())
     }
 
+    /// The same failure in other words.
+    pub fn map(self, words: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Mistakes(mistakes) => {
+                Self::Mistakes(mistakes.iter().map(|mistake| words(mistake)).collect())
+            }
+            Self::Other(what) => Self::Other(words(&what)),
+        }
+    }
+
     /// The database's own error, for an operator who can fix it.
     fn of_database(error: &sqlx::Error) -> Self {
         tracing::info!(?error, "the database failed");

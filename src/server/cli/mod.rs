@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod first_run;
 mod logging;
+mod reference;
 mod serve;
 mod terminal;
 mod user;
@@ -41,6 +42,11 @@ pub async fn run() -> ExitCode {
         Command::Secret => say(&generate_secret_key()),
         Command::Demo => demo::demo(&settings()).await,
         Command::Migrate => user::migrate(&settings()).await,
+        Command::Backup(options) => database::backup(&options, &settings()).await,
+        Command::Restore(options) => database::restore(&options, &settings()).await,
+        Command::MoveDatabase(options) => database::move_database(&options.to, &settings()).await,
+        Command::Completions(options) => reference::completions(options.shell),
+        Command::Man(options) => reference::man_pages(&options.folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

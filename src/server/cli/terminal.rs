@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use serde::Serialize;
+
 use super::Failure;
 
 /// Writes a line to standard output. A reader that is gone is no error.
@@ -10,6 +12,11 @@ pub fn say(line: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.map_err(Failure::other),
     }
+}
+
+/// Writes a line of JSON.
+pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+    say(&serde_json::to_string(value).map_err(Failure::other)?)
 }
 
 /// A password: a line of standard input, or typed twice at a prompt.

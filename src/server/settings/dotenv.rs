@@ -44,16 +44,10 @@ impl Variables {
 
     /// `text` less the password of `DATABASE_URL`, which a database's error might repeat.
     pub fn without_secrets(&self, text: &str) -> String {
-        let url = self.get("DATABASE_URL").map(Url::parse);
-        let password = match &url {
-            Some(Ok(url)) => url.password().unwrap_or_default(),
-            _ => return text.to_owned(),
-        };
-        let decoded = percent_decode_str(password).decode_utf8_lossy();
-        [password, &*decoded]
-            .into_iter()
-            .filter(|secret| !secret.is_empty())
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+        match self.get("DATABASE_URL") {
+            Some(url) => without_password(url, text),
+            None => text.to_owned(),
+        }
     }
 
     pub(super) fn dotenv_names(&self) -> impl Iterator<Item = &str> {
@@ -70,6 +64,20 @@ impl Variables {
         self.ambiguous.retain(|name| !is_left_out(name));
         self
     }
+}
+
+/// `text` less the password of `url`.
+pub fn without_password(url: &str, text: &str) -> String {
+    let url = Url::parse(url);
+    let password = match &url {
+        Ok(url) => url.password().unwrap_or_default(),
+        Err(_) => return text.to_owned(),
+    };
+    let decoded = percent_decode_str(password).decode_utf8_lossy();
+    [password, &*decoded]
+        .into_iter()
+        .filter(|secret| !secret.is_empty())
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
 }
 
 impl FromIterator<(String, String)> for Variables {

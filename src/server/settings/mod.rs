@@ -12,7 +12,7 @@ mod trusted_proxies;
 mod unknown;
 
 pub use config::{Config, Environment, SignUps};
-pub use dotenv::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment};
+pub use dotenv::{DOTENV, DOTENV_EXAMPLE, Variables, read_environment, without_password};
 pub use env_reader::{ConfigError, EnvReader};
 pub use table::{CommandName, SETTINGS, Setting};
 pub use trusted_proxies::is_too_wide;

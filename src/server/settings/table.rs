@@ -20,13 +20,15 @@ pub enum CommandName {
     Audit,
     /// `handstamp demo`
     Demo,
+    /// `handstamp backup`, `restore` and `move-database`
+    Database,
     /// `handstamp migrate`
     Migrate,
     /// `handstamp user …`
     User,
 }
 
-use CommandName::{Audit, Demo, Migrate, User};
+use CommandName::{Audit, Database, Demo, Migrate, User};
 
 impl Setting {
     const fn read_by(mut self, commands: &'static [CommandName]) -> Self {
@@ -54,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite://handstamp.db",
         "sqlite://FILE or postgres://…",
     )
-    .read_by(&[Audit, Demo, Migrate, User]),
+    .read_by(&[Audit, Database, Demo, Migrate, User]),
     setting(
         "SECRET_KEY",
         "none",
@@ -69,12 +71,14 @@ pub const SETTINGS: &[Setting] = &[
         "SESSION_IDLE_TIMEOUT",
         "14d",
         "a session unused for this long expires",
-    ),
+    )
+    .read_by(&[User]),
     setting(
         "SESSION_ABSOLUTE_TIMEOUT",
         "30d",
         "a session this old expires, regardless of activity",
-    ),
+    )
+    .read_by(&[User]),
     setting("SESSIONS_PER_USER", "20", "one more login ends the oldest"),
     setting(
         "PASSWORDLESS_LOGIN",

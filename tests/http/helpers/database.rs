@@ -106,6 +106,35 @@ impl Database {
         on_pool!(self, pool => sqlx::query_scalar(&sql).fetch_one(pool).await.unwrap())
     }
 
+    /// Inserts so many users, far quicker than signing them up.
+    pub async fn add_users(&self, count: u32) {
+        let (numbers, id, at) = match self.pool().await {
+            Pool::Sqlite(_) => (
+                format!(
+                    "(with recursive counted (i) as (select 1 union all select i + 1 from counted
+                      where i < {count}) select i from counted)"
+                ),
+                "randomblob(16)",
+                "'2026-01-31T12:00:00.123456Z'",
+            ),
+            Pool::Postgres(_) => (
+                format!("generate_series(1, {count}) as counted (i)"),
+                "gen_random_uuid()",
+                "timestamptz '2026-01-31 12:00:00.123456Z'",
+            ),
+        };
+        let insert = format!(
+            "insert into users (id, username, username_key, created_at)
+             select {id}, 'User' || i, 'user' || i, {at} from {numbers}"
+        );
+        self.execute(&insert).await;
+    }
+
+    /// Closes the connection that inspects it.
+    pub async fn close(&self) {
+        on_pool!(self, pool => pool.close().await);
+    }
+
     /// Polls until the count is reached: background writes arrive a little later.
     pub async fn count_until(&self, from_where: &str, expected: i64) {
         for _ in 0..500 {
@@ -115,6 +144,17 @@ impl Database {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("never {expected}: {from_where}");
+    }
+
+    /// Polls until there are more than `count`.
+    pub async fn count_until_more(&self, from_where: &str, count: i64) {
+        for _ in 0..5_000 {
+            if self.count(from_where).await > count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("never more than {count}: {from_where}");
     }
 
     /// The size of the database, on disk.

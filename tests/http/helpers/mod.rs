@@ -9,7 +9,7 @@ pub use attempts::{guess, sign_up_number, wait};
 pub use browser::{Answer, Browser};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
-pub use process::{Process, Workplace};
+pub use process::{Process, Workplace, failed, succeeded};
 pub use server::{Server, find_user};
 
 /// A strong enough password, for users whose password does not matter.

@@ -111,6 +111,11 @@ impl Workplace {
         self.command_of("/bin/sh", &["-c", script, env!("CARGO_BIN_EXE_handstamp")])
     }
 
+    /// Starts a command that is no server, to be killed.
+    pub fn start_command(&self, arguments: &[&str]) -> Child {
+        Self::start(self.command(arguments))
+    }
+
     fn start(mut command: Command) -> Child {
         command
             .env("PORT", "0")
@@ -141,6 +146,18 @@ impl Workplace {
             logs,
         }
     }
+}
+
+/// The output of a command that must succeed.
+pub fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The error of a command that must fail with this exit status.
+pub fn failed(output: &Output, status: i32) -> String {
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Reads `from` to its end, into `kept`.

@@ -187,10 +187,14 @@ fn help_lists_the_environment_with_its_defaults() {
             assert!(help.contains(&format!("[default: {}]", setting.default)));
         }
     }
-    let of_accounts = "APP_ENV DATABASE_URL PASSWORDLESS_LOGIN PASSWORD_MIN_LENGTH";
+    let of_accounts = "APP_ENV DATABASE_URL SESSION_IDLE_TIMEOUT SESSION_ABSOLUTE_TIMEOUT \
+                       PASSWORDLESS_LOGIN PASSWORD_MIN_LENGTH";
     for (arguments, read) in [
         (&["migrate"][..], "APP_ENV DATABASE_URL NEWS"),
         (&["audit"], "DATABASE_URL"),
+        (&["backup"], "DATABASE_URL"),
+        (&["restore"], "DATABASE_URL"),
+        (&["move-database"], "DATABASE_URL"),
         (&["demo"], "APP_ENV DATABASE_URL"),
         (&["user"], of_accounts),
         (&["user", "add"], of_accounts),

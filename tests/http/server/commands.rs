@@ -37,8 +37,13 @@ fn a_missing_file_is_named_and_not_made() {
         &["user", "disable", "Ann"],
         &["user", "enable", "Ann"],
         &["user", "sign-out", "Ann"],
+        &["user", "sign-out", "--all"],
+        &["user", "delete", "Ann"],
+        &["user", "sessions", "Ann"],
         &["user", "password", "Ann", "--password-stdin"],
         &["audit"],
+        &["backup", "backup.db"],
+        &["move-database", "--to", "sqlite://other.db"],
         &["demo"],
     ] {
         let output = workplace.run(command);

@@ -1,14 +1,17 @@
 //! What an operator does to accounts.
 
+mod listing;
+
+use self::listing::{AccountJson, SessionJson, account_line, account_page, session_line};
 use super::{
     Failure,
-    args::UserCommand,
+    args::{Listed, SignOut, UserCommand},
     database::{Needs, open},
-    terminal::{read_password, say},
+    terminal::{read_password, say, say_json},
 };
 use crate::{
     Clock,
-    auth::{Account, AccountState, Accounts, Application, User},
+    auth::{Account, AccountState, Accounts, Application, session::timeouts::Timeouts},
     server::settings::{CommandName, Config, Variables},
 };
 
@@ -62,8 +65,15 @@ async fn carry_out(
             }
             Ok(())
         }
-        UserCommand::List => list(accounts).await,
-        UserCommand::Show(who) => show(&find(accounts, &who.name).await?),
+        UserCommand::List(options) => list(accounts, options.json).await,
+        UserCommand::Show(who) => {
+            let account = find(accounts, &who.name).await?;
+            match who.json {
+                true => say_json(&AccountJson::of(&account)),
+                false => say(&account_page(&account)),
+            }
+        }
+        UserCommand::Sessions(of) => list_sessions(of, accounts, config).await,
         UserCommand::Disable(who) => {
             let Account { user, .. } = find(accounts, &who.name).await?;
             accounts.set_state(&user, AccountState::Disabled).await?;
@@ -77,10 +87,26 @@ async fn carry_out(
             accounts.set_state(&user, AccountState::Enabled).await?;
             say(&format!("enabled {}", user.username))
         }
-        UserCommand::SignOut(who) => {
-            let Account { user, .. } = find(accounts, &who.name).await?;
+        UserCommand::SignOut(SignOut {
+            name: Some(name), ..
+        }) => {
+            let Account { user, .. } = find(accounts, &name).await?;
             accounts.sign_out(&user).await?;
             say(&format!("signed {} out everywhere", user.username))
+        }
+        UserCommand::SignOut(SignOut { name: None, .. }) => {
+            let ended = accounts.sign_out_all().await?;
+            say(&format!(
+                "signed everybody out; {ended} sessions have ended"
+            ))
+        }
+        UserCommand::Delete(who) => {
+            let Account { user, .. } = find(accounts, &who.name).await?;
+            accounts.delete(&user).await?;
+            say(&format!(
+                "deleted {}; every session has ended",
+                user.username
+            ))
         }
         UserCommand::Password(new) => {
             let account = find(accounts, &new.name).await?;
@@ -100,25 +126,18 @@ pub(crate) async fn find(accounts: &Accounts, name: &str) -> Result<Account, Fai
     account.ok_or_else(|| Failure::other(format!("there is no user named {name}")))
 }
 
-async fn list(accounts: &Accounts) -> Result<(), Failure> {
+async fn list(accounts: &Accounts, json: bool) -> Result<(), Failure> {
     let mut after = String::new();
     loop {
         let page = accounts.list(&after, PAGE).await?;
-        if page.is_empty() && after.is_empty() {
+        if page.is_empty() && after.is_empty() && !json {
             return say("there are no users yet; `handstamp user add NAME` adds one");
         }
         for (_, account) in &page {
-            let User {
-                username,
-                email,
-                created_at,
-                ..
-            } = &account.user;
-            let email = email.as_deref().unwrap_or("-");
-            say(&format!(
-                "{username:<32}  {email:<32}  {created_at}  {}",
-                state(account)
-            ))?;
+            match json {
+                true => say_json(&AccountJson::of(account))?,
+                false => say(&account_line(account))?,
+            }
         }
         match page.last() {
             Some((cursor, _)) => after.clone_from(cursor),
@@ -127,35 +146,21 @@ async fn list(accounts: &Accounts) -> Result<(), Failure> {
     }
 }
 
-fn show(account: &Account) -> Result<(), Failure> {
-    let User {
-        id,
-        username,
-        email,
-        created_at,
-    } = &account.user;
-    say(&format!("username    {username}"))?;
-    say(&format!("id          {id}"))?;
-    say(&format!("email       {}", email.as_deref().unwrap_or("-")))?;
-    say(&format!(
-        "password    {}",
-        if account.password_hash.is_some() {
-            "yes"
-        } else {
-            "no"
-        }
-    ))?;
-    say(&format!("created     {created_at}"))?;
-    let last_login = account
-        .last_login_at
-        .map_or("never".to_owned(), |at| at.to_string());
-    say(&format!("last login  {last_login}"))?;
-    say(&format!("state       {}", state(account)))
-}
-
-fn state(account: &Account) -> &'static str {
-    match account.state() {
-        AccountState::Enabled => "enabled",
-        AccountState::Disabled => "disabled",
+async fn list_sessions(of: Listed, accounts: &Accounts, config: &Config) -> Result<(), Failure> {
+    let account = find(accounts, &of.name).await?;
+    let timeouts = Timeouts {
+        idle: config.session_idle_timeout,
+        absolute: config.session_absolute_timeout,
+    };
+    let sessions = accounts.sessions(&account, timeouts).await?;
+    if sessions.is_empty() && !of.json {
+        return say(&format!("{} is logged in nowhere", account.user.username));
     }
+    for session in &sessions {
+        match of.json {
+            true => say_json(&SessionJson::of(session))?,
+            false => say(&session_line(session))?,
+        }
+    }
+    Ok(())
 }

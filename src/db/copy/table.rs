@@ -1,0 +1,139 @@
+//! Tables and their columns, as the database itself describes them.
+
+use super::{
+    error::CopyError,
+    side::{Side, on_side},
+    value::Kind,
+};
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub name: String,
+    pub kind: Kind,
+}
+
+/// A table, its columns sorted by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    pub name: String,
+    pub columns: Vec<Column>,
+    /// The columns of the primary key, in its order.
+    pub key: Vec<String>,
+}
+
+const SQLITE_COLUMNS: &str = "select name, type, pk from pragma_table_info($1)";
+const POSTGRES_COLUMNS: &str = "
+    select a.attname::text, format_type(a.atttypid, null),
+           coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)::bigint
+    from pg_attribute a
+    join pg_class c on c.oid = a.attrelid and c.relname = $1
+    join pg_namespace n on n.oid = c.relnamespace and n.nspname = current_schema()
+    left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+    where a.attnum > 0 and not a.attisdropped";
+
+impl Table {
+    /// The table of this name.
+    pub async fn describe(
+        side: &mut Side,
+        name: &str,
+        failed: fn(sqlx::Error) -> CopyError,
+    ) -> Result<Self, CopyError> {
+        let sql = match side.is_postgres() {
+            false => SQLITE_COLUMNS,
+            true => POSTGRES_COLUMNS,
+        };
+        let mut described: Vec<(String, String, i64)> = on_side!(side, conn => {
+            sqlx::query_as(sql).bind(name).fetch_all(conn).await
+        })
+        .map_err(failed)?;
+        described.sort();
+        let mut key: Vec<_> = described
+            .iter()
+            .filter(|(_, _, place)| *place > 0)
+            .collect();
+        key.sort_by_key(|(_, _, place)| *place);
+        let key = key.into_iter().map(|(column, ..)| column.clone()).collect();
+        let columns =
+            described
+                .into_iter()
+                .map(|(column, declared, _)| match Kind::of(&declared) {
+                    Some(kind) => Ok(Column { name: column, kind }),
+                    None => Err(CopyError::UnknownType {
+                        table: name.to_owned(),
+                        column,
+                        declared,
+                    }),
+                });
+        Ok(Self {
+            name: name.to_owned(),
+            columns: columns.collect::<Result<_, _>>()?,
+            key,
+        })
+    }
+
+    /// Fails unless both databases have the same columns: one that an operator has added would
+    /// be lost.
+    pub fn same_as(self, other: &Self) -> Result<Self, CopyError> {
+        let beside = |a: &Self, b: &Self| {
+            let only = a
+                .columns
+                .iter()
+                .filter(|column| !b.columns.contains(column));
+            only.map(|column| column.name.clone()).collect::<Vec<_>>()
+        };
+        let mut differing = beside(&self, other);
+        differing.extend(beside(other, &self));
+        differing.sort();
+        differing.dedup();
+        if differing.is_empty() {
+            return Ok(self);
+        }
+        Err(CopyError::OtherColumns {
+            table: self.name,
+            differing: differing.join(", "),
+        })
+    }
+
+    /// The statement that reads every row.
+    pub fn select(&self, is_postgres: bool) -> String {
+        let columns = self.columns.iter().map(|column| {
+            let name = quoted(&column.name);
+            // It has integers of three sizes.
+            match column.kind {
+                Kind::Integer if is_postgres => format!("{name}::bigint"),
+                _ => name,
+            }
+        });
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        format!("select {columns} from {}", quoted(&self.name))
+    }
+
+    /// As [`select`](Self::select), in an order that stays the same while no row is changed.
+    pub fn select_in_order(&self, is_postgres: bool) -> String {
+        let key: Vec<_> = self.key.iter().map(|column| quoted(column)).collect();
+        format!("{} order by {}", self.select(is_postgres), key.join(", "))
+    }
+
+    /// The statement that inserts rows, up to their values.
+    pub fn insert(&self, is_postgres: bool) -> String {
+        let columns: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| quoted(&column.name))
+            .collect();
+        let table = quoted(&self.name);
+        let columns = columns.join(", ");
+        // PostgreSQL would number the rows of an identity column anew.
+        let overriding = if is_postgres {
+            "overriding system value "
+        } else {
+            ""
+        };
+        format!("insert into {table} ({columns}) {overriding}")
+    }
+}
+
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

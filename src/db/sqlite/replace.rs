@@ -1,0 +1,131 @@
+//! Puts another file in the place of a database that nobody has open.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::fs::{MetadataExt, chown},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+use sqlx::{
+    ConnectOptions, Executor, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteLockingMode},
+};
+use thiserror::Error;
+
+/// What SQLite puts beside a database, which must not meet another one of the same name.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// SQLite's primary result codes for a file that is in use, BUSY and LOCKED,
+const IN_USE: [u32; 2] = [5, 6];
+/// and for one that is broken or no database, CORRUPT and NOTADB.
+const BROKEN: [u32; 2] = [11, 26];
+
+/// Why a database was not replaced.
+#[derive(Debug, Error)]
+pub(crate) enum ReplaceError {
+    #[error("{} has it open; stop it first", process(*.0))]
+    InUse(Option<i32>),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+fn process(id: Option<i32>) -> String {
+    id.map_or("another process".to_owned(), |id| format!("process {id}"))
+}
+
+/// The process that has the database open, if any. A server holds a lock on the file, and on the
+/// index of its log, as long as it runs.
+pub(crate) fn refuse_open(place: &Path) -> Result<(), ReplaceError> {
+    for file in [place.to_owned(), beside(place, "-shm")] {
+        let file = match File::open(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file?,
+        };
+        let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock));
+        if let Some(held) = held.map_err(io::Error::from)? {
+            let id = held.pid.map(|pid| pid.as_raw_nonzero().get());
+            return Err(ReplaceError::InUse(id.filter(|id| *id > 0)));
+        }
+    }
+    Ok(())
+}
+
+/// Renames `new`, a closed database, to `place`, with the owner of the file that was there. A
+/// crash leaves either of the two, whole.
+pub(crate) async fn replace(new: &Path, place: &Path) -> Result<(), ReplaceError> {
+    refuse_open(place)?;
+    // Held until the end: a server that starts now waits, and then finds its file replaced.
+    let old = match fs::metadata(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        old => {
+            keep_owner(new, &old?)?;
+            lock(place).await?
+        }
+    };
+    File::open(new)?.sync_all()?;
+    for suffix in BESIDE {
+        match fs::remove_file(beside(place, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    fs::rename(new, place)?;
+    sync_folder(place)?;
+    drop(old);
+    Ok(())
+}
+
+/// Writes a renamed file's name to the disk.
+pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Locks the database for this process alone, its log written back so that no file beside it
+/// matters any more; none when the file is no database.
+async fn lock(place: &Path) -> Result<Option<SqliteConnection>, ReplaceError> {
+    let options = SqliteConnectOptions::new()
+        .filename(place)
+        .locking_mode(SqliteLockingMode::Exclusive)
+        .busy_timeout(Duration::ZERO);
+    let locked = async {
+        let mut conn = options.connect().await?;
+        conn.execute("pragma journal_mode = delete").await?;
+        conn.execute("begin exclusive").await?;
+        Ok::<_, sqlx::Error>(conn)
+    };
+    match locked.await {
+        Ok(conn) => Ok(Some(conn)),
+        Err(error) if has_code(&error, IN_USE) => Err(ReplaceError::InUse(None)),
+        Err(error) if has_code(&error, BROKEN) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn has_code(error: &sqlx::Error, codes: [u32; 2]) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| codes.contains(&(code & 0xff)))
+}
+
+/// A restore by root must leave a file that the server can open.
+fn keep_owner(new: &Path, old: &fs::Metadata) -> io::Result<()> {
+    let found = fs::metadata(new)?;
+    if (found.uid(), found.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    chown(new, Some(old.uid()), Some(old.gid()))
+}
+
+fn beside(place: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(place);
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,118 @@
+//! Accounts and sessions as an operator sees them, as text and as JSON.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    auth::{Account, AccountState, session::store::OwnSession},
+    clock::Timestamp,
+};
+
+/// An account as `--json` shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct AccountJson<'a> {
+    id: Uuid,
+    username: &'a str,
+    email: Option<&'a str>,
+    created_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+    disabled_at: Option<Timestamp>,
+    has_password: bool,
+}
+
+impl<'a> AccountJson<'a> {
+    pub fn of(account: &'a Account) -> Self {
+        Self {
+            id: account.user.id,
+            username: &account.user.username,
+            email: account.user.email.as_deref(),
+            created_at: account.user.created_at,
+            last_login_at: account.last_login_at,
+            disabled_at: account.disabled_at,
+            has_password: account.password_hash.is_some(),
+        }
+    }
+}
+
+/// A session as `--json` shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct SessionJson<'a> {
+    id: Uuid,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+    user_agent: Option<&'a str>,
+    ip: Option<&'a str>,
+}
+
+impl<'a> SessionJson<'a> {
+    pub fn of(session: &'a OwnSession) -> Self {
+        Self {
+            id: session.id,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            user_agent: session.user_agent.as_deref(),
+            ip: session.ip.as_deref(),
+        }
+    }
+}
+
+/// An account on a line of `user list`.
+pub(super) fn account_line(account: &Account) -> String {
+    let user = &account.user;
+    format!(
+        "{:<32}  {:<32}  {}  {}",
+        user.username,
+        or_dash(user.email.as_deref()),
+        user.created_at,
+        state(account)
+    )
+}
+
+/// An account as `user show` prints it, over several lines.
+pub(super) fn account_page(account: &Account) -> String {
+    let user = &account.user;
+    let has_password = match account.password_hash {
+        Some(_) => "yes",
+        None => "no",
+    };
+    let last_login = account
+        .last_login_at
+        .map_or("never".to_owned(), |at| at.to_string());
+    format!(
+        "username    {}\n\
+         id          {}\n\
+         email       {}\n\
+         password    {has_password}\n\
+         created     {}\n\
+         last login  {last_login}\n\
+         state       {}",
+        user.username,
+        user.id,
+        or_dash(user.email.as_deref()),
+        user.created_at,
+        state(account)
+    )
+}
+
+/// A session on a line of `user sessions`.
+pub(super) fn session_line(session: &OwnSession) -> String {
+    format!(
+        "{}  {:<27}  {:<27}  {:<15}  {}",
+        session.id,
+        session.created_at.to_string(),
+        session.last_seen_at.to_string(),
+        or_dash(session.ip.as_deref()),
+        or_dash(session.user_agent.as_deref())
+    )
+}
+
+fn or_dash(text: Option<&str>) -> &str {
+    text.unwrap_or("-")
+}
+
+fn state(account: &Account) -> &'static str {
+    match account.state() {
+        AccountState::Enabled => "enabled",
+        AccountState::Disabled => "disabled",
+    }
+}
