@@ -52,6 +52,7 @@ mod operations {
     mod reference;
     mod refused_moves;
     mod restores;
+    mod proxied;
 }
 
 mod page {

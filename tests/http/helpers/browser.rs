@@ -1,7 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{
-    Client, Method, StatusCode,
+    Client, ClientBuilder, Method, StatusCode,
     cookie::{CookieStore, Jar},
     header::HeaderMap,
     redirect,
@@ -60,8 +60,22 @@ impl Answer {
 
 impl Browser {
     pub fn new(base: &str) -> Self {
-        let jar = Arc::new(Jar::default());
+        Self::with(base, Client::builder())
+    }
+
+    /// One at this address that speaks https and takes any certificate.
+    pub fn over_https(base: &str, from: IpAddr) -> Self {
+        // An error is that another test has done so.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
+            .local_address(from)
+            .tls_danger_accept_invalid_certs(true);
+        Self::with(base, client)
+    }
+
+    fn with(base: &str, client: ClientBuilder) -> Self {
+        let jar = Arc::new(Jar::default());
+        let client = client
             .cookie_provider(jar.clone())
             .redirect(redirect::Policy::none())
             .user_agent("test browser")

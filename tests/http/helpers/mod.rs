@@ -3,6 +3,7 @@ mod browser;
 mod clock;
 mod database;
 mod process;
+mod proxy;
 mod server;
 
 pub use attempts::{guess, sign_up_number, wait};
@@ -10,6 +11,7 @@ pub use browser::{Answer, Browser};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
 pub use process::{Process, Workplace, failed, succeeded};
+pub use proxy::{Proxy, ProxyKind};
 pub use server::{Server, find_user};
 
 /// A strong enough password, for users whose password does not matter.

@@ -1,0 +1,177 @@
+//! Behind nginx and Caddy, configured as in `deploy/`.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, routing::get};
+use futures_util::stream;
+use handstamp::http::Layers;
+use reqwest::Method;
+use tokio::{sync::Notify, time::timeout};
+
+use crate::helpers::{Kind, Proxy, ProxyKind, Server};
+
+const SETTINGS: &[(&str, &str)] = &[
+    ("APP_ENV", "production"),
+    ("TRUSTED_PROXIES", "127.0.0.1"),
+    ("NEWS", "on"),
+];
+
+/// Turns each `async fn name(kind: ProxyKind)` into a test for each proxy.
+macro_rules! behind_both_proxies {
+    ($($name:ident),+ $(,)?) => {
+        mod nginx {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::helpers::ProxyKind::Nginx).await;
+            })+
+        }
+        mod caddy {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::helpers::ProxyKind::Caddy).await;
+            })+
+        }
+    };
+}
+
+behind_both_proxies!(
+    clients_keep_their_address_and_their_session,
+    plain_http_is_redirected,
+    pages_of_the_site_may_write_and_others_may_not,
+    nothing_is_compressed,
+    events_arrive_at_once,
+    any_node_knows_every_session,
+);
+
+async fn clients_keep_their_address_and_their_session(kind: ProxyKind) {
+    let server = Server::start_with(Kind::Sqlite, SETTINGS).await;
+    let proxy = Proxy::start(kind, &[&server.base]);
+    let address: IpAddr = "127.0.0.9".parse().unwrap();
+    let browser = proxy.browser_at(address);
+    let answer = browser.sign_up("Ann").await;
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-session="), "{cookie}");
+    assert!(cookie.contains("; Secure"), "{cookie}");
+    assert_eq!(browser.check().await.status, 200);
+    // What a client claims is not believed.
+    let request = browser.request(Method::GET, "/sessions");
+    let answer = browser
+        .send(request.header("x-forwarded-for", "203.0.113.7"))
+        .await;
+    assert_eq!(answer.json()["sessions"][0]["ip"], "127.0.0.9");
+    let claiming = proxy.browser_at(address);
+    let request = claiming.request(Method::POST, "/login");
+    let request = request.json(&serde_json::json!({
+        "username": "Ann", "password": crate::helpers::PASSWORD
+    }));
+    let answer = claiming
+        .send(request.header("x-forwarded-for", "203.0.113.7"))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let sessions = browser.get("/sessions").await.json();
+    let sessions = sessions["sessions"].as_array().unwrap();
+    assert!(
+        sessions.iter().all(|session| session["ip"] == "127.0.0.9"),
+        "{sessions:?}"
+    );
+    browser.log_out().await;
+    assert_eq!(browser.check().await.status, 401);
+}
+
+async fn plain_http_is_redirected(kind: ProxyKind) {
+    let server = Server::start_with(Kind::Sqlite, SETTINGS).await;
+    let proxy = Proxy::start(kind, &[&server.base]);
+    let browser = crate::helpers::Browser::new(&proxy.plain);
+    let answer = browser.get("/checklogin").await;
+    assert!(answer.status.is_redirection(), "{answer:?}");
+    let location = answer.header("location").unwrap();
+    assert!(location.starts_with("https://localhost"), "{location}");
+    assert!(location.ends_with("/checklogin"), "{location}");
+}
+
+async fn pages_of_the_site_may_write_and_others_may_not(kind: ProxyKind) {
+    let server = Server::start_with(Kind::Sqlite, SETTINGS).await;
+    let proxy = Proxy::start(kind, &[&server.base]);
+    let browser = proxy.browser();
+    for (origin, status) in [
+        (&*proxy.base, 200),
+        ("https://other.example", 403),
+        (&*proxy.base.replace("https", "http"), 403),
+    ] {
+        // A browser without Fetch Metadata.
+        let request = browser.request(Method::DELETE, "/logout");
+        let answer = browser.send(request.header("origin", origin)).await;
+        assert_eq!(answer.status.as_u16(), status, "{origin}: {answer:?}");
+    }
+}
+
+async fn nothing_is_compressed(kind: ProxyKind) {
+    let server = Server::start_with(Kind::Sqlite, SETTINGS).await;
+    let proxy = Proxy::start(kind, &[&server.base]);
+    let browser = proxy.browser();
+    let request = browser.request(Method::GET, "/openapi.json");
+    let answer = browser
+        .send(request.header("accept-encoding", "gzip, br"))
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-encoding"), None);
+}
+
+async fn events_arrive_at_once(kind: ProxyKind) {
+    let arrived = Arc::new(Notify::new());
+    let server = {
+        let arrived = arrived.clone();
+        let events = move || {
+            let arrived = arrived.clone();
+            // The second event is sent once the first has arrived.
+            let events = stream::unfold(0, move |number| {
+                let arrived = arrived.clone();
+                async move {
+                    match number {
+                        0 => {}
+                        1 => arrived.notified().await,
+                        _ => return None,
+                    }
+                    let event = format!("data: {number}\n\n");
+                    Some((Ok::<_, Infallible>(event), number + 1))
+                }
+            });
+            std::future::ready((
+                [("content-type", "text/event-stream")],
+                Body::from_stream(events),
+            ))
+        };
+        let app = Router::new().route("/api/session/events", get(events));
+        Server::start_app(Kind::Sqlite, &[], |_| Layers::new().wrap(app).unwrap()).await
+    };
+    let proxy = Proxy::start(kind, &[&server.base]);
+    let browser = proxy.browser();
+    let request = browser.request(Method::GET, "/api/session/events");
+    let mut response = request.send().await.unwrap();
+    for expected in ["data: 0\n\n", "data: 1\n\n"] {
+        let event = timeout(Duration::from_secs(30), response.chunk()).await;
+        let event = event.expect("held back").unwrap().unwrap();
+        assert_eq!(event, expected);
+        arrived.notify_one();
+    }
+}
+
+async fn any_node_knows_every_session(kind: ProxyKind) {
+    let first = Server::start_with(Kind::Postgres, SETTINGS).await;
+    let database = crate::helpers::Database::at(&first.database.url);
+    let second = Server::start_on(database, SETTINGS).await;
+    let proxy = Proxy::start(kind, &[&first.base, &second.base]);
+    let browser = proxy.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..8 {
+        assert_eq!(browser.check().await.status, 200);
+    }
+    browser.log_out().await;
+    browser.check_until(401).await;
+    // A node that is gone is passed by.
+    drop(first);
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+    for _ in 0..8 {
+        assert_eq!(browser.check().await.status, 200);
+    }
+}
