@@ -1,5 +1,7 @@
 //! Opens the database.
 
+use std::time::Duration;
+
 #[cfg(feature = "postgres")]
 use sqlx::PgPool;
 #[cfg(feature = "sqlite")]
@@ -11,6 +13,7 @@ use super::postgres::{self, PostgresPool};
 use super::sqlite::{self, SqlitePools};
 use super::{
     invalidation::Revocations,
+    limits::REQUEST_TIMEOUT,
     transaction::{Inner, Tx},
     url::DatabaseUrl,
 };
@@ -20,6 +23,7 @@ use super::{
 pub struct Db {
     pools: Pools,
     revocations: Revocations,
+    patience: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -80,11 +84,23 @@ impl Db {
         Self {
             pools,
             revocations: Revocations::default(),
+            patience: REQUEST_TIMEOUT,
         }
     }
 
+    /// With another limit for how long a write may take.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long a write may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// The pool of the one connection that writes, when this is SQLite. Return the connection
-    /// before you call the library, which would otherwise wait three seconds for it and give up.
+    /// before you call the library, which would otherwise wait a second for it and give up.
     #[cfg(feature = "sqlite")]
     pub fn sqlite_pool(&self) -> Option<&SqlitePool> {
         match self.pools() {

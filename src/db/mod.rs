@@ -27,6 +27,9 @@ pub(crate) use connect::Pools;
 pub(crate) use error::is_unavailable;
 pub(crate) use invalidation::{Revocable, Stamp};
 #[cfg(feature = "server")]
+pub(crate) use limits::COMMAND_TIMEOUT;
+pub(crate) use limits::{REQUEST_TIMEOUT, in_time};
+#[cfg(feature = "server")]
 pub(crate) use migrations::{Migrations, TABLES};
 pub(crate) use read::{on_reader, on_small_reader};
 #[cfg(feature = "server")]

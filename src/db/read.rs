@@ -1,4 +1,5 @@
-//! Statements that only read: the macros pick the connection, as those of a transaction do.
+//! Statements that only read: the macros pick the connection, as those of a transaction do. They
+//! fail when they take too long.
 
 /// Runs a statement that only reads.
 macro_rules! on_reader {
@@ -7,7 +8,7 @@ macro_rules! on_reader {
             #[cfg(feature = "sqlite")]
             $crate::db::Pools::Sqlite(pools) => {
                 let $conn = &pools.read;
-                $statement
+                $crate::db::in_time(async { $statement }).await
             }
             #[cfg(feature = "postgres")]
             $crate::db::Pools::Postgres(postgres) => {
@@ -26,7 +27,7 @@ macro_rules! on_small_reader {
             #[cfg(feature = "sqlite")]
             $crate::db::Pools::Sqlite(pools) => {
                 let $conn = &pools.read_small;
-                $statement
+                $crate::db::in_time(async { $statement }).await
             }
             #[cfg(feature = "postgres")]
             $crate::db::Pools::Postgres(postgres) => {

@@ -19,12 +19,7 @@ impl Db {
                 Arc::new(store.with_table_name("sessions")?)
             }
             #[cfg(feature = "postgres")]
-            Pools::Postgres(postgres) => {
-                let store =
-                    tower_sessions_sqlx_store::PostgresStore::new(postgres.pool.for_reading());
-                let store = store.with_schema_name(&postgres.schema)?;
-                Arc::new(store.with_table_name("sessions")?)
-            }
+            Pools::Postgres(postgres) => Arc::new(postgres.record_reader()?),
         })
     }
 }

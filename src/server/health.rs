@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::http::{Error, Problem};
 
 /// A load balancer polls often and wants a quick response.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The state behind `/healthz` and `/readyz`.
 #[derive(Clone, Debug)]

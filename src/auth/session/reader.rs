@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
@@ -12,11 +11,7 @@ use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use super::store::{self, MAX_BATCH, SessionRow};
-use crate::db::Db;
-
-/// A query that takes longer is abandoned: on a connection that a failover has left behind, it
-/// never returns.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+use crate::db::{Db, REQUEST_TIMEOUT};
 
 /// The row, or the error that all requests of a query share.
 type Row = Result<Option<SessionRow>, Arc<sqlx::Error>>;
@@ -68,14 +63,17 @@ impl SessionReader {
             };
             tokio::spawn(turn.read_all());
         }
-        answered
-            .await
-            .unwrap_or(Err(Arc::new(sqlx::Error::WorkerCrashed)))
+        // With the queries that this one waits for, it would take longer than one may.
+        match timeout(REQUEST_TIMEOUT, answered).await {
+            Ok(Ok(row)) => row,
+            Ok(Err(_)) => Err(Arc::new(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(Arc::new(sqlx::Error::PoolTimedOut)),
+        }
     }
 
     /// The public id of a session, by its secret one.
     pub async fn read_public_id(&self, id: Id) -> sqlx::Result<Option<Uuid>> {
-        in_time(store::find_public_id(&self.0.db, id)).await
+        store::find_public_id(&self.0.db, id).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -100,16 +98,12 @@ impl Turn {
             match &*asked {
                 [] => return,
                 [one] => {
-                    let row = in_time(store::find(&db, one.public_id))
-                        .await
-                        .map_err(Arc::new);
+                    let row = store::find(&db, one.public_id).await.map_err(Arc::new);
                     answer(asked, [row]);
                 }
                 several => {
                     let ids: Vec<Uuid> = several.iter().map(|one| one.public_id).collect();
-                    let rows = in_time(store::find_several(&db, &ids))
-                        .await
-                        .map_err(Arc::new);
+                    let rows = store::find_several(&db, &ids).await.map_err(Arc::new);
                     let row_of = |id: Uuid| match &rows {
                         Ok(rows) => Ok(rows.iter().find(|row| row.public_id == id).cloned()),
                         Err(error) => Err(error.clone()),
@@ -163,10 +157,4 @@ fn answer(asked: Vec<Asked>, rows: impl IntoIterator<Item = Row>) {
         // The client may have disconnected meanwhile.
         let _ = answer.send(row);
     }
-}
-
-async fn in_time<T>(read: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(MAX_WAIT, read)
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

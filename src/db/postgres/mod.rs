@@ -1,6 +1,8 @@
 //! PostgreSQL: one pool for everything.
 
+mod lent;
 mod log;
+mod records;
 mod statements;
 mod timestamp;
 mod watch;

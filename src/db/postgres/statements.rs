@@ -15,7 +15,8 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use crate::db::limits::ACQUIRE_TIMEOUT;
+use super::lent::Lent;
+use crate::db::limits::{ACQUIRE_TIMEOUT, START_TIMEOUT, in_time};
 
 const BEGIN: &str = "begin; deallocate all";
 /// The connections of the upstream store.
@@ -48,7 +49,7 @@ pub(in crate::db) async fn is_stateless(server: &PgConnectOptions) -> sqlx::Resu
         conn.close().await?;
         Ok(is_stateless)
     };
-    let tried = timeout(ACQUIRE_TIMEOUT, tried);
+    let tried = timeout(START_TIMEOUT, tried);
     tried.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
@@ -67,8 +68,8 @@ impl Statements {
         begin_sql(self.is_stateless)
     }
 
-    /// Begins a transaction, on a task of its own: sqlx would leave it open when a client
-    /// disconnects meanwhile.
+    /// Begins a transaction of the app, on a task of its own: sqlx would leave it open when a
+    /// client disconnects meanwhile.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
         let (pool, sql) = (self.pool.clone(), self.begin_sql());
         let begun = tokio::spawn(async move {
@@ -77,22 +78,43 @@ impl Statements {
                 None => pool.begin().await,
             }
         });
-        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        in_time(async { begun.await.map_err(|_| sqlx::Error::WorkerCrashed)? }).await
+    }
+
+    /// A connection for one statement.
+    async fn lend(&self) -> sqlx::Result<Lent> {
+        let mut lent = Lent::new(self.pool.acquire().await?);
+        if self.is_stateless {
+            lent.close_when_dropped();
+            lent.connection()?.execute(BEGIN).await?;
+        }
+        Ok(lent)
+    }
+
+    /// Takes back a connection whose statement has succeeded.
+    async fn take_back(&self, mut lent: Lent) -> sqlx::Result<()> {
+        if self.is_stateless {
+            lent.connection()?.execute("commit").await?;
+            lent.keep_when_dropped();
+        }
+        Ok(())
     }
 
     /// A pool for the upstream store, which only reads.
     pub fn for_reading(&self) -> PgPool {
-        if !self.is_stateless {
-            return self.pool.clone();
-        }
-        PgPoolOptions::new()
+        let options = PgPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
+            .test_before_acquire(false);
+        let server = self.pool.connect_options().as_ref().clone();
+        if !self.is_stateless {
+            return options.connect_lazy_with(server);
+        }
+        options
             .after_connect(|conn, _| Box::pin(async { conn.execute(BEGIN).await.map(drop) }))
             .before_acquire(|conn, _| Box::pin(async { conn.execute(BEGIN).await.map(|_| true) }))
             .after_release(|conn, _| Box::pin(async { conn.execute("commit").await.map(|_| true) }))
-            .connect_lazy_with(self.pool.connect_options().as_ref().clone())
+            .connect_lazy_with(server)
     }
 }
 
@@ -107,15 +129,12 @@ impl<'p> Executor<'p> for &'p Statements {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if !self.is_stateless {
-            return self.pool.fetch_many(query);
-        }
-        let done = async {
-            let mut tx = self.begin().await?;
-            let done: Vec<_> = tx.fetch_many(query).try_collect().await?;
-            tx.commit().await?;
-            Ok::<_, sqlx::Error>(stream::iter(done.into_iter().map(Ok)))
-        };
+        let done = in_time(async {
+            let mut lent = self.lend().await?;
+            let done: Vec<_> = lent.connection()?.fetch_many(query).try_collect().await?;
+            self.take_back(lent).await?;
+            Ok(stream::iter(done.into_iter().map(Ok)))
+        });
         stream::once(done).try_flatten().boxed()
     }
 
@@ -124,15 +143,12 @@ impl<'p> Executor<'p> for &'p Statements {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if !self.is_stateless {
-            return self.pool.fetch_optional(query);
-        }
-        Box::pin(async {
-            let mut tx = self.begin().await?;
-            let row = tx.fetch_optional(query).await?;
-            tx.commit().await?;
+        Box::pin(in_time(async {
+            let mut lent = self.lend().await?;
+            let row = lent.connection()?.fetch_optional(query).await?;
+            self.take_back(lent).await?;
             Ok(row)
-        })
+        }))
     }
 
     fn prepare_with<'e, 'q: 'e>(

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use sqlx::{Postgres, TransactionManager};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::PostgresPool;
+use super::{PostgresPool, lent::Lent};
 use crate::db::{
     Tx,
     error::is_conflict,
     invalidation::Revocations,
-    limits::ACQUIRE_TIMEOUT,
     transaction::Inner,
     write::job::{Job, Outcome},
 };
@@ -23,18 +22,23 @@ const TRIES: u32 = 4;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl PostgresPool {
-    /// Runs a write on a task of its own.
-    pub(in crate::db) fn spawn_write(&self, mut job: Box<dyn Job>, revocations: &Revocations) {
+    /// Runs a write on a task of its own, which must have come to its commit by the deadline.
+    pub(in crate::db) fn spawn_write(
+        &self,
+        mut job: Box<dyn Job>,
+        deadline: Instant,
+        revocations: &Revocations,
+    ) {
         let (pool, revocations) = (self.clone(), revocations.clone());
         tokio::spawn(async move {
-            let mut done = pool.write(&mut *job).await;
+            let mut done = pool.write(&mut *job, deadline).await;
             for _ in 1..TRIES {
                 match &done {
                     Ok(Outcome::Conflict) => {}
                     Err(error) if is_conflict(error) => {}
                     _ => break,
                 }
-                done = pool.write(&mut *job).await;
+                done = pool.write(&mut *job, deadline).await;
             }
             let revoked = job.take_revoked();
             if !revoked.is_empty() {
@@ -46,11 +50,11 @@ impl PostgresPool {
 
     /// Runs the write once. A connection that may still be busy with a statement, or inside a
     /// transaction, is closed instead of going back to the pool.
-    async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
-        let mut connection = self.pool.acquire().await?;
+    async fn write(&self, job: &mut dyn Job, deadline: Instant) -> sqlx::Result<Outcome> {
+        let mut connection = by(deadline, self.pool.acquire()).await?;
         let sql = self.pool.begin_sql().map(Into::into);
         let begin = Transactions::begin(&mut connection, sql);
-        if let Err(error) = within(ACQUIRE_TIMEOUT, begin).await {
+        if let Err(error) = by(deadline, begin).await {
             drop(connection.detach());
             return Err(error);
         }
@@ -67,12 +71,15 @@ impl PostgresPool {
                 return Ok(outcome);
             }
         };
-        let ended = within(END_TIMEOUT, end).await;
+        let ended = timeout(END_TIMEOUT, end).await;
+        let ended = ended.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         // A transaction inside it may have been left open.
         let is_open = Transactions::get_transaction_depth(&connection) > 0;
+        let mut lent = Lent::new(connection);
         if ended.is_err() || is_open {
-            drop(connection.detach());
+            lent.close_when_dropped();
         }
+        drop(lent);
         match ended {
             _ if outcome != Outcome::Done => Ok(outcome),
             Ok(()) if is_open => Err(sqlx::Error::BeginFailed),
@@ -81,7 +88,7 @@ impl PostgresPool {
     }
 }
 
-async fn within(limit: Duration, work: impl Future<Output = sqlx::Result<()>>) -> sqlx::Result<()> {
-    let done = timeout(limit, work).await;
+async fn by<T>(deadline: Instant, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let done = timeout_at(deadline, work).await;
     done.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -4,16 +4,15 @@ use std::{
     collections::VecDeque,
     fmt, io, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use sqlx::{Executor, Sqlite, TransactionManager, pool::PoolConnection};
+use tokio::time::Instant;
 
 use super::SqlitePools;
 use crate::db::{
     Connection, Revocable, Tx,
     invalidation::Revocations,
-    limits::ACQUIRE_TIMEOUT,
     transaction::Inner,
     write::job::{Job, Outcome},
 };
@@ -31,6 +30,7 @@ pub(super) struct WriteQueue(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
+    /// Each with the deadline by which it must have begun.
     jobs: VecDeque<(Instant, Box<dyn Job>)>,
     /// Whether a worker is running.
     is_served: bool,
@@ -61,7 +61,7 @@ impl WriteQueue {
             drop(waiting);
             let (fresh, late): (Vec<_>, Vec<_>) = batch
                 .into_iter()
-                .partition(|(since, _)| since.elapsed() < ACQUIRE_TIMEOUT);
+                .partition(|(deadline, _)| Instant::now() < *deadline);
             for (_, job) in late {
                 job.finish(Some(sqlx::Error::PoolTimedOut));
             }
@@ -128,13 +128,18 @@ impl From<sqlx::Error> for Failed {
 
 impl SqlitePools {
     /// Queues a write, and starts a worker if none is running. A lone write is not delayed.
-    pub(in crate::db) fn queue_write(&self, job: Box<dyn Job>, revocations: &Revocations) {
+    pub(in crate::db) fn queue_write(
+        &self,
+        job: Box<dyn Job>,
+        deadline: Instant,
+        revocations: &Revocations,
+    ) {
         let mut waiting = self.queue.lock();
         if waiting.jobs.len() >= MAX_WAITING {
             drop(waiting);
             return job.finish(Some(sqlx::Error::PoolTimedOut));
         }
-        waiting.jobs.push_back((Instant::now(), job));
+        waiting.jobs.push_back((deadline, job));
         if !mem::replace(&mut waiting.is_served, true) {
             drop(waiting);
             tokio::spawn(serve(self.clone(), revocations.clone()));

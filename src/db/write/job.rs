@@ -1,9 +1,12 @@
 //! A queued write: a closure, and the caller that waits for its result.
 
-use std::{error::Error as StdError, io, panic::AssertUnwindSafe, time::Duration};
+use std::{error::Error as StdError, io, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 use tracing::{Instrument, Span};
 
 use crate::db::{Revocable, Tx, error::is_conflict, transaction::Effects};
@@ -37,16 +40,16 @@ pub(in crate::db) trait Job: Send {
 struct Write<S, F, T, E> {
     state: S,
     work: F,
-    limit: Duration,
+    deadline: Instant,
     returned: Option<Result<T, E>>,
     effects: Effects,
     result: oneshot::Sender<Result<T, E>>,
     span: Span,
 }
 
-/// A job and the receiver of its result.
+/// A job, whose work ends by the deadline, and the receiver of its result.
 pub(super) fn new<S, F, T, E>(
-    limit: Duration,
+    deadline: Instant,
     state: S,
     work: F,
 ) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
@@ -60,7 +63,7 @@ where
     let job = Write {
         state,
         work,
-        limit,
+        deadline,
         returned: None,
         effects: Effects::default(),
         result,
@@ -82,7 +85,7 @@ where
             // In a block, as the closure itself may panic before its future does.
             let running = AssertUnwindSafe(async { work(state, tx).await }).catch_unwind();
             let running = running.instrument(self.span.clone());
-            let ran = timeout(self.limit, running).await;
+            let ran = timeout_at(self.deadline, running).await;
             let (returned, outcome) = match ran {
                 Ok(Ok(Ok(value))) if tx.is_abandoned() => (Ok(value), Outcome::Undone),
                 Ok(Ok(Ok(value))) => (Ok(value), Outcome::Done),

@@ -127,7 +127,8 @@ impl Numbers {
 
     pub async fn all(&self) -> Vec<i64> {
         let sql = format!("select number from {} order by number", self.table);
-        on_reader!(self.db, conn => sqlx::query_scalar(&sql).fetch_all(conn).await.unwrap())
+        let all = on_reader!(self.db, conn => sqlx::query_scalar(&sql).fetch_all(conn).await);
+        all.unwrap()
     }
 
     /// How many transactions the connection for writing has committed from here on.

@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::Failure;
 use crate::{
     Db,
-    db::{DatabaseUrl, MigrateError},
+    db::{COMMAND_TIMEOUT, DatabaseUrl, MigrateError},
     news,
     server::settings::{Config, DOTENV},
 };
@@ -44,12 +44,13 @@ pub(super) async fn open(config: &Config, needs: Needs) -> Result<Db, Failure> {
 
 /// The database at `url`, which `setting` names; a missing SQLite file is created.
 async fn connect(url: &DatabaseUrl, setting: &str) -> Result<Db, Failure> {
-    Db::connect(url).await.map_err(|error| match error {
+    let db = Db::connect(url).await.map_err(|error| match error {
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
             Failure::Mistakes(vec![format!("{setting}: there is no folder for {url}")])
         }
         error => unopened(url)(error),
-    })
+    })?;
+    Ok(db.with_patience(COMMAND_TIMEOUT))
 }
 
 fn unopened(url: &DatabaseUrl) -> impl Fn(sqlx::Error) -> Failure {
