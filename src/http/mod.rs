@@ -18,7 +18,7 @@ pub(crate) use extract::QueryString;
 pub use extract::{JsonBody, OneId, PathIds};
 pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
-pub use serve::{HttpService, TooFewOpenFiles, raise_open_files, serve};
+pub use serve::{HttpService, Shutdown, TooFewOpenFiles, raise_open_files, serve, serve_until};
 
 pub(crate) use request_id::without_span;
 pub(crate) use run_to_completion::run_to_completion;

@@ -77,6 +77,16 @@ impl Room {
         }
     }
 
+    /// Closes the connections that have waited for this long and nothing has come.
+    pub fn close_idle(&self, grace: Duration) {
+        let timers = self.lock();
+        let idle = timers
+            .by_number
+            .values()
+            .filter(|timer| timer.waiting_for().is_some_and(|waits| waits >= grace));
+        idle.for_each(HeadTimer::end_if_idle);
+    }
+
     fn close_the_idlest(&self) {
         let timers = self.lock();
         let idle = timers.by_number.values();

@@ -2,10 +2,10 @@
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
+use listenfd::ListenFd;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
 };
 
 use super::{
@@ -19,7 +19,8 @@ use super::{
 use crate::{
     auth::{Secret, keep_purging},
     clock::Clock,
-    http,
+    db::REQUEST_TIMEOUT,
+    http::{self, Shutdown},
     server::{
         app,
         health::Health,
@@ -27,11 +28,9 @@ use crate::{
     },
 };
 
-/// How long requests in flight may take once the server is told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a load balancer may see that the server is not ready before it stops accepting.
 const NOT_READY: Duration = Duration::from_secs(1);
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The session store warns at each cookie of a session that has ended, which is normal.
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
@@ -66,37 +65,35 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
             "loaded the sample news"
         );
     }
+    let db = db.with_patience(REQUEST_TIMEOUT);
     let auth = config
         .auth(db.clone(), Clock::system())
         .map_err(Failure::other)?;
     let health = Health::new(db.clone());
     let app = app::service(&config, &auth, health.clone()).map_err(Failure::other)?;
-    let listener = listen(&config).await?;
+    let (listener, is_inherited) = match inherited_listener()? {
+        Some(listener) => (listener, true),
+        None => (listen(&config).await?, false),
+    };
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
     tracing::info!(database = %config.database_url, "serving");
 
-    let (stop, mut stopping) = watch::channel(());
     let purging = tokio::spawn(keep_purging(auth, PURGE_INTERVAL));
-    let drained = async move {
+    let stop = async {
         let signal = stop_signal().await;
         tracing::info!("shutting down");
         health.shut_down();
-        if signal == StopSignal::Terminate {
-            tokio::time::sleep(NOT_READY).await;
-        }
-        stop.send_replace(());
+        Shutdown::new()
+            .notice(match signal {
+                StopSignal::Terminate => NOT_READY,
+                StopSignal::Interrupt => Duration::ZERO,
+            })
+            .limit(config.shutdown_timeout)
+            .listener_is_inherited(is_inherited)
     };
-    let server = http::serve(listener, app, drained);
-    let deadline = async {
-        let _ = stopping.changed().await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
-    };
-    tokio::select! {
-        () = server => {}
-        () = deadline => {}
-    }
+    http::serve_until(listener, app, stop).await;
     purging.abort();
     // What is stuck in the database must not keep the process.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, db.close()).await;
@@ -177,6 +174,21 @@ fn warn_of_weak_fallbacks(config: &Config) {
              SESSION_ABSOLUTE_TIMEOUT has passed"
         );
     }
+}
+
+/// The socket of systemd's socket activation, on which connections wait while there is no process.
+fn inherited_listener() -> Result<Option<TcpListener>, Failure> {
+    let inherited = ListenFd::from_env().take_tcp_listener(0);
+    let unusable = |error| {
+        Failure::other(format!(
+            "the socket that was passed on cannot be used: {error}"
+        ))
+    };
+    let Some(listener) = inherited.map_err(unusable)? else {
+        return Ok(None);
+    };
+    listener.set_nonblocking(true).map_err(unusable)?;
+    TcpListener::from_std(listener).map(Some).map_err(unusable)
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

@@ -62,6 +62,8 @@ pub struct Config {
     pub host: String,
     /// `PORT`
     pub port: u16,
+    /// `SHUTDOWN_TIMEOUT`
+    pub shutdown_timeout: Duration,
     /// `DATABASE_URL`
     pub database_url: DatabaseUrl,
     /// `SECRET_KEY`; none only where nothing is signed
@@ -184,6 +186,7 @@ impl Config {
                 .trim_matches(['[', ']'])
                 .to_owned(),
             port: env.read("PORT", 5000, "a port number, 0 to 65535"),
+            shutdown_timeout: env.duration("SHUTDOWN_TIMEOUT", "10s"),
             secret_key: env.read_with("SECRET_KEY", None, signing_key),
             // Weak ones too: else nobody could leave a weak key without logging everybody out.
             secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", |text| {

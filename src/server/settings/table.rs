@@ -52,6 +52,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("HOST", "127.0.0.1", "address to listen on"),
     setting("PORT", "5000", "port to listen on; 0 takes a free one"),
     setting(
+        "SHUTDOWN_TIMEOUT",
+        "10s",
+        "how long a client may delay the exit",
+    ),
+    setting(
         "DATABASE_URL",
         "sqlite://handstamp.db",
         "sqlite://FILE or postgres://…",
