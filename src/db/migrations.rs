@@ -3,9 +3,13 @@
 //! Each set of migrations has a table of its own that records which were applied: sqlx would
 //! have an app's own `sqlx::migrate!()` share one table with ours, and fail at whichever set it
 //! does not know.
+//!
+//! During a rolling upgrade, nodes of an older version run on the tables of a newer one. So a
+//! migration only adds what the older version can ignore, or is named `NNNN_breaking_…`: then older
+//! versions refuse to start on it.
 
 use sqlx::{
-    Executor,
+    Executor, FromRow,
     migrate::{Migration, Migrator},
 };
 use thiserror::Error;
@@ -23,6 +27,8 @@ const SQLX_TABLE: &str = "_sqlx_migrations";
 /// have cached, and means nothing elsewhere.
 #[cfg(feature = "server")]
 pub(crate) const TABLES: &[&str] = &["users", "sessions", "throttles", "audit_events"];
+/// What the description of a migration begins with that older versions cannot live with.
+const BREAKING: &str = "breaking";
 /// "handstmp", so that nodes that start together migrate one after another.
 const POSTGRES_LOCK: i64 = 0x6861_6e64_7374_6d70;
 
@@ -66,17 +72,19 @@ pub enum MigrateError {
          again"
     )]
     Unfinished,
-    /// The database was migrated by a newer version.
+    /// The database was migrated by a newer version, with which this one cannot share it.
     #[error("migration {0} is unknown: the database belongs to a newer version")]
     Unknown(i64),
 }
 
 impl Db {
     /// Applies the migrations that this database has not seen, all or none of them. Nodes that
-    /// start together wait for each other.
+    /// start together wait for each other. Those of a newer version are left as they are, unless
+    /// that version says that older ones cannot live with them.
     ///
     /// # Errors
-    /// When one fails, the database belongs to a newer version, or a move to it is unfinished.
+    /// When one fails, the database belongs to a newer version that breaks with this one, or a move
+    /// to it is unfinished.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         if self.has_table(MOVE_TABLE).await? {
             return Err(MigrateError::Unfinished);
@@ -130,8 +138,17 @@ impl Db {
             take_over(&mut tx, set.table, &wanted).await?;
             applied = self::applied(&mut tx, set.table).await?;
         }
-        for (version, checksum) in &applied {
+        let newest = wanted.last().map_or(0, |known| known.version);
+        for Applied {
+            version,
+            description,
+            checksum,
+        } in &applied
+        {
             match wanted.iter().find(|known| known.version == *version) {
+                None if *version > newest && !description.starts_with(BREAKING) => {
+                    tracing::warn!(version, "the database was migrated by a newer version");
+                }
                 None => return Err(MigrateError::Unknown(*version)),
                 Some(known) if *known.checksum != **checksum => {
                     return Err(MigrateError::Changed(*version));
@@ -140,10 +157,7 @@ impl Db {
             }
         }
         for migration in wanted {
-            if applied
-                .iter()
-                .any(|(version, _)| *version == migration.version)
-            {
+            if applied.iter().any(|one| one.version == migration.version) {
                 continue;
             }
             let failed = |source| MigrateError::Failed {
@@ -202,9 +216,16 @@ async fn create_table(tx: &mut Tx, table: &str) -> sqlx::Result<()> {
     execute(tx, &sql).await
 }
 
-/// What was applied: version and checksum.
-async fn applied(tx: &mut Tx, table: &str) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
-    let sql = format!("select version, checksum from {table} order by version");
+/// A migration that was applied.
+#[derive(FromRow)]
+struct Applied {
+    version: i64,
+    description: String,
+    checksum: Vec<u8>,
+}
+
+async fn applied(tx: &mut Tx, table: &str) -> sqlx::Result<Vec<Applied>> {
+    let sql = format!("select version, description, checksum from {table} order by version");
     in_tx!(tx, conn => sqlx::query_as(&sql).fetch_all(conn).await)
 }
 
