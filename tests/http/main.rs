@@ -21,7 +21,8 @@ mod cookies {
 
 mod databases {
     mod client_disconnects;
-    mod database_down;
+    mod cut_off;
+    pub mod database_down;
     mod definer_functions;
     mod durability;
     mod full_disk;
@@ -52,7 +53,10 @@ mod operations {
     mod reference;
     mod refused_moves;
     mod restores;
+    mod nodes;
     mod proxied;
+    mod shutdown;
+    mod units;
 }
 
 mod page {

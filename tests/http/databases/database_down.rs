@@ -97,7 +97,7 @@ async fn a_locked_sqlite_file_keeps_everybody_in() {
 
 /// A proxy between the server and PostgreSQL.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+pub enum Line {
     Up,
     /// Connections stay open and nothing gets through.
     Silent,
@@ -217,7 +217,7 @@ fn a_process_ends_while_sessions_wait_to_be_read() {
 }
 
 /// A TCP port in front of the server's socket; its URL.
-async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
+pub async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
     let (address, folder) = url.split_once("?host=").unwrap();
     let database = address.rsplit('/').next().unwrap().to_owned();
     let socket = Arc::new(PathBuf::from(folder).join(".s.PGSQL.5432"));

@@ -91,6 +91,11 @@ impl Browser {
         }
     }
 
+    /// Another one at the same server.
+    pub fn without_cookies(&self) -> Self {
+        Self::new(&self.base)
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }

@@ -1,5 +1,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    os::fd::OwnedFd,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
@@ -90,6 +92,15 @@ impl Workplace {
     /// Starts the server on a free port.
     pub fn serve(&self) -> Process {
         Self::wait_for(Self::start(self.command(&[])))
+    }
+
+    /// Starts the server on a listener that it inherits, as from systemd's socket activation.
+    pub fn serve_on(&self, listener: &TcpListener) -> Process {
+        let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\"";
+        let mut command = self.shell_command(script);
+        let listener = OwnedFd::from(listener.try_clone().unwrap());
+        command.stdin(Stdio::from(listener));
+        Self::wait_for(Self::start(command))
     }
 
     /// Starts the server with a limit of open files.

@@ -38,7 +38,7 @@ behind_both_proxies!(
     clients_keep_their_address_and_their_session,
     plain_http_is_redirected,
     pages_of_the_site_may_write_and_others_may_not,
-    nothing_is_compressed,
+    the_page_is_compressed_and_the_api_is_not,
     events_arrive_at_once,
     any_node_knows_every_session,
 );
@@ -105,16 +105,32 @@ async fn pages_of_the_site_may_write_and_others_may_not(kind: ProxyKind) {
     }
 }
 
-async fn nothing_is_compressed(kind: ProxyKind) {
-    let server = Server::start_with(Kind::Sqlite, SETTINGS).await;
+async fn the_page_is_compressed_and_the_api_is_not(kind: ProxyKind) {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "the same again ".repeat(1000);
+    for file in ["index.html", "app.js", "app.css"] {
+        std::fs::write(folder.path().join(file), &text).unwrap();
+    }
+    let mut settings = SETTINGS.to_vec();
+    settings.push(("WEB_DIR", folder.path().to_str().unwrap()));
+    let server = Server::start_with(Kind::Sqlite, &settings).await;
     let proxy = Proxy::start(kind, &[&server.base]);
     let browser = proxy.browser();
-    let request = browser.request(Method::GET, "/openapi.json");
-    let answer = browser
-        .send(request.header("accept-encoding", "gzip, br"))
-        .await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-encoding"), None);
+    for (path, encoding) in [
+        ("/", Some("gzip")),
+        ("/app.js", Some("gzip")),
+        ("/app.css", Some("gzip")),
+        ("/openapi.json", None),
+        ("/posts", None),
+        ("/checklogin", None),
+    ] {
+        let request = browser.request(Method::GET, path);
+        let response = request.header("accept-encoding", "gzip").send().await;
+        let response = response.unwrap();
+        let used = response.headers().get("content-encoding");
+        let used = used.map(|value| value.to_str().unwrap());
+        assert_eq!(used, encoding, "{path}");
+    }
 }
 
 async fn events_arrive_at_once(kind: ProxyKind) {

@@ -1,0 +1,187 @@
+//! SIGTERM: no request is cut off, and nobody who is stuck keeps the process.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use handstamp::auth::generate_secret_key;
+use tokio::task::JoinSet;
+
+use crate::helpers::{Browser, Process, Workplace};
+
+const CLIENTS: u32 = 16;
+
+fn workplace(settings: &[(&str, &str)]) -> Workplace {
+    let key = generate_secret_key();
+    let mut workplace = Workplace::new(settings);
+    workplace.set("SECRET_KEY", &key);
+    workplace
+}
+
+async fn stop(process: Process) -> Option<i32> {
+    tokio::task::spawn_blocking(|| process.stop())
+        .await
+        .unwrap()
+}
+
+/// Clients that keep their connections, some busy, some with pauses in which a connection is idle.
+struct Load {
+    clients: JoinSet<Vec<String>>,
+    answered: Arc<AtomicU32>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Load {
+    fn start(browser: &Browser) -> Self {
+        let (answered, is_over) = (Arc::<AtomicU32>::default(), Arc::<AtomicBool>::default());
+        let mut clients = JoinSet::new();
+        for number in 0..CLIENTS {
+            let cookie = format!("session={}", browser.session().unwrap());
+            let client = browser.without_cookies();
+            let (answered, is_over) = (answered.clone(), is_over.clone());
+            let pause = Duration::from_millis(u64::from(number / 4 * 150));
+            clients.spawn(async move {
+                let mut failures = Vec::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    let request = client.request(reqwest::Method::GET, "/checklogin");
+                    match request.header("cookie", &cookie).send().await {
+                        Ok(response) if response.status() == 200 => {
+                            answered.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Ok(response) => failures.push(response.status().to_string()),
+                        // Nothing was sent.
+                        Err(error) if error.is_connect() => failures.push("refused".into()),
+                        Err(error) => failures.push(format!("cut off: {error:?}")),
+                    }
+                    if failures.last().is_some_and(|failure| failure == "refused") {
+                        return failures;
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                failures
+            });
+        }
+        Self {
+            clients,
+            answered,
+            is_over,
+        }
+    }
+
+    /// Waits for some more responses.
+    async fn go_on(&self) {
+        let enough = self.answered.load(Ordering::Relaxed) + 200;
+        while self.answered.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What went wrong.
+    async fn end(self) -> Vec<String> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.clients.join_all().await.concat()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_cut_off_by_a_stop() {
+    let workplace = workplace(&[]);
+    workplace.serve().browser().sign_up("Ann").await;
+    for _ in 0..3 {
+        let process = workplace.serve();
+        let browser = process.browser();
+        browser.log_in("Ann").await;
+        let load = Load::start(&browser);
+        load.go_on().await;
+        assert_eq!(stop(process).await, Some(0));
+        let mut failures = load.end().await;
+        failures.retain(|failure| failure != "refused");
+        assert_eq!(failures, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_socket_activation_fails_no_request() {
+    let workplace = workplace(&[]);
+    // As systemd does, we hold the socket while there is no process.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut process = workplace.serve_on(&listener);
+    let address = listener.local_addr().unwrap();
+    assert_eq!(process.base, format!("http://{address}"));
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let load = Load::start(&browser);
+    for _ in 0..3 {
+        load.go_on().await;
+        assert_eq!(stop(process).await, Some(0));
+        process = workplace.serve_on(&listener);
+    }
+    load.go_on().await;
+    assert_eq!(load.end().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_idle_at_the_stop_gets_its_response() {
+    let process = workplace(&[]).serve();
+    let mut idle = connect(&process);
+    assert!(!ask(&mut idle).contains("connection: close"));
+    let mut unused = connect(&process);
+    process.signal("TERM");
+    let browser = process.browser();
+    while browser.get("/readyz").await.status == 200 {}
+    for connection in [&mut idle, &mut unused] {
+        let response = ask(connection);
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        assert!(response.contains("connection: close"), "{response}");
+        assert_eq!(connection.read(&mut [0; 64]).unwrap(), 0, "closed");
+    }
+    assert_eq!(stop(process).await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_client_does_not_keep_the_process() {
+    let process = workplace(&[("SHUTDOWN_TIMEOUT", "100ms")]).serve();
+    let mut stuck = connect(&process);
+    stuck
+        .write_all(
+            b"POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+              content-length: 100\r\n\r\n{",
+        )
+        .unwrap();
+    let mut slow = connect(&process);
+    slow.write_all(b"GET /checklogin HTTP/1.1\r\nhost: ")
+        .unwrap();
+    assert_eq!(stop(process).await, Some(0));
+    for mut connection in [stuck, slow] {
+        // Without the limit, a response would have come of the limits that a request has.
+        let mut response = Vec::new();
+        let _ = connection.read_to_end(&mut response);
+        assert_eq!(String::from_utf8(response).unwrap(), "");
+    }
+}
+
+fn connect(process: &Process) -> TcpStream {
+    let address = process.base.strip_prefix("http://").unwrap();
+    TcpStream::connect(address).unwrap()
+}
+
+/// The response to `GET /healthz`, with its head in lower case.
+fn ask(connection: &mut TcpStream) -> String {
+    connection
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let mut response = Vec::new();
+    let mut part = [0; 4096];
+    while !response.ends_with(b"}") {
+        let read = connection.read(&mut part).unwrap();
+        assert!(read > 0, "closed before the response");
+        response.extend_from_slice(&part[..read]);
+    }
+    String::from_utf8(response).unwrap()
+}
