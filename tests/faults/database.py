@@ -23,7 +23,7 @@ def under_load(folder, postgres, broken, unavailable=True):
     """What clients see before, during and after `with broken()`."""
     seen = Seen()
     with Node(folder, postgres.url) as node:
-        clients, post = users(node.address, CLIENTS)
+        clients, post = users(node, CLIENTS)
         with Load(clients, reader_and_writer(post)) as load:
             time.sleep(2)
             start = time.monotonic()
@@ -190,7 +190,7 @@ def database_read_only(folder):
     """PostgreSQL takes no writes, as a primary that was demoted."""
     with Postgres(folder) as postgres, Node(folder, postgres.url) as node:
         seen = Seen()
-        clients, post = users(node.address, 2)
+        clients, post = users(node, 2)
         postgres.sql("alter system set default_transaction_read_only = on")
         postgres.sql("select pg_reload_conf()")
         one = clients[0]

@@ -41,7 +41,7 @@ def disk_full(folder):
         url = f"sqlite://{disk}/handstamp.db"
         acknowledged = []
         with Node(folder, url) as node:
-            clients, post = users(node.address, 6)
+            clients, post = users(node, 6)
 
             def step(client):
                 text = f"{client.name} {time.monotonic_ns()}"

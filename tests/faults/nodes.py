@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from .load import PASSWORD, Client, Load, reader_and_writer, statuses, users
+from .load import PASSWORD, Client, Load, add_user, reader_and_writer, statuses, users
 from .report import Seen, Skipped, fault, rounds
 from .servers import HANDSTAMP, Nginx, Node, Postgres
 
@@ -23,7 +23,7 @@ def revoked_on_the_other_node(folder):
         Node(folder, postgres.url) as other,
         Nginx(folder, [one, other]) as nginx,
     ):
-        name = Client(one.address).sign_up()
+        name = add_user(one)
 
         def log_out(here, _):
             assert here.ask("DELETE", "/logout").status == 200
@@ -143,7 +143,7 @@ def node_killed(folder):
         Node(folder, postgres.url) as other,
         Nginx(folder, [one, other]) as nginx,
     ):
-        author, _ = users(one.address, 1)
+        author, _ = users(one, 1)
         for number in range(rounds(50)):
             victim, left = (one, other) if number % 2 else (other, one)
             # A post of each round's own, as a page of comments is limited.
@@ -207,7 +207,7 @@ def rolling_upgrade(folder):
         Node(folder, postgres.url, program=before) as other,
         Nginx(folder, [one, other]) as nginx,
     ):
-        clients, post = users(nginx.address, 8, https=True)
+        clients, post = users(one, 8, nginx.address)
         with Load(clients, reader_and_writer(post)) as load:
             time.sleep(1)
             # While one is away nginx takes the other.
@@ -236,7 +236,7 @@ def rolling_upgrade(folder):
 def refused_after(here, there):
     """How long after a log-out on one node the other lets nobody in."""
     one, other = Client(here.address), Client(there.address)
-    one.sign_up()
+    assert one.log_in(add_user(here)).status == 200
     other.cookie = one.cookie
     assert other.ask("GET", "/checklogin").status == 200
     assert one.ask("DELETE", "/logout").status == 200

@@ -20,7 +20,6 @@ SETTINGS = {
     "SIGNUPS_PER_ADDRESS": "unlimited",
     "LOGIN_FAILURES_PER_ADDRESS": "unlimited",
     "FREE_READS_PER_ADDRESS": "unlimited",
-    "SESSIONS_PER_USER": "1000000",
     "TRUSTED_PROXIES": "127.0.0.1",
     "WEB_DIR": "no/such/folder",
 }

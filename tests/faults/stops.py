@@ -30,7 +30,7 @@ def stop_under_load(folder):
     statuses_seen, exits, longest = [], set(), 0
     for _ in range(rounds(30)):
         with Node(folder, url) as node:
-            clients, _ = users(node.address, CLIENTS)
+            clients, _ = users(node, CLIENTS)
             with Load(clients, check, sometimes_idle) as load:
                 time.sleep(1)
                 start = time.monotonic()
@@ -73,7 +73,7 @@ def restart_behind_nginx(folder):
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     url = f"sqlite://{folder}/handstamp.db"
     with Node(folder, url, listener) as node, Nginx(folder, [node]) as nginx:
-        clients, _ = users(nginx.address, CLIENTS, https=True)
+        clients, _ = users(node, CLIENTS, nginx.address)
         restarts = 0
         with Load(clients, check, lambda: 0.01) as load:
             while len(load.responses) < REQUESTS or restarts < 5:
@@ -99,7 +99,7 @@ def descriptors_exhausted(folder):
     program.write_text(f'#!/bin/sh\nulimit -n 128\nexec {HANDSTAMP} "$@"\n')
     program.chmod(0o755)
     with Node(folder, f"sqlite://{folder}/handstamp.db", program=program) as node:
-        clients, _ = users(node.address, 4)
+        clients, _ = users(node, 4)
         idle = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(200)]
         with Load(clients, check) as load:
             time.sleep(3)

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::helpers::{Kind, Server};
+use crate::helpers::{Kind, Server, client_builder};
 
 /// A claim's name and its test, which panics if the claim does not hold.
 pub type Row = (
@@ -87,7 +87,7 @@ impl Subject {
     }
 
     pub fn peer(base: &str) -> Self {
-        let client = Client::builder()
+        let client = client_builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(60))
             // A server may close a connection just as it is reused.

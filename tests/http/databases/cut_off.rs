@@ -1,5 +1,5 @@
 //! PostgreSQL behind a line on which packets are lost: the connections stay open, and those that
-//! were open never respond again.
+//! were open never respond again. And a PostgreSQL that only reads.
 
 use std::time::Duration;
 
@@ -79,5 +79,43 @@ async fn every_request_is_refused_and_none_hangs() {
             assert_eq!(ask(&browser, Method::GET, "/sessions").await.status, 200);
             assert_eq!(ask(&browser, Method::POST, "/posts").await.status, 201);
         }
+    }
+}
+
+/// As a primary is after it was demoted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_database_refuses_writes_alone() {
+    let server = Server::start(Kind::Postgres).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for (read_only, status) in [("on", 503), ("off", 201)] {
+        let sql = format!(
+            "do $$ begin
+                 execute format('alter database %I set default_transaction_read_only = {read_only}',
+                     current_database());
+                 perform pg_terminate_backend(pid) from pg_stat_activity
+                     where datname = current_database() and pid <> pg_backend_pid();
+             end $$"
+        );
+        server.database.execute(&sql).await;
+        for _ in 0..200 {
+            let answer = ask(&browser, Method::POST, "/posts").await;
+            // On a connection that was ended.
+            if answer.status == 503 && status != 503 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+            assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+            break;
+        }
+        for _ in 0..5 {
+            assert_eq!(
+                ask(&browser, Method::POST, "/posts").await.status.as_u16(),
+                status
+            );
+            let answer = ask(&browser, Method::GET, "/sessions").await;
+            assert_ne!(answer.status, 401, "{answer:?}");
+        }
+        browser.check_until(200).await;
     }
 }

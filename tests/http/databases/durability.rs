@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::helpers::{Database, Workplace};
+use crate::helpers::{Database, Workplace, client_builder};
 
 const ROUNDS: u64 = 30;
 const CLIENTS: usize = 4;
@@ -90,7 +90,7 @@ async fn thirty_kills_under_load_lose_nothing_acknowledged() {
 /// Signs up, then logs in and out until the server is gone; every third login stays.
 async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
     for number in 0_u64.. {
-        let client = reqwest::Client::new();
+        let client = client_builder().build().unwrap();
         if number % 20 == 0 {
             let name = format!("{name}-{number}");
             let body = json!({

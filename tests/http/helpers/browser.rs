@@ -58,16 +58,21 @@ impl Answer {
     }
 }
 
+/// A client needs this to be there, even where it speaks no https.
+pub fn client_builder() -> ClientBuilder {
+    // An error is that another test has done so.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+}
+
 impl Browser {
     pub fn new(base: &str) -> Self {
-        Self::with(base, Client::builder())
+        Self::with(base, client_builder())
     }
 
     /// One at this address that speaks https and takes any certificate.
     pub fn over_https(base: &str, from: IpAddr) -> Self {
-        // An error is that another test has done so.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        let client = client_builder()
             .local_address(from)
             .tls_danger_accept_invalid_certs(true);
         Self::with(base, client)

@@ -7,7 +7,7 @@ mod proxy;
 mod server;
 
 pub use attempts::{guess, sign_up_number, wait};
-pub use browser::{Answer, Browser};
+pub use browser::{Answer, Browser, client_builder};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
 pub use process::{Process, Workplace, failed, succeeded};

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use reqwest::Method;
 
 use crate::{
-    helpers::{Answer, Browser, Database, Kind, Server, on_both_databases},
+    helpers::{Answer, Browser, Database, Kind, Server, client_builder, on_both_databases},
     news::posts::with_posts,
 };
 
@@ -236,7 +236,7 @@ const FLOOD: usize = 3_000;
 
 async fn a_flood_leaves_no_more_rows_than_the_limit(kind: Kind) {
     let (server, paths) = with_posts(kind, &[], 1).await;
-    let client = reqwest::Client::new();
+    let client = client_builder().build().unwrap();
     let url = format!("{}{}", server.base, paths[0]);
     let opened = async || {
         let statuses = stream::iter(0..FLOOD)

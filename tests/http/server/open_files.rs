@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::helpers::{Database, Kind, Workplace, on_both_databases};
+use crate::helpers::{Database, Kind, Workplace, client_builder, on_both_databases};
 
 on_both_databases!(
     idle_connections_keep_nobody_out,
@@ -31,7 +31,7 @@ fn workplace(database: &Database) -> Workplace {
 /// closed meanwhile.
 async fn ask(request: impl Fn(Client) -> RequestBuilder) -> Response {
     loop {
-        if let Ok(answer) = request(Client::new()).send().await {
+        if let Ok(answer) = request(client_builder().build().unwrap()).send().await {
             return answer;
         }
     }
