@@ -227,7 +227,7 @@ impl AuthBuilder {
 
     /// Runs `hook` for each new account, in the transaction that inserts it: what it writes is
     /// committed with the account, and when it fails there is no account. It may run twice, awaits
-    /// nothing but the database, and has a second and a half.
+    /// nothing but the database, and has a second.
     ///
     /// ```no_run
     /// # fn example(builder: handstamp::auth::AuthBuilder) -> handstamp::auth::AuthBuilder {

@@ -69,6 +69,10 @@ impl Db {
     /// pool's options, on which the revocations of other nodes are read. The tables are created in
     /// the first schema of the pool's `search_path`.
     ///
+    /// The library closes the connection of a query that takes longer than a request may. For the
+    /// server to end the query as well, which may be waiting for a lock, set
+    /// `client_connection_check_interval` (PostgreSQL 14) in the options of your pool.
+    ///
     /// Behind PgBouncer in transaction mode, connect the pool with `statement_cache_capacity(0)`
     /// and `extra_float_digits(None)`.
     ///

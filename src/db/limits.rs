@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tower_sessions::session_store;
 
 /// How long a request waits for a free connection.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -21,4 +22,14 @@ pub(crate) async fn in_time<T>(read: impl Future<Output = sqlx::Result<T>>) -> s
     timeout(REQUEST_TIMEOUT, read)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// The error of an upstream store that took too long to read.
+pub(super) fn took_too_long() -> session_store::Error {
+    session_store::Error::Backend("took too long".into())
+}
+
+/// The error of a store whose rows are written elsewhere.
+pub(super) fn only_reads() -> session_store::Error {
+    session_store::Error::Backend("this store only reads".into())
 }

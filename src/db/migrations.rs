@@ -108,7 +108,9 @@ impl Db {
         for table in [set.table, SQLX_TABLE] {
             if has_table(&mut tx, table).await? {
                 let applied = applied(&mut tx, table).await?;
-                if applied.contains(&(first.version, first.checksum.to_vec())) {
+                let is_first =
+                    |one: &Applied| one.version == first.version && one.checksum == *first.checksum;
+                if applied.iter().any(is_first) {
                     return Ok(true);
                 }
             }

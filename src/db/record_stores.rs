@@ -14,10 +14,7 @@ impl Db {
     pub(crate) fn record_reader(&self) -> Result<Arc<dyn SessionStore>, String> {
         Ok(match self.pools() {
             #[cfg(feature = "sqlite")]
-            Pools::Sqlite(sqlite) => {
-                let store = tower_sessions_sqlx_store::SqliteStore::new(sqlite.read.clone());
-                Arc::new(store.with_table_name("sessions")?)
-            }
+            Pools::Sqlite(sqlite) => Arc::new(sqlite.record_reader()?),
             #[cfg(feature = "postgres")]
             Pools::Postgres(postgres) => Arc::new(postgres.record_reader()?),
         })

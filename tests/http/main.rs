@@ -26,6 +26,7 @@ mod databases {
     mod definer_functions;
     mod durability;
     mod full_disk;
+    mod locked;
     mod lost_files;
     mod pgbouncer;
     mod revocation_log;
@@ -50,11 +51,11 @@ mod operations {
     mod backups;
     mod interrupted_moves;
     pub mod moves;
+    mod nodes;
+    mod proxied;
     mod reference;
     mod refused_moves;
     mod restores;
-    mod nodes;
-    mod proxied;
     mod shutdown;
     mod units;
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::db::{
     DatabaseUrl,
-    postgres::{begin_sql, is_stateless},
+    postgres::{begin_sql, server_kind},
     sqlite::BUSY_TIMEOUT,
 };
 
@@ -62,7 +62,7 @@ impl Side {
             }
             DatabaseUrl::Postgres(server) => {
                 let server = server.clone().extra_float_digits(None);
-                let begin = begin_sql(is_stateless(&server).await?).unwrap_or("begin");
+                let begin = begin_sql(server_kind(&server).await?.is_stateless).unwrap_or("begin");
                 let conn = server.disable_statement_logging().connect().await?;
                 Self::Postgres { conn, begin }
             }

@@ -30,6 +30,11 @@ impl Lent {
             .ok_or(sqlx::Error::PoolClosed)
     }
 
+    /// The connection, which is not looked after any more.
+    pub fn take(&mut self) -> sqlx::Result<PoolConnection<Postgres>> {
+        self.connection.take().ok_or(sqlx::Error::PoolClosed)
+    }
+
     /// Closes the connection when this is dropped, as it may be inside a transaction.
     pub fn close_when_dropped(&mut self) {
         self.is_kept = false;

@@ -17,7 +17,7 @@ use sqlx::{
 
 use self::statements::Statements;
 #[cfg(feature = "server")]
-pub(super) use self::statements::{begin_sql, is_stateless};
+pub(super) use self::statements::{begin_sql, server_kind};
 use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 
 /// A connection that was unused for longer is tested before it is used.
@@ -41,7 +41,7 @@ impl PostgresPool {
         // PgBouncer refuses what it does not know. It is for floats as text: there are none.
         let server = server.clone().extra_float_digits(None);
         // The pool would try until its time is up, and not say why.
-        let is_stateless = statements::is_stateless(&server).await?;
+        let kind = statements::server_kind(&server).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -55,15 +55,15 @@ impl PostgresPool {
                     Ok(true)
                 })
             })
-            .connect_with(server)
+            .connect_with(kind.limited(server))
             .await?;
-        Self::on(Statements::on(pool, is_stateless), false).await
+        Self::on(Statements::on(pool, kind), false).await
     }
 
     /// Uses the app's pool.
     pub async fn borrowing(pool: PgPool) -> sqlx::Result<Self> {
-        let is_stateless = statements::is_stateless(&pool.connect_options()).await?;
-        Self::on(Statements::on(pool, is_stateless), true).await
+        let kind = statements::server_kind(&pool.connect_options()).await?;
+        Self::on(Statements::borrowing(pool, kind), true).await
     }
 
     async fn on(pool: Statements, is_borrowed: bool) -> sqlx::Result<Self> {

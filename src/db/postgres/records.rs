@@ -6,20 +6,19 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use tokio::time::timeout;
 use tower_sessions::{
     SessionStore,
     session::{Id, Record},
-    session_store::{Error, Result as StoreResult},
+    session_store::Result as StoreResult,
 };
 use tower_sessions_sqlx_store::PostgresStore;
 
 use super::PostgresPool;
-use crate::db::limits::REQUEST_TIMEOUT;
+use crate::db::limits::{REQUEST_TIMEOUT, only_reads, took_too_long};
 
-/// Reads session records. The connections of a pool that has failed once may never respond, and
-/// the upstream store cannot close them: it gets a new pool then.
+/// Reads session records. The connections of a pool that did not respond in time may never do so,
+/// and the upstream store cannot close them: it gets a new pool then.
 pub(in crate::db) struct Records {
     postgres: PostgresPool,
     current: Mutex<Current>,
@@ -51,17 +50,9 @@ impl PostgresPool {
     }
 
     fn store(&self) -> Result<PostgresStore, String> {
-        PostgresStore::new(self.pool_of_records())
+        PostgresStore::new(self.pool.for_reading())
             .with_schema_name(&self.schema)?
             .with_table_name("sessions")
-    }
-
-    /// The app's own pool, if it has one that suits.
-    fn pool_of_records(&self) -> PgPool {
-        match self.is_borrowed && self.pool.begin_sql().is_none() {
-            true => PgPool::clone(&self.pool),
-            false => self.pool.for_reading(),
-        }
     }
 }
 
@@ -70,7 +61,7 @@ impl Records {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the pool of this number, which has failed.
+    /// Replaces the pool of this number, which did not respond.
     fn replace(&self, number: u64) {
         let mut current = self.lock();
         if current.number == number
@@ -92,19 +83,15 @@ impl SessionStore for Records {
 
     async fn load(&self, id: &Id) -> StoreResult<Option<Record>> {
         let Current { number, store } = self.lock().clone();
+        // Longer than the server lets a statement take: a connection that works responds.
         let loaded = timeout(REQUEST_TIMEOUT, store.load(id)).await;
-        let loaded = loaded.unwrap_or_else(|_| Err(Error::Backend("took too long".into())));
-        if let Err(Error::Backend(_)) = &loaded {
+        loaded.unwrap_or_else(|_| {
             self.replace(number);
-        }
-        loaded
+            Err(took_too_long())
+        })
     }
 
     async fn delete(&self, _id: &Id) -> StoreResult<()> {
         Err(only_reads())
     }
-}
-
-fn only_reads() -> Error {
-    Error::Backend("this store only reads".into())
 }

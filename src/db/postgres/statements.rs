@@ -6,9 +6,11 @@
 //! statements itself. For older versions there is `statement-cache-capacity=0`: every statement
 //! then runs in a transaction that begins with `deallocate all`.
 
-use std::ops::Deref;
+use std::{borrow::Cow, ops::Deref, time::Duration};
 
-use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream, stream::BoxStream};
+use futures_util::{
+    StreamExt, TryFutureExt, TryStreamExt, future::BoxFuture, stream, stream::BoxStream,
+};
 use sqlx::{
     ConnectOptions, Connection, Describe, Either, Execute, Executor, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
@@ -19,6 +21,15 @@ use super::lent::Lent;
 use crate::db::limits::{ACQUIRE_TIMEOUT, START_TIMEOUT, in_time};
 
 const BEGIN: &str = "begin; deallocate all";
+/// For single statements, which take no longer than a request.
+const BEGIN_STATEMENT: &str = "begin; set local statement_timeout = 1500; deallocate all";
+/// The server ends a statement whose connection was closed, within this many milliseconds; else
+/// one that waits for a lock would go on and take up a place on the server.
+const ENDS_ABANDONED: [(&str, &str); 1] = [("client_connection_check_interval", "200")];
+/// As for [`BEGIN_STATEMENT`], where the connection is not closed.
+const STATEMENT_TIMEOUT: [(&str, &str); 1] = [("statement_timeout", "1500")];
+/// How long a connection may take to show that it works before a transaction begins on it.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// The connections of the upstream store.
 const READERS: u32 = 4;
 
@@ -26,8 +37,30 @@ const READERS: u32 = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pool: PgPool,
-    /// Whether every statement runs in a transaction that begins with `deallocate all`.
-    is_stateless: bool,
+    kind: ServerKind,
+    /// Whether the server ends the statements of connections of this pool that were closed.
+    ends_abandoned: bool,
+}
+
+/// What the server at an address is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerKind {
+    /// Whether every statement runs in a transaction that begins with `deallocate all`, as the
+    /// address has `statement-cache-capacity=0`.
+    pub is_stateless: bool,
+    /// Whether a connection may begin with parameters. PgBouncer refuses them, and PostgreSQL
+    /// before version 14 those that we set.
+    takes_parameters: bool,
+}
+
+impl ServerKind {
+    /// The same server, which ends the statements of closed connections if it can.
+    pub fn limited(self, server: PgConnectOptions) -> PgConnectOptions {
+        match self.takes_parameters {
+            true => server.options(ENDS_ABANDONED),
+            false => server,
+        }
+    }
 }
 
 impl Deref for Statements {
@@ -38,16 +71,27 @@ impl Deref for Statements {
     }
 }
 
-/// Connects, and tells whether the address has `statement-cache-capacity=0`.
-pub(in crate::db) async fn is_stateless(server: &PgConnectOptions) -> sqlx::Result<bool> {
+/// Connects, and tells what there is.
+pub(crate) async fn server_kind(server: &PgConnectOptions) -> sqlx::Result<ServerKind> {
     let tried = async {
-        let mut conn = server.connect().await?;
+        let limited = server.clone().options(ENDS_ABANDONED);
+        let (mut conn, takes_parameters) = match limited.connect().await {
+            Ok(conn) => (conn, true),
+            // It is for the second try to say what else is wrong.
+            Err(sqlx::Error::Database(_) | sqlx::Error::Protocol(_)) => {
+                (server.connect().await?, false)
+            }
+            Err(error) => return Err(error),
+        };
         let mut tx = conn.begin_with(BEGIN).await?;
         sqlx::query("select 1").execute(&mut *tx).await?;
         tx.commit().await?;
         let is_stateless = conn.cached_statements_size() == 0;
         conn.close().await?;
-        Ok(is_stateless)
+        Ok(ServerKind {
+            is_stateless,
+            takes_parameters,
+        })
     };
     let tried = timeout(START_TIMEOUT, tried);
     tried.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
@@ -59,24 +103,60 @@ pub(in crate::db) fn begin_sql(is_stateless: bool) -> Option<&'static str> {
 }
 
 impl Statements {
-    pub fn on(pool: PgPool, is_stateless: bool) -> Self {
-        Self { pool, is_stateless }
+    /// A pool of our own, whose connections were opened as [`ServerKind::limited`] says.
+    pub fn on(pool: PgPool, kind: ServerKind) -> Self {
+        Self {
+            pool,
+            kind,
+            ends_abandoned: kind.takes_parameters,
+        }
     }
 
-    /// The SQL that begins a transaction, if not plain `begin`.
-    pub fn begin_sql(&self) -> Option<&'static str> {
-        begin_sql(self.is_stateless)
+    /// A pool of the app.
+    pub fn borrowing(pool: PgPool, kind: ServerKind) -> Self {
+        Self {
+            pool,
+            kind,
+            ends_abandoned: false,
+        }
+    }
+
+    /// Where the pool connects to, for further connections.
+    pub fn server(&self) -> PgConnectOptions {
+        let server = self.pool.connect_options().as_ref().clone();
+        match self.ends_abandoned {
+            true => server,
+            false => self.kind.limited(server),
+        }
+    }
+
+    /// The SQL that begins a transaction of statements that take no longer than this, if not plain
+    /// `begin`.
+    pub fn begin_limited_sql(&self, limit: Duration) -> Option<Cow<'static, str>> {
+        // A PgBouncer may take our parameters and ignore them.
+        if self.ends_abandoned && !self.kind.is_stateless {
+            return None;
+        }
+        let limit = limit.as_millis();
+        let deallocate = match self.kind.is_stateless {
+            true => "; deallocate all",
+            false => "",
+        };
+        let sql = format!("begin; set local statement_timeout = {limit}{deallocate}");
+        Some(Cow::Owned(sql))
     }
 
     /// Begins a transaction of the app, on a task of its own: sqlx would leave it open when a
-    /// client disconnects meanwhile.
+    /// client disconnects meanwhile. A connection that does not respond leaves the pool first.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
-        let (pool, sql) = (self.pool.clone(), self.begin_sql());
+        let pool = self.pool.clone();
+        let sql = begin_sql(self.kind.is_stateless).map(Cow::Borrowed);
         let begun = tokio::spawn(async move {
-            match sql {
-                Some(sql) => pool.begin_with(sql).await,
-                None => pool.begin().await,
-            }
+            let mut lent = Lent::new(pool.acquire().await?);
+            lent.close_when_dropped();
+            let ping = timeout(PING_TIMEOUT, lent.connection()?.ping());
+            ping.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            Transaction::begin(lent.take()?, sql).await
         });
         in_time(async { begun.await.map_err(|_| sqlx::Error::WorkerCrashed)? }).await
     }
@@ -84,35 +164,39 @@ impl Statements {
     /// A connection for one statement.
     async fn lend(&self) -> sqlx::Result<Lent> {
         let mut lent = Lent::new(self.pool.acquire().await?);
-        if self.is_stateless {
+        if self.kind.is_stateless {
             lent.close_when_dropped();
-            lent.connection()?.execute(BEGIN).await?;
+            lent.connection()?.execute(BEGIN_STATEMENT).await?;
         }
         Ok(lent)
     }
 
     /// Takes back a connection whose statement has succeeded.
     async fn take_back(&self, mut lent: Lent) -> sqlx::Result<()> {
-        if self.is_stateless {
+        if self.kind.is_stateless {
             lent.connection()?.execute("commit").await?;
             lent.keep_when_dropped();
         }
         Ok(())
     }
 
-    /// A pool for the upstream store, which only reads.
+    /// A pool for the upstream store, which only reads. It cannot close a connection whose
+    /// statement takes too long: the server ends the statement.
     pub fn for_reading(&self) -> PgPool {
         let options = PgPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false);
-        let server = self.pool.connect_options().as_ref().clone();
-        if !self.is_stateless {
+        let server = match self.kind.takes_parameters {
+            true => self.server().options(STATEMENT_TIMEOUT),
+            false => self.server(),
+        };
+        if !self.kind.is_stateless {
             return options.connect_lazy_with(server);
         }
         options
-            .after_connect(|conn, _| Box::pin(async { conn.execute(BEGIN).await.map(drop) }))
-            .before_acquire(|conn, _| Box::pin(async { conn.execute(BEGIN).await.map(|_| true) }))
+            .after_connect(|conn, _| Box::pin(conn.execute(BEGIN_STATEMENT).map_ok(drop)))
+            .before_acquire(|conn, _| Box::pin(conn.execute(BEGIN_STATEMENT).map_ok(|_| true)))
             .after_release(|conn, _| Box::pin(async { conn.execute("commit").await.map(|_| true) }))
             .connect_lazy_with(server)
     }

@@ -3,14 +3,14 @@
 
 use std::{convert::Infallible, io, thread, time::Duration};
 
-use sqlx::{ConnectOptions, PgPool, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{
     runtime,
     sync::oneshot,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::log::Log;
+use super::{log::Log, statements::Statements};
 use crate::db::invalidation::Revocations;
 
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TRIM_EVERY: u32 = 200;
 
 /// Watches until this is dropped, or the pool closed.
-pub(super) async fn watch(pool: &PgPool, revocations: &Revocations) {
+pub(super) async fn watch(pool: &Statements, revocations: &Revocations) {
     let (stop, stopped) = oneshot::channel::<Infallible>();
     let (ended, end) = oneshot::channel::<Infallible>();
     let (pool, revocations) = (pool.clone(), revocations.clone());
@@ -30,7 +30,7 @@ pub(super) async fn watch(pool: &PgPool, revocations: &Revocations) {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => runtime.block_on(async {
-                let server = pool.connect_options();
+                let server = pool.server();
                 tokio::select! {
                     _ = stopped => {}
                     () = pool.close_event() => {}

@@ -11,7 +11,7 @@ use crate::db::{
     error::is_conflict,
     invalidation::Revocations,
     transaction::Inner,
-    write::job::{Job, Outcome},
+    write::job::{Job, Outcome, Times},
 };
 
 type Transactions = <Postgres as sqlx::Database>::TransactionManager;
@@ -22,23 +22,18 @@ const TRIES: u32 = 4;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl PostgresPool {
-    /// Runs a write on a task of its own, which must have come to its commit by the deadline.
-    pub(in crate::db) fn spawn_write(
-        &self,
-        mut job: Box<dyn Job>,
-        deadline: Instant,
-        revocations: &Revocations,
-    ) {
+    /// Runs a write on a task of its own.
+    pub(in crate::db) fn spawn_write(&self, mut job: Box<dyn Job>, revocations: &Revocations) {
         let (pool, revocations) = (self.clone(), revocations.clone());
         tokio::spawn(async move {
-            let mut done = pool.write(&mut *job, deadline).await;
+            let mut done = pool.write(&mut *job).await;
             for _ in 1..TRIES {
                 match &done {
                     Ok(Outcome::Conflict) => {}
                     Err(error) if is_conflict(error) => {}
                     _ => break,
                 }
-                done = pool.write(&mut *job, deadline).await;
+                done = pool.write(&mut *job).await;
             }
             let revoked = job.take_revoked();
             if !revoked.is_empty() {
@@ -50,23 +45,28 @@ impl PostgresPool {
 
     /// Runs the write once. A connection that may still be busy with a statement, or inside a
     /// transaction, is closed instead of going back to the pool.
-    async fn write(&self, job: &mut dyn Job, deadline: Instant) -> sqlx::Result<Outcome> {
+    async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
+        let Times {
+            commit: deadline,
+            run,
+            ..
+        } = job.times();
         let mut connection = by(deadline, self.pool.acquire()).await?;
-        let sql = self.pool.begin_sql().map(Into::into);
+        let sql = self.pool.begin_limited_sql(run);
         let begin = Transactions::begin(&mut connection, sql);
         if let Err(error) = by(deadline, begin).await {
             drop(connection.detach());
             return Err(error);
         }
         let mut tx = Tx::new(Inner::PostgresWrite(connection));
-        let outcome = job.run(&mut tx).await;
+        let outcome = job.run(&mut tx, deadline).await;
         let Inner::PostgresWrite(mut connection) = tx.into_inner() else {
             return Err(sqlx::Error::BeginFailed);
         };
         let end = match outcome {
             Outcome::Done => Transactions::commit(&mut connection),
             Outcome::Undone | Outcome::Conflict => Transactions::rollback(&mut connection),
-            Outcome::Cut => {
+            Outcome::Cut | Outcome::Unfinished => {
                 drop(connection.detach());
                 return Ok(outcome);
             }

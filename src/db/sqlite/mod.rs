@@ -2,6 +2,7 @@
 
 pub(super) mod file;
 mod probe;
+mod records;
 #[cfg(feature = "server")]
 mod replace;
 #[cfg(feature = "server")]
@@ -35,7 +36,10 @@ use sqlx::{
 };
 
 use self::{file::SqliteFile, probe::LastProbe, writer::WriteQueue};
-use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
+use super::{
+    invalidation::Revocations,
+    limits::{ACQUIRE_TIMEOUT, in_time},
+};
 
 /// How long a statement waits while another process writes.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,7 +122,8 @@ impl SqlitePools {
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         let write = self.write.clone();
         let begun = tokio::spawn(async move { write.begin_with("begin immediate").await });
-        let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        // One that begins later is dropped there, and so rolled back.
+        let begun = in_time(async { begun.await.map_err(|_| sqlx::Error::WorkerCrashed)? }).await;
         self.file.checked(begun)
     }
 

@@ -14,7 +14,7 @@ use crate::db::{
     Connection, Revocable, Tx,
     invalidation::Revocations,
     transaction::Inner,
-    write::job::{Job, Outcome},
+    write::job::{Job, Outcome, Times},
 };
 
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
@@ -30,8 +30,7 @@ pub(super) struct WriteQueue(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
-    /// Each with the deadline by which it must have begun.
-    jobs: VecDeque<(Instant, Box<dyn Job>)>,
+    jobs: VecDeque<Box<dyn Job>>,
     /// Whether a worker is running.
     is_served: bool,
 }
@@ -57,17 +56,20 @@ impl WriteQueue {
                 return None;
             }
             let count = waiting.jobs.len().min(BATCH);
-            let batch: Vec<_> = waiting.jobs.drain(..count).collect();
+            let mut batch: Vec<_> = waiting.jobs.drain(..count).collect();
             drop(waiting);
-            let (fresh, late): (Vec<_>, Vec<_>) = batch
-                .into_iter()
-                .partition(|(deadline, _)| Instant::now() < *deadline);
-            for (_, job) in late {
-                job.finish(Some(sqlx::Error::PoolTimedOut));
+            fail_late(&mut batch, |times| times.begin);
+            if !batch.is_empty() {
+                return Some(batch);
             }
-            if !fresh.is_empty() {
-                return Some(fresh.into_iter().map(|(_, job)| job).collect());
-            }
+        }
+    }
+
+    /// Puts writes back that their batch did not come to.
+    fn put_back(&self, jobs: Vec<Box<dyn Job>>) {
+        let mut waiting = self.lock();
+        for job in jobs.into_iter().rev() {
+            waiting.jobs.push_front(job);
         }
     }
 }
@@ -92,7 +94,7 @@ impl Drop for Serving {
 }
 
 /// Whether each write of a batch has a savepoint, to which it alone can be rolled back.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Savepoints {
     Without,
     With,
@@ -100,17 +102,21 @@ enum Savepoints {
 
 /// How a batch has run, yet to be committed or rolled back.
 enum Ran {
-    /// To its end; whether there is anything to commit.
+    /// To its end; whether there is anything to commit, and how many of its writes were run.
     Through {
         is_changed: bool,
+        count: usize,
     },
     Stopped(Stopped),
 }
 
-/// The first write of a batch that did not succeed.
-struct Stopped {
-    by: usize,
-    outcome: Outcome,
+/// Why a batch is rolled back to be run again.
+#[derive(Clone, Copy)]
+enum Stopped {
+    /// This write, the first one that did not succeed.
+    By(usize, Outcome),
+    /// Nobody waits for one of its writes any more.
+    Late,
 }
 
 /// Why nothing of a batch is committed.
@@ -128,18 +134,13 @@ impl From<sqlx::Error> for Failed {
 
 impl SqlitePools {
     /// Queues a write, and starts a worker if none is running. A lone write is not delayed.
-    pub(in crate::db) fn queue_write(
-        &self,
-        job: Box<dyn Job>,
-        deadline: Instant,
-        revocations: &Revocations,
-    ) {
+    pub(in crate::db) fn queue_write(&self, job: Box<dyn Job>, revocations: &Revocations) {
         let mut waiting = self.queue.lock();
         if waiting.jobs.len() >= MAX_WAITING {
             drop(waiting);
             return job.finish(Some(sqlx::Error::PoolTimedOut));
         }
-        waiting.jobs.push_back((deadline, job));
+        waiting.jobs.push_back(job);
         if !mem::replace(&mut waiting.is_served, true) {
             drop(waiting);
             tokio::spawn(serve(self.clone(), revocations.clone()));
@@ -149,14 +150,25 @@ impl SqlitePools {
     /// Runs the writes of a batch in one transaction. If one of them fails, all are rolled back
     /// and run again, each with a savepoint: few fail, and savepoints cost more than that.
     async fn write_batch(&self, mut batch: Vec<Box<dyn Job>>, revocations: &Revocations) {
-        let mut done = self.commit_batch(&mut batch, Savepoints::Without).await;
-        if let Ok(Some(stopped)) = &done {
-            if stopped.outcome == Outcome::Cut {
+        let mut savepoints = Savepoints::Without;
+        let done = loop {
+            match self.commit_batch(&mut batch, savepoints).await {
+                Ok(None) => break Ok(()),
+                Err(failed) => break Err(failed),
                 // Not again: it takes as long as a write may.
-                batch.remove(stopped.by).finish(None);
+                Ok(Some(Stopped::By(by, Outcome::Cut))) => batch.remove(by).finish(None),
+                // Another batch may have the time that it needs.
+                Ok(Some(Stopped::By(by, Outcome::Unfinished))) => {
+                    self.queue.put_back(vec![batch.remove(by)]);
+                }
+                Ok(Some(Stopped::By(..) | Stopped::Late)) => {}
             }
-            done = self.commit_batch(&mut batch, Savepoints::With).await;
-        }
+            savepoints = Savepoints::With;
+            fail_late(&mut batch, |times| times.end);
+            if batch.is_empty() {
+                return;
+            }
+        };
         if let Err(Failed { error, by: None }) = &done
             && batch.len() > 1
             && is_constraint(error)
@@ -165,17 +177,21 @@ impl SqlitePools {
             for job in batch {
                 let mut alone = vec![job];
                 let done = self.commit_batch(&mut alone, Savepoints::With).await;
-                finish(alone, done.map(drop), revocations);
+                match done {
+                    Ok(Some(_)) => fail(alone),
+                    done => finish(alone, done.map(drop), revocations),
+                }
             }
             return;
         }
-        finish(batch, done.map(drop), revocations);
+        finish(batch, done, revocations);
     }
 
-    /// Returns the write that stopped the batch, if that is to be run again.
+    /// Returns what stopped the batch, if that is to be run again. It ends early enough for the
+    /// caller with the least time left; writes that it has not come to by then wait for another.
     async fn commit_batch(
         &self,
-        batch: &mut [Box<dyn Job>],
+        batch: &mut Vec<Box<dyn Job>>,
         savepoints: Savepoints,
     ) -> Result<Option<Stopped>, Failed> {
         let mut connection = self.write.acquire().await?;
@@ -184,10 +200,18 @@ impl SqlitePools {
             self.end(connection, false).await?;
             return Err(error.into());
         }
+        // Another process may have had the lock for long.
+        if is_late(batch) {
+            self.end(connection, false).await?;
+            return Ok(Some(Stopped::Late));
+        }
         let mut tx = Tx::new(Inner::SqliteWrite(connection));
+        let end = end_of(batch, savepoints);
         let ran = match savepoints {
-            Savepoints::Without if batch.len() > 1 => Ok(run_until_one_fails(&mut tx, batch).await),
-            _ => run_each(&mut tx, batch).await,
+            Savepoints::Without if batch.len() > 1 => {
+                Ok(run_until_one_fails(&mut tx, batch, end).await)
+            }
+            _ => run_each(&mut tx, batch, end).await,
         };
         let Inner::SqliteWrite(connection) = tx.into_inner() else {
             return Err(sqlx::Error::BeginFailed.into());
@@ -197,7 +221,14 @@ impl SqlitePools {
                 self.end(connection, false).await?;
                 Ok(Some(stopped))
             }
-            Ok(Ran::Through { is_changed }) => {
+            Ok(Ran::Through { count, .. }) if is_late(&batch[..count]) => {
+                self.end(connection, false).await?;
+                Ok(Some(Stopped::Late))
+            }
+            Ok(Ran::Through { is_changed, count }) => {
+                if count < batch.len() {
+                    self.queue.put_back(batch.split_off(count));
+                }
                 self.end(connection, is_changed).await?;
                 Ok(None)
             }
@@ -235,41 +266,83 @@ impl SqlitePools {
 }
 
 /// Runs the writes without savepoints, up to the first that does not succeed.
-async fn run_until_one_fails(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Ran {
-    for (by, job) in batch.iter_mut().enumerate() {
-        let outcome = job.run(tx).await;
-        if outcome != Outcome::Done {
-            return Ran::Stopped(Stopped { by, outcome });
+async fn run_until_one_fails(tx: &mut Tx, batch: &mut [Box<dyn Job>], end: Instant) -> Ran {
+    let mut count = 0;
+    for job in batch {
+        if count > 0 && Instant::now() >= end {
+            break;
         }
+        let outcome = job.run(tx, end).await;
+        if outcome != Outcome::Done {
+            return Ran::Stopped(Stopped::By(count, outcome));
+        }
+        count += 1;
     }
-    Ran::Through { is_changed: true }
+    Ran::Through {
+        is_changed: true,
+        count,
+    }
 }
 
 /// Runs every write. One that shares the transaction has a savepoint, to which it alone is rolled
 /// back.
-async fn run_each(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<Ran, Failed> {
+async fn run_each(tx: &mut Tx, batch: &mut [Box<dyn Job>], end: Instant) -> Result<Ran, Failed> {
     let is_shared = batch.len() > 1;
     let mut is_changed = false;
-    for (number, job) in batch.iter_mut().enumerate() {
+    let mut count = 0;
+    for job in batch {
+        if count > 0 && Instant::now() >= end {
+            break;
+        }
         if is_shared {
             execute(tx, "savepoint write").await?;
         }
-        let outcome = job.run(tx).await;
+        let outcome = job.run(tx, end).await;
         is_changed |= outcome == Outcome::Done;
         if is_shared {
-            let end = match outcome {
+            let ending = match outcome {
                 Outcome::Done => "release write",
                 // It fails where SQLite has rolled back the whole transaction, as it does when
                 // the disk is full.
                 _ => "rollback to write; release write",
             };
-            execute(tx, end).await.map_err(|error| Failed {
+            execute(tx, ending).await.map_err(|error| Failed {
                 error,
-                by: Some(number),
+                by: Some(count),
             })?;
         }
+        count += 1;
     }
-    Ok(Ran::Through { is_changed })
+    Ok(Ran::Through { is_changed, count })
+}
+
+/// When a batch is to come to its commit, so that no caller waits in vain for a slower write of
+/// it. A second run has a little longer than the first.
+fn end_of(batch: &[Box<dyn Job>], savepoints: Savepoints) -> Instant {
+    let end = |times: Times| match savepoints {
+        Savepoints::Without => times.commit,
+        Savepoints::With => times.commit + (times.end - times.commit) / 2,
+    };
+    let ends = batch.iter().map(|job| end(job.times()));
+    ends.min().unwrap_or_else(Instant::now)
+}
+
+/// Whether a caller has stopped waiting, and was told that its write failed.
+fn is_late(batch: &[Box<dyn Job>]) -> bool {
+    let now = Instant::now();
+    batch.iter().any(|job| job.times().end <= now)
+}
+
+/// Fails the writes whose time is over.
+fn fail_late(batch: &mut Vec<Box<dyn Job>>, end: impl Fn(Times) -> Instant) {
+    let now = Instant::now();
+    fail(batch.extract_if(.., |job| end(job.times()) <= now));
+}
+
+fn fail(late: impl IntoIterator<Item = Box<dyn Job>>) {
+    for job in late {
+        job.finish(Some(sqlx::Error::PoolTimedOut));
+    }
 }
 
 /// Runs batches until the queue is empty.

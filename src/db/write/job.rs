@@ -1,6 +1,6 @@
 //! A queued write: a closure, and the caller that waits for its result.
 
-use std::{error::Error as StdError, io, panic::AssertUnwindSafe};
+use std::{error::Error as StdError, io, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
@@ -20,14 +20,49 @@ pub(in crate::db) enum Outcome {
     Undone,
     /// To be rolled back and run again, after a deadlock or a serialization failure.
     Conflict,
-    /// It panicked or timed out, perhaps while a statement was running.
+    /// It panicked or took longer than a run may, perhaps while a statement was running.
     Cut,
+    /// The transaction was to end before it was done, perhaps while a statement was running.
+    Unfinished,
+}
+
+/// How long a caller waits for the result longer than a transaction may take to come to its
+/// commit: what is reported as failed should not be committed.
+const LAST_WAIT: Duration = Duration::from_millis(150);
+
+/// When what must be done. A run has a limit of its own, so that a write which others have
+/// delayed is not cut for it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::db) struct Times {
+    /// By when the write must have begun.
+    pub begin: Instant,
+    /// By when its transaction must come to the commit.
+    pub commit: Instant,
+    /// When its caller stops waiting. What is committed from then on is reported as failed.
+    pub end: Instant,
+    /// How long a run may take.
+    pub run: Duration,
+}
+
+impl Times {
+    /// Those of a write that is asked for now, by a caller with this much patience.
+    pub fn within(patience: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            begin: now + patience * 3 / 4,
+            commit: now + patience * 7 / 8,
+            end: now + patience + LAST_WAIT,
+            run: patience * 5 / 8,
+        }
+    }
 }
 
 /// A queued write.
 pub(in crate::db) trait Job: Send {
-    /// Runs the closure in `tx`, whose effects it takes along.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome>;
+    fn times(&self) -> Times;
+
+    /// Runs the closure in `tx`, whose effects it takes along, and whose end is to come at `end`.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx, end: Instant) -> BoxFuture<'t, Outcome>;
 
     /// The ids that the last run has revoked.
     fn take_revoked(&mut self) -> Vec<Revocable>;
@@ -40,16 +75,16 @@ pub(in crate::db) trait Job: Send {
 struct Write<S, F, T, E> {
     state: S,
     work: F,
-    deadline: Instant,
+    times: Times,
     returned: Option<Result<T, E>>,
     effects: Effects,
     result: oneshot::Sender<Result<T, E>>,
     span: Span,
 }
 
-/// A job, whose work ends by the deadline, and the receiver of its result.
+/// A job and the receiver of its result.
 pub(super) fn new<S, F, T, E>(
-    deadline: Instant,
+    times: Times,
     state: S,
     work: F,
 ) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
@@ -63,7 +98,7 @@ where
     let job = Write {
         state,
         work,
-        deadline,
+        times,
         returned: None,
         effects: Effects::default(),
         result,
@@ -79,13 +114,18 @@ where
     T: Send,
     E: StdError + From<sqlx::Error> + Send + 'static,
 {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome> {
+    fn times(&self) -> Times {
+        self.times
+    }
+
+    fn run<'t>(&'t mut self, tx: &'t mut Tx, end: Instant) -> BoxFuture<'t, Outcome> {
         Box::pin(async move {
+            let limit = Instant::now() + self.times.run;
             let (state, work) = (&self.state, &self.work);
             // In a block, as the closure itself may panic before its future does.
             let running = AssertUnwindSafe(async { work(state, tx).await }).catch_unwind();
             let running = running.instrument(self.span.clone());
-            let ran = timeout_at(self.deadline, running).await;
+            let ran = timeout_at(limit.min(end), running).await;
             let (returned, outcome) = match ran {
                 Ok(Ok(Ok(value))) if tx.is_abandoned() => (Ok(value), Outcome::Undone),
                 Ok(Ok(Ok(value))) => (Ok(value), Outcome::Done),
@@ -95,6 +135,7 @@ where
                     tracing::error!(parent: &self.span, "a write panicked");
                     (Err(sqlx::Error::WorkerCrashed.into()), Outcome::Cut)
                 }
+                Err(_elapsed) if end < limit => (Err(timed_out().into()), Outcome::Unfinished),
                 Err(_elapsed) => (Err(timed_out().into()), Outcome::Cut),
             };
             self.effects = tx.take_effects();

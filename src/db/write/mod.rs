@@ -1,9 +1,12 @@
 //! The only way to write.
 //!
-//! A closure runs in a transaction on another task, and has as long as the caller waits. If its caller is dropped, as when a client
+//! A closure runs in a transaction on another task. If its caller is dropped, as when a client
 //! disconnects, the write still commits or rolls back as a whole. It may run more than once: before
 //! each further run, the previous one was rolled back. On SQLite the closures in the queue are
 //! committed together ([`sqlite`](super::sqlite)); on PostgreSQL each has its own transaction.
+//!
+//! A caller waits only so long. What has not come to its commit by then is rolled back; but a
+//! commit that takes longer than the caller's last wait is reported as failed and may succeed.
 
 pub(super) mod job;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
@@ -12,13 +15,10 @@ mod tests;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
+use self::job::Times;
 use super::{Pools, Tx, connect::Db};
-
-/// How much longer a caller waits than the work may take, so that it hears of an error. It does not
-/// wait for a commit that takes longer, which may still succeed.
-const LAST_WAIT: Duration = Duration::from_millis(150);
 
 impl Db {
     /// Runs `work` on `state` in a transaction, commits it, and returns what `work` returned; an
@@ -33,22 +33,22 @@ impl Db {
         self.write_within(self.patience(), state, work).await
     }
 
-    async fn write_within<S, F, T, E>(&self, limit: Duration, state: S, work: F) -> Result<T, E>
+    async fn write_within<S, F, T, E>(&self, patience: Duration, state: S, work: F) -> Result<T, E>
     where
         S: Send + Sync + 'static,
         F: for<'t> Fn(&'t S, &'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: std::error::Error + From<sqlx::Error> + Send + 'static,
     {
-        let deadline = Instant::now() + limit;
-        let (job, result) = job::new(deadline, state, work);
+        let times = Times::within(patience);
+        let (job, result) = job::new(times, state, work);
         match self.pools() {
             #[cfg(feature = "sqlite")]
-            Pools::Sqlite(sqlite) => sqlite.queue_write(job, deadline, self.revocations()),
+            Pools::Sqlite(sqlite) => sqlite.queue_write(job, self.revocations()),
             #[cfg(feature = "postgres")]
-            Pools::Postgres(postgres) => postgres.spawn_write(job, deadline, self.revocations()),
+            Pools::Postgres(postgres) => postgres.spawn_write(job, self.revocations()),
         }
-        match timeout_at(deadline + LAST_WAIT, result).await {
+        match timeout_at(times.end, result).await {
             Ok(Ok(result)) => result,
             // Dropped with the runtime that it would have run on.
             Ok(Err(_)) => Err(sqlx::Error::WorkerCrashed.into()),

@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -26,25 +26,17 @@ struct Parts {
     /// When the wait for a request's head began, in milliseconds after `created` plus one; zero
     /// while a request is handled.
     waiting_since: AtomicU64,
-    /// Whether a part of the head that is waited for has come.
-    has_begun: AtomicBool,
-    end: AtomicU8,
+    is_ended: AtomicBool,
     /// Of the connection, which has one wait at a time.
     waiting: AtomicWaker,
 }
-
-/// Values of [`Parts::end`]: when the wait for a head ends before its time.
-const IN_TIME: u8 = 0;
-const UNLESS_BEGUN: u8 = 1;
-const AT_ONCE: u8 = 2;
 
 impl HeadTimer {
     pub fn new() -> Self {
         Self(Arc::new(Parts {
             created: Instant::now(),
             waiting_since: AtomicU64::new(1),
-            has_begun: AtomicBool::new(false),
-            end: AtomicU8::new(IN_TIME),
+            is_ended: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
         }))
     }
@@ -58,7 +50,7 @@ impl HeadTimer {
     /// the waiting is ended already.
     pub fn waiting_for(&self) -> Option<Duration> {
         let since = self.0.waiting_since.load(Ordering::Relaxed);
-        let is_waiting = since > 0 && self.0.end.load(Ordering::Relaxed) != AT_ONCE;
+        let is_waiting = since > 0 && !self.0.is_ended.load(Ordering::Relaxed);
         let since = Duration::from_millis(since.saturating_sub(1));
         is_waiting.then(|| self.0.created.elapsed().saturating_sub(since))
     }
@@ -66,22 +58,8 @@ impl HeadTimer {
     /// Ends the wait for a request's head as if its time were up: the connection is closed,
     /// after the response where a request has come meanwhile.
     pub fn end(&self) {
-        self.end_with(AT_ONCE);
-    }
-
-    /// The same, unless a part of the head has come.
-    pub fn end_if_idle(&self) {
-        self.end_with(UNLESS_BEGUN);
-    }
-
-    fn end_with(&self, end: u8) {
-        self.0.end.fetch_max(end, Ordering::Relaxed);
+        self.0.is_ended.store(true, Ordering::Relaxed);
         self.0.waiting.wake();
-    }
-
-    /// Notes that something was read from the connection.
-    pub fn note_read(&self) {
-        self.0.has_begun.store(true, Ordering::Relaxed);
     }
 }
 
@@ -93,7 +71,6 @@ impl Timer for HeadTimer {
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let since = self.0.created.elapsed().as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1);
-        self.0.has_begun.store(false, Ordering::Relaxed);
         self.0.waiting_since.store(since, Ordering::Relaxed);
         Box::pin(HeadSleep {
             timer: self.clone(),
@@ -117,15 +94,15 @@ impl Future for HeadSleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let parts = &*this.timer.0;
+        let Parts {
+            is_ended, waiting, ..
+        } = &*this.timer.0;
         // Before the check, so that an end from now on wakes it up.
-        parts.waiting.register(cx.waker());
-        // hyper has tried to read before it polls this.
-        match parts.end.load(Ordering::Relaxed) {
-            AT_ONCE => Poll::Ready(()),
-            UNLESS_BEGUN if !parts.has_begun.load(Ordering::Relaxed) => Poll::Ready(()),
-            _ => this.sleep.poll(cx),
+        waiting.register(cx.waker());
+        if is_ended.load(Ordering::Relaxed) {
+            return Poll::Ready(());
         }
+        this.sleep.poll(cx)
     }
 }
 
@@ -147,23 +124,5 @@ mod tests {
         let timer = HeadTimer::new();
         timer.note_request();
         assert_eq!(timer.waiting_for(), None);
-    }
-
-    #[tokio::test]
-    async fn a_head_that_has_begun_to_come_is_no_idle_connection() {
-        let timer = HeadTimer::new();
-        let mut head = Timer::sleep(&timer, Duration::from_secs(60));
-        timer.note_read();
-        timer.end_if_idle();
-        assert!(futures_util::poll!(head.as_mut()).is_pending());
-        timer.end();
-        assert!(futures_util::poll!(head.as_mut()).is_ready());
-
-        let timer = HeadTimer::new();
-        timer.note_read();
-        // The wait for the next head.
-        let mut head = Timer::sleep(&timer, Duration::from_secs(60));
-        timer.end_if_idle();
-        assert!(futures_util::poll!(head.as_mut()).is_ready());
     }
 }

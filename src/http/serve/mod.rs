@@ -14,13 +14,12 @@ pub use shutdown::Shutdown;
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo, response::Response};
-use futures_util::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::{interval, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
@@ -29,7 +28,7 @@ use self::{
     open_files::connection_limit,
     placed::Placed,
     room::{Place, Room},
-    shutdown::{HANDSHAKES, IDLE_GRACE, Stopping, let_nobody_in},
+    shutdown::{HANDSHAKES, LastOnes, MIN_LIMIT, Stopping},
 };
 
 /// From the start of the wait for a request's head to its last byte; so an idle connection is
@@ -39,12 +38,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A larger head gets 431.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-const IDLE_CHECKS: Duration = Duration::from_millis(25);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// Serves `app` until `stop` is ready, then finishes the requests in flight. The address of
-/// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
-/// process may have open as far as the system lets it. WebSockets work; they are not waited for.
+/// Serves `app` until `stop` is ready, then finishes the requests in flight, and cuts off those
+/// that take longer than ten seconds; with [`serve_until`] the limit is yours. A connection that waits
+/// for its next request is kept for that long, too. The address of the client is in each request's
+/// [`ConnectInfo`]. Raises the number of files that the process may have open as far as the system
+/// lets it. WebSockets work; they are not waited for.
 pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
     let stop = async {
         stop.await;
@@ -60,18 +60,27 @@ pub async fn serve_until(
     stop: impl Future<Output = Shutdown>,
 ) {
     let (end, running) = watch::channel(());
-    let server = Server {
+    let mut server = Server {
         listener,
         app,
         room: Room::new(connection_limit()),
+        accepted: None,
         stopping: Stopping::default(),
         running,
     };
     let shutdown = server.accept_until(stop).await;
     server.stopping.begin();
     server.accept_until(sleep(shutdown.notice)).await;
+    let limit = shutdown.limit.max(MIN_LIMIT);
     // At the limit, whatever still runs is dropped.
-    let _ = timeout(shutdown.limit, server.finish(shutdown, &end)).await;
+    let _ = timeout(limit, async {
+        // There may be no other process yet: new clients are served while old ones are waited for.
+        let room = server.room.clone();
+        let renewed = timeout(limit * 3 / 4, room.is_renewed());
+        let _ = server.accept_until(renewed).await;
+        server.finish(shutdown, &end).await;
+    })
+    .await;
     end.send_replace(());
 }
 
@@ -79,49 +88,43 @@ struct Server<A> {
     listener: TcpListener,
     app: A,
     room: Room,
+    /// A connection for which there is no room yet.
+    accepted: Option<(TcpStream, SocketAddr)>,
     stopping: Stopping,
     /// Held by every connection, which ends when this changes.
     running: watch::Receiver<()>,
 }
 
 impl<A: HttpService> Server<A> {
-    /// Accepts connections until `end` is ready. One that was accepted is served in any case.
-    async fn accept_until<T>(&self, end: impl Future<Output = T>) -> T {
+    /// Serves connections until `end` is ready.
+    async fn accept_until<T>(&mut self, end: impl Future<Output = T>) -> T {
         let mut end = pin!(end);
         loop {
-            let accepted = tokio::select! {
-                ended = &mut end => return ended,
-                accepted = self.listener.accept() => accepted,
-            };
-            let welcome = self.welcome(accepted);
-            let mut welcome = pin!(welcome);
             tokio::select! {
-                () = &mut welcome => {}
-                ended = &mut end => {
-                    welcome.await;
-                    return ended;
-                }
+                ended = &mut end => return ended,
+                () = self.accept() => {}
             }
         }
     }
 
-    /// Serves a connection as soon as there is room for it.
-    async fn welcome(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        match accepted {
-            Ok((stream, peer)) => {
-                // Responses are short: nothing is gained by waiting to send several at once.
-                let _ = stream.set_nodelay(true);
-                self.spawn(stream, peer, self.room.place().await);
+    /// Serves the next connection as soon as there is room for it. When this is dropped, the
+    /// connection is kept for the next call.
+    async fn accept(&mut self) {
+        if self.accepted.is_none() {
+            match self.listener.accept().await {
+                Ok(accepted) => self.accepted = Some(accepted),
+                Err(error) => return pause_after(&error).await,
             }
-            Err(error) if is_of_the_client(&error) => {}
-            Err(error) => {
-                tracing::error!(%error, "a connection could not be accepted");
-                sleep(PAUSE_AFTER_ERROR).await;
-            }
+        }
+        let place = self.room.place().await;
+        if let Some((stream, peer)) = self.accepted.take() {
+            self.spawn(stream, peer, place);
         }
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        // Responses are short: nothing is gained by waiting to send several at once.
+        let _ = stream.set_nodelay(true);
         let (app, stopping) = (self.app.clone(), self.stopping.clone());
         let timer = place.timer.clone();
         let head_timer = timer.clone();
@@ -146,31 +149,42 @@ impl<A: HttpService> Server<A> {
     }
 
     /// Closes the listener, and waits until every connection is closed.
-    async fn finish(self, shutdown: Shutdown, end: &watch::Sender<()>) {
+    async fn finish(mut self, shutdown: Shutdown, end: &watch::Sender<()>) {
         if !shutdown.is_listener_inherited {
-            let_nobody_in(&self.listener);
-            self.accept_until(sleep(HANDSHAKES)).await;
-            while let Some(accepted) = self.listener.accept().now_or_never() {
-                self.welcome(accepted).await;
+            match LastOnes::of(&self.listener) {
+                Ok(last) => self.accept_last(&last).await,
+                Err(error) => tracing::error!(%error, "waiting connections are not accepted"),
             }
         }
-        let Self {
-            listener,
-            room,
-            running,
-            ..
-        } = self;
-        drop((listener, running));
-        let mut turns = interval(IDLE_CHECKS);
+        drop(self);
+        end.closed().await;
+    }
+
+    /// Serves the connections that are being established or wait.
+    async fn accept_last(&mut self, last: &LastOnes) {
+        self.accept_until(sleep(HANDSHAKES)).await;
         loop {
-            tokio::select! {
-                () = end.closed() => return,
-                _ = turns.tick() => room.close_idle(IDLE_GRACE),
+            if self.accepted.is_none() {
+                match last.next() {
+                    Ok(None) => return,
+                    Ok(accepted) => self.accepted = accepted,
+                    Err(error) => {
+                        pause_after(&error).await;
+                        continue;
+                    }
+                }
             }
+            self.accept().await;
         }
     }
 }
 
+async fn pause_after(error: &io::Error) {
+    if !is_of_the_client(error) {
+        tracing::error!(%error, "a connection could not be accepted");
+        sleep(PAUSE_AFTER_ERROR).await;
+    }
+}
 /// Whether a connection was gone before it was accepted.
 fn is_of_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};

@@ -18,14 +18,14 @@ use super::room::Place;
 #[derive(Debug)]
 pub(super) struct Placed {
     stream: Pin<Box<TimeoutStream<TcpStream>>>,
-    place: Place,
+    _place: Place,
 }
 
 impl Placed {
     pub fn new(stream: TimeoutStream<TcpStream>, place: Place) -> Self {
         Self {
             stream: Box::pin(stream),
-            place,
+            _place: place,
         }
     }
 }
@@ -36,12 +36,7 @@ impl AsyncRead for Placed {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = self.stream.as_mut().poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.place.timer.note_read();
-        }
-        read
+        self.stream.as_mut().poll_read(cx, buf)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::head_timer::HeadTimer;
@@ -77,14 +77,12 @@ impl Room {
         }
     }
 
-    /// Closes the connections that have waited for this long and nothing has come.
-    pub fn close_idle(&self, grace: Duration) {
-        let timers = self.lock();
-        let idle = timers
-            .by_number
-            .values()
-            .filter(|timer| timer.waiting_for().is_some_and(|waits| waits >= grace));
-        idle.for_each(HeadTimer::end_if_idle);
+    /// Waits until every connection that is open now is closed.
+    pub async fn is_renewed(&self) {
+        let next = self.lock().next_number;
+        while self.lock().by_number.keys().any(|number| *number < next) {
+            sleep(RETRY_INTERVAL).await;
+        }
     }
 
     fn close_the_idlest(&self) {

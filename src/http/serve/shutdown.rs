@@ -2,9 +2,12 @@
 //!
 //! Closing a connection that waits for its next request can cross that request on its way. So,
 //! from the stop on, every response says `Connection: close`, and the connections that have not
-//! had one are closed after they have been idle for a while.
+//! had one are waited for until the limit.
 
 use std::{
+    io,
+    net::{self, SocketAddr},
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,13 +19,12 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
-/// How long a connection may still be idle once the listener is closed: longer than a request
-/// takes from a client, even if a packet of it is lost.
-pub(super) const IDLE_GRACE: Duration = Duration::from_secs(1);
 /// How long connections may take to be established once no new ones are let in.
 pub(super) const HANDSHAKES: Duration = Duration::from_millis(200);
+/// A stop takes no less, so that the listener can be closed as it should be.
+pub(super) const MIN_LIMIT: Duration = Duration::from_millis(800);
 
 /// How a server stops.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,8 @@ impl Shutdown {
         self
     }
 
-    /// How long a client that does not finish may delay the end after that.
+    /// How long a client that does not finish, or asks for nothing more, may delay the end after
+    /// that. For three quarters of it, as long as there are such clients, new ones are served.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -90,11 +93,46 @@ impl Stopping {
     }
 }
 
-/// Lets no new connection in, while those that are being established still are: closing the
-/// listener would reset them. A client that tries to connect now tries again after a second, when
-/// the listener is closed or another process has the port.
+/// The connections that are being established or wait when a listener is to be closed, which would
+/// reset them.
+#[derive(Debug)]
+pub(super) struct LastOnes(net::TcpListener);
+
+impl LastOnes {
+    /// Lets no new connection in until this is dropped. A client that tries to connect now tries
+    /// again after a second, when the listener is closed or another process has the port.
+    pub fn of(listener: &TcpListener) -> io::Result<Self> {
+        let listener = listener.as_fd().try_clone_to_owned()?;
+        let last = Self(listener.into());
+        let_nobody_in(&last.0);
+        Ok(last)
+    }
+
+    /// One that waits, if any. tokio may not know of it yet.
+    pub fn next(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        match self.0.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                Ok(Some((TcpStream::from_std(stream)?, peer)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for LastOnes {
+    /// Another process may go on with the same listener.
+    fn drop(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = socket2::SockRef::from(&self.0).detach_filter() {
+            tracing::debug!(%error, "a listener had no filter, or keeps it");
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
-pub(super) fn let_nobody_in(listener: &TcpListener) {
+fn let_nobody_in(listener: &net::TcpListener) {
     use socket2::{SockFilter, SockRef};
 
     const LOAD_BYTE: u16 = 0x30;
@@ -115,4 +153,37 @@ pub(super) fn let_nobody_in(listener: &TcpListener) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn let_nobody_in(_listener: &TcpListener) {}
+fn let_nobody_in(_listener: &net::TcpListener) {}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_process_goes_on_with_the_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _other = listener.as_fd().try_clone_to_owned().unwrap();
+        drop(LastOnes::of(&listener).unwrap());
+        drop(listener);
+        let limit = Duration::from_secs(5);
+        net::TcpStream::connect_timeout(&address, limit).unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_connection_that_waits_is_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // More than tokio lets a task accept in one go.
+        let waiting: Vec<_> = (0..300)
+            .map(|_| net::TcpStream::connect(address).unwrap())
+            .collect();
+        let last = LastOnes::of(&listener).unwrap();
+        let mut accepted = 0;
+        while last.next().unwrap().is_some() {
+            accepted += 1;
+        }
+        assert_eq!(accepted, waiting.len());
+    }
+}

@@ -1,11 +1,17 @@
 //! The server, from its settings to its last response.
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{
+    future::pending,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use listenfd::ListenFd;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 use super::{
@@ -75,16 +81,20 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         Some(listener) => (listener, true),
         None => (listen(&config).await?, false),
     };
+    // Whoever reads that we listen may stop us at once.
+    let mut signals = StopSignals::register().map_err(Failure::other)?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
     tracing::info!(database = %config.database_url, "serving");
 
     let purging = tokio::spawn(keep_purging(auth, PURGE_INTERVAL));
+    let (stopping, stopped) = oneshot::channel();
     let stop = async {
-        let signal = stop_signal().await;
+        let signal = signals.next().await;
         tracing::info!("shutting down");
         health.shut_down();
+        let _ = stopping.send(signals);
         Shutdown::new()
             .notice(match signal {
                 StopSignal::Terminate => NOT_READY,
@@ -93,7 +103,21 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
             .limit(config.shutdown_timeout)
             .listener_is_inherited(is_inherited)
     };
-    http::serve_until(listener, app, stop).await;
+    // A second SIGTERM says nothing new, as some service managers send two.
+    let hurried = async {
+        let Ok(mut signals) = stopped.await else {
+            return pending().await;
+        };
+        let StopSignals { interrupt, .. } = &mut signals;
+        interrupt.recv().await;
+    };
+    tokio::select! {
+        () = http::serve_until(listener, app, stop) => {}
+        () = hurried => {
+            tracing::warn!("stopped at once");
+            return Ok(());
+        }
+    }
     purging.abort();
     // What is stuck in the database must not keep the process.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, db.close()).await;
@@ -212,16 +236,25 @@ enum StopSignal {
     Interrupt,
 }
 
-async fn stop_signal() -> StopSignal {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            // Without the handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
+/// The signals that stop the server. From its registration on they do not end the process by
+/// themselves.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn register() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
         }
-    };
-    tokio::select! {
-        _ = terminate => StopSignal::Terminate,
-        _ = tokio::signal::ctrl_c() => StopSignal::Interrupt,
     }
 }

@@ -28,13 +28,15 @@ pub struct Process {
 
 impl Workplace {
     pub fn new(variables: &[(&str, &str)]) -> Self {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()));
-        Self {
+        // A stop waits for the connections that browsers keep.
+        let mut workplace = Self {
             folder: tempfile::tempdir().unwrap(),
-            variables: variables.collect(),
+            variables: vec![("SHUTDOWN_TIMEOUT".into(), "1s".into())],
+        };
+        for (name, value) in variables {
+            workplace.set(name, value);
         }
+        workplace
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
@@ -238,8 +240,13 @@ impl Process {
     }
 
     /// Stops it with SIGTERM and waits; returns its exit status.
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits until it has stopped; returns its exit status.
+    pub fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

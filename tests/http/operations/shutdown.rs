@@ -45,7 +45,7 @@ impl Load {
             let cookie = format!("session={}", browser.session().unwrap());
             let client = browser.without_cookies();
             let (answered, is_over) = (answered.clone(), is_over.clone());
-            let pause = Duration::from_millis(u64::from(number / 4 * 150));
+            let pause = Duration::from_secs(u64::from(number / 4));
             clients.spawn(async move {
                 let mut failures = Vec::new();
                 while !is_over.load(Ordering::Relaxed) {
@@ -91,7 +91,7 @@ impl Load {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_is_cut_off_by_a_stop() {
-    let workplace = workplace(&[]);
+    let workplace = workplace(&[("SHUTDOWN_TIMEOUT", "10s")]);
     workplace.serve().browser().sign_up("Ann").await;
     for _ in 0..3 {
         let process = workplace.serve();
@@ -108,7 +108,7 @@ async fn no_request_is_cut_off_by_a_stop() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_with_socket_activation_fails_no_request() {
-    let workplace = workplace(&[]);
+    let workplace = workplace(&[("SHUTDOWN_TIMEOUT", "10s")]);
     // As systemd does, we hold the socket while there is no process.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut process = workplace.serve_on(&listener);
@@ -128,13 +128,15 @@ async fn a_restart_with_socket_activation_fails_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_idle_at_the_stop_gets_its_response() {
-    let process = workplace(&[]).serve();
+    let process = workplace(&[("SHUTDOWN_TIMEOUT", "10s")]).serve();
     let mut idle = connect(&process);
     assert!(!ask(&mut idle).contains("connection: close"));
     let mut unused = connect(&process);
     process.signal("TERM");
     let browser = process.browser();
     while browser.get("/readyz").await.status == 200 {}
+    // Much longer than a request is on its way.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     for connection in [&mut idle, &mut unused] {
         let response = ask(connection);
         assert!(response.starts_with("HTTP/1.1 200"), "{response}");
@@ -147,23 +149,67 @@ async fn a_connection_that_was_idle_at_the_stop_gets_its_response() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_client_does_not_keep_the_process() {
     let process = workplace(&[("SHUTDOWN_TIMEOUT", "100ms")]).serve();
-    let mut stuck = connect(&process);
-    stuck
-        .write_all(
-            b"POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-              content-length: 100\r\n\r\n{",
-        )
-        .unwrap();
+    let stuck = send_half_a_login(&process);
     let mut slow = connect(&process);
     slow.write_all(b"GET /checklogin HTTP/1.1\r\nhost: ")
         .unwrap();
     assert_eq!(stop(process).await, Some(0));
-    for mut connection in [stuck, slow] {
-        // Without the limit, a response would have come of the limits that a request has.
-        let mut response = Vec::new();
-        let _ = connection.read_to_end(&mut response);
-        assert_eq!(String::from_utf8(response).unwrap(), "");
+    assert_eq!(received([stuck, slow]), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_clients_in_every_place_do_not_keep_the_process() {
+    let process = workplace(&[("SHUTDOWN_TIMEOUT", "1s")]).serve_with_open_files(64);
+    let stuck: Vec<_> = (0..20).map(|_| send_half_a_login(&process)).collect();
+    assert_eq!(stop(process).await, Some(0));
+    assert_eq!(received(stuck), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_stops_the_server_as_soon_as_it_says_that_it_listens() {
+    let stops = (0..8).map(|_| {
+        tokio::task::spawn_blocking(|| {
+            let workplace = workplace(&[]);
+            let process = workplace.serve();
+            process.signal("TERM");
+            process.wait()
+        })
+    });
+    for status in stops.collect::<Vec<_>>() {
+        assert_eq!(status.await.unwrap(), Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_interrupt_ends_the_process_at_once() {
+    let process = workplace(&[("SHUTDOWN_TIMEOUT", "1h")]).serve();
+    let stuck = send_half_a_login(&process);
+    process.signal("INT");
+    process.wait_for_log("shutting down");
+    process.signal("INT");
+    let status = tokio::task::spawn_blocking(|| process.wait())
+        .await
+        .unwrap();
+    assert_eq!(status, Some(0));
+    assert_eq!(received([stuck]), "");
+}
+
+fn send_half_a_login(process: &Process) -> TcpStream {
+    let mut stuck = connect(process);
+    let half = b"POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                 content-length: 100\r\n\r\n{";
+    stuck.write_all(half).unwrap();
+    stuck
+}
+
+/// What has come on these connections until they were closed. Where a request takes as long as it
+/// may, a response to it comes.
+fn received(connections: impl IntoIterator<Item = TcpStream>) -> String {
+    let mut received = Vec::new();
+    for mut connection in connections {
+        let _ = connection.read_to_end(&mut received);
+    }
+    String::from_utf8(received).unwrap()
 }
 
 fn connect(process: &Process) -> TcpStream {

@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
+use sqlx::Connection;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use self::numbers::{Numbers, Then, insert};
+use self::numbers::{Numbers, PATIENCE, Then, insert};
 
 #[tokio::test]
 async fn writes_that_wait_share_a_commit() {
@@ -71,6 +72,58 @@ async fn one_that_takes_too_long_is_not_run_again() {
     assert!(matches!(done[2], Err(sqlx::Error::RowNotFound)));
     assert_eq!(numbers.all().await, [0, 3]);
     assert_eq!(times.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn one_that_takes_too_long_fails_no_other() {
+    let numbers = Numbers::on_sqlite().await;
+    let fates = (0..20).map(|number| match number {
+        10 => Then::Wait,
+        15 => Then::Fail,
+        _ => Then::Nothing,
+    });
+    let done = numbers.in_one_batch(fates).await;
+    for (number, done) in (0..).zip(done) {
+        assert_eq!(
+            done.is_err(),
+            [10, 15].contains(&number),
+            "{number}: {done:?}"
+        );
+    }
+    assert_eq!(numbers.all().await.len(), 18);
+}
+
+#[tokio::test]
+async fn a_batch_ends_in_time_for_the_caller_with_the_least() {
+    let numbers = Numbers::on_sqlite().await;
+    let gate = numbers.shut().await;
+    let add = |number, patience, then| {
+        let numbers = numbers.clone();
+        tokio::spawn(async move { numbers.add_within(patience, number, then).await })
+    };
+    let hurried = add(0, PATIENCE, Then::Nothing);
+    let slow = add(1, PATIENCE * 4, Then::Wait);
+    let other = add(2, PATIENCE * 4, Then::Nothing);
+    gate.open().await;
+    assert_eq!(hurried.await.unwrap().unwrap(), 0);
+    assert_eq!(other.await.unwrap().unwrap(), 2);
+    slow.await.unwrap().unwrap_err();
+    assert_eq!(numbers.all().await, [0, 2]);
+}
+
+#[tokio::test]
+async fn what_its_caller_was_told_has_failed_is_not_committed() {
+    let numbers = Numbers::on_sqlite().await;
+    let lock = numbers.lock_file().await;
+    let late = numbers.spawn(0, Then::Nothing);
+    late.await.unwrap().unwrap_err();
+    lock.close().await.unwrap();
+    let patience = Duration::from_secs(30);
+    numbers
+        .add_within(patience, 1, Then::Nothing)
+        .await
+        .unwrap();
+    assert_eq!(numbers.all().await, [1]);
 }
 
 #[tokio::test]

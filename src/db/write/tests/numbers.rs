@@ -8,11 +8,15 @@ use std::{
     time::Duration,
 };
 
+use sqlx::{ConnectOptions, Executor, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{sync::Semaphore, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::db::{Db, Tx, in_tx, on_reader};
+
+/// Of callers in tests.
+pub const PATIENCE: Duration = Duration::from_millis(600);
 
 /// A table of numbers, each of which it takes once.
 #[derive(Clone)]
@@ -61,11 +65,20 @@ impl Numbers {
 
     /// Takes a number and then does more, with a name for the table.
     pub async fn add_and(&self, number: i64, then: Then) -> sqlx::Result<i64> {
+        self.add_within(PATIENCE, number, then).await
+    }
+
+    /// The same, for a caller with this much patience.
+    pub async fn add_within(
+        &self,
+        patience: Duration,
+        number: i64,
+        then: Then,
+    ) -> sqlx::Result<i64> {
         let add = (self.table.clone(), number, then);
-        let limit = Duration::from_millis(200);
         let added = self
             .db
-            .write_within(limit, add, |(table, number, then), tx| {
+            .write_within(patience, add, |(table, number, then), tx| {
                 Box::pin(async move {
                     insert(tx, table, *number).await?;
                     then.run(tx, table, *number).await?;
@@ -129,6 +142,14 @@ impl Numbers {
         let sql = format!("select number from {} order by number", self.table);
         let all = on_reader!(self.db, conn => sqlx::query_scalar(&sql).fetch_all(conn).await);
         all.unwrap()
+    }
+
+    /// Locks SQLite's file, as another process may.
+    pub async fn lock_file(&self) -> SqliteConnection {
+        let pool = self.db.sqlite_pool().unwrap();
+        let mut other = pool.connect_options().connect().await.unwrap();
+        other.execute("begin immediate").await.unwrap();
+        other
     }
 
     /// How many transactions the connection for writing has committed from here on.
