@@ -7,6 +7,8 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tracing::Span;
 use uuid::Uuid;
 
+use crate::db;
+
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
@@ -34,7 +36,7 @@ pub(crate) fn as_request<T>(
     id: HeaderValue,
     work: impl Future<Output = T>,
 ) -> impl Future<Output = T> {
-    REQUEST.scope(id, work)
+    REQUEST.scope(id, db::as_request(work))
 }
 
 /// Runs `work`, which does not await, as part of the request `id`.

@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{sync::oneshot, task::yield_now, time::timeout};
+use tokio::{sync::oneshot, task::yield_now};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use super::store::{self, MAX_BATCH, SessionRow};
-use crate::db::{Db, REQUEST_TIMEOUT};
+use crate::db::{Db, in_time};
 
 /// The row, or the error that all requests of a query share.
 type Row = Result<Option<SessionRow>, Arc<sqlx::Error>>;
@@ -64,11 +64,7 @@ impl SessionReader {
             tokio::spawn(turn.read_all());
         }
         // With the queries that this one waits for, it would take longer than one may.
-        match timeout(REQUEST_TIMEOUT, answered).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(_)) => Err(Arc::new(sqlx::Error::WorkerCrashed)),
-            Err(_) => Err(Arc::new(sqlx::Error::PoolTimedOut)),
-        }
+        in_time(async { answered.await.map_err(|_| sqlx::Error::WorkerCrashed) }).await?
     }
 
     /// The public id of a session, by its secret one.

@@ -15,10 +15,13 @@ mod tests;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::timeout_at;
 
-use self::job::Times;
-use super::{Pools, Tx, connect::Db};
+use self::job::{LAST_WAIT, Times};
+use super::{
+    Pools, Tx,
+    connect::Db,
+    limits::{left, wait},
+};
 
 impl Db {
     /// Runs `work` on `state` in a transaction, commits it, and returns what `work` returned; an
@@ -40,15 +43,15 @@ impl Db {
         T: Send + 'static,
         E: std::error::Error + From<sqlx::Error> + Send + 'static,
     {
-        let times = Times::within(patience);
-        let (job, result) = job::new(times, state, work);
+        let patience = left().map_or(patience, |left| left.min(patience));
+        let (job, result) = job::new(Times::within(patience), state, work);
         match self.pools() {
             #[cfg(feature = "sqlite")]
             Pools::Sqlite(sqlite) => sqlite.queue_write(job, self.revocations()),
             #[cfg(feature = "postgres")]
             Pools::Postgres(postgres) => postgres.spawn_write(job, self.revocations()),
         }
-        match timeout_at(times.end, result).await {
+        match wait(patience + LAST_WAIT, result).await {
             Ok(Ok(result)) => result,
             // Dropped with the runtime that it would have run on.
             Ok(Err(_)) => Err(sqlx::Error::WorkerCrashed.into()),

@@ -6,6 +6,7 @@ mod open_files;
 mod placed;
 mod room;
 mod shutdown;
+mod unread;
 
 pub use http_service::HttpService;
 pub use open_files::{TooFewOpenFiles, raise_open_files};
@@ -13,7 +14,11 @@ pub use shutdown::Shutdown;
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::{body::Body, extract::ConnectInfo, response::Response};
+use axum::{
+    body::{Body, HttpBody},
+    extract::{ConnectInfo, Request},
+    response::Response,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -29,6 +34,7 @@ use self::{
     placed::Placed,
     room::{Place, Room},
     shutdown::{HANDSHAKES, LastOnes, MIN_LIMIT, Stopping},
+    unread::Rest,
 };
 
 /// From the start of the wait for a request's head to its last byte; so an idle connection is
@@ -208,7 +214,21 @@ async fn respond(
     mut request: hyper::Request<Incoming>,
 ) -> Result<Response, Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
-    let mut response = app.oneshot(request.map(Body::new)).await?;
+    let (request, rest) = with_rest(request);
+    let mut response = app.oneshot(request).await?;
+    if let Some(rest) = rest {
+        rest.read().await;
+    }
     stopping.mark(&mut response);
     Ok(response)
+}
+
+/// A request, and what its handler may leave of its body. Most requests have no body.
+fn with_rest(request: hyper::Request<Incoming>) -> (Request, Option<Rest>) {
+    if request.body().is_end_stream() {
+        return (request.map(Body::new), None);
+    }
+    let (head, body) = request.into_parts();
+    let (body, rest) = Rest::of(body, &head.headers);
+    (Request::from_parts(head, Body::new(body)), rest)
 }

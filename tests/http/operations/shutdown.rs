@@ -212,16 +212,42 @@ fn received(connections: impl IntoIterator<Item = TcpStream>) -> String {
     String::from_utf8(received).unwrap()
 }
 
+/// A client may send the body of a request that is refused by its head alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_leaves_the_connection_as_it_was() {
+    let process = workplace(&[]).serve();
+    let mut connection = connect(&process);
+    for _ in 0..3 {
+        connection
+            .write_all(
+                b"POST /posts HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                  content-length: 20\r\n\r\n{",
+            )
+            .unwrap();
+        // The refusal, if it does not wait for the body, is on its way by now.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        connection.write_all(&[b'x'; 19]).unwrap();
+        let response = response(&mut connection);
+        assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+    }
+    assert!(ask(&mut connection).starts_with("HTTP/1.1 200"));
+}
+
 fn connect(process: &Process) -> TcpStream {
     let address = process.base.strip_prefix("http://").unwrap();
     TcpStream::connect(address).unwrap()
 }
 
-/// The response to `GET /healthz`, with its head in lower case.
+/// The response to `GET /healthz`.
 fn ask(connection: &mut TcpStream) -> String {
     connection
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
+    response(connection)
+}
+
+/// A response in JSON.
+fn response(connection: &mut TcpStream) -> String {
     let mut response = Vec::new();
     let mut part = [0; 4096];
     while !response.ends_with(b"}") {
