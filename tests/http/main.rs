@@ -33,6 +33,13 @@ mod databases {
     mod writes;
 }
 
+mod deployment {
+    mod nodes;
+    mod proxied;
+    mod shutdown;
+    mod units;
+}
+
 mod library {
     mod debug_output;
     pub mod embed;
@@ -51,13 +58,9 @@ mod operations {
     mod backups;
     mod interrupted_moves;
     pub mod moves;
-    mod nodes;
-    mod proxied;
     mod reference;
     mod refused_moves;
     mod restores;
-    mod shutdown;
-    mod units;
 }
 
 mod page {
