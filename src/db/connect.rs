@@ -116,6 +116,7 @@ impl Db {
 
     /// Applies revocations by other processes, until the database is closed.
     pub(crate) async fn watch(&self) {
+        self.revocations().begin_to_watch();
         match self.pools() {
             #[cfg(feature = "sqlite")]
             Pools::Sqlite(sqlite) => sqlite.watch(self.revocations()).await,
@@ -147,6 +148,20 @@ impl Db {
         }
     }
 
+    /// How many connections are in use, and how many there may be.
+    pub(crate) fn pool_use(&self) -> (usize, usize) {
+        match self.pools() {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(sqlite) => {
+                let pools = [&sqlite.read, &sqlite.read_small, &sqlite.write].map(pool_use);
+                let sum = |(in_use, size), pool: (usize, usize)| (in_use + pool.0, size + pool.1);
+                pools.into_iter().fold((0, 0), sum)
+            }
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(postgres) => pool_use(&postgres.pool),
+        }
+    }
+
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
     }
@@ -155,6 +170,12 @@ impl Db {
     pub(crate) fn revocations(&self) -> &Revocations {
         &self.revocations
     }
+}
+
+fn pool_use<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (usize, usize) {
+    let open = pool.size() as usize;
+    let most = pool.options().get_max_connections() as usize;
+    (open.saturating_sub(pool.num_idle()), most)
 }
 
 impl Db {

@@ -52,6 +52,8 @@ mod operations {
     mod reference;
     mod refused_moves;
     mod restores;
+    mod metrics;
+    mod scrape;
 }
 
 mod page {

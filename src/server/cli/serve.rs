@@ -23,6 +23,7 @@ use crate::{
     server::{
         app,
         health::Health,
+        metrics::Metrics,
         settings::{Config, SignUps, is_too_wide},
     },
 };
@@ -70,8 +71,11 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         .auth(db.clone(), Clock::system())
         .map_err(Failure::other)?;
     let health = Health::new(db.clone());
-    let app = app::service(&config, &auth, health.clone()).map_err(Failure::other)?;
+    let metrics = Metrics::new(&auth).map_err(Failure::other)?;
+    let measured = config.metrics_address.map(|_| &metrics);
+    let app = app::service(&config, &auth, health.clone(), measured).map_err(Failure::other)?;
     let listener = listen(&config).await?;
+    serve_metrics(&config, metrics).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
@@ -177,6 +181,21 @@ fn warn_of_weak_fallbacks(config: &Config) {
              SESSION_ABSOLUTE_TIMEOUT has passed"
         );
     }
+}
+
+/// Serves the metrics for as long as the process runs, if they are on.
+async fn serve_metrics(config: &Config, metrics: Metrics) -> Result<(), Failure> {
+    let Some(address) = config.metrics_address else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let what = format!("METRICS_ADDR: cannot listen on {address}: {error}");
+        Failure::Mistakes(vec![what])
+    })?;
+    let address = listener.local_addr().map_err(Failure::other)?;
+    tracing::info!("metrics at http://{address}/metrics");
+    tokio::spawn(metrics.serve(listener));
+    Ok(())
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

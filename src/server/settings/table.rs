@@ -52,6 +52,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("HOST", "127.0.0.1", "address to listen on"),
     setting("PORT", "5000", "port to listen on; 0 takes a free one"),
     setting(
+        "METRICS_ADDR",
+        "off",
+        "where GET /metrics is, such as 127.0.0.1:9464",
+    ),
+    setting(
         "DATABASE_URL",
         "sqlite://handstamp.db",
         "sqlite://FILE or postgres://…",
