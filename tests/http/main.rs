@@ -52,7 +52,11 @@ mod operations {
     mod reference;
     mod refused_moves;
     mod restores;
+    mod dashboard;
+    mod doctor;
+    mod doctor_of_sites;
     mod metrics;
+    mod proxy;
     mod scrape;
 }
 
