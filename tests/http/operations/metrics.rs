@@ -16,6 +16,7 @@ on_both_databases!(
     the_cache_counts_its_hits,
     removed_rows_are_counted,
     the_queue_for_hashes_is_seen,
+    they_are_on_no_other_address,
 );
 
 const REQUEST: [&str; 3] = ["method", "route", "status"];
@@ -305,18 +306,14 @@ async fn the_queue_for_hashes_is_seen(kind: Kind) {
     assert_eq!(logins("bad_credentials"), 400.0 - refused);
 }
 
-#[tokio::test]
-async fn they_are_on_no_other_address() {
-    let workplace = Workplace::new(&[("METRICS_ADDR", "127.0.0.1:0")]);
-    let process = workplace.serve();
-    let target = Target::of(&process);
+async fn they_are_on_no_other_address(kind: Kind) {
+    let (database, process, target) = measured(kind, &[]).await;
     assert_eq!(process.browser().get("/metrics").await.status, 404);
     for path in ["/", "/checklogin", "/healthz"] {
         assert_eq!(target.browser().get(path).await.status, 404, "{path}");
     }
     drop(process);
-    let workplace = Workplace::new(&[]);
-    let process = workplace.serve();
+    let process = serve_on(&database, &[("METRICS_ADDR", "")]);
     process.wait_for_log("serving");
     assert_eq!(process.browser().get("/metrics").await.status, 404);
     assert!(!process.logs().contains("metrics at"), "{}", process.logs());

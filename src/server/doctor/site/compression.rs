@@ -83,7 +83,7 @@ async fn fetch(site: &Site, path: &str) -> Result<Answer, Unreachable> {
 
 fn note(found: &mut Vec<String>, path: &str, answer: &Answer) {
     let kind = answer.header("content-type").unwrap_or_default();
-    let is_text = kind.starts_with("text/") || kind.contains("javascript") || kind.contains("json");
+    let is_text = kind.starts_with("text/") || kind.contains("javascript");
     if is_text
         && answer.status == 200
         && encoding(answer).is_none()
