@@ -116,7 +116,7 @@ mod tests {
         assert!(is_good(&[&own], now));
         assert!(is_good(&[&other, &own], now), "a fallback key");
         assert!(!is_good(&[&other], now));
-        let minutes = |count| Duration::from_secs(60 * count);
+        let minutes = |count: u64| Duration::from_secs(60 * count);
         for (moment, expected) in [
             (now.after(minutes(4)), true),
             (now.before(minutes(4)), true),

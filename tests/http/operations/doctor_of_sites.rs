@@ -304,7 +304,8 @@ async fn from_elsewhere_less_is_seen() {
     let examined = Examined::of(&other, &site.proxy.url());
     examined.assert_fails(&[], "another site's settings");
     assert_eq!(examined.with_status("skipped"), blind.into());
-    assert_eq!(database.count("users").await, 0);
+    assert_eq!(database.count("audit_events").await, 0);
+    assert_eq!(site.database.count("audit_events").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

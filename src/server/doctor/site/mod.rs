@@ -47,9 +47,11 @@ pub(super) async fn examine(url: &Url, variables: &Variables) -> Vec<Check> {
         Some(key) => sightings::collect(&site, key).await,
         None => Err(NO_SETTINGS.to_owned()),
     };
-    let visit = match &config {
-        Some(config) => visit::visit(&site, config).await,
-        None => Err("only to be seen where the site's settings and database are".to_owned()),
+    // Settings of another site name another database: the login would fail, and count as a guess.
+    let visit = match (&config, &sightings) {
+        (Some(config), Ok(_)) => visit::visit(&site, config).await,
+        (_, Err(why)) => Err(why.clone()),
+        (None, Ok(_)) => Err(NO_SETTINGS.to_owned()),
     };
 
     checks.extend(cross_site::check(&site, sightings.as_ref().ok()).await);
