@@ -17,7 +17,7 @@ pub struct Statistics {
     pub session_cache_hits: u64,
     /// Requests whose session had to be read from the database.
     pub session_cache_misses: u64,
-    /// Requests that wait for their turn to have a password hashed.
+    /// Requests that wait for a password to be hashed.
     pub password_hash_queue: usize,
     /// Connections to the database in use.
     pub db_pool_in_use: usize,

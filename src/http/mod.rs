@@ -18,6 +18,8 @@ pub(crate) use extract::QueryString;
 pub use extract::{JsonBody, OneId, PathIds};
 pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
+#[cfg(feature = "server")]
+pub(crate) use serve::serve_few;
 pub use serve::{HttpService, TooFewOpenFiles, raise_open_files, serve};
 
 pub(crate) use request_id::without_span;

@@ -55,7 +55,9 @@ mod operations {
     mod dashboard;
     mod doctor;
     mod doctor_of_sites;
+    mod live_sessions;
     mod metrics;
+    mod metrics_address;
     mod proxy;
     mod scrape;
 }

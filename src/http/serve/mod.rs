@@ -40,7 +40,17 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// the client is in each request's [`ConnectInfo`]. Raises the number of files that the
 /// process may have open as far as the system lets it. WebSockets work; they are not waited for.
 pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
-    let room = Room::new(connection_limit());
+    serve_few(listener, app, stop, usize::MAX).await;
+}
+
+/// As [`serve`], with no more connections than these at a time.
+pub async fn serve_few(
+    listener: TcpListener,
+    app: impl HttpService,
+    stop: impl Future<Output = ()>,
+    connections: usize,
+) {
+    let room = Room::new(connection_limit().min(connections));
     let (stopping, running) = watch::channel(());
     let mut stop = pin!(stop);
     loop {

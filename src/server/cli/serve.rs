@@ -1,6 +1,10 @@
 //! The server, from its settings to its last response.
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     net::TcpListener,
@@ -33,6 +37,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a load balancer may see that the server is not ready before it stops accepting.
 const NOT_READY: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long another server may still have the address of the metrics.
+const METRICS_PATIENCE: Duration = Duration::from_secs(3);
+const METRICS_PAUSE: Duration = Duration::from_millis(100);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The session store warns at each cookie of a session that has ended, which is normal.
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
@@ -188,14 +195,33 @@ async fn serve_metrics(config: &Config, metrics: Metrics) -> Result<(), Failure>
     let Some(address) = config.metrics_address else {
         return Ok(());
     };
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        let what = format!("METRICS_ADDR: cannot listen on {address}: {error}");
-        Failure::Mistakes(vec![what])
-    })?;
+    let listener = listen_for_metrics(address).await?;
     let address = listener.local_addr().map_err(Failure::other)?;
     tracing::info!("metrics at http://{address}/metrics");
-    tokio::spawn(metrics.serve(listener));
+    let stop = async {
+        stop_signal().await;
+    };
+    tokio::spawn(metrics.serve(listener, stop));
     Ok(())
+}
+
+/// A server that is told to stop gives the address up at once, but perhaps is told at this moment.
+async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let start = Instant::now();
+    loop {
+        let error = match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        let what = format!("METRICS_ADDR: cannot listen on {address}: {error}");
+        if error.kind() != ErrorKind::AddrInUse {
+            return Err(Failure::Mistakes(vec![what]));
+        }
+        if start.elapsed() > METRICS_PATIENCE {
+            return Err(Failure::other(what));
+        }
+        tokio::time::sleep(METRICS_PAUSE).await;
+    }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

@@ -24,6 +24,9 @@ use crate::{
     http::{self, Error},
 };
 
+/// Who scrapes is one or two; the files that the process may have open are for the others.
+const CONNECTIONS: usize = 8;
+
 /// The metrics of one server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Parts>);
@@ -69,9 +72,9 @@ impl Metrics {
             .with_state(self.clone())
     }
 
-    /// Serves the metrics on `listener` until this is dropped.
-    pub async fn serve(self, listener: TcpListener) {
-        http::serve(listener, self.router(), std::future::pending()).await;
+    /// Serves the metrics on `listener` until `stop`, when the next server may want the address.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        http::serve_few(listener, self.router(), stop, CONNECTIONS).await;
     }
 
     async fn scrape(&self) -> Result<Response, Error> {

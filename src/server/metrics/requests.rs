@@ -22,7 +22,7 @@ use tower::Service;
 
 /// The label of every path that no route has.
 const UNMATCHED: &str = "unmatched";
-/// The label of every method that HTTP's own specification does not have: a client may invent them.
+/// The label of every method that no route has: a client may invent them.
 const OTHER_METHOD: &str = "other";
 const METHODS: [&str; 8] = [
     "GET",

@@ -22,14 +22,14 @@ on_both_databases!(
 const REQUEST: [&str; 3] = ["method", "route", "status"];
 
 /// A server with metrics, and where they are.
-async fn measured(kind: Kind, settings: &[(&str, &str)]) -> (Database, Process, Target) {
+pub async fn measured(kind: Kind, settings: &[(&str, &str)]) -> (Database, Process, Target) {
     let database = Database::new(kind).await;
     let process = serve_on(&database, settings);
     let target = Target::of(&process);
     (database, process, target)
 }
 
-fn serve_on(database: &Database, settings: &[(&str, &str)]) -> Process {
+pub fn serve_on(database: &Database, settings: &[(&str, &str)]) -> Process {
     let key = handstamp::auth::generate_secret_key();
     let mut workplace = Workplace::new(&[
         ("DATABASE_URL", &database.url),
@@ -317,18 +317,4 @@ async fn they_are_on_no_other_address(kind: Kind) {
     process.wait_for_log("serving");
     assert_eq!(process.browser().get("/metrics").await.status, 404);
     assert!(!process.logs().contains("metrics at"), "{}", process.logs());
-}
-
-#[test]
-fn an_address_that_cannot_be_had_is_a_mistake() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap().to_string();
-    for address in ["on", "9464", "localhost", &taken] {
-        let workplace = Workplace::new(&[("METRICS_ADDR", address), ("PORT", "0")]);
-        let output = workplace.run(&["serve"]);
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("METRICS_ADDR: "), "{said}");
-        assert!(output.stdout.is_empty(), "it must not say that it listens");
-    }
 }

@@ -158,9 +158,12 @@ fn nginx(folder: &str, (http, https): (u16, u16), servers: &[&str], mistake: Mis
         .iter()
         .map(|server| format!("server {server};"))
         .collect();
-    let set = |name: &str, value: &str| match nginx.contains(name) {
-        true => String::new(),
-        false => format!("proxy_set_header {name} {value};"),
+    let set = |name: &str, value: &str| {
+        if nginx.contains(name) {
+            String::new()
+        } else {
+            format!("proxy_set_header {name} {value};")
+        }
     };
     let (host, forwarded) = (
         set("Host", "$http_host"),
@@ -178,9 +181,10 @@ fn nginx(folder: &str, (http, https): (u16, u16), servers: &[&str], mistake: Mis
              {nginx}
          }}"
     );
-    let plain = match mistake.plain_http {
-        true => site.clone(),
-        false => format!("return 308 https://localhost:{https}$request_uri;"),
+    let plain = if mistake.plain_http {
+        site.clone()
+    } else {
+        format!("return 308 https://localhost:{https}$request_uri;")
     };
     // As root, workers that are not could not reach the folder.
     format!(
@@ -218,9 +222,10 @@ fn caddy(folder: &str, (http, https): (u16, u16), servers: &[&str], mistake: Mis
              {caddy}
          }}"
     );
-    let plain = match mistake.plain_http {
-        true => site.clone(),
-        false => format!("redir https://localhost:{https}{{uri}} 308"),
+    let plain = if mistake.plain_http {
+        site.clone()
+    } else {
+        format!("redir https://localhost:{https}{{uri}} 308")
     };
     format!(
         "{{
