@@ -42,7 +42,10 @@ pub use self::{
 pub use tower_sessions::Session;
 
 #[cfg(feature = "server")]
-pub(crate) use {builder::spare_cores, cookie::keys::derive_key};
+pub(crate) use {
+    builder::spare_cores,
+    cookie::keys::{derive_key, key_id},
+};
 
 /// What `benches/pieces.rs` measures one by one; for nobody else, and not to be relied on.
 #[doc(hidden)]

@@ -44,6 +44,19 @@ impl Db {
         }))
     }
 
+    /// Opens the database at `url` to look at it: nothing can be written, and a SQLite file stays
+    /// in the journal mode that it has, as it may be another program's.
+    ///
+    /// # Errors
+    /// When the database does not exist or cannot be opened.
+    #[cfg(feature = "server")]
+    pub(crate) async fn read_only(url: &DatabaseUrl) -> sqlx::Result<Self> {
+        Ok(Self::new(match url {
+            DatabaseUrl::Sqlite(file) => Pools::Sqlite(SqlitePools::read_only(file).await?),
+            DatabaseUrl::Postgres(server) => Pools::Postgres(PostgresPool::connect(server).await?),
+        }))
+    }
+
     /// Uses the SQLite file of your own pool, through connections of its own with the options of
     /// the pool: one that writes and five that read. The file is switched to write-ahead logging.
     ///

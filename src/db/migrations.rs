@@ -123,11 +123,11 @@ impl Db {
     pub(crate) async fn pending(&self, set: &Migrations) -> Result<usize, MigrateError> {
         let is_postgres = matches!(self.pools(), Pools::Postgres(_));
         let wanted = set.wanted(is_postgres);
-        let table = match is_postgres {
-            true => {
-                "select count(*) from pg_tables where tablename = $1 and schemaname = any (current_schemas(false))"
-            }
-            false => "select count(*) from sqlite_master where name = $1",
+        let table = if is_postgres {
+            "select count(*) from pg_tables
+             where tablename = $1 and schemaname = any (current_schemas(false))"
+        } else {
+            "select count(*) from sqlite_master where name = $1"
         };
         let tables: i64 = on_reader!(self, conn => sqlx::query_scalar(table)
             .bind(set.table)

@@ -12,6 +12,8 @@ mod run_to_completion;
 mod serve;
 
 pub use client::{Client, client_ip, is_https};
+#[cfg(feature = "server")]
+pub(crate) use client::{is_private, parse_hop};
 pub use error::{Error, FieldErrors, Problem, problem_response};
 #[cfg(feature = "server")]
 pub(crate) use extract::QueryString;

@@ -54,11 +54,13 @@ mod operations {
     mod restores;
     mod dashboard;
     mod doctor;
+    mod doctor_behind_relays;
     mod doctor_of_sites;
     mod live_sessions;
     mod metrics;
     mod metrics_address;
     mod proxy;
+    mod relay;
     mod scrape;
 }
 

@@ -75,7 +75,8 @@ impl KeyRing {
     }
 }
 
-fn key_id(secret: &Secret) -> String {
+/// The id of a key, which reveals nothing of it.
+pub(crate) fn key_id(secret: &Secret) -> String {
     let bytes: [u8; 8] = derive_key(secret, NAME_PURPOSE);
     format!("{:016x}", u64::from_be_bytes(bytes))
 }

@@ -4,7 +4,10 @@ use clap::Args;
 use url::Url;
 
 use super::{Failure, terminal::say};
-use crate::server::{doctor, settings::Variables};
+use crate::server::{
+    doctor::{self, Stop},
+    settings::Variables,
+};
 
 /// What to examine.
 #[derive(Args, Debug)]
@@ -19,15 +22,23 @@ pub struct Doctor {
 
 /// Says what is wrong, and how to mend it.
 pub async fn run(options: Doctor, variables: &Variables) -> Result<(), Failure> {
-    let report = doctor::examine(options.url.as_ref(), variables).await;
-    let text = match options.json {
-        true => serde_json::to_string(&report).map_err(Failure::other)?,
-        false => report.to_string(),
+    let report = match &options.url {
+        Some(url) => {
+            let stop = Stop::on_signals().map_err(Failure::other)?;
+            doctor::examine_site(url, variables, &stop).await
+        }
+        None => doctor::examine_here(variables).await,
+    };
+    let text = if options.json {
+        serde_json::to_string(&report).map_err(Failure::other)?
+    } else {
+        report.to_string()
     };
     say(&text)?;
-    match report.ok {
-        true => Ok(()),
-        false => Err(Failure::Told),
+    if report.ok {
+        Ok(())
+    } else {
+        Err(Failure::Told)
     }
 }
 
@@ -35,7 +46,10 @@ fn site(text: &str) -> Result<Url, &'static str> {
     let wanted = "must be an address such as https://app.example";
     let url = Url::parse(text).map_err(|_| wanted)?;
     let is_web = matches!(url.scheme(), "http" | "https");
-    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    // What is not used would be printed all the same, a password among it.
+    let has_more = url.query().is_some() || url.fragment().is_some();
+    let has_login = !url.username().is_empty() || url.password().is_some();
+    let is_plain = !has_more && !has_login;
     (is_web && is_plain && url.has_host())
         .then_some(url)
         .ok_or(wanted)

@@ -1,8 +1,11 @@
 //! The checks of what is on this machine: settings, key, database, disk.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use rustix::fs::statvfs;
+use rustix::fs::{Access, access, statvfs};
 
 use super::report::Check;
 use crate::{
@@ -84,14 +87,17 @@ async fn database(config: &Config, variables: &Variables) -> [Check; 2] {
             "`handstamp migrate` makes one; if yours is elsewhere, DATABASE_URL is to name it";
         return failed(missing, fix);
     }
-    let db = match Db::connect(url).await {
+    // Opened for writing, SQLite's file would change even if it is another program's, and a server
+    // that runs would take the check for a change of the data.
+    let db = match Db::read_only(url).await {
         Ok(db) => db,
         Err(error) => {
             let what = format!("{url} cannot be opened: {error}");
             return failed(what, "start the database, or correct DATABASE_URL");
         }
     };
-    let checks = match db.ping().await {
+    let looked = db.look().await.map_err(|error| error.to_string());
+    let checks = match looked.and_then(|()| writable(url)) {
         Ok(()) => [
             Check::pass(DATABASE, format!("{url} responds")),
             migrations(config, &db).await,
@@ -103,6 +109,26 @@ async fn database(config: &Config, variables: &Variables) -> [Check; 2] {
     };
     db.close().await;
     checks
+}
+
+/// Whether this user may write to a SQLite file, and to the folder, where the log comes beside it.
+fn writable(url: &DatabaseUrl) -> Result<(), String> {
+    let DatabaseUrl::Sqlite(options) = url else {
+        return Ok(());
+    };
+    let file = real(options.get_filename());
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    for path in [&*file, folder] {
+        access(path, Access::WRITE_OK)
+            .map_err(|error| format!("{} takes no writes: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The path without symbolic links, or else at least an absolute one.
+fn real(path: &Path) -> PathBuf {
+    let real = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    real.unwrap_or_else(|_| path.to_owned())
 }
 
 /// Of a SQLite database whose file is not there: opening it would make one.
@@ -147,8 +173,7 @@ fn disk_space(url: &DatabaseUrl) -> Check {
         let why = "PostgreSQL's disk is on its own machine; watch it there";
         return Check::skipped(DISK_SPACE, why);
     };
-    let file = std::path::absolute(options.get_filename());
-    let file = file.unwrap_or_else(|_| options.get_filename().to_owned());
+    let file = real(options.get_filename());
     let folder = file.parent().unwrap_or(Path::new("/"));
     let free = match statvfs(folder) {
         Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
@@ -161,7 +186,10 @@ fn disk_space(url: &DatabaseUrl) -> Check {
             );
         }
     };
-    let size = std::fs::metadata(&file).map_or(0, |file| file.len());
+    let mut log = file.clone().into_os_string();
+    log.push("-wal");
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let size = length(&file).saturating_add(length(Path::new(&log)));
     let what = format!(
         "{} free on the disk of the database, which has {}",
         megabytes(free),

@@ -91,9 +91,10 @@ impl Display for Report {
                 Status::Fail => "FAIL",
                 Status::Skipped => "  - ",
             };
-            writeln!(f, "{status}  {:<width$}  {}", check.name, check.detail)?;
+            let detail = Printable(&check.detail);
+            writeln!(f, "{status}  {:<width$}  {detail}", check.name)?;
             if let Some(fix) = &check.fix {
-                writeln!(f, "{:width$}        fix: {fix}", "")?;
+                writeln!(f, "{:width$}        fix: {}", "", Printable(fix))?;
             }
         }
         let count = |status| self.checks.iter().filter(|it| it.status == status).count();
@@ -103,5 +104,34 @@ impl Display for Report {
             f,
             "\n{passed} passed, {failed} failed, {skipped} not checked"
         )
+    }
+}
+
+/// A text of which a part comes from the site, and must not command the terminal.
+struct Printable<'a>(&'a str);
+
+impl Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in self.0.chars() {
+            if char.is_control() {
+                write!(f, "{}", char.escape_default())?;
+            } else {
+                write!(f, "{char}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_does_not_command_the_terminal() {
+        let check = Check::fail("host", "\u{1b}[2J\r\u{9b}é", "\u{7}");
+        let text = Report::new(None, vec![check]).to_string();
+        assert!(text.contains("\\u{1b}[2J\\r\\u{9b}é"), "{text}");
+        assert!(text.contains("fix: \\u{7}"), "{text}");
     }
 }

@@ -13,6 +13,8 @@ use crate::{
 
 /// Separates this key from those that sign cookies.
 const PURPOSE: &[u8] = b"handstamp doctor, HMAC-SHA256";
+/// Separates responses from tokens, which the same key signs.
+const RESPONSE_PURPOSE: &[u8] = b"handstamp doctor response, HMAC-SHA256";
 /// How far the clocks of the two machines may differ. Whoever overhears a token can use it this
 /// long, to learn what the server sees of their own requests.
 const MAX_AGE_SECONDS: u64 = 5 * 60;
@@ -32,31 +34,29 @@ impl Token {
         let nonce: u128 = rand::rng().random();
         let nonce = format!("{nonce:032x}");
         let tag = mac(key, seconds, &nonce).finalize().into_bytes();
-        let tag = tag.iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
             seconds,
             nonce,
-            tag,
+            tag: to_hex(&tag),
         }
     }
 
-    /// Whether one of `keys` has signed this token, lately.
-    pub fn is_good<'a>(
+    /// The one of `keys` that has signed this token, lately.
+    pub fn signer<'a>(
         text: &str,
         keys: impl IntoIterator<Item = &'a Secret>,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<&'a Secret> {
         let parse = || {
             let mut parts = text.split('.');
             let seconds: u64 = parts.next()?.parse().ok()?;
             let (nonce, tag) = (parts.next()?, from_hex(parts.next()?)?);
             parts.next().is_none().then_some((seconds, nonce, tag))
         };
-        let Some((seconds, nonce, tag)) = parse() else {
-            return false;
-        };
-        let is_signed = |key: &Secret| mac(key, seconds, nonce).verify_slice(&tag).is_ok();
-        now.unix().0.abs_diff(seconds) <= MAX_AGE_SECONDS && keys.into_iter().any(is_signed)
+        let (seconds, nonce, tag) = parse()?;
+        let is_signed = |key: &&Secret| mac(key, seconds, nonce).verify_slice(&tag).is_ok();
+        let signer = keys.into_iter().find(is_signed)?;
+        (now.unix().0.abs_diff(seconds) <= MAX_AGE_SECONDS).then_some(signer)
     }
 }
 
@@ -71,11 +71,36 @@ impl Display for Token {
     }
 }
 
+/// Proves that the response `body` to `token` comes from somebody who holds `key`.
+pub(super) fn prove(key: &Secret, token: &str, body: &[u8]) -> String {
+    to_hex(&response_mac(key, token, body).finalize().into_bytes())
+}
+
+/// Whether [`prove`] has made this `proof`.
+pub(super) fn is_proof(proof: &str, key: &Secret, token: &str, body: &[u8]) -> bool {
+    let mac = response_mac(key, token, body);
+    from_hex(proof).is_some_and(|proof| mac.verify_slice(&proof).is_ok())
+}
+
+fn response_mac(key: &Secret, token: &str, body: &[u8]) -> Hmac<Sha256> {
+    let key: [u8; 64] = derive_key(key, RESPONSE_PURPOSE);
+    let mut mac = <Hmac<Sha256> as Mac>::new(&key.into());
+    // A token has no line break: where it ends is not to be mistaken.
+    mac.update(token.as_bytes());
+    mac.update(b"\n");
+    mac.update(body);
+    mac
+}
+
 fn mac(key: &Secret, seconds: u64, nonce: &str) -> Hmac<Sha256> {
     let key: [u8; 64] = derive_key(key, PURPOSE);
     let mut mac = <Hmac<Sha256> as Mac>::new(&key.into());
     mac.update(format!("{seconds}.{nonce}").as_bytes());
     mac
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -111,8 +136,9 @@ mod tests {
         let now = Timestamp::from(datetime!(2026-01-01 00:00 UTC));
         let (own, other) = (key(), key());
         let token = Token::sign(&own, now);
-        let is_good =
-            |keys: &[&Secret], now| Token::is_good(&token.to_string(), keys.iter().copied(), now);
+        let is_good = |keys: &[&Secret], now| {
+            Token::signer(&token.to_string(), keys.iter().copied(), now).is_some()
+        };
         assert!(is_good(&[&own], now));
         assert!(is_good(&[&other, &own], now), "a fallback key");
         assert!(!is_good(&[&other], now));
@@ -128,11 +154,28 @@ mod tests {
     }
 
     #[test]
+    fn a_response_is_proved_by_its_key_for_its_token_alone() {
+        let (own, other) = (key(), key());
+        let proof = prove(&own, "1.2.3", b"body");
+        assert!(is_proof(&proof, &own, "1.2.3", b"body"));
+        assert!(!is_proof(&proof, &other, "1.2.3", b"body"));
+        assert!(!is_proof(&proof, &own, "1.2.4", b"body"));
+        assert!(!is_proof(&proof, &own, "1.2.3", b"another"));
+        assert!(!is_proof("", &own, "1.2.3", b"body"));
+        let now = Timestamp::from(datetime!(2026-01-01 00:00 UTC));
+        let token = Token::sign(&own, now);
+        assert!(
+            !is_proof(&token.tag, &own, &token.to_string(), b""),
+            "the token's own tag"
+        );
+    }
+
+    #[test]
     fn a_changed_token_is_good_for_nothing() {
         let now = Timestamp::from(datetime!(2026-01-01 00:00 UTC));
         let key = key();
         let text = Token::sign(&key, now).to_string();
-        let is_good = |text: &str| Token::is_good(text, [&key], now);
+        let is_good = |text: &str| Token::signer(text, [&key], now).is_some();
         assert!(is_good(&text));
         for (at, old) in text.char_indices() {
             let new = if old == '1' { "2" } else { "1" };

@@ -172,3 +172,34 @@ fn a_database_that_cannot_be_opened_is_named() {
     workplace.set("DATABASE_URL", "sqlite:///no/such/folder/handstamp.db");
     assert_eq!(status_of(&workplace, "disk_space"), "fail");
 }
+
+/// Whose database it is, and whether somebody works with it, is not known before it is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_changed() {
+    let key = handstamp::auth::generate_secret_key();
+    let workplace = Workplace::new(&[("SECRET_KEY", &key)]);
+    let url = workplace.sqlite_url();
+    // Another program's, without a write-ahead log.
+    let made = sqlx::SqlitePool::connect(&format!("{url}?mode=rwc")).await;
+    let made = made.unwrap();
+    let table = sqlx::query("create table others (id)").execute(&made);
+    table.await.unwrap();
+    made.close().await;
+    let file = || fs::read(workplace.path("handstamp.db")).unwrap();
+    let before = file();
+    assert_eq!(status_of(&workplace, "migrations"), "fail");
+    assert!(before == file(), "the file was written to");
+    fs::remove_file(workplace.path("handstamp.db")).unwrap();
+
+    // A server's, which reads everything again after a write by somebody else.
+    let _process = workplace.serve();
+    let watching = Database::at(&url);
+    let version = async || {
+        watching
+            .text("select data_version || '' from pragma_data_version")
+            .await
+    };
+    let before = version().await;
+    assert_eq!(status_of(&workplace, "database"), "pass");
+    assert_eq!(version().await, before);
+}

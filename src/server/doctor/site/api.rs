@@ -1,6 +1,8 @@
 //! Finds the API: at the address given, or below the prefix that the site tells.
 
-use super::client::{Answer, Site, Unreachable};
+use url::Url;
+
+use super::client::{Response, Site, Unreachable};
 use crate::server::{doctor::report::Check, settings::Config};
 
 const REACHABLE: &str = "reachable";
@@ -9,7 +11,7 @@ const REACHABLE: &str = "reachable";
 pub(super) async fn find(
     site: Site,
     config: Option<&Config>,
-) -> Result<(Site, Answer, Check), Check> {
+) -> Result<(Site, Response, Check), Check> {
     let mut candidates = vec![site.prefix.clone()];
     candidates.extend(config.map(|config| config.api_prefix.clone()));
     let mut last = match told_prefix(&site).await {
@@ -24,30 +26,47 @@ pub(super) async fn find(
             return Err(Check::fail(REACHABLE, what, fix));
         }
     };
+    let mut elsewhere = None;
     for prefix in candidates {
         let site = site.with_prefix(prefix);
         match site.get("/checklogin", &[]).await {
-            Ok(answer) if is_own(&answer) => {
+            Ok(response) if is_own(&response) => {
                 let what = format!("handstamp responds at {}{}/", site.origin, site.prefix);
-                return Ok((site, answer, Check::pass(REACHABLE, what)));
+                return Ok((site, response, Check::pass(REACHABLE, what)));
             }
-            Ok(answer) => {
-                let (status, origin) = (answer.status.as_u16(), &site.origin);
+            Ok(response) => {
+                let (status, origin) = (response.status.as_u16(), &site.origin);
                 last = format!("{origin}{}/checklogin responds {status}", site.prefix);
+                elsewhere = elsewhere.or_else(|| leads_elsewhere(&site, &response));
             }
             Err(error) => last = error.to_string(),
         }
+    }
+    if let Some(elsewhere) = elsewhere {
+        let what = format!("{} leads to {elsewhere}", site.origin);
+        let fix = format!("examine that: handstamp doctor {elsewhere}");
+        return Err(Check::fail(REACHABLE, what, fix));
     }
     let fix = "have the proxy pass every path of the API on to handstamp; with API_PREFIX, give \
                the address with it";
     Err(Check::fail(REACHABLE, last, fix))
 }
 
-/// A cache may answer with the user of somebody else, which is found later.
-fn is_own(answer: &Answer) -> bool {
-    match answer.status.as_u16() {
-        401 => answer.field("code").as_deref() == Some("not_logged_in"),
-        200 => answer.field("username").is_some(),
+/// The other site that a redirect leads to.
+fn leads_elsewhere(site: &Site, response: &Response) -> Option<String> {
+    let target = response
+        .header("location")
+        .filter(|_| response.status.is_redirection())?;
+    let target = Url::parse(&site.origin).ok()?.join(target).ok()?;
+    let origin = target.origin().ascii_serialization();
+    (origin != site.origin).then_some(origin)
+}
+
+/// A cache may hold the response to somebody else, which is found later.
+fn is_own(response: &Response) -> bool {
+    match response.status.as_u16() {
+        401 => response.field("code").as_deref() == Some("not_logged_in"),
+        200 => response.field("username").is_some(),
         _ => false,
     }
 }

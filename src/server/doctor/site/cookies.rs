@@ -2,7 +2,7 @@
 
 use axum::http::{Method, header};
 
-use super::client::{Answer, Site, Unreachable};
+use super::client::{Response, Site, Unreachable};
 use crate::server::doctor::report::Check;
 
 const FLAGS: &str = "cookie_flags";
@@ -11,14 +11,14 @@ const HOST_PREFIX: &str = "__Host-";
 /// Cookies that no server has signed: each is removed, with the flags that any has.
 const FORGED: (&str, &str) = ("cookie", "__Host-session=doctor; session=doctor");
 
-/// The two checks, of every `Set-Cookie` in `answers` and of one that removes a forged cookie.
-pub(super) async fn check(site: &Site, answers: &[&Answer]) -> [Check; 2] {
+/// The two checks, of every `Set-Cookie` in `responses` and of one that removes a forged cookie.
+pub(super) async fn check(site: &Site, responses: &[&Response]) -> [Check; 2] {
     let removal = match removal(site).await {
         Ok(removal) => removal,
         Err(error) => return [FLAGS, PREFIX].map(|name| Check::skipped(name, &error)),
     };
-    let answers = answers.iter().copied().chain([&removal]);
-    let cookies: Vec<SetCookie> = answers.flat_map(set_cookies).collect();
+    let responses = responses.iter().copied().chain([&removal]);
+    let cookies: Vec<SetCookie> = responses.flat_map(set_cookies).collect();
     let Some(first) = cookies.first() else {
         let what = "the log-out of a forged cookie sets none: Cookie or Set-Cookie is lost on \
                     the way";
@@ -53,7 +53,7 @@ pub(super) async fn check(site: &Site, answers: &[&Answer]) -> [Check; 2] {
     [flags, prefix]
 }
 
-async fn removal(site: &Site) -> Result<Answer, Unreachable> {
+async fn removal(site: &Site) -> Result<Response, Unreachable> {
     site.send(Method::DELETE, "/logout", &[FORGED], None).await
 }
 
@@ -67,8 +67,8 @@ pub(super) struct SetCookie {
 }
 
 /// The session cookies that a response sets.
-pub(super) fn set_cookies(answer: &Answer) -> impl Iterator<Item = SetCookie> {
-    let values = answer.headers.get_all(header::SET_COOKIE).iter();
+pub(super) fn set_cookies(response: &Response) -> impl Iterator<Item = SetCookie> {
+    let values = response.headers.get_all(header::SET_COOKIE).iter();
     let cookies = values.filter_map(|value| SetCookie::parse(value.to_str().ok()?));
     cookies.filter(|cookie| cookie.name.trim_start_matches(HOST_PREFIX) == "session")
 }

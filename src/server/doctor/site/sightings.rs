@@ -1,32 +1,53 @@
 //! What the nodes behind the proxy see of the doctor's requests, and what it tells of the proxy.
 
-use super::client::{Answer, Site, Unreachable};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+use super::{
+    client::{Response, Site, Unreachable},
+    client_address,
+};
 use crate::{
-    auth::Secret,
+    auth::{Secret, key_id},
     clock::Clock,
     server::doctor::{
         report::Check,
-        seen::{SEEN_TEMPLATE, Seen, TOKEN},
-        token::Token,
+        seen::{REFUSED, SEEN_TEMPLATE, Seen, TOKEN},
+        token::{Token, is_proof},
     },
 };
 
-const CLIENT_ADDRESS: &str = "client_address";
 const FORWARDED_PROTO: &str = "forwarded_proto";
 /// Enough for a balancer to show each of some nodes.
 const REQUESTS: usize = 16;
 /// An address for documentation (RFC 5737), which no client has.
-const MADE_UP: &str = "192.0.2.77";
+pub(super) const MADE_UP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77));
 
 /// What the site saw of several requests.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    pub answers: Vec<Answer>,
+    pub responses: Vec<Response>,
     pub seen: Vec<Seen>,
     /// Requests whose token the node did not know.
     pub refused: usize,
-    /// What was seen of one that claimed an address.
-    spoofed: Option<Seen>,
+    /// Requests that got another response, of an older version or a proxy.
+    pub untold: usize,
+    /// The id of the key of the settings here.
+    pub own_key_id: String,
+    /// What was seen of one that claimed to be from [`MADE_UP`].
+    pub spoofed: Option<Seen>,
+    /// Whether the address that the site sees is one of this machine.
+    pub is_seen_as_itself: bool,
+    /// Whether the site's address is one of the internet.
+    pub is_public: bool,
+}
+
+/// What a response tells.
+#[derive(Debug)]
+pub(super) enum Told {
+    Seen(Box<Seen>),
+    /// That the node does not know the key.
+    Refused,
+    Nothing,
 }
 
 /// Asks the site what it sees.
@@ -35,31 +56,35 @@ pub(super) struct Sightings {
 /// Why it does not tell.
 pub(super) async fn collect(site: &Site, key: &Secret) -> Result<Sightings, String> {
     let mut sightings = Sightings {
-        answers: Vec::new(),
+        responses: Vec::new(),
         seen: Vec::new(),
         refused: 0,
+        untold: 0,
+        own_key_id: key_id(key),
         spoofed: None,
+        is_seen_as_itself: false,
+        is_public: site.is_public().await,
     };
     for _ in 0..REQUESTS {
-        let (answer, seen) = look(site, key, &[])
-            .await
-            .map_err(|error| error.to_string())?;
-        match seen {
-            Some(seen) => sightings.seen.push(seen),
-            None => sightings.refused += 1,
+        let looked = look(site, key, &[]).await;
+        let (response, told) = looked.map_err(|error| error.to_string())?;
+        match told {
+            Told::Seen(seen) => sightings.seen.push(*seen),
+            Told::Refused => sightings.refused += 1,
+            Told::Nothing => sightings.untold += 1,
         }
-        sightings.answers.push(answer);
+        sightings.responses.push(response);
     }
     if sightings.seen.is_empty() {
-        return Err(
-            "the site does not know the SECRET_KEY of the settings here, or the clock \
-                    of this machine is wrong"
-                .to_owned(),
-        );
+        return Err(sightings.why_blind(site));
     }
-    let spoof = [("x-forwarded-for", MADE_UP)];
-    let spoofed = look(site, key, &spoof).await;
-    sightings.spoofed = spoofed.ok().and_then(|(_, seen)| seen);
+    let client = sightings.seen.first().and_then(|seen| seen.client);
+    // Nobody else's address can be bound.
+    sightings.is_seen_as_itself = client.is_some_and(|client| UdpSocket::bind((client, 0)).is_ok());
+    let made_up = MADE_UP.to_string();
+    if let Ok((_, Told::Seen(seen))) = look(site, key, &[("x-forwarded-for", &made_up)]).await {
+        sightings.spoofed = Some(*seen);
+    }
     Ok(sightings)
 }
 
@@ -68,72 +93,35 @@ pub(super) async fn look(
     site: &Site,
     key: &Secret,
     headers: &[(&str, &str)],
-) -> Result<(Answer, Option<Seen>), Unreachable> {
+) -> Result<(Response, Told), Unreachable> {
     let token = Token::sign(key, Clock::system().now()).to_string();
-    let mut all = vec![(TOKEN, &*token), ("origin", &*site.origin)];
+    let mut all = vec![(TOKEN, &*token)];
     all.extend(headers);
-    let answer = site.get(SEEN_TEMPLATE, &all).await?;
-    let seen = match answer.status.as_u16() {
-        200 => serde_json::from_slice(&answer.body).ok(),
-        _ => None,
+    let response = site.get(SEEN_TEMPLATE, &all).await?;
+    let proof = response.header(TOKEN).unwrap_or_default();
+    let told = match response.status.as_u16() {
+        200 if is_proof(proof, key, &token, &response.body) => {
+            let seen = serde_json::from_slice(&response.body);
+            seen.map_or(Told::Nothing, |seen| Told::Seen(Box::new(seen)))
+        }
+        404 if proof == REFUSED => Told::Refused,
+        _ => Told::Nothing,
     };
-    Ok((answer, seen))
+    Ok((response, told))
 }
 
 impl Sightings {
-    /// Whether each client is counted by its own address.
-    pub fn client_address(&self) -> Check {
-        let told = |seen: &Seen| {
-            seen.client
-                .map(|client| client.to_string())
-                .unwrap_or_default()
-        };
-        for seen in &self.seen {
-            let (peer, client) = (seen.peer, told(seen));
-            let Some(first) = seen.forwarded_for.first() else {
-                let what = format!(
-                    "every client has the address {peer}, as no X-Forwarded-For comes: they are \
-                     rate-limited as one"
-                );
-                let fix = "have the proxy send X-Forwarded-For (nginx: proxy_set_header \
-                           X-Forwarded-For $proxy_add_x_forwarded_for)";
-                return Check::fail(CLIENT_ADDRESS, what, fix);
-            };
-            if !seen.is_peer_trusted {
-                let what = format!(
-                    "every client has the address {peer}, of a proxy that TRUSTED_PROXIES does not \
-                     hold: they are rate-limited as one"
-                );
-                let fix =
-                    format!("add {peer} to TRUSTED_PROXIES, if it is your proxy, and restart");
-                return Check::fail(CLIENT_ADDRESS, what, fix);
-            }
-            if !is_same_address(first, &client) {
-                let what = format!(
-                    "clients have the address {client}, of a proxy between the first, which says \
-                     {first}, and handstamp"
-                );
-                let fix =
-                    format!("add {client} to TRUSTED_PROXIES, if it is your proxy, and restart");
-                return Check::fail(CLIENT_ADDRESS, what, fix);
-            }
+    fn why_blind(&self, site: &Site) -> String {
+        if self.refused > 0 {
+            return "the site does not know the SECRET_KEY of the settings here, or the clock of \
+                    this machine is wrong"
+                .to_owned();
         }
-        if let Some(spoofed) = &self.spoofed
-            && spoofed
-                .forwarded_for
-                .last()
-                .is_some_and(|last| last == MADE_UP)
-        {
-            let what = "clients choose their own address: the proxy passes their X-Forwarded-For \
-                        on as it came";
-            let fix = "have the proxy add the client's address (nginx: proxy_set_header \
-                       X-Forwarded-For $proxy_add_x_forwarded_for)";
-            return Check::fail(CLIENT_ADDRESS, what, fix);
-        }
-        let client = self.seen.first().map(told).unwrap_or_default();
-        Check::pass(
-            CLIENT_ADDRESS,
-            format!("this machine has the address {client}"),
+        let status = self.responses.last().map_or(0, |it| it.status.as_u16());
+        format!(
+            "the site is of an older version, or its proxy does not pass {}{SEEN_TEMPLATE} on: it \
+             responds {status}",
+            site.prefix
         )
     }
 
@@ -152,52 +140,16 @@ impl Sightings {
                 return Check::fail(FORWARDED_PROTO, what, fix);
             }
         }
-        match self.seen.iter().any(|seen| seen.forwarded_proto.is_some()) {
-            true => Check::pass(FORWARDED_PROTO, format!("{spoken} is told")),
-            false => Check::pass(
-                FORWARDED_PROTO,
-                "not told, which counts as https in production",
-            ),
-        }
+        let what = if self.seen.iter().any(|seen| seen.forwarded_proto.is_some()) {
+            format!("{spoken} is told")
+        } else {
+            "not told, which counts as https in production".to_owned()
+        };
+        Check::pass(FORWARDED_PROTO, what)
     }
 
-    /// The checks that only the site itself can answer, where it does not.
+    /// The checks that only the site itself can tell, where it does not.
     pub fn unknown(why: &str) -> [Check; 2] {
-        [CLIENT_ADDRESS, FORWARDED_PROTO].map(|name| Check::skipped(name, why))
-    }
-}
-
-/// As `X-Forwarded-For` writes them, perhaps with a port or in brackets.
-fn is_same_address(entry: &str, address: &str) -> bool {
-    entry == address
-        || entry
-            .trim_start_matches('[')
-            .starts_with(&format!("{address}]"))
-        || entry
-            .strip_prefix(address)
-            .is_some_and(|rest| rest.starts_with(':') && !address.contains(':'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_same_address;
-
-    #[test]
-    fn entries_are_addresses_with_and_without_a_port() {
-        for (entry, address) in [
-            ("203.0.113.7", "203.0.113.7"),
-            ("203.0.113.7:80", "203.0.113.7"),
-            ("2001:db8::7", "2001:db8::7"),
-            ("[2001:db8::7]:80", "2001:db8::7"),
-        ] {
-            assert!(is_same_address(entry, address), "{entry}");
-        }
-        for (entry, address) in [
-            ("203.0.113.77", "203.0.113.7"),
-            ("2001:db8::7:1", "2001:db8::7"),
-            ("", "203.0.113.7"),
-        ] {
-            assert!(!is_same_address(entry, address), "{entry}");
-        }
+        [client_address::NAME, FORWARDED_PROTO].map(|name| Check::skipped(name, why))
     }
 }

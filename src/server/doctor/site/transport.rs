@@ -3,7 +3,7 @@
 use axum::http::Method;
 use url::Url;
 
-use super::client::{Answer, Site};
+use super::client::{Response, Site};
 use crate::server::doctor::report::Check;
 
 const HTTPS: &str = "https";
@@ -23,8 +23,8 @@ pub(super) async fn https(site: Site, url: &Url) -> (Site, Check) {
         let _ = plain.set_scheme("http");
     }
     let asked = site.request(Method::GET, plain.as_str(), &[], None).await;
-    let answer = match asked {
-        Ok(answer) => answer,
+    let response = match asked {
+        Ok(response) => response,
         Err(error) if site.is_https() => {
             let what = format!("{plain} does not respond at all ({error})");
             return (site, Check::pass(HTTPS, what));
@@ -34,10 +34,19 @@ pub(super) async fn https(site: Site, url: &Url) -> (Site, Check) {
             return (site, Check::fail(HTTPS, error, fix));
         }
     };
-    let target = answer
+    let target = response
         .header("location")
-        .filter(|_| answer.status.is_redirection());
+        .filter(|_| response.status.is_redirection());
     match target.and_then(|target| plain.join(target).ok()) {
+        Some(target) if target.scheme() == "https" && target.host() != plain.host() => {
+            let there = target.origin().ascii_serialization();
+            let what = format!("{plain} leads to another host, {there}, which is not examined");
+            let fix = format!(
+                "have it lead to the same host over https first; to examine the other one, \
+                 handstamp doctor {there}"
+            );
+            (site, Check::fail(HTTPS, what, fix))
+        }
         Some(target) if target.scheme() == "https" => {
             let at = site.at(&target);
             (at, Check::pass(HTTPS, format!("{plain} leads to {target}")))
@@ -46,7 +55,7 @@ pub(super) async fn https(site: Site, url: &Url) -> (Site, Check) {
             let what = format!(
                 "{plain} responds {} instead of leading to https: passwords and cookies travel \
                  readable, and browsers do not send back the Secure cookie",
-                answer.status.as_u16()
+                response.status.as_u16()
             );
             let fix = "serve port 443 with TLS, and on port 80 nothing but a redirect (nginx: \
                        return 308 https://$host$request_uri; Caddy does so by itself)";
@@ -56,12 +65,12 @@ pub(super) async fn https(site: Site, url: &Url) -> (Site, Check) {
 }
 
 /// Checks that browsers are told to come by https alone.
-pub(super) fn hsts(site: &Site, answer: &Answer) -> Check {
+pub(super) fn hsts(site: &Site, response: &Response) -> Check {
     if !site.is_https() {
         return Check::skipped(HSTS, "it counts over https alone");
     }
     let fix = "APP_ENV=production sends it; have the proxy pass it on, and send none of its own";
-    match answer.header("strict-transport-security") {
+    match response.header("strict-transport-security") {
         None => Check::fail(HSTS, "no Strict-Transport-Security comes", fix),
         Some(value) if max_age(value).is_some_and(|age| age >= MIN_MAX_AGE) => {
             Check::pass(HSTS, value)
