@@ -123,17 +123,7 @@ impl Db {
     pub(crate) async fn pending(&self, set: &Migrations) -> Result<usize, MigrateError> {
         let is_postgres = matches!(self.pools(), Pools::Postgres(_));
         let wanted = set.wanted(is_postgres);
-        let table = if is_postgres {
-            "select count(*) from pg_tables
-             where tablename = $1 and schemaname = any (current_schemas(false))"
-        } else {
-            "select count(*) from sqlite_master where name = $1"
-        };
-        let tables: i64 = on_reader!(self, conn => sqlx::query_scalar(table)
-            .bind(set.table)
-            .fetch_one(conn)
-            .await)?;
-        if tables == 0 {
+        if !self.sees_table(set.table).await? {
             return Ok(wanted.len());
         }
         let sql = format!(
@@ -151,10 +141,27 @@ impl Db {
     /// How many of the library's migrations the database has not seen.
     ///
     /// # Errors
-    /// When the database is not available, or belongs to a newer version.
+    /// When the database is not available, belongs to a newer version, or a move to it is
+    /// unfinished.
     #[cfg(feature = "server")]
     pub(crate) async fn pending_of_library(&self) -> Result<usize, MigrateError> {
+        if self.sees_table(MOVE_TABLE).await? {
+            return Err(MigrateError::Unfinished);
+        }
         self.pending(&LIBRARY).await
+    }
+
+    /// Whether there is such a table, by a statement that only reads.
+    #[cfg(feature = "server")]
+    async fn sees_table(&self, name: &str) -> sqlx::Result<bool> {
+        let sql = match self.pools() {
+            Pools::Sqlite(_) => "select exists (select 1 from sqlite_master where name = $1)",
+            Pools::Postgres(_) => {
+                "select exists (select 1 from pg_tables
+                 where tablename = $1 and schemaname = any (current_schemas(false)))"
+            }
+        };
+        on_reader!(self, conn => sqlx::query_scalar(sql).bind(name).fetch_one(conn).await)
     }
 
     pub(crate) async fn apply(&self, set: &Migrations) -> Result<(), MigrateError> {

@@ -31,10 +31,26 @@ mod databases {
     mod writes;
 }
 
+mod doctor {
+    mod behind_relays;
+    mod here;
+    mod proxy;
+    mod relay;
+    mod sites;
+}
+
 mod library {
     mod debug_output;
     pub mod embed;
     mod own_app;
+}
+
+mod metrics {
+    mod address;
+    mod counts;
+    mod dashboard;
+    mod live_sessions;
+    mod scrape;
 }
 
 mod news {
@@ -52,16 +68,6 @@ mod operations {
     mod reference;
     mod refused_moves;
     mod restores;
-    mod dashboard;
-    mod doctor;
-    mod doctor_behind_relays;
-    mod doctor_of_sites;
-    mod live_sessions;
-    mod metrics;
-    mod metrics_address;
-    mod proxy;
-    mod relay;
-    mod scrape;
 }
 
 mod page {

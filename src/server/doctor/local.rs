@@ -163,6 +163,11 @@ async fn migrations(config: &Config, db: &Db) -> Check {
             error,
             "use the version of handstamp that has migrated this database, or a newer one",
         ),
+        Err(error @ MigrateError::Unfinished) => Check::fail(
+            MIGRATIONS,
+            error,
+            "move it to its end, or use the database it came from",
+        ),
         Err(error) => Check::fail(MIGRATIONS, error, "see the check of the database"),
     }
 }

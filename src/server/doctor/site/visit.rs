@@ -103,7 +103,11 @@ async fn with_database(site: &Site, config: &Config, db: &Db, stop: &Stop) -> Re
     if let Err(error) = accounts.delete(&user).await {
         let why = error.problem().detail;
         let what = format!("the account {name}, made to log in, could not be deleted: {why}");
-        return Err(Check::fail(LOG_IN, what, format!("delete {name} yourself")));
+        return Err(Check::fail(
+            LOG_IN,
+            what,
+            format!("delete it: handstamp user delete {name}"),
+        ));
     }
     visited.unwrap_or_else(|| Err(not_tried("interrupted")))
 }

@@ -8,8 +8,8 @@ use std::sync::{
 use reqwest::Method;
 
 use super::{
-    doctor_of_sites::{Examined, production},
     relay::{self, Asked, Turn},
+    sites::{Examined, production},
 };
 use crate::helpers::{Database, Kind, Process, Workplace};
 

@@ -1,6 +1,6 @@
 //! The count of live sessions while the database does not let it be made.
 
-use super::{metrics::measured, scrape::Scrape};
+use super::{counts::measured, scrape::Scrape};
 use crate::helpers::Kind;
 
 /// A count that cannot be made does not hold the metrics up, nor the next count.

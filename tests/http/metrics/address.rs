@@ -1,7 +1,7 @@
 //! Where `GET /metrics` is: on an address that another server may have had, or may want.
 
 use super::{
-    metrics::{measured, serve_on},
+    counts::{measured, serve_on},
     scrape::Target,
 };
 use crate::helpers::{Database, Kind, Workplace};
