@@ -97,7 +97,7 @@ async fn start(url: &str) -> String {
             auth.accounts().set_state(&user, disabled).await.unwrap();
         }
     }
-    let app = app::service(&config, &auth, Health::new(db)).unwrap();
+    let app = app::service(&config, &auth, Health::new(db), None).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(http::serve(listener, app, std::future::pending()));

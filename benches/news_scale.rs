@@ -79,7 +79,7 @@ impl Site {
         db.migrate().await.unwrap();
         fill(url, posts).await;
         let auth = config.auth(db.clone(), Clock::system()).unwrap();
-        let app = app::service(&config, &auth, Health::new(db)).unwrap();
+        let app = app::service(&config, &auth, Health::new(db), None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(http::serve(listener, app, std::future::pending()));

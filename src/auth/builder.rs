@@ -15,6 +15,7 @@ use super::{
     password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
     session::{Limits, Sessions, timeouts::Timeouts},
     state::{Auth, Parts},
+    statistics::Count,
     throttle::{RateLimit, Throttle},
     user::User,
 };
@@ -289,11 +290,13 @@ impl AuthBuilder {
                 throttle: self.throttle,
                 passwordless_login: self.passwordless_login,
                 hooks: self.hooks,
+                logins: Arc::default(),
             }),
             sign_up: self.sign_up,
             password_min_length: self.password_min_length,
             trusted_proxies,
             cross_site,
+            purged_rows: Count::default(),
         }))
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod request;
 mod routes;
 pub(crate) mod session;
 mod state;
+pub(crate) mod statistics;
 pub(crate) mod throttle;
 pub(crate) mod user;
 
@@ -30,6 +31,7 @@ pub use self::{
     },
     session::record::MAX_SESSION_BYTES,
     state::{Auth, keep_purging},
+    statistics::{Logins, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},
     user::{
         Account, AccountState, User,
@@ -40,7 +42,10 @@ pub use self::{
 pub use tower_sessions::Session;
 
 #[cfg(feature = "server")]
-pub(crate) use builder::spare_cores;
+pub(crate) use {
+    builder::spare_cores,
+    cookie::keys::{derive_key, key_id},
+};
 
 /// What `benches/pieces.rs` measures one by one; for nobody else, and not to be relied on.
 #[doc(hidden)]

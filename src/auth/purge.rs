@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{audit, session, throttle};
+use super::{audit, session, statistics::Count, throttle};
 use crate::{
     clock::{Clock, Timestamp},
     db::Db,
@@ -45,35 +45,35 @@ const GENTLE: Pace = Pace {
     rest: 9,
 };
 
-/// Removes every session that expired over an hour ago; returns how many.
-pub(crate) async fn sessions(db: &Db, now: Timestamp) -> sqlx::Result<u64> {
-    sessions_at(BRISK, db, now).await
+/// Removes every session that expired over an hour ago; returns how many, and adds them to `count`.
+pub(crate) async fn sessions(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
+    sessions_at(BRISK, db, now, count).await
 }
 
 /// Removes counts of attempts that no longer matter and old audit events; returns how many.
-pub(crate) async fn records(db: &Db, now: Timestamp) -> sqlx::Result<u64> {
-    records_at(BRISK, db, now).await
+pub(crate) async fn records(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
+    records_at(BRISK, db, now, count).await
 }
 
-async fn sessions_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
+async fn sessions_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     let before = now.before(KEPT_EXPIRED);
     let remove = |rows: i64| {
         db.write((before, rows), |&(before, rows), tx| {
             Box::pin(session::store::purge(tx, before, rows))
         })
     };
-    pace.keep(remove).await
+    pace.keep(count, remove).await
 }
 
-async fn records_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
+async fn records_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     let before = now.before(KEPT_AUDIT_EVENTS);
-    let counts = pace.keep(|rows| {
+    let counts = pace.keep(count, |rows| {
         db.write((now, rows), |&(now, rows), tx| {
             Box::pin(throttle::store::purge(tx, now, rows))
         })
     });
     let counts = counts.await?;
-    let events = pace.keep(|rows| {
+    let events = pace.keep(count, |rows| {
         db.write((before, rows), |&(before, rows), tx| {
             Box::pin(audit::store::purge(tx, before, rows))
         })
@@ -82,8 +82,8 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp) -> sqlx::Result<u64> {
 }
 
 impl Pace {
-    /// Removes batches until no row is left; returns how many rows.
-    async fn keep<F>(self, remove: impl Fn(i64) -> F) -> sqlx::Result<u64>
+    /// Removes batches until no row is left; returns how many rows, and adds each batch to `count`.
+    async fn keep<F>(self, count: &Count, remove: impl Fn(i64) -> F) -> sqlx::Result<u64>
     where
         F: Future<Output = sqlx::Result<u64>>,
     {
@@ -96,6 +96,7 @@ impl Pace {
                 return Ok(removed);
             }
             removed += batch;
+            count.add(batch);
             tokio::time::sleep(self.rest_after(start.elapsed())).await;
         }
     }
@@ -112,16 +113,16 @@ impl Pace {
 }
 
 /// Purges now and at every `interval`, also after errors, without slowing requests.
-pub(crate) async fn keep(db: &Db, clock: &Clock, interval: Duration) -> Infallible {
+pub(crate) async fn keep(db: &Db, clock: &Clock, interval: Duration, count: &Count) -> Infallible {
     let mut interval = tokio::time::interval(interval);
     loop {
         interval.tick().await;
-        match sessions_at(GENTLE, db, clock.now()).await {
+        match sessions_at(GENTLE, db, clock.now(), count).await {
             Ok(0) => {}
             Ok(purged) => tracing::info!(purged, "removed expired sessions"),
             Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
         }
-        if let Err(error) = records_at(GENTLE, db, clock.now()).await {
+        if let Err(error) = records_at(GENTLE, db, clock.now(), count).await {
             tracing::warn!(%error, "old records could not be removed");
         }
     }

@@ -19,6 +19,7 @@ use super::{
     },
     routes::{self, Services},
     session::Sessions,
+    statistics::{Count, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},
     user::{self, User},
 };
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub password_min_length: usize,
     pub trusted_proxies: Arc<[IpNet]>,
     pub cross_site: CrossSite,
+    pub purged_rows: Count,
 }
 
 impl Auth {
@@ -160,7 +162,7 @@ impl Auth {
     /// # Errors
     /// When the database is not available; what was removed until then stays removed.
     pub async fn purge_expired_sessions(&self) -> sqlx::Result<u64> {
-        purge::sessions(self.db(), self.now()).await
+        purge::sessions(self.db(), self.now(), &self.0.purged_rows).await
     }
 
     /// Removes counts of attempts that no longer matter and audit events older than 90 days, in
@@ -169,7 +171,44 @@ impl Auth {
     /// # Errors
     /// When the database is not available; what was removed until then stays removed.
     pub async fn purge_records(&self) -> sqlx::Result<u64> {
-        purge::records(self.db(), self.now()).await
+        purge::records(self.db(), self.now(), &self.0.purged_rows).await
+    }
+
+    /// What was counted since this was built, and how things stand; for an app's metrics. It asks
+    /// no database.
+    pub fn statistics(&self) -> Statistics {
+        let Parts {
+            sessions,
+            credentials,
+            purged_rows,
+            ..
+        } = &*self.0;
+        let cache = sessions.cache_counts();
+        let (in_use, size) = self.db().pool_use();
+        Statistics {
+            logins: credentials.logins.read(),
+            session_cache_hits: cache.hits.get(),
+            session_cache_misses: cache.misses.get(),
+            password_hash_queue: credentials.accounts.passwords().waiting(),
+            db_pool_in_use: in_use,
+            db_pool_size: size,
+            revocation_lag: self.db().revocations().lag(),
+            purged_rows: purged_rows.get(),
+        }
+    }
+
+    /// How many sessions of users are live, read from the database: a scan of all sessions.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn count_live_sessions(&self) -> sqlx::Result<u64> {
+        self.0.sessions.count_live().await
+    }
+
+    /// The id of the key that signs cookies, which reveals nothing of it.
+    #[cfg(feature = "server")]
+    pub(crate) fn key_id(&self) -> &str {
+        self.0.sessions.cookie().key_id()
     }
 
     pub(crate) fn session_layer(&self, with_values: bool) -> SessionLayer {
@@ -184,5 +223,11 @@ impl Auth {
 /// Purges now and at every `interval`, without slowing requests; for a task of its own.
 pub async fn keep_purging(auth: Auth, interval: Duration) -> Infallible {
     let sessions = &auth.0.sessions;
-    purge::keep(sessions.db(), sessions.clock(), interval).await
+    purge::keep(
+        sessions.db(),
+        sessions.clock(),
+        interval,
+        &auth.0.purged_rows,
+    )
+    .await
 }

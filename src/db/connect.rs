@@ -48,6 +48,19 @@ impl Db {
         }))
     }
 
+    /// Opens the database at `url` to look at it: nothing can be written, and a SQLite file stays
+    /// in the journal mode that it has, as it may be another program's.
+    ///
+    /// # Errors
+    /// When the database does not exist or cannot be opened.
+    #[cfg(feature = "server")]
+    pub(crate) async fn read_only(url: &DatabaseUrl) -> sqlx::Result<Self> {
+        Ok(Self::new(match url {
+            DatabaseUrl::Sqlite(file) => Pools::Sqlite(SqlitePools::read_only(file).await?),
+            DatabaseUrl::Postgres(server) => Pools::Postgres(PostgresPool::connect(server).await?),
+        }))
+    }
+
     /// Uses the SQLite file of your own pool, through connections of its own with the options of
     /// the pool: one that writes and five that read. The file is switched to write-ahead logging.
     ///
@@ -136,6 +149,7 @@ impl Db {
 
     /// Applies revocations by other processes, until the database is closed.
     pub(crate) async fn watch(&self) {
+        self.revocations().begin_to_watch();
         match self.pools() {
             #[cfg(feature = "sqlite")]
             Pools::Sqlite(sqlite) => sqlite.watch(self.revocations()).await,
@@ -167,6 +181,20 @@ impl Db {
         }
     }
 
+    /// How many connections are in use, and how many there may be.
+    pub(crate) fn pool_use(&self) -> (usize, usize) {
+        match self.pools() {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(sqlite) => {
+                let pools = [&sqlite.read, &sqlite.read_small, &sqlite.write].map(pool_use);
+                let sum = |(in_use, size), pool: (usize, usize)| (in_use + pool.0, size + pool.1);
+                pools.into_iter().fold((0, 0), sum)
+            }
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(postgres) => pool_use(&postgres.pool),
+        }
+    }
+
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
     }
@@ -175,6 +203,12 @@ impl Db {
     pub(crate) fn revocations(&self) -> &Revocations {
         &self.revocations
     }
+}
+
+fn pool_use<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (usize, usize) {
+    let open = pool.size() as usize;
+    let most = pool.options().get_max_connections() as usize;
+    (open.saturating_sub(pool.num_idle()), most)
 }
 
 impl Db {

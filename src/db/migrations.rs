@@ -14,8 +14,10 @@ use sqlx::{
 };
 use thiserror::Error;
 
+#[cfg(feature = "server")]
+use super::read::on_reader;
 use super::{
-    connect::Db,
+    connect::{Db, Pools},
     transaction::{Tx, in_tx},
 };
 
@@ -123,6 +125,55 @@ impl Db {
         has_table(&mut tx, name).await
     }
 
+    /// How many of ours the database has not seen; changes nothing.
+    ///
+    /// # Errors
+    /// When the database is not available, or belongs to a newer version.
+    #[cfg(feature = "server")]
+    pub(crate) async fn pending(&self, set: &Migrations) -> Result<usize, MigrateError> {
+        let is_postgres = matches!(self.pools(), Pools::Postgres(_));
+        let wanted = set.wanted(is_postgres);
+        if !self.sees_table(set.table).await? {
+            return Ok(wanted.len());
+        }
+        let sql = format!(
+            "select version, description, checksum from {} order by version",
+            set.table
+        );
+        let applied: Vec<Applied> =
+            on_reader!(self, conn => sqlx::query_as(&sql).fetch_all(conn).await)?;
+        check_known(&applied, &wanted)?;
+        let is_applied = |version| applied.iter().any(|one| one.version == version);
+        let pending = wanted.iter().filter(|it| !is_applied(it.version));
+        Ok(pending.count())
+    }
+
+    /// How many of the library's migrations the database has not seen.
+    ///
+    /// # Errors
+    /// When the database is not available, belongs to a newer version, or a move to it is
+    /// unfinished.
+    #[cfg(feature = "server")]
+    pub(crate) async fn pending_of_library(&self) -> Result<usize, MigrateError> {
+        if self.sees_table(MOVE_TABLE).await? {
+            return Err(MigrateError::Unfinished);
+        }
+        self.pending(&LIBRARY).await
+    }
+
+    /// Whether there is such a table, by a statement that only reads.
+    #[cfg(feature = "server")]
+    async fn sees_table(&self, name: &str) -> sqlx::Result<bool> {
+        let sql = match self.pools() {
+            Pools::Sqlite(_) => "select exists (select 1 from sqlite_master where name = $1)",
+            Pools::Postgres(_) => {
+                "select exists (select 1 from pg_tables
+                 where tablename = $1 and schemaname = any (current_schemas(false)))"
+            }
+        };
+        on_reader!(self, conn => sqlx::query_scalar(sql).bind(name).fetch_one(conn).await)
+    }
+
     pub(crate) async fn apply(&self, set: &Migrations) -> Result<(), MigrateError> {
         let mut tx = self.begin().await?;
         if tx.is_postgres() {
@@ -130,34 +181,13 @@ impl Db {
             execute(&mut tx, &lock).await?;
         }
         create_table(&mut tx, set.table).await?;
-        let mut wanted: Vec<&Migration> = set.portable.iter().collect();
-        if tx.is_postgres() {
-            wanted.extend(set.postgres.iter().flat_map(Migrator::iter));
-        }
-        wanted.sort_by_key(|migration| migration.version);
+        let wanted = set.wanted(tx.is_postgres());
         let mut applied = applied(&mut tx, set.table).await?;
         if applied.is_empty() && has_table(&mut tx, SQLX_TABLE).await? {
             take_over(&mut tx, set.table, &wanted).await?;
             applied = self::applied(&mut tx, set.table).await?;
         }
-        let newest = wanted.last().map_or(0, |known| known.version);
-        for Applied {
-            version,
-            description,
-            checksum,
-        } in &applied
-        {
-            match wanted.iter().find(|known| known.version == *version) {
-                None if *version > newest && !description.starts_with(BREAKING) => {
-                    tracing::warn!(version, "the database was migrated by a newer version");
-                }
-                None => return Err(MigrateError::Unknown(*version)),
-                Some(known) if *known.checksum != **checksum => {
-                    return Err(MigrateError::Changed(*version));
-                }
-                Some(_) => {}
-            }
-        }
+        check_known(&applied, &wanted)?;
         for migration in wanted {
             if applied.iter().any(|one| one.version == migration.version) {
                 continue;
@@ -200,6 +230,41 @@ pub(super) async fn is_handstamp(conn: &mut sqlx::SqliteConnection) -> sqlx::Res
         }
     }
     Ok(false)
+}
+
+impl Migrations {
+    /// Those for one of the two databases, in their order.
+    fn wanted(&self, is_postgres: bool) -> Vec<&Migration> {
+        let mut wanted: Vec<&Migration> = self.portable.iter().collect();
+        if is_postgres {
+            wanted.extend(self.postgres.iter().flat_map(Migrator::iter));
+        }
+        wanted.sort_by_key(|migration| migration.version);
+        wanted
+    }
+}
+
+/// Refuses a database that was migrated otherwise than we would.
+fn check_known(applied: &[Applied], wanted: &[&Migration]) -> Result<(), MigrateError> {
+    let newest = wanted.last().map_or(0, |known| known.version);
+    for Applied {
+        version,
+        description,
+        checksum,
+    } in applied
+    {
+        match wanted.iter().find(|known| known.version == *version) {
+            None if *version > newest && !description.starts_with(BREAKING) => {
+                tracing::warn!(version, "the database was migrated by a newer version");
+            }
+            None => return Err(MigrateError::Unknown(*version)),
+            Some(known) if *known.checksum != **checksum => {
+                return Err(MigrateError::Changed(*version));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 async fn execute(tx: &mut Tx, sql: &str) -> sqlx::Result<()> {

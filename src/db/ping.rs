@@ -8,6 +8,20 @@ use super::{
 };
 
 impl Db {
+    /// Checks that the database responds, and is one; writes nothing.
+    ///
+    /// # Errors
+    /// When it is not available, or no database.
+    #[cfg(feature = "server")]
+    pub(crate) async fn look(&self) -> sqlx::Result<()> {
+        let sql = match self.pools() {
+            // The file is read no sooner.
+            Pools::Sqlite(_) => "select count(*) from sqlite_master",
+            Pools::Postgres(_) => "select 1",
+        };
+        on_reader!(self, conn => sqlx::query(sql).execute(conn).await.map(drop))
+    }
+
     /// Checks that the database responds; on SQLite also that it can be written to, as its disk
     /// may be full.
     ///

@@ -102,12 +102,29 @@ fn hops<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]
 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
 /// `[2001:db8::1]`, `[2001:db8::1]:80`.
-fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+pub fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?.trim();
     let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
     let address = hop.parse().ok().or_else(with_port);
     address.or_else(|| in_brackets().map(IpAddr::V6))
+}
+
+/// Whether no client on the internet can have this address.
+#[cfg(feature = "server")]
+pub fn is_private(address: &IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let is_shared = first == 100 && second & 0xc0 == 64;
+            let is_local = address.is_loopback() || address.is_link_local();
+            address.is_private() || is_local || is_shared || address.is_unspecified()
+        }
+        IpAddr::V6(address) => {
+            let is_local = address.is_loopback() || address.is_unicast_link_local();
+            address.is_unique_local() || is_local || address.is_unspecified()
+        }
+    }
 }
 
 #[cfg(test)]

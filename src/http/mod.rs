@@ -12,12 +12,16 @@ mod run_to_completion;
 mod serve;
 
 pub use client::{Client, client_ip, is_https};
+#[cfg(feature = "server")]
+pub(crate) use client::{is_private, parse_hop};
 pub use error::{Error, FieldErrors, Problem, problem_response};
 #[cfg(feature = "server")]
 pub(crate) use extract::QueryString;
 pub use extract::{JsonBody, OneId, PathIds};
 pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
+#[cfg(feature = "server")]
+pub(crate) use serve::serve_few;
 pub use serve::{HttpService, Shutdown, TooFewOpenFiles, raise_open_files, serve, serve_until};
 
 pub(crate) use request_id::without_span;

@@ -23,3 +23,11 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
 pub(crate) async fn is_installed(db: &Db) -> sqlx::Result<bool> {
     db.has_applied(&NEWS).await
 }
+
+/// How many of them the database has not seen.
+///
+/// # Errors
+/// When the database is not available, or belongs to a newer version.
+pub(crate) async fn pending(db: &Db) -> Result<usize, MigrateError> {
+    db.pending(&NEWS).await
+}

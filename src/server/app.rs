@@ -10,9 +10,11 @@ use utoipa::{OpenApi, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
+    doctor::{SEEN_TEMPLATE, seen_router},
     health::Health,
-    openapi::{docs_router, document_common_problems},
-    page::Page,
+    metrics::{Measured, Metrics},
+    openapi::{DOCS_TEMPLATES, docs_router, document_common_problems},
+    page::{NEWS_TEMPLATES, Page},
     settings::Config,
 };
 use crate::{
@@ -41,7 +43,8 @@ use crate::{
 )]
 struct Description;
 
-/// The app, ready to be served; under it `/login/` is `/login`.
+/// The app, ready to be served; under it `/login/` is `/login`. Its requests are counted if there
+/// are `metrics`.
 ///
 /// # Errors
 /// When one of `ALLOWED_ORIGINS` cannot be an origin.
@@ -49,6 +52,7 @@ pub fn service(
     config: &Config,
     auth: &Auth,
     health: Health,
+    metrics: Option<&Metrics>,
 ) -> Result<impl HttpService + use<>, ConfigError> {
     let page = Page::new(config);
     let is_at_root = config.api_prefix.is_empty();
@@ -69,6 +73,8 @@ pub fn service(
             .iter_mut()
             .for_each(|tags| tags.retain(|tag| tag.name != "news"));
     }
+    let templates = templates(config, openapi.paths.paths.keys());
+    let api = api.merge(seen_router(config, auth));
     let api = match is_at_root {
         true => api.merge(docs_router(openapi, "")),
         false => {
@@ -93,7 +99,31 @@ pub fn service(
             page.method_not_allowed(&method, &headers).await
         });
     let app = config.layers().wrap(router)?;
+    let app = match metrics {
+        Some(metrics) => metrics.requests().around(app, templates),
+        None => Measured::not(app),
+    };
     Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
+}
+
+/// The templates of every route: those of the API, as its description has them, and the page's.
+fn templates<'a>(config: &Config, api: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let prefix = &config.api_prefix;
+    let api = api
+        .map(String::as_str)
+        .chain(DOCS_TEMPLATES)
+        .chain([SEEN_TEMPLATE]);
+    let mut templates: Vec<_> = api.map(|path| format!("{prefix}{path}")).collect();
+    let mut add = |paths: &[&str]| templates.extend(paths.iter().map(|path| (*path).to_owned()));
+    if !prefix.is_empty() {
+        add(&Health::TEMPLATES);
+        add(&DOCS_TEMPLATES);
+    }
+    add(&["/"]);
+    if config.news.is_some() {
+        add(&NEWS_TEMPLATES);
+    }
+    templates
 }
 
 /// Below the prefix every address is the API's: an unknown one is 404, not the page.

@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -40,6 +44,9 @@ impl Health {
         self.shutting_down.store(true, Ordering::Release);
     }
 
+    /// The templates of its routes.
+    pub(super) const TEMPLATES: [&str; 2] = ["/healthz", "/readyz"];
+
     /// The two routes.
     pub fn router<S>(self) -> OpenApiRouter<S> {
         OpenApiRouter::new()
@@ -55,13 +62,19 @@ struct HealthStatus {
     status: &'static str,
 }
 
-const OK: Json<HealthStatus> = Json(HealthStatus { status: "ok" });
+/// The response of a process that is well. A stored one would say so of one that is not.
+type Well = ([(HeaderName, HeaderValue); 1], Json<HealthStatus>);
+
+const OK: Well = (
+    [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+    Json(HealthStatus { status: "ok" }),
+);
 
 /// The process is alive
 #[utoipa::path(get, path = "/healthz", tag = "operators", responses(
     (status = 200, body = HealthStatus),
 ))]
-async fn healthz() -> Json<HealthStatus> {
+async fn healthz() -> Well {
     OK
 }
 
@@ -72,7 +85,7 @@ async fn healthz() -> Json<HealthStatus> {
         description = "`unavailable`: the database does not respond, its disk is full, its file was deleted or \
             replaced, or the server is shutting down"),
 ))]
-async fn readyz(State(health): State<Health>) -> Result<Json<HealthStatus>, Error> {
+async fn readyz(State(health): State<Health>) -> Result<Well, Error> {
     if health.shutting_down.load(Ordering::Acquire) {
         return Err(Error::Unavailable(None));
     }

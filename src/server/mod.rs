@@ -2,7 +2,9 @@
 
 pub mod app;
 mod cli;
+mod doctor;
 mod health;
+pub mod metrics;
 mod openapi;
 mod page;
 pub mod settings;

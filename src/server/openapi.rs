@@ -25,6 +25,8 @@ const POLICY: (HeaderName, &str) = (
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 const OPENAPI_PATH: &str = "/openapi.json";
+/// The templates of its routes.
+pub const DOCS_TEMPLATES: [&str; 3] = [OPENAPI_PATH, "/docs", "/docs/{*file}"];
 
 /// Serves the description and its page, both from memory. `prefix` is the path that the router
 /// is nested under.

@@ -40,10 +40,26 @@ mod deployment {
     mod units;
 }
 
+mod doctor {
+    mod behind_relays;
+    mod here;
+    mod proxy;
+    mod relay;
+    mod sites;
+}
+
 mod library {
     mod debug_output;
     pub mod embed;
     mod own_app;
+}
+
+mod metrics {
+    mod address;
+    mod counts;
+    mod dashboard;
+    mod live_sessions;
+    mod scrape;
 }
 
 mod news {

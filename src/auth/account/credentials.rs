@@ -1,5 +1,7 @@
 //! Verifies and changes credentials, under the rate limits.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -9,6 +11,7 @@ use crate::{
         audit::{self, Action, Event, Reason},
         password::{Permit, Verdict},
         session,
+        statistics::LoginCounts,
         throttle::{Attempt, Throttle, Used, forget_log_ins, network},
         user::{Account, AccountState, NewAccount, User, store, username::Username},
     },
@@ -24,6 +27,7 @@ pub(crate) struct Credentials {
     pub throttle: Throttle,
     pub passwordless_login: bool,
     pub hooks: Hooks,
+    pub logins: Arc<LoginCounts>,
 }
 
 /// Credentials that were verified, for a login yet to be committed.

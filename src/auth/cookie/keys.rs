@@ -75,18 +75,19 @@ impl KeyRing {
     }
 }
 
-fn key_id(secret: &Secret) -> String {
-    let bytes: [u8; 8] = expand(secret, NAME_PURPOSE);
+/// The id of a key, which reveals nothing of it.
+pub(crate) fn key_id(secret: &Secret) -> String {
+    let bytes: [u8; 8] = derive_key(secret, NAME_PURPOSE);
     format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
 fn derive(secret: &Secret) -> Key {
-    let bytes: [u8; KEY_BYTES] = expand(secret, KEY_PURPOSE);
+    let bytes: [u8; KEY_BYTES] = derive_key(secret, KEY_PURPOSE);
     Key::from(&bytes)
 }
 
-/// HKDF-SHA256 with its extract step, since a secret may be any text (RFC 5869, 3.3).
-fn expand<const BYTES: usize>(secret: &Secret, purpose: &[u8]) -> [u8; BYTES] {
+/// A key for one purpose alone: HKDF-SHA256 with its extract step, since a secret may be any text (RFC 5869, 3.3).
+pub(crate) fn derive_key<const BYTES: usize>(secret: &Secret, purpose: &[u8]) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     let hkdf = Hkdf::<Sha256>::new(None, secret.expose().as_bytes());
     // HKDF-SHA256 fails above 255 × 32 bytes only.

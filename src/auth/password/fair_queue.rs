@@ -68,6 +68,13 @@ impl FairQueue {
         }
     }
 
+    /// How many wait for a permit.
+    pub fn waiting(&self) -> usize {
+        let state = self.0.lock();
+        let waiters = state.waiting.values().flatten();
+        waiters.filter(|waiter| !waiter.is_closed()).count()
+    }
+
     fn enter(&self, origin: Origin) -> Result<oneshot::Receiver<Permit>, Error> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.lock();

@@ -111,6 +111,11 @@ impl Passwords {
         self.queue.acquire(origin).await
     }
 
+    /// How many requests wait for a permit.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
     /// Verifies `password` against `stored`; without a stored hash it never matches, and takes as
     /// long.
     ///

@@ -59,31 +59,42 @@ pub(super) async fn log_in(
     session: RequestSession,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<User>, Error> {
+    let logins = credentials.logins.clone();
     // An attempt that was counted as failed is to be taken back, also when its client disconnects
     // while the password is verified.
     run_to_completion(async move {
-        let RequestSession { handle, client } = session;
-        let verified = credentials.verify(&client, &body.username, body.password);
-        let verified = verified.await?;
-        let user = verified.user().clone();
-        let replaced = handle.replaced().await?;
-        let sessions = handle.sessions().clone();
-        let login = (credentials.clone(), sessions, verified, client, replaced);
-        let begun = credentials.db().write(
-            login,
-            |(credentials, sessions, verified, client, replaced), tx| {
-                Box::pin(async move {
-                    credentials.log_in(tx, verified).await?;
-                    sessions
-                        .begin(tx, verified.user(), client, replaced, Action::LogIn)
-                        .await
-                })
-            },
-        );
-        handle.keep(begun.await?);
-        Ok(Json(user))
+        let done = log_in_with(credentials, session, body).await;
+        logins.note(&done);
+        done.map(Json)
     })
     .await
+}
+
+async fn log_in_with(
+    credentials: Arc<Credentials>,
+    session: RequestSession,
+    body: LogIn,
+) -> Result<User, Error> {
+    let RequestSession { handle, client } = session;
+    let verified = credentials.verify(&client, &body.username, body.password);
+    let verified = verified.await?;
+    let user = verified.user().clone();
+    let replaced = handle.replaced().await?;
+    let sessions = handle.sessions().clone();
+    let login = (credentials.clone(), sessions, verified, client, replaced);
+    let begun = credentials.db().write(
+        login,
+        |(credentials, sessions, verified, client, replaced), tx| {
+            Box::pin(async move {
+                credentials.log_in(tx, verified).await?;
+                sessions
+                    .begin(tx, verified.user(), client, replaced, Action::LogIn)
+                    .await
+            })
+        },
+    );
+    handle.keep(begun.await?);
+    Ok(user)
 }
 
 /// Who is logged in

@@ -15,6 +15,7 @@ use super::{
     timeouts::Timeouts,
 };
 use crate::{
+    auth::statistics::CacheCounts,
     clock::Timestamp,
     db::{Db, Stamp},
 };
@@ -28,6 +29,7 @@ pub(crate) struct SessionCache {
     /// None when the cache is off.
     sessions: Option<Cache<Box<[u8]>, Known>>,
     background: Mutex<Option<Background>>,
+    counts: CacheCounts,
 }
 
 /// A session with the stamp taken before it was read.
@@ -70,6 +72,7 @@ impl SessionCache {
             timeouts,
             sessions: (entries > 0).then(|| Cache::new(entries)),
             background: Mutex::default(),
+            counts: CacheCounts::default(),
         }
     }
 
@@ -79,7 +82,11 @@ impl SessionCache {
         let revocables = known.session.revocables();
         let counts = self.db.revocations().is_fresh(known.stamp, revocables)
             && now < known.session.expires_at(self.timeouts);
-        counts.then_some(known)
+        if !counts {
+            return None;
+        }
+        self.counts.hits.add(1);
+        Some(known)
     }
 
     /// Whether a session that was found here has not been revoked since it was read.
@@ -91,8 +98,14 @@ impl SessionCache {
     /// Takes the stamp for a session that is about to be read and cached; returns its last use,
     /// too, if that may not be in the database yet.
     pub fn begin_read(&self, id: Id) -> (Stamp, Option<Timestamp>) {
+        self.counts.misses.add(1);
         let last_use = self.background().waiting(id);
         (self.db.revocations().stamp(), last_use)
+    }
+
+    /// How many sessions were found, and how many had to be read.
+    pub fn counts(&self) -> &CacheCounts {
+        &self.counts
     }
 
     /// Caches a session under its cookie, whose signature is verified.

@@ -28,6 +28,7 @@ use self::{
 use super::{
     audit::{self, Action, Event},
     cookie::{SessionCookie, token::SessionToken},
+    statistics::CacheCounts,
     user::User,
 };
 use crate::{
@@ -123,6 +124,17 @@ impl Sessions {
 
     pub fn cookie(&self) -> &SessionCookie {
         &self.0.cookie
+    }
+
+    /// How many sessions were found in the cache.
+    pub fn cache_counts(&self) -> &CacheCounts {
+        self.0.cache.counts()
+    }
+
+    /// How many sessions of users are live.
+    pub async fn count_live(&self) -> sqlx::Result<u64> {
+        let (timeouts, now) = (self.0.timeouts, self.now());
+        store::count_live(&self.0.db, timeouts, now).await
     }
 
     /// The store that reads the values of handlers.

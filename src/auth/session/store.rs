@@ -6,7 +6,7 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::timeouts::Written;
+use super::timeouts::{Timeouts, Written};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader, on_small_reader},
@@ -91,6 +91,21 @@ pub(crate) struct NewSession<'a> {
     pub key_id: &'a str,
     pub now: Timestamp,
     pub expires_at: Timestamp,
+}
+
+/// How many sessions have a user who may be logged in, and have not expired.
+pub(crate) async fn count_live(db: &Db, timeouts: Timeouts, now: Timestamp) -> sqlx::Result<u64> {
+    let count: i64 = on_reader!(db, conn => sqlx::query_scalar(
+        "select count(*) from sessions s
+         join users u on u.id = s.user_id and u.disabled_at is null
+         where s.expiry_date > $1 and s.created_at > $2 and s.last_seen_at > $3",
+    )
+    .bind(now)
+    .bind(now.before(timeouts.absolute))
+    .bind(now.before(timeouts.idle))
+    .fetch_one(conn)
+    .await)?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Records that a session was used, unless a use since `due` is recorded; false then, and when

@@ -7,7 +7,10 @@ mod model;
 mod number;
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,6 +40,9 @@ struct State<N> {
     start: Instant,
     /// In microseconds since `start`.
     in_sync_until: N,
+    /// What is up to this moment is known, in microseconds since `start`; 0 while nobody watches.
+    /// No decision is made by it, so it is none of the numbers whose order is checked.
+    known_until: AtomicU64,
 }
 
 /// A moment in the order of revocations.
@@ -73,6 +79,7 @@ impl<N: Number, const SLOTS: usize> Default for Revocations<N, SLOTS> {
             slots: (0..SLOTS).map(|_| N::default()).collect(),
             start: Instant::now(),
             in_sync_until: N::default(),
+            known_until: AtomicU64::new(0),
         }))
     }
 }
@@ -131,9 +138,34 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
 
     /// Notes that everything other processes had committed by `moment` is revoked here.
     pub(crate) fn synced_at(&self, moment: Instant) {
+        self.note_known(moment);
         let until = (moment + MAX_STALENESS).saturating_duration_since(self.0.start);
         let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
         self.0.in_sync_until.set(until);
+    }
+
+    /// Notes that somebody begins to read what other processes change.
+    pub(crate) fn begin_to_watch(&self) {
+        if self.0.known_until.load(Ordering::Relaxed) == 0 {
+            self.note_known(Instant::now());
+        }
+    }
+
+    fn note_known(&self, moment: Instant) {
+        let until = moment.saturating_duration_since(self.0.start).as_micros();
+        let until = u64::try_from(until).unwrap_or(u64::MAX).max(1);
+        self.0.known_until.store(until, Ordering::Relaxed);
+    }
+
+    /// How long ago the changes of other processes were last known; zero while nobody watches.
+    pub(crate) fn lag(&self) -> Duration {
+        match self.0.known_until.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            until => {
+                let until = Duration::from_micros(until);
+                self.0.start.elapsed().saturating_sub(until)
+            }
+        }
     }
 
     /// Notes that changes by other processes are unknown until the next sync.
@@ -174,5 +206,24 @@ mod tests {
         revocations.synced_at(Instant::now());
         revocations.lose_sync();
         assert!(!revocations.are_in_sync());
+    }
+
+    #[test]
+    fn the_lag_is_that_of_the_last_reading_also_once_out_of_sync() {
+        let revocations = <Revocations>::default();
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(revocations.lag(), Duration::ZERO, "nobody watches");
+        revocations.begin_to_watch();
+        std::thread::sleep(Duration::from_millis(2));
+        let waiting = revocations.lag();
+        assert!(waiting >= Duration::from_millis(2), "never read yet");
+        revocations.synced_at(Instant::now());
+        assert!(revocations.lag() < waiting);
+        revocations.lose_sync();
+        std::thread::sleep(waiting);
+        let lag = revocations.lag();
+        assert!(lag >= waiting);
+        revocations.begin_to_watch();
+        assert!(revocations.lag() >= lag, "another beginning is no reading");
     }
 }

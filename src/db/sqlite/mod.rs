@@ -118,6 +118,31 @@ impl SqlitePools {
         })
     }
 
+    /// Opens an existing file without write access. Each write fails.
+    #[cfg(feature = "server")]
+    pub async fn read_only(file: &SqliteConnectOptions) -> sqlx::Result<Self> {
+        let name = SqliteFile::at(file.get_filename())?;
+        let options = file
+            .clone()
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Self {
+            read: pool.clone(),
+            read_small: pool.clone(),
+            write: pool,
+            writers: Arc::default(),
+            file: name,
+            last_probe: LastProbe::default(),
+            queue: WriteQueue::default(),
+        })
+    }
+
     /// Takes the write lock at once.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         let write = self.write.clone();

@@ -65,11 +65,36 @@ pub async fn serve_until(
     app: impl HttpService,
     stop: impl Future<Output = Shutdown>,
 ) {
+    serve_in(Room::new(connection_limit()), listener, app, stop).await;
+}
+
+/// As [`serve`], with no more connections than these at a time, and an end at once.
+#[cfg(feature = "server")]
+pub(crate) async fn serve_few(
+    listener: TcpListener,
+    app: impl HttpService,
+    stop: impl Future<Output = ()>,
+    connections: usize,
+) {
+    let stop = async {
+        stop.await;
+        Shutdown::new().limit(Duration::ZERO)
+    };
+    let room = Room::new(connection_limit().min(connections));
+    serve_in(room, listener, app, stop).await;
+}
+
+async fn serve_in(
+    room: Room,
+    listener: TcpListener,
+    app: impl HttpService,
+    stop: impl Future<Output = Shutdown>,
+) {
     let (end, running) = watch::channel(());
     let mut server = Server {
         listener,
         app,
-        room: Room::new(connection_limit()),
+        room,
         accepted: None,
         stopping: Stopping::default(),
         running,

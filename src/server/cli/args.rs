@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::doctor::Doctor;
 use crate::server::settings::{CommandName, SETTINGS, Setting};
 
 /// Login sessions for single-page apps.
@@ -26,6 +27,8 @@ pub enum Command {
     User(UserCommand),
     /// Show what happened to accounts and sessions, oldest first
     Audit(Audit),
+    /// Find what is wrong with the settings and the database here, or with a deployed site
+    Doctor(Doctor),
     /// Print one fresh SECRET_KEY value, nothing else
     Secret,
     /// Load sample users, posts and comments; run twice, it adds nothing
@@ -208,7 +211,8 @@ pub fn command() -> clap::Command {
     let all = settings_help(|_| true);
     Cli::command()
         .after_help(all.clone())
-        .mut_subcommand("serve", |serve| serve.after_help(all))
+        .mut_subcommand("serve", |serve| serve.after_help(all.clone()))
+        .mut_subcommand("doctor", |doctor| doctor.after_help(all))
         .mut_subcommand("demo", |demo| demo.after_help(of(CommandName::Demo)))
         .mut_subcommand("audit", |audit| audit.after_help(of(CommandName::Audit)))
         .mut_subcommand("backup", |backup| {

@@ -11,6 +11,8 @@ pub enum Failure {
     Mistakes(Vec<String>),
     /// Anything else: exit status 1.
     Other(String),
+    /// What was already said: exit status 1.
+    Told,
 }
 
 impl Failure {
@@ -26,6 +28,7 @@ impl Failure {
                 Self::Mistakes(mistakes.iter().map(|mistake| words(mistake)).collect())
             }
             Self::Other(what) => Self::Other(words(&what)),
+            Self::Told => Self::Told,
         }
     }
 
@@ -44,7 +47,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Mistakes(_) => ExitCode::from(2),
-            Self::Other(_) => ExitCode::from(1),
+            Self::Other(_) | Self::Told => ExitCode::from(1),
         }
     }
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Mistakes(mistakes) => f.write_str(&mistakes.join("\n")),
             Self::Other(what) => f.write_str(what),
+            Self::Told => Ok(()),
         }
     }
 }

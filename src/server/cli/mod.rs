@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod database;
 mod demo;
+mod doctor;
 mod failure;
 mod first_run;
 mod logging;
@@ -39,6 +40,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(options) => serve::serve(options).await,
         Command::User(command) => user::run(command, &settings()).await,
         Command::Audit(options) => audit::run(options, &settings()).await,
+        Command::Doctor(options) => doctor::run(options, &read_environment()).await,
         Command::Secret => say(&generate_secret_key()),
         Command::Demo => demo::demo(&settings()).await,
         Command::Migrate => user::migrate(&settings()).await,
@@ -50,6 +52,7 @@ pub async fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::from(1),
         Err(failure) => {
             let text = read_environment().without_secrets(&failure.to_string());
             // With standard error closed there is nobody left to tell.

@@ -4,7 +4,7 @@ use std::{
     future::pending,
     io::{self, ErrorKind},
     net::SocketAddr,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use listenfd::ListenFd;
@@ -30,6 +30,7 @@ use crate::{
     server::{
         app,
         health::Health,
+        metrics::Metrics,
         settings::{Config, SignUps, is_too_wide},
     },
 };
@@ -37,6 +38,9 @@ use crate::{
 /// How long a load balancer may see that the server is not ready before it stops accepting.
 const NOT_READY: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long another server may still have the address of the metrics.
+const METRICS_PATIENCE: Duration = Duration::from_secs(3);
+const METRICS_PAUSE: Duration = Duration::from_millis(100);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The session store warns at each cookie of a session that has ended, which is normal.
 const LOG_FILTER: &str = "info,tower_sessions_core=error";
@@ -76,13 +80,16 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         .auth(db.clone(), Clock::system())
         .map_err(Failure::other)?;
     let health = Health::new(db.clone());
-    let app = app::service(&config, &auth, health.clone()).map_err(Failure::other)?;
+    let metrics = Metrics::new(&auth).map_err(Failure::other)?;
+    let measured = config.metrics_address.map(|_| &metrics);
+    let app = app::service(&config, &auth, health.clone(), measured).map_err(Failure::other)?;
     let (listener, is_inherited) = match inherited_listener()? {
         Some(listener) => (listener, true),
         None => (listen(&config).await?, false),
     };
     // Whoever reads that we listen may stop us at once.
     let mut signals = StopSignals::register().map_err(Failure::other)?;
+    serve_metrics(&config, metrics).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
@@ -213,6 +220,41 @@ fn inherited_listener() -> Result<Option<TcpListener>, Failure> {
     };
     listener.set_nonblocking(true).map_err(unusable)?;
     TcpListener::from_std(listener).map(Some).map_err(unusable)
+}
+
+/// Serves the metrics for as long as the process runs, if they are on.
+async fn serve_metrics(config: &Config, metrics: Metrics) -> Result<(), Failure> {
+    let Some(address) = config.metrics_address else {
+        return Ok(());
+    };
+    let listener = listen_for_metrics(address).await?;
+    let address = listener.local_addr().map_err(Failure::other)?;
+    tracing::info!("metrics at http://{address}/metrics");
+    let mut signals = StopSignals::register().map_err(Failure::other)?;
+    let stop = async move {
+        signals.next().await;
+    };
+    tokio::spawn(metrics.serve(listener, stop));
+    Ok(())
+}
+
+/// A server that is told to stop gives the address up at once, but perhaps is told at this moment.
+async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let start = Instant::now();
+    loop {
+        let error = match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        let what = format!("METRICS_ADDR: cannot listen on {address}: {error}");
+        if error.kind() != ErrorKind::AddrInUse {
+            return Err(Failure::Mistakes(vec![what]));
+        }
+        if start.elapsed() > METRICS_PATIENCE {
+            return Err(Failure::other(what));
+        }
+        tokio::time::sleep(METRICS_PAUSE).await;
+    }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

@@ -32,6 +32,9 @@ const BY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const NO_PREFIX: &str = r#"<meta name="api-prefix" content="""#;
 const BUILT_IN_PAGE: &str = include_str!("built_in.html");
 
+/// The templates of the news' pages.
+pub(super) const NEWS_TEMPLATES: [&str; 2] = ["/dashboard", "/post/{id}"];
+
 /// The page and its files. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Page(Arc<Parts>);
@@ -63,10 +66,9 @@ impl Page {
 
     /// The addresses of the news, which serve its page to every client.
     pub fn news_router(&self) -> Router {
-        Router::new()
-            .route("/dashboard", get(index))
-            .route("/post/{id}", get(index))
-            .with_state(self.clone())
+        let add = |router: Router<Self>, path: &str| router.route(path, get(index));
+        let router = NEWS_TEMPLATES.into_iter().fold(Router::new(), add);
+        router.with_state(self.clone())
     }
 
     /// The login page of the news.

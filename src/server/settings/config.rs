@@ -1,6 +1,6 @@
 //! Every setting, its default and its meaning.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::http::HeaderValue;
 use ipnet::IpNet;
@@ -64,6 +64,8 @@ pub struct Config {
     pub port: u16,
     /// `SHUTDOWN_TIMEOUT`
     pub shutdown_timeout: Duration,
+    /// `METRICS_ADDR`; none when it is off
+    pub metrics_address: Option<SocketAddr>,
     /// `DATABASE_URL`
     pub database_url: DatabaseUrl,
     /// `SECRET_KEY`; none only where nothing is signed
@@ -187,6 +189,7 @@ impl Config {
                 .to_owned(),
             port: env.read("PORT", 5000, "a port number, 0 to 65535"),
             shutdown_timeout: env.duration("SHUTDOWN_TIMEOUT", "10s"),
+            metrics_address: env.read_with("METRICS_ADDR", None, metrics_address),
             secret_key: env.read_with("SECRET_KEY", None, signing_key),
             // Weak ones too: else nobody could leave a weak key without logging everybody out.
             secret_key_fallbacks: env.list("SECRET_KEY_FALLBACKS", |text| {
@@ -297,6 +300,16 @@ fn is_news_on(variables: &Variables) -> bool {
     match variables.get("NEWS") {
         Some(text) => text == "on",
         None => variables.get("APP_ENV") != Some("production"),
+    }
+}
+
+/// An address with its port, or `off`.
+fn metrics_address(text: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "off" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| {
+            format!("must be off, or an address and a port such as 127.0.0.1:9464 (it is {text:?})")
+        }),
     }
 }
 

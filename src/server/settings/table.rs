@@ -57,6 +57,11 @@ pub const SETTINGS: &[Setting] = &[
         "how long a client may delay the exit",
     ),
     setting(
+        "METRICS_ADDR",
+        "off",
+        "where GET /metrics is, such as 127.0.0.1:9464",
+    ),
+    setting(
         "DATABASE_URL",
         "sqlite://handstamp.db",
         "sqlite://FILE or postgres://…",

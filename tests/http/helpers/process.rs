@@ -124,7 +124,7 @@ impl Workplace {
         self.command_of("/bin/sh", &["-c", script, env!("CARGO_BIN_EXE_handstamp")])
     }
 
-    /// Starts a command that is no server, to be killed.
+    /// Starts a command that is no server, to be killed or to be told to stop.
     pub fn start_command(&self, arguments: &[&str]) -> Child {
         Self::start(self.command(arguments))
     }

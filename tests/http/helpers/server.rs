@@ -38,8 +38,9 @@ impl Server {
     }
 
     pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
-        let app =
-            |auth: &Auth, config: &Config, health| app::service(config, auth, health).unwrap();
+        let app = |auth: &Auth, config: &Config, health| {
+            app::service(config, auth, health, None).unwrap()
+        };
         Self::serve(database, settings, app).await
     }
 

@@ -1,0 +1,401 @@
+//! `handstamp doctor URL`, of sites behind a real nginx and a real Caddy.
+
+use std::{collections::BTreeSet, process::Output};
+
+use serde_json::Value;
+
+use super::proxy::{Mistake, Program, Proxy};
+use crate::helpers::{Database, Kind, Process, Server, Workplace, on_both_databases};
+
+on_both_databases!(
+    a_site_in_order_passes,
+    a_second_node_with_another_key_is_named,
+    what_is_seen_is_told_to_nobody_else,
+);
+
+const BOTH: [Program; 2] = [Program::Nginx, Program::Caddy];
+
+/// A site in production, with its settings and database at hand.
+struct Site {
+    proxy: Proxy,
+    workplace: Workplace,
+    database: Database,
+    _nodes: Vec<Process>,
+}
+
+pub fn production(database: &Database, key: &str) -> Workplace {
+    Workplace::new(&[
+        ("APP_ENV", "production"),
+        ("DATABASE_URL", &database.url),
+        ("SECRET_KEY", key),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ])
+}
+
+impl Site {
+    async fn start(program: Program, mistake: Mistake) -> Self {
+        Self::start_with(Kind::Sqlite, program, mistake, &[]).await
+    }
+
+    async fn start_with(
+        kind: Kind,
+        program: Program,
+        mistake: Mistake,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let database = Database::new(kind).await;
+        let key = handstamp::auth::generate_secret_key();
+        let mut workplace = production(&database, &key);
+        for (name, value) in settings {
+            workplace.set(name, value);
+        }
+        let node = workplace.serve();
+        let proxy = Proxy::start(program, &[&node.base], mistake);
+        workplace.set("SSL_CERT_FILE", &proxy.certificate());
+        Self {
+            proxy,
+            workplace,
+            database,
+            _nodes: vec![node],
+        }
+    }
+
+    fn examine(&self) -> Examined {
+        Examined::of(&self.workplace, &self.proxy.url())
+    }
+}
+
+/// What the doctor said.
+#[derive(Debug)]
+pub struct Examined {
+    pub code: Option<i32>,
+    pub report: Value,
+}
+
+impl Examined {
+    pub fn of(workplace: &Workplace, url: &str) -> Self {
+        Self::read(&workplace.run(&["doctor", url, "--json"]))
+    }
+
+    pub fn read(output: &Output) -> Self {
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let report = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{output:?}"));
+        Self {
+            code: output.status.code(),
+            report,
+        }
+    }
+
+    /// What it said of a check.
+    pub fn detail(&self, name: &str) -> &str {
+        let mut checks = self.report["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["name"] == name).unwrap();
+        check["detail"].as_str().unwrap()
+    }
+
+    pub fn with_status(&self, status: &str) -> BTreeSet<&str> {
+        let checks = self.report["checks"].as_array().unwrap();
+        let checks = checks.iter().filter(|check| check["status"] == status);
+        checks
+            .map(|check| check["name"].as_str().unwrap())
+            .collect()
+    }
+
+    /// Requires that these checks failed and no others, each with a fix in words.
+    pub fn assert_fails(&self, names: &[&str], case: &str) {
+        let failed = self.with_status("fail");
+        assert_eq!(failed, names.iter().copied().collect(), "{case}: {self:#?}");
+        assert_eq!(self.code, Some(i32::from(!names.is_empty())), "{case}");
+        assert_eq!(self.report["ok"], names.is_empty(), "{case}");
+        for check in self.report["checks"].as_array().unwrap() {
+            let has_fix = check["fix"].as_str().is_some_and(|fix| fix.len() > 20);
+            assert_eq!(has_fix, check["status"] == "fail", "{case}: {check}");
+        }
+    }
+}
+
+async fn a_site_in_order_passes(kind: Kind) {
+    for program in BOTH {
+        for prefix in ["", "/api"] {
+            let settings = [("API_PREFIX", prefix), ("SIGNUP", "closed")];
+            let site = Site::start_with(kind, program, Mistake::default(), &settings).await;
+            let examined = site.examine();
+            examined.assert_fails(&[], &format!("{program:?} {prefix}"));
+            assert_eq!(
+                examined.with_status("skipped"),
+                BTreeSet::new(),
+                "{examined:#?}"
+            );
+            // Of its account nothing is left but what the audit says.
+            assert_eq!(site.database.count("users").await, 0);
+            assert_eq!(site.database.count("sessions").await, 0);
+        }
+    }
+}
+
+/// The mistakes in the configuration of a proxy, and the checks that name them.
+const MISTAKES: [(&str, Mistake, [&[&str]; 2]); 7] = [
+    (
+        "plain http",
+        Mistake {
+            plain_http: true,
+            ..NONE
+        },
+        [&["https"]; 2],
+    ),
+    (
+        "a cache that stores",
+        Mistake {
+            nginx: "proxy_cache stored; proxy_cache_valid any 1m; \
+                    proxy_ignore_headers Cache-Control Set-Cookie;",
+            // It has no cache; this lets those after it store.
+            caddy: "header_down Cache-Control \"public, max-age=60\"",
+            ..NONE
+        },
+        [&["cache"], &["no_store"]],
+    ),
+    (
+        "cookie flags stripped",
+        Mistake {
+            nginx: "proxy_cookie_flags ~ nosecure nohttponly nosamesite;",
+            // With nothing in their place, Caddy removes the header.
+            caddy: "header_down Set-Cookie \"; (HttpOnly|SameSite=Lax|Secure)\" \"; Priority=Low\"",
+            ..NONE
+        },
+        [&["cookie_flags"]; 2],
+    ),
+    (
+        "Host rewritten",
+        Mistake {
+            nginx: "proxy_set_header Host $proxy_host;",
+            caddy: "header_up Host {upstream_hostport}",
+            ..NONE
+        },
+        [&["host"]; 2],
+    ),
+    (
+        "Origin dropped",
+        Mistake {
+            nginx: "proxy_set_header Origin \"\";",
+            caddy: "header_up -Origin",
+            ..NONE
+        },
+        [&["cross_site"]; 2],
+    ),
+    (
+        "Sec-Fetch-Site dropped",
+        Mistake {
+            nginx: "proxy_set_header Sec-Fetch-Site \"\";",
+            caddy: "header_up -Sec-Fetch-Site",
+            ..NONE
+        },
+        [&["cross_site"]; 2],
+    ),
+    (
+        "compression of API responses",
+        Mistake {
+            nginx_site: "gzip on; gzip_types application/json;",
+            caddy_site: "encode gzip",
+            ..NONE
+        },
+        [&["api_compression"]; 2],
+    ),
+];
+
+const NONE: Mistake = Mistake {
+    nginx: "",
+    caddy: "",
+    nginx_site: "",
+    caddy_site: "",
+    plain_http: false,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mistake_of_a_proxy_is_named() {
+    // A stored response outlives the log-out, which is only seen by who logs in.
+    each_is_named(Site::examine, |name| name.starts_with("log_")).await;
+}
+
+/// Requires that each mistake fails the checks that name it, and no others but what a cache may
+/// bring along.
+async fn each_is_named(
+    examine: impl Fn(&Site) -> Examined,
+    comes_with_cache: impl Fn(&str) -> bool,
+) {
+    let mut wrong = Vec::new();
+    for (case, mistake, expected) in MISTAKES {
+        for (program, expected) in BOTH.into_iter().zip(expected) {
+            let site = Site::start(program, mistake).await;
+            let examined = examine(&site);
+            let mut failed = examined.with_status("fail");
+            if failed.contains("cache") {
+                failed.retain(|name| !comes_with_cache(name));
+            }
+            if failed != expected.iter().copied().collect() {
+                wrong.push(format!(
+                    "{case}, {program:?}: {failed:?}, {:#?}",
+                    examined.report
+                ));
+            }
+            assert_eq!(site.database.count("users").await, 0, "{case}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_not_trusted_is_named() {
+    for program in BOTH {
+        for trusted in ["", "192.0.2.1"] {
+            let settings = [("TRUSTED_PROXIES", trusted)];
+            let site = Site::start_with(Kind::Sqlite, program, Mistake::default(), &settings).await;
+            let examined = site.examine();
+            examined.assert_fails(&["client_address"], &format!("{program:?} {trusted:?}"));
+            let text = examined.report.to_string();
+            assert!(text.contains("add 127.0.0.1 to TRUSTED_PROXIES"), "{text}");
+        }
+    }
+    for (case, nginx) in [
+        ("none", "proxy_set_header X-Forwarded-For \"\";"),
+        (
+            "as it came",
+            "proxy_set_header X-Forwarded-For $http_x_forwarded_for;",
+        ),
+        (
+            "of another proxy",
+            "proxy_set_header X-Forwarded-For \"198.51.100.1, 203.0.113.9\";",
+        ),
+    ] {
+        let mistake = Mistake { nginx, ..NONE };
+        let site = Site::start(Program::Nginx, mistake).await;
+        site.examine().assert_fails(&["client_address"], case);
+    }
+}
+
+async fn a_second_node_with_another_key_is_named(kind: Kind) {
+    for program in BOTH {
+        for knows_the_other in [false, true] {
+            let database = Database::new(kind).await;
+            let [one, other] = [(); 2].map(|()| handstamp::auth::generate_secret_key());
+            let mut first = production(&database, &one);
+            let mut second = production(&database, &other);
+            if knows_the_other {
+                first.set("SECRET_KEY_FALLBACKS", &other);
+                second.set("SECRET_KEY_FALLBACKS", &one);
+            }
+            let nodes = [first.serve(), second.serve()];
+            let servers = [&*nodes[0].base, &*nodes[1].base];
+            let proxy = Proxy::start(program, &servers, Mistake::default());
+            first.set("SSL_CERT_FILE", &proxy.certificate());
+            let examined = Examined::of(&first, &proxy.url());
+            let case = format!("{program:?} {knows_the_other}");
+            assert!(
+                examined.with_status("fail").contains("same_key"),
+                "{case}: {examined:#?}"
+            );
+            assert_eq!(examined.code, Some(1), "{case}");
+            assert_eq!(database.count("users").await, 0, "{case}");
+        }
+    }
+}
+
+/// Without the site's settings, what clients can see is all that is seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_elsewhere_less_is_seen() {
+    let elsewhere = |site: &Site| {
+        let certificate = site.proxy.certificate();
+        let workplace = Workplace::new(&[("SSL_CERT_FILE", &certificate)]);
+        Examined::of(&workplace, &site.proxy.url())
+    };
+    let blind = [
+        "api_compression",
+        "client_address",
+        "forwarded_proto",
+        "log_in",
+        "log_out",
+        "same_key",
+    ];
+    let site = Site::start(Program::Nginx, Mistake::default()).await;
+    let examined = elsewhere(&site);
+    examined.assert_fails(&[], "in order");
+    assert_eq!(examined.with_status("skipped"), blind.into());
+    assert_eq!(
+        site.database.count("audit_events").await,
+        0,
+        "it only looked"
+    );
+    each_is_named(elsewhere, |_| false).await;
+    // Settings that are of no use are not passed over in silence.
+    let certificate = site.proxy.certificate();
+    let key = handstamp::auth::generate_secret_key();
+    let variables = [
+        ("SSL_CERT_FILE", &*certificate),
+        ("SECRET_KEY", &key),
+        ("PORT", "many"),
+    ];
+    let examined = Examined::of(&Workplace::new(&variables), &site.proxy.url());
+    assert!(
+        examined.detail("same_key").contains("PORT"),
+        "{examined:#?}"
+    );
+    // With settings of another site, too.
+    let key = handstamp::auth::generate_secret_key();
+    let database = Database::new(Kind::Sqlite).await;
+    let mut other = production(&database, &key);
+    assert!(other.run(&["migrate"]).status.success());
+    other.set("SSL_CERT_FILE", &site.proxy.certificate());
+    let examined = Examined::of(&other, &site.proxy.url());
+    examined.assert_fails(&[], "another site's settings");
+    assert_eq!(examined.with_status("skipped"), blind.into());
+    assert_eq!(database.count("audit_events").await, 0);
+    assert_eq!(site.database.count("audit_events").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_site_is_told_from_a_site_in_trouble() {
+    let workplace = Workplace::new(&[]);
+    for url in [
+        "",
+        "localhost",
+        "localhost:5000",
+        "ftp://localhost",
+        "http://",
+        "https://a/?b",
+        "https://ann@a",
+        "https://:hunter2@a",
+    ] {
+        let output = workplace.run(&["doctor", url]);
+        assert_eq!(output.status.code(), Some(2), "{url}: {output:?}");
+    }
+    let examined = Examined::of(&workplace, "http://127.0.0.1:1/");
+    examined.assert_fails(&["https", "reachable"], "nobody listens");
+    let site = Site::start(Program::Nginx, NONE).await;
+    // Its certificate is not trusted here.
+    let examined = Examined::of(&workplace, &site.proxy.url());
+    examined.assert_fails(&["reachable"], "no trust");
+    // A development server, reached directly.
+    let process = Workplace::new(&[]).serve();
+    let examined = Examined::of(&workplace, &process.base);
+    let failed = examined.with_status("fail");
+    for name in ["https", "cookie_flags", "cookie_prefix"] {
+        assert!(failed.contains(name), "{examined:#?}");
+    }
+}
+
+/// The server tells what it sees to nobody but holders of its key.
+async fn what_is_seen_is_told_to_nobody_else(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    for token in [None, Some(""), Some("1.2.3"), Some("0.0.0"), Some("é")] {
+        let mut request = browser.request(reqwest::Method::GET, "/healthz/seen");
+        if let Some(token) = token {
+            request = request.header("handstamp-doctor", token);
+        }
+        let answer = browser.send(request).await;
+        assert_eq!(answer.code(), "not_found", "{token:?}");
+    }
+    for method in [reqwest::Method::POST, reqwest::Method::DELETE] {
+        let answer = browser.send(browser.request(method, "/healthz/seen")).await;
+        assert_eq!(answer.code(), "not_found");
+    }
+}
