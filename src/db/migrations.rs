@@ -14,12 +14,12 @@ use sqlx::{
 };
 use thiserror::Error;
 
-#[cfg(feature = "server")]
-use super::read::on_reader;
 use super::{
-    connect::{Db, Pools},
+    connect::Db,
     transaction::{Tx, in_tx},
 };
+#[cfg(feature = "server")]
+use super::{connect::Pools, read::on_reader};
 
 /// Where an unfinished move to this database says how far it has come.
 pub(super) const MOVE_TABLE: &str = "_handstamp_move";

@@ -115,7 +115,7 @@ async fn who_is_turned_away_now_and_then_blames_no_key() {
     for (status, every) in [(429, 3), (503, 3), (404, 2)] {
         let count = AtomicUsize::new(0);
         let turn = move |asked: Asked| {
-            let is_turn = || count.fetch_add(1, Ordering::SeqCst) % every == 0;
+            let is_turn = || count.fetch_add(1, Ordering::SeqCst).is_multiple_of(every);
             if asked.path == "/healthz/seen" && is_turn() {
                 return Turn::Page(status);
             }
