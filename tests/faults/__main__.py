@@ -6,12 +6,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import database, disk, nodes, stops
+from . import database, disconnects, disk, nodes, stops
 from .report import Skipped
 
 FAULTS = {
     name.replace("_", "-"): fault
-    for module in (database, disk, stops, nodes)
+    for module in (database, disk, disconnects, stops, nodes)
     for name, fault in inspect.getmembers(module, inspect.isfunction)
     if getattr(fault, "is_fault", False)
 }

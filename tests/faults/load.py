@@ -88,8 +88,17 @@ class Client:
             content,
         )
 
-    def log_in(self, name):
-        return self.ask("POST", "/login", {"username": name})
+    def log_in(self, name, password=None):
+        return self.ask("POST", "/login", login_of(name, password))
+
+
+def login_of(name, password=None):
+    """By the name alone, without a password."""
+    return {"username": name} | ({"password": password} if password else {})
+
+
+def sign_up_of(name):
+    return {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
 
 
 class Load:

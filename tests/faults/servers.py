@@ -27,7 +27,8 @@ SETTINGS = {
 
 def run(*command, **options):
     command = [str(part) for part in command]
-    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
+    options = {"check": True, "stdout": subprocess.DEVNULL} | options
+    return subprocess.run(command, **options)
 
 
 def free_port():
@@ -132,14 +133,14 @@ class Postgres:
         if (self.folder / "data/postmaster.pid").exists():
             self.control("stop", "--mode=immediate")
 
-    def as_postgres(self, program, *arguments):
+    def as_postgres(self, program, *arguments, **options):
         """PostgreSQL refuses to run as root."""
         command = [self.programs / program, *arguments]
         if os.geteuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
         if self.network:
             command = ["ip", "netns", "exec", self.network.name, *command]
-        run(*command, cwd="/")
+        return run(*command, cwd="/", **options)
 
     def control(self, command, *options):
         self.as_postgres("pg_ctl", command, f"--pgdata={self.folder}/data", "--wait", *options)
@@ -157,6 +158,23 @@ class Postgres:
         self.as_postgres(
             "psql", f"--host={self.folder}", "--username=postgres", "--quiet", f"--command={text}"
         )
+
+    def read(self, text):
+        """What a query that returns one value returns."""
+        said = self.as_postgres(
+            "psql", f"--host={self.folder}", "--username=postgres", "--no-align", "--tuples-only",
+            f"--command={text}", stdout=subprocess.PIPE, text=True,
+        )
+        return said.stdout.strip()
+
+    def amcheck(self):
+        """What pg_amcheck finds wrong, in every table and index."""
+        said = self.as_postgres(
+            "pg_amcheck", f"--host={self.folder}", "--username=postgres", "--install-missing",
+            "--heapallindexed", "postgres",
+            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        return "" if said.returncode == 0 else f"pg_amcheck: {said.stdout[:300]}"
 
     def processes(self):
         main = int((self.folder / "data/postmaster.pid").read_text().split()[0])
