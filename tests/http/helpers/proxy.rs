@@ -109,6 +109,7 @@ fn nginx(
                 path(folder, "cert.pem").as_str(),
             ),
             ("/etc/ssl/app.example.key", path(folder, "key.pem").as_str()),
+            ("app.example", "localhost"),
         ],
     );
     fs::write(folder.join("site.conf"), change(site)).unwrap();
@@ -145,11 +146,17 @@ fn caddy(
         path(folder, "key.pem")
     );
     let proxied = format!("reverse_proxy {} {{", nodes.join(" "));
+    // Which the file says is for several.
+    let left_out = match nodes.len() {
+        1 => "#fail_duration",
+        _ => "fail_duration",
+    };
     let sites = replaced(
         CADDY,
         &[
             ("\napp.example {", &*site),
             ("reverse_proxy 127.0.0.1:5000 {", &proxied),
+            ("#fail_duration", left_out),
         ],
     );
     let options = format!(
