@@ -1,9 +1,11 @@
 """Runs the faults that are named, and prints what clients saw."""
 
 import inspect
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from . import database, disconnects, disk, nodes, stops
@@ -38,6 +40,12 @@ def main(names):
             except Skipped as why:
                 print(f"| {name} | skipped: {why} | |", flush=True)
                 continue
+            except Exception as error:
+                # The faults after this one are made all the same.
+                traceback.print_exc()
+                print(f"| {name} | | failed: {error!r} |", flush=True)
+                wrong += 1
+                continue
         took = time.monotonic() - start
         verdict = "ok" if not seen.wrong else "; ".join(seen.wrong)
         wrong += bool(seen.wrong)
@@ -45,5 +53,14 @@ def main(names):
     return 1 if wrong else 0
 
 
+def end(number, _):
+    """Ends as an error does, by way of each `with`, so that nothing that was started stays."""
+    for also in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
+        signal.signal(also, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    for stop in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
+        signal.signal(stop, end)
     sys.exit(main(sys.argv[1:]))

@@ -17,6 +17,8 @@ LONGEST = 2.0
 # How long a cached session may be trusted.
 FRESHNESS = 1.0
 RECOVERY = 3.0
+# Of one node: the pool, the writers and what reads the log of revocations.
+BACKENDS = 40
 
 
 def under_load(folder, postgres, broken, unavailable=True):
@@ -74,8 +76,10 @@ def database_stopped(folder):
         @contextlib.contextmanager
         def broken():
             postgres.control("stop", "--mode=immediate")
-            yield
-            postgres.start()
+            try:
+                yield
+            finally:
+                postgres.start()
 
         return under_load(folder, postgres, broken)
 
@@ -88,8 +92,10 @@ def database_frozen(folder):
         @contextlib.contextmanager
         def broken():
             postgres.freeze()
-            yield
-            postgres.thaw()
+            try:
+                yield
+            finally:
+                postgres.thaw()
 
         return under_load(folder, postgres, broken)
 
@@ -103,8 +109,10 @@ def database_cut_off(folder):
         @contextlib.contextmanager
         def broken():
             network.cut()
-            yield
-            network.mend()
+            try:
+                yield
+            finally:
+                network.mend()
 
         return under_load(folder, postgres, broken)
 
@@ -129,9 +137,11 @@ def slowed(postgres):
 
     pulsing = threading.Thread(target=pulse)
     pulsing.start()
-    yield
-    is_over.set()
-    pulsing.join()
+    try:
+        yield
+    finally:
+        is_over.set()
+        pulsing.join()
 
 
 @fault
@@ -152,9 +162,11 @@ def cut_again(postgres):
 
     cutting = threading.Thread(target=cut)
     cutting.start()
-    yield
-    is_over.set()
-    cutting.join()
+    try:
+        yield
+    finally:
+        is_over.set()
+        cutting.join()
 
 
 @fault
@@ -179,10 +191,27 @@ def pool_exhausted(folder):
             )
             locking.stdin.write("begin; lock table sessions;\n")
             locking.stdin.flush()
-            yield
-            locking.communicate("rollback;\n")
+            watching.start()
+            try:
+                yield
+            finally:
+                is_over.set()
+                watching.join()
+                locking.communicate("rollback;\n")
 
-        return under_load(folder, postgres, broken, unavailable=False)
+        most, is_over = 0, threading.Event()
+
+        def watch():
+            nonlocal most
+            while not is_over.wait(0.5):
+                most = max(most, postgres.backends())
+
+        watching = threading.Thread(target=watch)
+        seen = under_load(folder, postgres, broken, unavailable=False)
+        # A query that was given up must not leave its backend waiting for the lock.
+        seen.note(f"at most {most} backends of PostgreSQL")
+        seen.must(0 < most <= BACKENDS, f"{most} backends")
+        return seen
 
 
 @fault
@@ -219,13 +248,14 @@ def busy_core(folder):
 
         @contextlib.contextmanager
         def broken():
-            busy = [
-                subprocess.Popen([sys.executable, "-c", "while True: pass"])
-                for _ in range(os.cpu_count())
-            ]
-            yield
-            for process in busy:
-                process.kill()
-                process.wait()
+            busy = []
+            try:
+                for _ in range(os.cpu_count()):
+                    busy.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+                yield
+            finally:
+                for process in busy:
+                    process.kill()
+                    process.wait()
 
         return under_load(folder, postgres, broken, unavailable=False)

@@ -1,5 +1,6 @@
 """The servers of a run, each from `with` to its end."""
 
+import contextlib
 import glob
 import os
 import re
@@ -45,6 +46,16 @@ def wait_until(is_so, seconds=20):
         time.sleep(0.02)
 
 
+@contextlib.contextmanager
+def cleaned_up(made):
+    """Leaves nothing of it behind when it could be made in part only."""
+    try:
+        yield
+    except BaseException:
+        made.__exit__()
+        raise
+
+
 class Node:
     """`handstamp serve` on a port of its own, or on a listener that it inherits."""
 
@@ -58,6 +69,10 @@ class Node:
         self.process = None
 
     def start(self):
+        with cleaned_up(self):
+            return self.run()
+
+    def run(self):
         command, options = [self.program, "serve"], {}
         if self.listener:
             # As systemd passes a socket on.
@@ -73,18 +88,24 @@ class Node:
             **options,
         )
         first = self.process.stdout.readline()
-        assert first.startswith(b"listening on"), (first, self.log.name)
+        if not first.startswith(b"listening on"):
+            raise RuntimeError(f"the server does not start: {first} {self.errors()}")
         return self
 
     __enter__ = start
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
+        if self.process:
             self.kill()
+
+    def errors(self):
+        """The end of its log."""
+        return Path(self.log.name).read_text(errors="replace")[-500:]
 
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
     def stop(self):
         """Stops it as a service manager does; returns its exit status."""
@@ -115,6 +136,10 @@ class Postgres:
             self.url = f"postgres://postgres@localhost/postgres?host={self.folder}"
 
     def __enter__(self):
+        with cleaned_up(self):
+            return self.make()
+
+    def make(self):
         self.folder.mkdir()
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
@@ -176,6 +201,11 @@ class Postgres:
         )
         return "" if said.returncode == 0 else f"pg_amcheck: {said.stdout[:300]}"
 
+    def backends(self):
+        """How many connections clients have."""
+        kind = "backend_type = 'client backend' and pid <> pg_backend_pid()"
+        return int(self.read(f"select count(*) from pg_stat_activity where {kind}"))
+
     def processes(self):
         main = int((self.folder / "data/postmaster.pid").read_text().split()[0])
         children = subprocess.run(["pgrep", "-P", str(main)], capture_output=True, text=True)
@@ -204,6 +234,10 @@ class Network:
         self.outer, self.inner = f"fo{os.getpid()}", f"fi{os.getpid()}"
 
     def __enter__(self):
+        with cleaned_up(self):
+            return self.make()
+
+    def make(self):
         ip("netns", "add", self.name)
         ip("link", "add", self.outer, "type", "veth", "peer", "name", self.inner)
         ip("link", "set", self.inner, "netns", self.name)
@@ -215,6 +249,7 @@ class Network:
         return self
 
     def __exit__(self, *_):
+        # Its end of the pair of links goes with it, and the other end with that.
         ip("netns", "del", self.name)
 
     def within(self, *arguments):
@@ -242,8 +277,13 @@ class Nginx:
         self.folder, self.nodes = Path(folder) / "nginx", nodes
         self.plain, self.port = free_port(), free_port()
         self.address = f"localhost:{self.port}"
+        self.process = None
 
     def __enter__(self):
+        with cleaned_up(self):
+            return self.make()
+
+    def make(self):
         self.folder.mkdir()
         run(
             "openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2", "-pkeyopt",
@@ -286,5 +326,6 @@ class Nginx:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
 
     def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
