@@ -1,18 +1,21 @@
 """Several nodes on one PostgreSQL."""
 
+import itertools
 import math
 import os
 import random
+import subprocess
 import threading
 import time
 
 from .load import PASSWORD, Client, Load, add_user, reader_and_writer, statuses, users
 from .report import Seen, Skipped, fault, rounds
-from .servers import HANDSTAMP, Nginx, Node, Postgres, wait_until
+from .servers import HANDSTAMP, Nginx, Node, Postgres, run, wait_until
 
 # docs/configuration.md: what another process did applies within this long.
 FRESHNESS = 0.2
 PATIENCE = 10
+MIGRATIONS = "select count(*) from _handstamp_migrations"
 
 
 @fault
@@ -212,8 +215,11 @@ def rolling_upgrade(folder):
         Nginx(folder, [one, other]) as nginx,
     ):
         clients, post = users(one, 8, nginx.address)
+        migrations = int(postgres.read(MIGRATIONS))
         with Load(clients, reader_and_writer(post)) as load:
             time.sleep(1)
+            tries = migrate_beside_a_report(postgres, one)
+            added = int(postgres.read(MIGRATIONS)) - migrations
             # While one is away nginx takes the other.
             for node in one, other:
                 seen.must(node.stop() == 0, "exit status")
@@ -226,6 +232,9 @@ def rolling_upgrade(folder):
                     other.kill()
                     other.start()
                     time.sleep(1)
+        seen.note(f"{added} migrations, in {tries} tries, while a report read the tables")
+        seen.must(added, "both versions have the same tables")
+        seen.must(tries > 1, "no migration had to wait for the report")
         seen.note(f"{len(load.responses)} requests: {statuses(load.responses)}")
         seen.note(f"log-outs refused by the other version after {max(lags) * 1000:.0f} ms at most")
         seen.must(max(lags) <= FRESHNESS, "a log-out came late")
@@ -235,6 +244,28 @@ def rolling_upgrade(folder):
         killed = sum(one.status == 502 for one in load.responses)
         seen.must(killed <= len(clients), f"{killed} failed")
     return seen
+
+
+def migrate_beside_a_report(postgres, node):
+    """Migrates as docs/operations.md has it, while a report reads the tables for long."""
+    tables = "select count(*) from users, sessions limit 1"
+    report = threading.Thread(
+        target=postgres.sql, args=[f"begin; {tables}; select pg_sleep(3); commit"]
+    )
+    report.start()
+    time.sleep(0.5)
+    environment = node.environment | {
+        "DATABASE_URL": f"{postgres.url}&options[lock_timeout]=500ms"
+    }
+    for tries in itertools.count(1):
+        try:
+            run(HANDSTAMP, "migrate", env=environment, cwd=node.folder, stderr=subprocess.DEVNULL)
+            break
+        except subprocess.CalledProcessError:
+            assert tries < 20, "the migration never got its lock"
+            time.sleep(1)
+    report.join()
+    return tries
 
 
 def refused_after(client, start):

@@ -292,7 +292,9 @@ class Nginx:
         )
         site = (ROOT / "deploy/nginx.conf").read_text()
         for before, after in {
-            "server 127.0.0.1:5000;": " ".join(f"server {node.address};" for node in self.nodes),
+            "server 127.0.0.1:5000 fail_timeout=1s;": "".join(
+                f"server {node.address} fail_timeout=1s;" for node in self.nodes
+            ),
             "listen 80;": f"listen 127.0.0.1:{self.plain};",
             "listen [::]:80;": "",
             "listen 443 ": f"listen 127.0.0.1:{self.port} ",

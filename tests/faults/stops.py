@@ -67,6 +67,29 @@ def stuck_client(folder):
 
 
 @fault
+def stuck_client_at_restart(folder):
+    """A restart with socket activation while a client has sent half a request."""
+    seen = Seen()
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        url = f"sqlite://{folder}/handstamp.db"
+        with Node(folder, url, listener, SHUTDOWN_TIMEOUT="3s") as node:
+            clients, _ = users(node, 4)
+            with socket.create_connection(listener.getsockname()) as stuck:
+                stuck.sendall(b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{")
+                with Load(clients, check) as load:
+                    time.sleep(1)
+                    seen.must(node.stop() == 0, "exit status")
+                    node.start()
+                    time.sleep(1)
+    longest = max(one.end - one.start for one in load.responses)
+    seen.note(f"{len(load.responses)} requests: {statuses(load.responses)}")
+    seen.note(f"the longest waited {longest:.2f} s with SHUTDOWN_TIMEOUT=3s")
+    seen.must(all(one.status == 200 for one in load.responses), "some failed")
+    seen.must(longest < 5.5, "held up")
+    return seen
+
+
+@fault
 def restart_behind_nginx(folder):
     """Restarts under load through nginx, with socket activation as in deploy/."""
     seen = Seen()

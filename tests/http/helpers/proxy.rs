@@ -95,11 +95,14 @@ fn nginx(
     https: u16,
     change: impl Fn(String) -> String,
 ) -> Child {
-    let servers: String = nodes.iter().map(|node| format!("server {node};")).collect();
+    let servers: String = nodes
+        .iter()
+        .map(|node| format!("server {node} fail_timeout=1s;"))
+        .collect();
     let site = replaced(
         NGINX,
         &[
-            ("server 127.0.0.1:5000;", &servers),
+            ("server 127.0.0.1:5000 fail_timeout=1s;", &servers),
             ("listen 80;", &format!("listen 127.0.0.1:{plain};")),
             ("listen [::]:80;", ""),
             ("listen 443 ", &format!("listen 127.0.0.1:{https} ")),
