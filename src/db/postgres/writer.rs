@@ -47,19 +47,20 @@ impl PostgresPool {
     /// transaction, is closed instead of going back to the pool.
     async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
         let Times {
-            commit: deadline,
+            begin: latest,
+            commit,
             run,
             ..
         } = job.times();
-        let mut connection = by(deadline, self.pool.acquire()).await?;
+        let mut connection = by(latest, self.pool.acquire()).await?;
         let sql = self.pool.begin_limited_sql(run);
         let begin = Transactions::begin(&mut connection, sql);
-        if let Err(error) = by(deadline, begin).await {
+        if let Err(error) = by(latest, begin).await {
             drop(connection.detach());
             return Err(error);
         }
         let mut tx = Tx::new(Inner::PostgresWrite(connection));
-        let outcome = job.run(&mut tx, deadline).await;
+        let outcome = job.run(&mut tx, commit).await;
         let Inner::PostgresWrite(mut connection) = tx.into_inner() else {
             return Err(sqlx::Error::BeginFailed);
         };

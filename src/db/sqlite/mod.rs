@@ -1,5 +1,6 @@
 //! SQLite: one connection that writes, and some that read.
 
+mod deadlines;
 pub(super) mod file;
 mod probe;
 mod records;

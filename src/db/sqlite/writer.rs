@@ -9,12 +9,15 @@ use std::{
 use sqlx::{Executor, Sqlite, TransactionManager, pool::PoolConnection};
 use tokio::time::Instant;
 
-use super::SqlitePools;
+use super::{
+    SqlitePools,
+    deadlines::{end_of, fail, fail_late, is_late},
+};
 use crate::db::{
     Connection, Revocable, Tx,
     invalidation::Revocations,
     transaction::Inner,
-    write::job::{Job, Outcome, Times},
+    write::job::{Job, Outcome},
 };
 
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
@@ -206,7 +209,7 @@ impl SqlitePools {
             return Ok(Some(Stopped::Late));
         }
         let mut tx = Tx::new(Inner::SqliteWrite(connection));
-        let end = end_of(batch, savepoints);
+        let end = end_of(batch, savepoints == Savepoints::With);
         let ran = match savepoints {
             Savepoints::Without if batch.len() > 1 => {
                 Ok(run_until_one_fails(&mut tx, batch, end).await)
@@ -314,35 +317,6 @@ async fn run_each(tx: &mut Tx, batch: &mut [Box<dyn Job>], end: Instant) -> Resu
         count += 1;
     }
     Ok(Ran::Through { is_changed, count })
-}
-
-/// When a batch is to come to its commit, so that no caller waits in vain for a slower write of
-/// it. A second run has a little longer than the first.
-fn end_of(batch: &[Box<dyn Job>], savepoints: Savepoints) -> Instant {
-    let end = |times: Times| match savepoints {
-        Savepoints::Without => times.commit,
-        Savepoints::With => times.commit + (times.end - times.commit) / 2,
-    };
-    let ends = batch.iter().map(|job| end(job.times()));
-    ends.min().unwrap_or_else(Instant::now)
-}
-
-/// Whether a caller has stopped waiting, and was told that its write failed.
-fn is_late(batch: &[Box<dyn Job>]) -> bool {
-    let now = Instant::now();
-    batch.iter().any(|job| job.times().end <= now)
-}
-
-/// Fails the writes whose time is over.
-fn fail_late(batch: &mut Vec<Box<dyn Job>>, end: impl Fn(Times) -> Instant) {
-    let now = Instant::now();
-    fail(batch.extract_if(.., |job| end(job.times()) <= now));
-}
-
-fn fail(late: impl IntoIterator<Item = Box<dyn Job>>) {
-    for job in late {
-        job.finish(Some(sqlx::Error::PoolTimedOut));
-    }
 }
 
 /// Runs batches until the queue is empty.

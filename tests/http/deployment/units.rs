@@ -12,7 +12,7 @@ const UNITS: [&str; 4] = [
 const MOST_EXPOSED: &str = "--threshold=20";
 
 /// Without systemd there is nothing to run the units.
-#[expect(clippy::print_stderr, reason = "who runs the tests is to know")]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn analyze(arguments: &[&str]) -> Option<Command> {
     let mut command = Command::new("systemd-analyze");
     match Command::new("systemd-analyze").arg("--version").output() {
