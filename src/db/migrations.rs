@@ -44,6 +44,14 @@ pub(crate) struct Migrations {
     pub postgres: Option<Migrator>,
 }
 
+/// What becomes of a database that a newer version has migrated, which does not break with us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newer {
+    Accepted,
+    #[cfg(feature = "server")]
+    Refused,
+}
+
 static LIBRARY: Migrations = Migrations {
     table: "_handstamp_migrations",
     portable: sqlx::migrate!(),
@@ -94,10 +102,19 @@ impl Db {
         self.apply(&LIBRARY).await
     }
 
-    /// As [`migrate`](Self::migrate), for the target of a move.
+    /// As [`migrate`](Self::migrate), of a database that no newer version may have migrated.
+    #[cfg(feature = "server")]
+    pub(crate) async fn migrate_own(&self) -> Result<(), MigrateError> {
+        if self.has_table(MOVE_TABLE).await? {
+            return Err(MigrateError::Unfinished);
+        }
+        self.migrate_target().await
+    }
+
+    /// The same, for the target of a move.
     #[cfg(feature = "server")]
     pub(crate) async fn migrate_target(&self) -> Result<(), MigrateError> {
-        self.apply(&LIBRARY).await
+        self.apply_to(&LIBRARY, Newer::Refused).await
     }
 
     /// Whether the first migration of `set` was applied, by this version or an older one.
@@ -110,8 +127,9 @@ impl Db {
         for table in [set.table, SQLX_TABLE] {
             if has_table(&mut tx, table).await? {
                 let applied = applied(&mut tx, table).await?;
-                let is_first =
-                    |one: &Applied| one.version == first.version && one.checksum == *first.checksum;
+                let is_first = |one: &Applied| {
+                    one.version == first.version && *one.checksum == *first.checksum
+                };
                 if applied.iter().any(is_first) {
                     return Ok(true);
                 }
@@ -142,7 +160,7 @@ impl Db {
         );
         let applied: Vec<Applied> =
             on_reader!(self, conn => sqlx::query_as(&sql).fetch_all(conn).await)?;
-        check_known(&applied, &wanted)?;
+        check_known(&applied, &wanted, Newer::Refused)?;
         let is_applied = |version| applied.iter().any(|one| one.version == version);
         let pending = wanted.iter().filter(|it| !is_applied(it.version));
         Ok(pending.count())
@@ -175,6 +193,10 @@ impl Db {
     }
 
     pub(crate) async fn apply(&self, set: &Migrations) -> Result<(), MigrateError> {
+        self.apply_to(set, Newer::Accepted).await
+    }
+
+    async fn apply_to(&self, set: &Migrations, newer: Newer) -> Result<(), MigrateError> {
         let mut tx = self.begin().await?;
         if tx.is_postgres() {
             let lock = format!("select pg_advisory_xact_lock({POSTGRES_LOCK})");
@@ -187,7 +209,7 @@ impl Db {
             take_over(&mut tx, set.table, &wanted).await?;
             applied = self::applied(&mut tx, set.table).await?;
         }
-        check_known(&applied, &wanted)?;
+        check_known(&applied, &wanted, newer)?;
         for migration in wanted {
             if applied.iter().any(|one| one.version == migration.version) {
                 continue;
@@ -245,7 +267,11 @@ impl Migrations {
 }
 
 /// Refuses a database that was migrated otherwise than we would.
-fn check_known(applied: &[Applied], wanted: &[&Migration]) -> Result<(), MigrateError> {
+fn check_known(
+    applied: &[Applied],
+    wanted: &[&Migration],
+    newer: Newer,
+) -> Result<(), MigrateError> {
     let newest = wanted.last().map_or(0, |known| known.version);
     for Applied {
         version,
@@ -254,7 +280,10 @@ fn check_known(applied: &[Applied], wanted: &[&Migration]) -> Result<(), Migrate
     } in applied
     {
         match wanted.iter().find(|known| known.version == *version) {
-            None if *version > newest && !description.starts_with(BREAKING) => {
+            None if newer == Newer::Accepted
+                && *version > newest
+                && !description.starts_with(BREAKING) =>
+            {
                 tracing::warn!(version, "the database was migrated by a newer version");
             }
             None => return Err(MigrateError::Unknown(*version)),

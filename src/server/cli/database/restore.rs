@@ -66,7 +66,7 @@ async fn prepare(config: &Config, copy: &Path, end: bool) -> Result<(u64, i64), 
     let url = DatabaseUrl::Sqlite(SqliteConnectOptions::new().filename(copy));
     let db = connect(&url, "DATABASE_URL").await?;
     let done = async {
-        db.migrate().await.map_err(unmigrated(&url))?;
+        db.migrate_own().await.map_err(unmigrated(&url))?;
         let accounts = config.accounts(db.clone(), Clock::system());
         let accounts = accounts.map_err(Failure::other)?;
         let ended = match end {
