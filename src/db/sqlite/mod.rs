@@ -1,11 +1,11 @@
 //! SQLite: one connection that writes, and some that read.
 
 pub(super) mod file;
+#[cfg(feature = "server")]
+mod place;
 mod probe;
 #[cfg(feature = "server")]
 mod replace;
-#[cfg(feature = "server")]
-mod snapshot;
 mod timestamp;
 mod watch;
 mod writer;
@@ -13,8 +13,8 @@ mod writer;
 pub(super) use probe::write_nothing;
 #[cfg(feature = "server")]
 pub(crate) use {
-    replace::{refuse_open, replace, sync_folder},
-    snapshot::{SnapshotError, checked_snapshot, snapshot},
+    place::{BESIDE, beside, create, is_same_file, log_beside, put},
+    replace::{refuse_open, replace},
 };
 
 use std::{
