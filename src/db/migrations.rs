@@ -225,6 +225,15 @@ impl Db {
     }
 }
 
+/// Whether rows are still being copied into a SQLite file, or its move was interrupted.
+#[cfg(feature = "server")]
+pub(super) async fn is_unfinished(conn: &mut sqlx::SqliteConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select 1 from sqlite_schema where name = $1)")
+        .bind(MOVE_TABLE)
+        .fetch_one(conn)
+        .await
+}
+
 /// Whether a SQLite file has our first migration, of this version or an older one.
 #[cfg(feature = "server")]
 pub(super) async fn is_handstamp(conn: &mut sqlx::SqliteConnection) -> sqlx::Result<bool> {

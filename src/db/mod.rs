@@ -12,6 +12,8 @@ mod ping;
 mod postgres;
 mod read;
 mod record_stores;
+#[cfg(feature = "server")]
+mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transaction;
@@ -35,7 +37,9 @@ pub(crate) use limits::in_time;
 pub(crate) use migrations::{Migrations, TABLES};
 pub(crate) use read::{on_reader, on_small_reader};
 #[cfg(feature = "server")]
+pub(crate) use snapshot::{SnapshotError, checked_snapshot, settle, snapshot};
+#[cfg(feature = "server")]
 pub(crate) use sqlite::{
-    SnapshotError, checked_snapshot, refuse_open, replace, snapshot, sync_folder,
+    BESIDE, beside, create, is_same_file, log_beside, put, refuse_open, replace,
 };
 pub(crate) use transaction::{Connection, in_tx};

@@ -82,11 +82,18 @@ impl Accounts {
     pub async fn sign_out_all(&self) -> Result<u64, Error> {
         let mut ended = 0;
         let mut is_recorded = false;
+        // Nobody waits for the batches; the last look, for sessions that were not committed yet,
+        // has everybody wait.
+        let mut is_last = false;
         loop {
-            let end = (self.now(), is_recorded);
-            let batch = self.db.write(end, |&(now, is_recorded), tx| {
+            let end = (self.now(), is_recorded, is_last);
+            let batch = self.db.write(end, |&(now, is_recorded, is_last), tx| {
                 Box::pin(async move {
-                    let ids = store::delete_sessions(tx, BATCH).await?;
+                    let limit = if is_last { i64::MAX } else { BATCH };
+                    if is_last {
+                        store::lock_sessions(tx).await?;
+                    }
+                    let ids = store::delete_sessions(tx, limit).await?;
                     if !is_recorded {
                         let event = Event::of_everybody(Action::EndAllSessions);
                         audit::record(tx, now, [event]).await?;
@@ -96,11 +103,13 @@ impl Accounts {
                     Ok::<_, sqlx::Error>(count)
                 })
             });
-            match batch.await? {
-                0 => return Ok(ended),
-                batch => ended += batch as u64,
+            let batch = batch.await?;
+            ended += batch as u64;
+            if is_last {
+                return Ok(ended);
             }
             is_recorded = true;
+            is_last = batch == 0;
         }
     }
 

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::db::is_unavailable;
+
 /// Why a copy stopped. Rows that were copied stay, to be continued from.
 #[derive(Debug, Error)]
 pub(crate) enum CopyError {
@@ -9,6 +11,12 @@ pub(crate) enum CopyError {
     Source(#[source] sqlx::Error),
     #[error("the target failed: {0}")]
     Target(#[source] sqlx::Error),
+    #[error("the target refuses rows of {table}: {error}")]
+    Refused {
+        table: String,
+        #[source]
+        error: sqlx::Error,
+    },
     /// Somebody else keeps writing.
     #[error("the source is being written to: stop its servers first ({0})")]
     SourceIsBusy(#[source] sqlx::Error),
@@ -41,4 +49,14 @@ pub(crate) enum CopyError {
         target_rows: u64,
         target_sum: String,
     },
+}
+
+impl CopyError {
+    /// Whether the same move may succeed when it is run again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Source(error) | Self::Target(error) => is_unavailable(error),
+            _ => false,
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! What is known of a database before anything is written to it.
 
-use std::{fs, io, os::unix::fs::MetadataExt};
+use std::{fs, io};
 
 use super::{
-    MARKER,
+    error::CopyError,
     side::{Side, on_side},
     table::quoted,
 };
-use crate::db::DatabaseUrl;
+use crate::db::{DatabaseUrl, is_same_file, migrations::MOVE_TABLE as MARKER};
 
 /// Tables whose rows are not data: migrations that were applied, and the log that nodes read.
 const BOOKKEEPING: [&str; 4] = [
@@ -74,21 +74,47 @@ async fn tables(url: &DatabaseUrl) -> sqlx::Result<Vec<String>> {
 }
 
 /// Whether the two are one and the same database, by whatever name.
-pub(crate) async fn is_same(one: &DatabaseUrl, other: &DatabaseUrl) -> sqlx::Result<bool> {
-    match (one, other) {
+pub(crate) async fn is_same(source: &DatabaseUrl, target: &DatabaseUrl) -> Result<bool, CopyError> {
+    match (source, target) {
         (DatabaseUrl::Sqlite(one), DatabaseUrl::Sqlite(other)) => {
-            let inode = |file: &std::path::Path| match fs::metadata(file) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                found => found.map(|found| Some((found.dev(), found.ino()))),
-            };
-            let one = inode(one.get_filename())?;
-            Ok(one.is_some() && one == inode(other.get_filename())?)
+            let is_same = is_same_file(one.get_filename(), other.get_filename());
+            is_same.map_err(|error| CopyError::Target(error.into()))
         }
         (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)) => {
-            Ok(identity(one).await? == identity(other).await?)
+            let source = identity(source).await.map_err(CopyError::Source)?;
+            Ok(source == identity(target).await.map_err(CopyError::Target)?)
         }
         _ => Ok(false),
     }
+}
+
+/// What is wrong with the search path of a PostgreSQL database, if anything: everything is copied
+/// from or to its first schema, so that tables of ours in another one would be passed over.
+pub(crate) async fn wrong_schema(url: &DatabaseUrl) -> sqlx::Result<Option<String>> {
+    if let DatabaseUrl::Sqlite(_) = url {
+        return Ok(None);
+    }
+    let mut side = begun(url).await?;
+    let sql = format!(
+        "select current_schema()::text, (
+             select min(n.nspname::text) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname <> current_schema() and c.oid in (
+                 to_regclass('users'), to_regclass('sessions'),
+                 to_regclass('_handstamp_migrations'), to_regclass('{MARKER}')
+             )
+         )"
+    );
+    let (first, other): (Option<String>, Option<String>) =
+        on_side!(&mut side, conn => sqlx::query_as(&sql).fetch_one(conn).await)?;
+    side.close().await?;
+    Ok(match (first, other) {
+        (None, _) => Some("no schema of its search_path exists".to_owned()),
+        (Some(first), Some(other)) => Some(format!(
+            "its search_path finds tables in the schema {other}, and would create them in {first}: \
+             have it name one schema"
+        )),
+        _ => None,
+    })
 }
 
 /// The moment at which the server was started, the database and the schema.

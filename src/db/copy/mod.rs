@@ -7,6 +7,7 @@
 //! every row of the target is read back.
 
 mod checksum;
+mod describe;
 mod error;
 mod inspect;
 mod side;
@@ -22,7 +23,7 @@ use futures_util::TryStreamExt;
 pub(crate) use self::{
     checksum::Checksum,
     error::CopyError,
-    inspect::{TargetState, is_same, other_tables, target_state},
+    inspect::{TargetState, is_same, other_tables, target_state, wrong_schema},
 };
 use self::{
     source::{Source, unreadable},
@@ -30,7 +31,7 @@ use self::{
     target::Target,
     value::Value,
 };
-use super::{DatabaseUrl, migrations::MOVE_TABLE as MARKER};
+use super::DatabaseUrl;
 
 /// A batch is inserted once it has so many rows,
 const BATCH_ROWS: usize = 1_000;
@@ -88,8 +89,9 @@ pub(crate) async fn copy(
     compare(&mut target, &tables, &copied, report).await?;
     let failed = CopyError::Target;
     target.continue_numbers(&tables).await.map_err(failed)?;
+    target.finish(&tables, &copied).await?;
+    // Not before: a server that was forgotten writes again from here on.
     source.close().await;
-    target.finish(&tables).await.map_err(failed)?;
     target.close().await.map_err(failed)?;
     Ok(copied)
 }

@@ -77,10 +77,15 @@ impl Side {
     /// may reach another connection.
     pub async fn begin(&mut self) -> sqlx::Result<()> {
         let begin = match self {
-            Self::Sqlite(_) => "begin",
-            Self::Postgres { begin, .. } => begin,
+            Self::Sqlite(_) => "begin".to_owned(),
+            // Reading a table back takes longer than an operator allows a server's statements.
+            Self::Postgres { begin, .. } => format!(
+                "{begin};
+                 set local statement_timeout = 0;
+                 set local idle_in_transaction_session_timeout = 0"
+            ),
         };
-        self.execute(begin).await
+        self.execute(&begin).await
     }
 
     /// Begins a transaction that will write.

@@ -1,11 +1,12 @@
 //! What is copied from: one snapshot, which nobody writes to meanwhile.
 
 use super::{
+    describe::describe,
     error::CopyError,
     side::{Side, Unreadable},
     table::{Table, quoted},
 };
-use crate::db::{DatabaseUrl, error::is_unavailable};
+use crate::db::DatabaseUrl;
 
 #[derive(Debug)]
 pub(super) struct Source {
@@ -21,7 +22,7 @@ impl Source {
             false => side.begin_to_write().await,
             true => lock(&mut side, tables).await,
         };
-        locked.map_err(|error| match is_unavailable(&error) {
+        locked.map_err(|error| match is_locked(&error) {
             true => CopyError::SourceIsBusy(error),
             false => CopyError::Source(error),
         })?;
@@ -29,7 +30,7 @@ impl Source {
     }
 
     pub async fn describe(&mut self, name: &str) -> Result<Table, CopyError> {
-        Table::describe(&mut self.side, name, CopyError::Source).await
+        describe(&mut self.side, name, CopyError::Source).await
     }
 
     pub async fn count(&mut self, tables: &[Table]) -> Result<u64, CopyError> {
@@ -46,6 +47,16 @@ impl Source {
         let _ = self.side.execute("rollback").await;
         let _ = self.side.close().await;
     }
+}
+
+/// Whether somebody else holds a lock: SQLite's primary codes BUSY and LOCKED, and PostgreSQL's
+/// `lock_not_available`.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| match code.parse::<u32>() {
+        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6),
+        _ => code == "55P03",
+    })
 }
 
 /// The locks come first: the snapshot is taken by the first query, after the last write. None of

@@ -4,15 +4,16 @@ use futures_util::TryStreamExt;
 use sqlx::{Postgres, QueryBuilder, Sqlite, query_builder::Separated, sqlite::SqliteJournalMode};
 
 use super::{
-    MARKER,
+    Copied,
     checksum::Checksum,
+    describe::describe,
     error::CopyError,
     side::{Side, on_side},
     source::unreadable,
     table::{Table, quoted},
     value::{Kind, Value},
 };
-use crate::db::DatabaseUrl;
+use crate::db::{DatabaseUrl, is_unavailable, migrations::MOVE_TABLE as MARKER};
 
 #[derive(Debug)]
 pub(super) struct Target {
@@ -46,7 +47,7 @@ impl Target {
 
     pub async fn describe(&mut self, name: &str) -> Result<Table, CopyError> {
         self.side.begin().await.map_err(CopyError::Target)?;
-        let table = Table::describe(&mut self.side, name, CopyError::Target).await?;
+        let table = describe(&mut self.side, name, CopyError::Target).await?;
         self.commit().await.map_err(CopyError::Target)?;
         Ok(table)
     }
@@ -77,12 +78,17 @@ impl Target {
 
     /// How much of a table was copied.
     pub async fn done(&mut self, table: &Table) -> sqlx::Result<Done> {
-        let sql = format!("select copied, checksum from {MARKER} where name = $1");
         self.side.begin().await?;
+        let done = self.noted(table).await?;
+        self.commit().await?;
+        Ok(done)
+    }
+
+    async fn noted(&mut self, table: &Table) -> sqlx::Result<Done> {
+        let sql = format!("select copied, checksum from {MARKER} where name = $1");
         let (rows, checksum): (i64, String) = on_side!(&mut self.side, conn => {
             sqlx::query_as(&sql).bind(&table.name).fetch_one(conn).await
         })?;
-        self.commit().await?;
         let rows = u64::try_from(rows).unwrap_or_default();
         Ok(Done { rows, checksum })
     }
@@ -100,7 +106,13 @@ impl Target {
             .await
             .map_err(CopyError::Target)?;
         let inserted = self.insert_rows(table, rows).await;
-        inserted.map_err(CopyError::Target)?;
+        inserted.map_err(|error| match is_unavailable(&error) {
+            true => CopyError::Target(error),
+            false => CopyError::Refused {
+                table: table.name.clone(),
+                error,
+            },
+        })?;
         let done = self.note(table, before, after).await;
         if !done.map_err(CopyError::Target)? {
             return Err(CopyError::TwoMoves);
@@ -109,6 +121,7 @@ impl Target {
     }
 
     async fn insert_rows(&mut self, table: &Table, rows: &mut Vec<Vec<Value>>) -> sqlx::Result<()> {
+        // Batches differ in length: as statements to be kept they would fill the cache.
         let insert = table.insert(self.is_postgres());
         match &mut self.side {
             Side::Sqlite(conn) => {
@@ -118,7 +131,12 @@ impl Target {
                         bind_sqlite(&mut row, value);
                     }
                 });
-                query.build().execute(conn).await.map(drop)
+                query
+                    .build()
+                    .persistent(false)
+                    .execute(conn)
+                    .await
+                    .map(drop)
             }
             Side::Postgres { conn, .. } => {
                 let mut query = QueryBuilder::<Postgres>::new(insert);
@@ -127,7 +145,12 @@ impl Target {
                         bind_postgres(&mut row, value);
                     }
                 });
-                query.build().execute(conn).await.map(drop)
+                query
+                    .build()
+                    .persistent(false)
+                    .execute(conn)
+                    .await
+                    .map(drop)
             }
         }
     }
@@ -214,16 +237,31 @@ impl Target {
         })
     }
 
-    /// Opens the database to servers.
-    pub async fn finish(&mut self, tables: &[Table]) -> sqlx::Result<()> {
+    /// Opens the database to servers, if what was compared is still what has been copied: another
+    /// move may have started over since.
+    pub async fn finish(&mut self, tables: &[Table], copied: &[Copied]) -> Result<(), CopyError> {
+        let failed = CopyError::Target;
+        self.side.begin_to_write().await.map_err(failed)?;
+        if self.is_postgres() {
+            let lock = format!("lock table {MARKER} in access exclusive mode");
+            self.side.execute(&lock).await.map_err(failed)?;
+        }
+        for (table, Copied { checksum, .. }) in tables.iter().zip(copied) {
+            let done = self.noted(table).await.map_err(failed)?;
+            if done.rows != checksum.rows || !done.is_part_of(checksum) {
+                return Err(CopyError::TwoMoves);
+            }
+        }
         if self.is_postgres() {
             // Without it the first queries would be planned for empty tables.
             for table in tables {
                 let sql = format!("analyze {}", quoted(&table.name));
-                self.side.execute(&sql).await?;
+                self.side.execute(&sql).await.map_err(failed)?;
             }
         }
-        self.side.execute(&format!("drop table {MARKER}")).await
+        let drop = format!("drop table {MARKER}");
+        self.side.execute(&drop).await.map_err(failed)?;
+        self.commit().await.map_err(failed)
     }
 
     async fn commit(&mut self) -> sqlx::Result<()> {

@@ -10,10 +10,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    checksum::Checksum,
-    copy,
+    Checksum, CopyError, Step, copy,
+    describe::describe,
     side::{Side, on_side},
-    table::Table,
     value::Value,
 };
 use crate::{clock::Timestamp, db::DatabaseUrl};
@@ -70,7 +69,7 @@ impl Odd {
 
     async fn rows(&self) -> Vec<Vec<Value>> {
         let mut side = self.side().await;
-        let table = Table::describe(&mut side, "odd_values", super::CopyError::Source).await;
+        let table = describe(&mut side, "odd_values", CopyError::Source).await;
         let table = table.unwrap();
         let sql = table.select_in_order(side.is_postgres());
         let rows = side.rows(&sql, &table).try_collect();
@@ -185,6 +184,58 @@ async fn as_the_app_itself_reads_them() {
     }
     assert_eq!(read[0].len(), 100);
     assert_eq!(read[0], read[1]);
+}
+
+/// Its `clear` comes after the last row was compared.
+#[tokio::test]
+async fn another_move_that_starts_over_at_the_end_is_noticed() {
+    let source = Odd::on_sqlite().await;
+    insert(&source, 10).await;
+    let target = Odd::on_sqlite().await;
+    let mut rows = 0;
+    let other = target.url.clone();
+    let mut clear_at_the_end = |step| {
+        rows += u32::from(step == Step::Row);
+        if rows < 20 {
+            return;
+        }
+        let other = other.clone();
+        let cleared = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut side = Side::connect(&other).await.unwrap();
+                for sql in [
+                    "delete from odd_values",
+                    "update _handstamp_move set copied = 0, checksum = ''",
+                ] {
+                    side.execute(sql).await.unwrap();
+                }
+                side.close().await.unwrap();
+            });
+        });
+        cleared.join().unwrap();
+    };
+    let names = ["odd_values"];
+    let copied = copy(&source.url, &target.url, &names, &mut clear_at_the_end);
+    let refused = copied.await.unwrap_err();
+    assert!(matches!(refused, CopyError::TwoMoves), "{refused:?}");
+    let mut side = target.side().await;
+    assert_eq!(side.count("_handstamp_move").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn no_timeout_of_the_operators_stops_a_copy() {
+    let Ok(server) = std::env::var("TEST_POSTGRES_URL") else {
+        return;
+    };
+    let url = format!("{server}&options[statement_timeout]=9s");
+    let mut side = Side::connect(&url.parse().unwrap()).await.unwrap();
+    side.begin_to_write().await.unwrap();
+    let show = "show statement_timeout";
+    let shown =
+        on_side!(&mut side, conn => sqlx::query_scalar::<_, String>(show).fetch_one(conn).await);
+    assert_eq!(shown.unwrap(), "0");
 }
 
 proptest! {

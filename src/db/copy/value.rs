@@ -1,5 +1,7 @@
 //! A column's value, the same from whichever database it was read.
 
+use std::ops::RangeInclusive;
+
 use sha2::{Digest, Sha256};
 use sqlx::{
     Row, ValueRef,
@@ -34,6 +36,8 @@ pub(super) enum Value {
 
 /// 2000-01-01, from which PostgreSQL counts.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+/// The years 0 to 9999, which SQLite keeps as text that sorts.
+const KEPT: RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
 
 impl Kind {
     /// The kind of a column that was declared with this type; none for one that is not known to
@@ -125,16 +129,13 @@ fn postgres_time(row: &PgRow, index: usize) -> sqlx::Result<Option<Timestamp>> {
         PgValueFormat::Binary => raw.as_bytes().ok().and_then(|bytes| bytes.try_into().ok()),
         PgValueFormat::Text => None,
     };
-    let micros = micros.map(i64::from_be_bytes).filter(|micros| {
-        // How PostgreSQL writes `infinity` and `-infinity`.
-        !matches!(*micros, i64::MIN | i64::MAX)
-    });
-    let micros = micros.and_then(|micros| micros.checked_add(POSTGRES_EPOCH));
-    match micros {
+    // PostgreSQL writes `infinity` as the greatest number.
+    let micros = micros.and_then(|bytes| i64::from_be_bytes(bytes).checked_add(POSTGRES_EPOCH));
+    match micros.filter(|micros| KEPT.contains(micros)) {
         Some(micros) => Ok(Some(Timestamp::from_unix_micros(micros))),
         None => Err(sqlx::Error::ColumnDecode {
             index: index.to_string(),
-            source: "a time without end, or one that cannot be read".into(),
+            source: "a time without end, or not of the years 0 to 9999".into(),
         }),
     }
 }

@@ -46,6 +46,7 @@ impl Log {
     /// Begins after everything that is committed now.
     pub async fn begin(conn: &mut PgConnection) -> sqlx::Result<Self> {
         let (read, _) = Reading::after(None, conn).await?;
+        remove_future(conn).await?;
         Ok(Self {
             trim: read.clone(),
             read,
@@ -87,6 +88,20 @@ impl Log {
         }
         Ok(true)
     }
+}
+
+/// Removes rows of transactions that this server has not begun yet: a dump of another server had
+/// them. They would be new in each reading, until this server has counted as far.
+async fn remove_future(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let rows = "from revocations where xid >= pg_snapshot_xmax(pg_current_snapshot())";
+    let find = format!("select exists (select {rows})");
+    // Asked first: where nothing may be written, there is nothing to remove.
+    let found: PgRow = conn.fetch_one(sqlx::raw_sql(&find)).await?;
+    if found.try_get(0)? {
+        let delete = format!("delete {rows}");
+        conn.execute(sqlx::raw_sql(&delete)).await?;
+    }
+    Ok(())
 }
 
 impl Reading {

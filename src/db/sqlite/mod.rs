@@ -2,12 +2,12 @@
 
 mod deadlines;
 pub(super) mod file;
+#[cfg(feature = "server")]
+mod place;
 mod probe;
 mod records;
 #[cfg(feature = "server")]
 mod replace;
-#[cfg(feature = "server")]
-mod snapshot;
 mod timestamp;
 mod watch;
 mod writer;
@@ -15,8 +15,8 @@ mod writer;
 pub(super) use probe::write_nothing;
 #[cfg(feature = "server")]
 pub(crate) use {
-    replace::{refuse_open, replace, sync_folder},
-    snapshot::{SnapshotError, checked_snapshot, snapshot},
+    place::{BESIDE, beside, create, is_same_file, log_beside, put},
+    replace::{refuse_open, replace},
 };
 
 use std::{

@@ -1,11 +1,9 @@
 //! Puts another file in the place of a database that nobody has open.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io,
-    os::unix::fs::{MetadataExt, chown},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -16,8 +14,8 @@ use sqlx::{
 };
 use thiserror::Error;
 
-/// What SQLite puts beside a database, which must not meet another one of the same name.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+use super::place::{beside, put, take_owner};
+
 /// SQLite's primary result codes for a file that is in use, BUSY and LOCKED,
 const IN_USE: [u32; 2] = [5, 6];
 /// and for one that is broken or no database, CORRUPT and NOTADB.
@@ -41,7 +39,10 @@ fn process(id: Option<i32>) -> String {
 /// The process that has the database open, if any. A server holds a lock on the file, and on the
 /// index of its log, as long as it runs.
 pub(crate) fn refuse_open(place: &Path) -> Result<(), ReplaceError> {
-    for file in [place.to_owned(), beside(place, "-shm")] {
+    // SQLite follows links before it names the index.
+    let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+    let index = beside(&place, "-shm");
+    for file in [place, index] {
         let file = match File::open(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file?,
@@ -55,37 +56,24 @@ pub(crate) fn refuse_open(place: &Path) -> Result<(), ReplaceError> {
     Ok(())
 }
 
-/// Renames `new`, a closed database, to `place`, with the owner of the file that was there. A
-/// crash leaves either of the two, whole.
-pub(crate) async fn replace(new: &Path, place: &Path) -> Result<(), ReplaceError> {
+/// Puts `new`, a closed database in the same folder, at `place`, with the owner and mode of the
+/// file that was there, which is replaced only when `replaces`. A crash leaves either of the two,
+/// whole.
+pub(crate) async fn replace(new: &Path, place: &Path, replaces: bool) -> Result<(), ReplaceError> {
     refuse_open(place)?;
-    // Held until the end: a server that starts now waits, and then finds its file replaced.
     let old = match fs::metadata(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        old => {
-            keep_owner(new, &old?)?;
-            lock(place).await?
-        }
+        old => Some(old?),
     };
-    File::open(new)?.sync_all()?;
-    for suffix in BESIDE {
-        match fs::remove_file(beside(place, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    fs::rename(new, place)?;
-    sync_folder(place)?;
-    drop(old);
+    take_owner(new, old.as_ref())?;
+    // Held until the end: a server that starts now waits, and then finds its file replaced.
+    let locked = match old {
+        Some(_) if replaces => lock(place).await?,
+        _ => None,
+    };
+    put(new, place, replaces)?;
+    drop(locked);
     Ok(())
-}
-
-/// Writes a renamed file's name to the disk.
-pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Locks the database for this process alone, its log written back so that no file beside it
@@ -113,19 +101,4 @@ fn has_code(error: &sqlx::Error, codes: [u32; 2]) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     let code = code.and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| codes.contains(&(code & 0xff)))
-}
-
-/// A restore by root must leave a file that the server can open.
-fn keep_owner(new: &Path, old: &fs::Metadata) -> io::Result<()> {
-    let found = fs::metadata(new)?;
-    if (found.uid(), found.gid()) == (old.uid(), old.gid()) {
-        return Ok(());
-    }
-    chown(new, Some(old.uid()), Some(old.gid()))
-}
-
-fn beside(place: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(place);
-    name.push(suffix);
-    name.into()
 }

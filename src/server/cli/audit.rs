@@ -6,7 +6,7 @@ use super::{
     Failure,
     args::Audit,
     database::{Needs, open},
-    terminal::{say, say_json},
+    terminal::{harmless, say, say_json},
     user::find,
 };
 use crate::{
@@ -63,7 +63,7 @@ async fn show(options: &Audit, accounts: &Accounts) -> Result<(), Failure> {
 }
 
 fn line(event: &AuditEvent) -> String {
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let or_dash = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), harmless);
     let outcome = match &event.reason {
         Some(reason) => format!("{} ({reason})", event.outcome),
         None => event.outcome.clone(),

@@ -14,6 +14,26 @@ pub fn say(line: &str) -> Result<(), Failure> {
     }
 }
 
+/// Text of whoever it may be, with escapes for what a terminal would not show but act on: control
+/// characters, and those that turn or hide the text around them.
+pub fn harmless(text: &str) -> String {
+    let is_acted_on = |c: char| {
+        c.is_control()
+            || matches!(c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_acted_on(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Writes a line of JSON.
 pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
     say(&serde_json::to_string(value).map_err(Failure::other)?)

@@ -4,11 +4,11 @@ use std::{
 };
 
 use sqlx::{
-    PgPool, Row, Sqlite, SqlitePool, Transaction,
+    PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -23,10 +23,11 @@ pub struct Database {
     pub url: String,
     /// Where it is inspected, when not at `url`.
     direct_url: Option<String>,
-    pool: OnceCell<Pool>,
+    pool: Mutex<Option<Pool>>,
     _folder: Option<TempDir>,
 }
 
+#[derive(Clone)]
 enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
@@ -35,7 +36,7 @@ enum Pool {
 /// Runs one statement on either database.
 macro_rules! on_pool {
     ($database:expr, $conn:ident => $statement:expr) => {
-        match $database.pool().await {
+        match &$database.pool().await {
             Pool::Sqlite($conn) => $statement,
             Pool::Postgres($conn) => $statement,
         }
@@ -82,13 +83,17 @@ impl Database {
         Self {
             url: url.to_owned(),
             direct_url: None,
-            pool: OnceCell::new(),
+            pool: Mutex::default(),
             _folder: None,
         }
     }
 
-    async fn pool(&self) -> &Pool {
-        let connect = async || match self.url.starts_with("sqlite") {
+    async fn pool(&self) -> Pool {
+        let mut pool = self.pool.lock().await;
+        if let Some(pool) = &*pool {
+            return pool.clone();
+        }
+        let connected = match self.url.starts_with("sqlite") {
             true => Pool::Sqlite(SqlitePool::connect(&self.url).await.unwrap()),
             false => {
                 let pool = PgPoolOptions::new()
@@ -98,7 +103,7 @@ impl Database {
                 Pool::Postgres(pool.unwrap())
             }
         };
-        self.pool.get_or_init(connect).await
+        pool.insert(connected).clone()
     }
 
     pub async fn count(&self, from_where: &str) -> i64 {
@@ -130,9 +135,21 @@ impl Database {
         self.execute(&insert).await;
     }
 
-    /// Closes the connection that inspects it.
+    /// Closes the connection that inspects it, until it is inspected again.
     pub async fn close(&self) {
-        on_pool!(self, pool => pool.close().await);
+        match self.pool.lock().await.take() {
+            Some(Pool::Sqlite(pool)) => pool.close().await,
+            Some(Pool::Postgres(pool)) => pool.close().await,
+            None => {}
+        }
+    }
+
+    /// Begins a transaction, which is rolled back when it is dropped.
+    pub async fn begin_postgres(&self) -> Transaction<'static, Postgres> {
+        match self.pool().await {
+            Pool::Sqlite(_) => panic!("this is not PostgreSQL"),
+            Pool::Postgres(pool) => pool.begin().await.unwrap(),
+        }
     }
 
     /// Polls until the count is reached: background writes arrive a little later.
@@ -144,17 +161,6 @@ impl Database {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("never {expected}: {from_where}");
-    }
-
-    /// Polls until there are more than `count`.
-    pub async fn count_until_more(&self, from_where: &str, count: i64) {
-        for _ in 0..5_000 {
-            if self.count(from_where).await > count {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        panic!("never more than {count}: {from_where}");
     }
 
     /// The size of the database, on disk.
@@ -196,7 +202,7 @@ impl Database {
             Pool::Sqlite(pool) => {
                 let sql = format!("explain query plan {sql}");
                 let rows: Vec<(i64, i64, i64, String)> =
-                    sqlx::query_as(&sql).fetch_all(pool).await.unwrap();
+                    sqlx::query_as(&sql).fetch_all(&pool).await.unwrap();
                 rows.into_iter().map(|row| row.3 + "\n").collect()
             }
             Pool::Postgres(pool) => {

@@ -87,6 +87,13 @@ impl Workplace {
         child.wait_with_output().unwrap()
     }
 
+    /// Runs a command that can write no file longer than this.
+    pub fn run_with_file_size(&self, arguments: &[&str], bytes: u64) -> Output {
+        let script = format!("trap '' XFSZ; exec prlimit --fsize={bytes}: \"$0\" \"$@\"");
+        let mut command = self.shell_command(&script);
+        command.args(arguments).output().unwrap()
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.run_with_input(arguments, "")
     }

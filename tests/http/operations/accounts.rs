@@ -79,6 +79,51 @@ async fn signing_everybody_out_ends_every_users_session(kind: Kind) {
     assert_eq!(ann.check().await.status, 200);
 }
 
+/// A session whose id is changing, and one that is beginning, when the command comes to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_slips_past_signing_everybody_out() {
+    let (database, workplace, process) = serving(Kind::Postgres).await;
+    process.browser().sign_up("Ann").await;
+    let changing = "update sessions set id = 'changed' where user_id is not null";
+    let beginning = "insert into sessions
+             (id, data, expiry_date, public_id, user_id, created_at, last_seen_at)
+         select 'begun', '', now() + interval '1 day', gen_random_uuid(), id, now(), now()
+         from users";
+    for sql in [changing, beginning] {
+        let mut open = database.begin_postgres().await;
+        sqlx::query(sql).execute(&mut *open).await.unwrap();
+        let command = workplace.start_command(&["user", "sign-out", "--all"]);
+        let waiting = "pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'";
+        database.count_until(waiting, 1).await;
+        open.commit().await.unwrap();
+        let said = succeeded(&command.wait_with_output().unwrap());
+        assert_eq!(said, "signed everybody out; 1 sessions have ended\n");
+        let left = database.count("sessions where user_id is not null").await;
+        assert_eq!(left, 0, "{sql}");
+    }
+}
+
+/// A restored dump of another server, which had counted more transactions.
+#[tokio::test(flavor = "multi_thread")]
+async fn revocations_of_another_server_do_not_come_back_for_ever() {
+    let database = Database::new(Kind::Postgres).await;
+    let workplace = Workplace::new(&[("DATABASE_URL", &database.url)]);
+    succeeded(&workplace.run(&["migrate"]));
+    let restored = "insert into revocations (xid, whose) values ('9000000000000', null)";
+    database.execute(restored).await;
+    let process = workplace.serve();
+    let ann = process.browser();
+    ann.sign_up("Ann").await;
+    // The first that is cached has the log read.
+    assert_eq!(ann.check().await.status, 200);
+    database
+        .count_until("revocations where xid > '8000000000000'", 0)
+        .await;
+    ann.log_out().await;
+    assert!(database.count("revocations").await > 0, "its own stay");
+}
+
 async fn a_deleted_user_is_out_and_what_they_wrote_stays(kind: Kind) {
     let (database, workplace, process) = serving(kind).await;
     let (ann, other, reader) = (process.browser(), process.browser(), process.browser());
@@ -127,6 +172,13 @@ async fn live_sessions_are_listed(kind: Kind) {
     let text = succeeded(&workplace.run(&["user", "sessions", "Ann"]));
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("test browser") && text.contains(listed[1]["id"].as_str().unwrap()));
+
+    // What a browser says of itself may be commands to a terminal.
+    let spoofed =
+        "update sessions set user_agent = 'a\u{9b}31m\u{202e}b' where user_id is not null";
+    database.execute(spoofed).await;
+    let text = succeeded(&workplace.run(&["user", "sessions", "Ann"]));
+    assert!(text.contains("a\\u{9b}31m\\u{202e}b"), "{text}");
 
     second.log_out().await;
     assert_eq!(json_lines(&succeeded(&workplace.run(&list))).len(), 1);

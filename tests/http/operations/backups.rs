@@ -101,6 +101,66 @@ async fn nothing_is_overwritten_by_accident() {
     assert!(refused.contains("nowhere"), "{refused}");
 }
 
+/// SQLite would apply it to the backup, and find nothing wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_log_of_another_database_meets_a_backup() {
+    let workplace = workplace();
+    succeeded(&workplace.run(&["user", "add", "Ann", "--no-password"]));
+    succeeded(&workplace.run(&["backup", "a.db"]));
+    // The backup is served for a rehearsal, and the server killed.
+    let mut rehearsal = Workplace::new(&[("SECRET_KEY", KEY)]);
+    let file = workplace.path("a.db");
+    rehearsal.set("DATABASE_URL", &format!("sqlite://{}", file.display()));
+    let process = rehearsal.serve();
+    process.browser().sign_up("Rehearsal").await;
+    let refused = failed(&workplace.run(&["backup", "a.db", "--force"]), 1);
+    assert!(refused.contains("has it open"), "{refused}");
+    process.kill();
+    let log = workplace.path("a.db-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    let kept = fs::read(&log).unwrap();
+
+    let refused = failed(&workplace.run(&["restore", "a.db", "--force"]), 1);
+    assert!(refused.contains("a.db-wal lies beside a.db"), "{refused}");
+    fs::remove_file(&file).unwrap();
+    let refused = failed(&workplace.run(&["backup", "a.db"]), 1);
+    assert!(refused.contains("a.db-wal is left of"), "{refused}");
+    assert!(!file.exists() && fs::read(&log).unwrap() == kept);
+    succeeded(&workplace.run(&["user", "add", "Bob", "--no-password"]));
+    succeeded(&workplace.run(&["backup", "a.db", "--force"]));
+    assert!(!log.exists());
+    let copy = Database::at(&format!("sqlite://{}", file.display()));
+    assert_eq!(copy.integrity_check().await, "ok");
+    assert_eq!(copy.count("users where username = 'Rehearsal'").await, 0);
+    assert_eq!(copy.count("users where username = 'Bob'").await, 1);
+}
+
+#[test]
+fn a_link_to_a_missing_file_is_a_name_that_is_taken() {
+    let workplace = workplace();
+    succeeded(&workplace.run(&["migrate"]));
+    let link = workplace.path("a.db");
+    std::os::unix::fs::symlink("nowhere.db", &link).unwrap();
+    let refused = failed(&workplace.run(&["backup", "a.db"]), 1);
+    assert!(refused.contains("a.db is a link"), "{refused}");
+    assert!(link.is_symlink());
+    succeeded(&workplace.run(&["backup", "a.db", "--force"]));
+    assert!(!link.is_symlink());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_target_of_an_unfinished_move_is_not_backed_up() {
+    let workplace = workplace();
+    succeeded(&workplace.run(&["migrate"]));
+    let database = Database::at(&workplace.sqlite_url());
+    database
+        .execute("create table _handstamp_move (name text)")
+        .await;
+    let refused = failed(&workplace.run(&["backup", "a.db"]), 1);
+    assert!(refused.contains("not finished"), "{refused}");
+    assert!(!workplace.path("a.db").exists());
+}
+
 /// As before an upgrade: the backup is for the version that the database belongs to.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_migrates_nothing() {

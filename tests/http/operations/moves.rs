@@ -1,5 +1,7 @@
 //! Everything moves to the other database, and servers go on there.
 
+use std::{io::Read, path::PathBuf, process::Child, time::Duration};
+
 use serde_json::{Value, json};
 
 use crate::helpers::{
@@ -24,6 +26,29 @@ pub async fn other(kind: Kind) -> Database {
     match kind {
         Kind::Sqlite => Database::new(Kind::Postgres).await,
         Kind::Postgres | Kind::PgBouncer => Database::new(Kind::Sqlite).await,
+    }
+}
+
+/// Waits until rows are in the target. A SQLite file that is open is no target, so it is missing
+/// first, and not looked at before the move has opened it.
+pub async fn wait_until_copying(target: &Database, moving: &mut Child) {
+    if let Some(file) = target.url.strip_prefix("sqlite://") {
+        let log = PathBuf::from(format!("{file}-wal"));
+        while !log.exists() {
+            assert!(moving.try_wait().unwrap().is_none(), "it has ended");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let begun = "sqlite_master where name = '_handstamp_move'";
+        target.count_until(begun, 1).await;
+    }
+    while target.count("users").await == 0 {
+        if moving.try_wait().unwrap().is_some() {
+            let mut errors = String::new();
+            let stderr = moving.stderr.as_mut().unwrap();
+            stderr.read_to_string(&mut errors).unwrap();
+            panic!("it has ended: {errors}");
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
@@ -98,6 +123,9 @@ async fn everything_moves_and_everybody_stays_logged_in(kind: Kind) {
         let line = said.lines().find(|line| line.starts_with(table)).unwrap();
         assert!(line.contains(&format!(" {rows} rows")), "{line}");
     }
+    for database in [&database, &target] {
+        database.close().await;
+    }
     workplace.set("DATABASE_URL", &target.url);
     let process = workplace.serve();
     assert_eq!(seen(&process, &session, &visitors, &post).await, before);
@@ -144,6 +172,7 @@ async fn a_database_without_news_moves_without(kind: Kind) {
     succeeded(&workplace.run(&["user", "add", "Ann", "--no-password"]));
     let own = "create table profiles (name text primary key)";
     database.execute(own).await;
+    database.close().await;
     // An empty database of this version is as good as a new one.
     let target = other(kind).await;
     let there = workplace_of(&target);
@@ -163,10 +192,13 @@ async fn a_source_that_is_in_use_is_not_written_to_meanwhile(kind: Kind) {
     let workplace = workplace_of(&database);
     succeeded(&workplace.run(&["migrate"]));
     database.add_users(20_000).await;
+    database.close().await;
     let target = other(kind).await;
-    succeeded(&workplace_of(&target).run(&["migrate"]));
+    if kind == Kind::Sqlite {
+        succeeded(&workplace_of(&target).run(&["migrate"]));
+    }
     let mut moving = workplace.start_command(&["move-database", "--to", &target.url]);
-    target.count_until_more("users", 0).await;
+    wait_until_copying(&target, &mut moving).await;
     assert!(moving.try_wait().unwrap().is_none(), "it is under way");
     let late = workplace.run(&["user", "add", "Late", "--no-password"]);
     let moved = moving.wait_with_output().unwrap();
@@ -204,6 +236,7 @@ async fn news_of_an_older_version_move_too() {
         database.execute(&copy).await;
         database.execute(&format!("drop table {set}")).await;
     }
+    database.close().await;
     let target = other(Kind::Sqlite).await;
     succeeded(&workplace.run(&["move-database", "--to", &target.url]));
     assert_eq!(target.count("posts").await, 1);
@@ -215,6 +248,7 @@ async fn through_pgbouncer_too() {
     let mut workplace = workplace_of(&database);
     succeeded(&workplace.run(&["migrate"]));
     database.add_users(3_000).await;
+    database.close().await;
     let target = Database::new(Kind::PgBouncer).await;
     succeeded(&workplace.run(&["move-database", "--to", &target.url]));
     assert_eq!(target.count("users").await, 3_000);

@@ -9,6 +9,7 @@ on_both_databases!(
     a_target_with_rows_is_left_alone,
     the_source_itself_is_no_target,
     what_cannot_be_copied_is_named,
+    a_file_that_is_served_is_not_moved,
 );
 
 async fn a_target_with_rows_is_left_alone(kind: Kind) {
@@ -72,33 +73,98 @@ async fn what_cannot_be_copied_is_named(kind: Kind) {
     let workplace = workplace_of(&database);
     succeeded(&workplace.run(&["user", "add", "Ann", "--no-password"]));
     let target = other(kind).await;
-    let value = match kind {
-        Kind::Sqlite => "'soon'",
-        _ => "'infinity'",
+    let values: &[_] = match kind {
+        Kind::Sqlite => &["'soon'"],
+        _ => &["'infinity'", "'12000-01-01'", "'0002-01-01 BC'"],
     };
-    database
-        .execute(&format!("update users set last_login_at = {value}"))
-        .await;
-    let refused = failed(&workplace.run(&["move-database", "--to", &target.url]), 1);
-    assert!(
-        refused.contains("users.last_login_at holds a value"),
-        "{refused}"
-    );
+    for value in values {
+        database
+            .execute(&format!("update users set last_login_at = {value}"))
+            .await;
+        database.close().await;
+        let refused = failed(&workplace.run(&["move-database", "--to", &target.url]), 1);
+        assert!(
+            refused.contains("users.last_login_at holds a value"),
+            "{refused}"
+        );
+    }
     database
         .execute("update users set last_login_at = null")
         .await;
     database
         .execute("alter table users add column shoe_size bigint")
         .await;
+    database.close().await;
     let refused = failed(&workplace.run(&["move-database", "--to", &target.url]), 1);
     assert!(refused.contains("users has different columns") && refused.contains("shoe_size"));
-    // A new connection: SQLite looks the column up in the schema that it has read before.
-    let database = Database::at(&first.url);
     database
         .execute("alter table users drop column shoe_size")
         .await;
+    if kind == Kind::Sqlite {
+        // PostgreSQL's text has no NUL.
+        database
+            .execute("update users set email = 'a' || char(0)")
+            .await;
+        database.close().await;
+        let refused = failed(&workplace.run(&["move-database", "--to", &target.url]), 1);
+        assert!(
+            refused.contains("refuses rows of users") && !refused.contains("run it again"),
+            "{refused}"
+        );
+        database.execute("update users set email = null").await;
+    }
+    database.close().await;
     succeeded(&workplace.run(&["move-database", "--to", &target.url]));
     assert_eq!(target.count("users").await, 1);
+}
+
+async fn a_file_that_is_served_is_not_moved(kind: Kind) {
+    let database = Database::new(kind).await;
+    let workplace = workplace_of(&database);
+    succeeded(&workplace.run(&["user", "add", "Ann", "--no-password"]));
+    let target = other(kind).await;
+    let served = match kind {
+        Kind::Sqlite => workplace.serve(),
+        _ => workplace_of(&target).serve(),
+    };
+    let refused = failed(&workplace.run(&["move-database", "--to", &target.url]), 1);
+    assert!(refused.contains("has it open"), "{refused}");
+    served.stop();
+    succeeded(&workplace.run(&["move-database", "--to", &target.url]));
+}
+
+/// What migrates finds tables on the whole path, and what copies looks at one schema.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_in_another_schema_of_the_search_path_are_not_passed_over() {
+    let database = Database::new(Kind::Postgres).await;
+    let mut workplace = workplace_of(&database);
+    succeeded(&workplace.run(&["user", "add", "Ann", "--no-password"]));
+    database.execute("create schema other").await;
+    let file = Database::new(Kind::Sqlite).await;
+    for (path, what) in [
+        ("other,public", "tables in the schema public"),
+        ("nowhere", "no schema of its search_path"),
+    ] {
+        let url = format!("{}&options[search_path]={path}", database.url);
+        workplace.set("DATABASE_URL", &url);
+        let refused = failed(&workplace.run(&["move-database", "--to", &file.url]), 1);
+        assert!(refused.contains(what), "{refused}");
+        let from = workplace_of(&file);
+        succeeded(&from.run(&["migrate"]));
+        let refused = failed(&from.run(&["move-database", "--to", &url]), 1);
+        assert!(refused.contains(what), "{refused}");
+    }
+    let made = "pg_tables where schemaname = 'other'";
+    assert_eq!(database.count(made).await, 0);
+}
+
+#[test]
+fn a_source_that_fails_is_not_taken_for_the_target() {
+    let source = "postgres://ann@127.0.0.1:1/news";
+    let workplace = Workplace::new(&[("DATABASE_URL", source)]);
+    let to = "postgres://ann@127.0.0.1:2/news";
+    let refused = failed(&workplace.run(&["move-database", "--to", to]), 1);
+    assert!(refused.contains(":1/news cannot be opened"), "{refused}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Backups put in the place of a SQLite database.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+};
 
 use crate::helpers::{Browser, Database, Process, Workplace, failed, succeeded};
 
@@ -102,6 +105,59 @@ async fn what_a_killed_server_left_behind_does_not_come_back() {
     assert_eq!(database.count("users where username = 'Ann'").await, 1);
 }
 
+/// What the restore itself has written stays in the log of its copy, which SQLite does not say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_whose_log_cannot_be_written_back_is_not_installed() {
+    let (workplace, process, ann) = backed_up().await;
+    process.stop();
+    let backup = workplace.path("backup.db");
+    let database = Database::at(&format!("sqlite://{}", backup.display()));
+    // Grows with each session that ends.
+    database.execute("create table ballast (bytes blob)").await;
+    let trigger = "create trigger ended after delete on sessions
+                   begin insert into ballast values (zeroblob(200000)); end";
+    database.execute(trigger).await;
+    database.close().await;
+    let before = fs::read(workplace.path("handstamp.db")).unwrap();
+    let limit = fs::metadata(&backup).unwrap().len().max(280_000) + 40_000;
+    let end = ["restore", "backup.db", "--force", "--end-sessions"];
+    let refused = failed(&workplace.run_with_file_size(&end, limit), 1);
+    assert!(
+        refused.contains("backup.db cannot be restored"),
+        "{refused}"
+    );
+    assert_eq!(fs::read(workplace.path("handstamp.db")).unwrap(), before);
+    succeeded(&workplace.run(&end));
+    let process = workplace.serve();
+    let check = process.browser().check_with(&cookie(&ann)).await;
+    assert_eq!(check.reason(), "unknown_session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_keeps_its_owner_and_mode() {
+    let (workplace, process, _) = backed_up().await;
+    process.stop();
+    let place = workplace.path("handstamp.db");
+    let found = || fs::metadata(&place).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o640)).unwrap();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        chown(&place, Some(65_534), Some(65_533)).unwrap();
+    }
+    let before = found();
+    succeeded(&workplace.run(&["restore", "backup.db", "--force"]));
+    assert_eq!(found().permissions().mode() & 0o777, 0o640);
+    assert_eq!((found().uid(), found().gid()), (before.uid(), before.gid()));
+    if is_root {
+        // A new one belongs to whom the folder belongs to.
+        fs::remove_file(&place).unwrap();
+        chown(workplace.path(""), Some(65_532), Some(65_531)).unwrap();
+        succeeded(&workplace.run(&["restore", "backup.db"]));
+        assert_eq!((found().uid(), found().gid()), (65_532, 65_531));
+        assert_eq!(found().permissions().mode() & 0o777, 0o600);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_sound_handstamp_database_is_restored() {
     let (workplace, process, _) = backed_up().await;
@@ -127,7 +183,14 @@ async fn only_a_sound_handstamp_database_is_restored() {
     newer.execute(later).await;
     newer.close().await;
 
+    fs::copy(workplace.path("backup.db"), workplace.path("news.db")).unwrap();
+    let news = Database::at(&format!("sqlite://{}", workplace.path("news.db").display()));
+    let later = later.replace("_handstamp_migrations", "_handstamp_news_migrations");
+    news.execute(&later).await;
+    news.close().await;
+
     for (file, what) in [
+        ("news.db", "newer version"),
         ("text.db", "not a database"),
         ("empty.db", "no handstamp database"),
         ("other.db", "no handstamp database"),
@@ -174,6 +237,10 @@ async fn a_lost_or_broken_database_comes_back() {
     fs::rename(&place, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &place).unwrap();
     succeeded(&workplace.run(&["restore", "backup.db", "--force"]));
+    assert!(fs::symlink_metadata(&place).unwrap().is_symlink());
+    // Also when it leads to a file that was lost.
+    fs::remove_file(&elsewhere).unwrap();
+    succeeded(&workplace.run(&["restore", "backup.db"]));
     assert!(fs::symlink_metadata(&place).unwrap().is_symlink());
     let process = workplace.serve();
     assert_eq!(process.browser().check_with(&session).await.status, 200);

@@ -1,16 +1,13 @@
 //! Backs a SQLite database up while it is in use.
 
-use std::{
-    fs::{self, File},
-    path::{Path, absolute},
-};
+use std::{fmt::Display, path::Path};
 
 use super::{
-    files::{Unfinished, is_same_file, refuse_existing},
+    files::{Unfinished, refuse_existing},
     sqlite_only,
 };
 use crate::{
-    db::{snapshot, sync_folder},
+    db::{BESIDE, beside, is_same_file, put, refuse_open, snapshot},
     server::{
         cli::{args::Backup, failure::Failure, terminal::say},
         settings::{CommandName, Config, Variables},
@@ -25,6 +22,10 @@ pub async fn backup(options: &Backup, variables: &Variables) -> Result<(), Failu
     let file = &options.file;
     refuse_to_hit_source(file, source.get_filename())?;
     refuse_existing(file, options.force)?;
+    let unwritten = |error: &dyn Display| {
+        Failure::other(format!("{} cannot be written: {error}", file.display()))
+    };
+    refuse_open(file).map_err(|error| unwritten(&error))?;
     let unfinished = Unfinished::beside(file)?;
     snapshot(source, &unfinished.path).await.map_err(|error| {
         Failure::other(format!(
@@ -32,13 +33,8 @@ pub async fn backup(options: &Backup, variables: &Variables) -> Result<(), Failu
             config.database_url
         ))
     })?;
-    let finished = File::open(&unfinished.path)
-        .and_then(|copy| copy.sync_all())
-        .and_then(|()| fs::rename(&unfinished.path, file))
-        .and_then(|()| sync_folder(&absolute(file)?));
-    finished.map_err(|error| {
-        Failure::other(format!("{} cannot be written: {error}", file.display()))
-    })?;
+    refuse_open(file).map_err(|error| unwritten(&error))?;
+    put(&unfinished.path, file, options.force).map_err(|error| unwritten(&error))?;
     say(&format!(
         "backed {} up to {}",
         config.database_url,
@@ -48,10 +44,9 @@ pub async fn backup(options: &Backup, variables: &Variables) -> Result<(), Failu
 
 /// Neither the database nor a file that SQLite keeps beside it.
 fn refuse_to_hit_source(file: &Path, source: &Path) -> Result<(), Failure> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut own = source.as_os_str().to_owned();
-        own.push(suffix);
-        if is_same_file(file, Path::new(&own)).map_err(Failure::other)? {
+    let own = BESIDE.map(|suffix| beside(source, suffix));
+    for own in [source.to_owned()].iter().chain(&own) {
+        if is_same_file(file, own).map_err(Failure::other)? {
             let mistake = format!("{} belongs to the database itself", file.display());
             return Err(Failure::Mistakes(vec![mistake]));
         }

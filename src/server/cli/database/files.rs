@@ -3,11 +3,14 @@
 use std::{
     fs::{self, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf, absolute},
 };
 
-use crate::server::cli::failure::Failure;
+use crate::{
+    db::{BESIDE, beside, log_beside},
+    server::cli::failure::Failure,
+};
 
 /// A file that is removed unless it gets its final name.
 #[derive(Debug)]
@@ -37,32 +40,38 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // Nothing is left of one that was renamed.
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut name = self.path.clone().into_os_string();
-            name.push(suffix);
-            let _ = fs::remove_file(name);
+        let _ = fs::remove_file(&self.path);
+        for suffix in BESIDE {
+            let _ = fs::remove_file(beside(&self.path, suffix));
         }
     }
 }
 
-/// Whether both are the same file, by whatever names.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
-    let inode = |path| match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => found.map(|found| Some((found.dev(), found.ino()))),
-    };
-    let one = inode(one)?;
-    Ok(one.is_some() && one == inode(other)?)
-}
-
-/// Refuses a file that exists, unless it may be replaced; what is no file never is.
+/// Refuses a name that is taken, or beside which a log lies that SQLite would apply to a new
+/// file, unless both may be replaced; what is no file never is.
 pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<(), Failure> {
-    let refused = |what: &str| Err(Failure::other(format!("{} {what}", path.display())));
+    let refused = |path: &Path, what: &str| {
+        let path = path.display();
+        Err(Failure::other(format!("{path} {what}")))
+    };
+    let unreadable = |error| refused(path, &format!("cannot be looked at: {error}"));
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => refused(&format!("cannot be looked at: {error}")),
-        Ok(found) if !found.is_file() => refused("is no file"),
-        Ok(_) if !force => refused("exists; --force replaces it"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !force && path.is_symlink() {
+                return refused(path, "is a link to a missing file; --force replaces it");
+            }
+        }
+        Err(error) => return unreadable(error),
+        Ok(found) if !found.is_file() => return refused(path, "is no file"),
+        Ok(_) if !force => return refused(path, "exists; --force replaces it"),
+        Ok(_) => {}
+    }
+    match log_beside(path) {
+        Err(error) => unreadable(error),
+        Ok(Some(log)) if !force => {
+            let what = "is left of another database of that name; --force removes it";
+            refused(&log, what)
+        }
         Ok(_) => Ok(()),
     }
 }

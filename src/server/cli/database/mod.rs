@@ -42,6 +42,15 @@ pub(super) async fn open(config: &Config, needs: Needs) -> Result<Db, Failure> {
     Ok(db)
 }
 
+/// Brings the tables of the news up to date where they are, served or not; true if they are.
+async fn migrate_news(db: &Db, url: &DatabaseUrl) -> Result<bool, Failure> {
+    let has_news = news::is_installed(db).await.map_err(unopened(url))?;
+    if has_news {
+        news::migrate(db).await.map_err(unmigrated(url))?;
+    }
+    Ok(has_news)
+}
+
 /// The database at `url`, which `setting` names; a missing SQLite file is created.
 async fn connect(url: &DatabaseUrl, setting: &str) -> Result<Db, Failure> {
     let db = Db::connect(url).await.map_err(|error| match error {

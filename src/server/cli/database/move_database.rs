@@ -1,12 +1,15 @@
 //! Moves everything to another database.
 
+use std::io;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Needs, connect, open, unmigrated, unopened};
+use super::{Needs, connect, migrate_news, open, unmigrated, unopened};
 use crate::{
     db::{
         DatabaseUrl, TABLES,
-        copy::{self, Copied, CopyError, Step, TargetState},
+        copy::{self, Copied, Step, TargetState},
+        create, refuse_open,
     },
     news,
     server::{
@@ -28,12 +31,19 @@ pub async fn move_database(to: &str, variables: &Variables) -> Result<(), Failur
 async fn run(config: &Config, target: &DatabaseUrl) -> Result<(), Failure> {
     let source = &config.database_url;
     super::refuse_missing_file(source)?;
-    if copy::is_same(source, target)
-        .await
-        .map_err(unopened(target))?
-    {
+    for url in [source, target] {
+        if let Some(wrong) = copy::wrong_schema(url).await.map_err(unopened(url))? {
+            return Err(Failure::other(format!("{url}: {wrong}")));
+        }
+    }
+    let is_same = copy::is_same(source, target).await;
+    if is_same.map_err(|error| Failure::other(format!("the move did not begin: {error}")))? {
         let mistake = format!("--to: {target} is the database to move");
         return Err(Failure::Mistakes(vec![mistake]));
+    }
+    // Before a file is opened here: to close it again would drop every lock of this process.
+    for url in [source, target] {
+        refuse_served(url)?;
     }
     let state = copy::target_state(target).await.map_err(unopened(target))?;
     if let TargetState::HoldsRows(table) = state {
@@ -71,6 +81,16 @@ async fn run(config: &Config, target: &DatabaseUrl) -> Result<(), Failure> {
     ))
 }
 
+/// A server that has a SQLite file open would write what is lost, or miss what is moved. Of those
+/// on PostgreSQL nobody knows.
+fn refuse_served(url: &DatabaseUrl) -> Result<(), Failure> {
+    match url {
+        DatabaseUrl::Sqlite(file) => refuse_open(file.get_filename())
+            .map_err(|error| Failure::other(format!("{url} is in use: {error}"))),
+        DatabaseUrl::Postgres(_) => Ok(()),
+    }
+}
+
 /// Brings the source up to date; true when it has the news, whether they are served or not.
 async fn migrate_source(config: &Config) -> Result<bool, Failure> {
     let needs = Needs {
@@ -78,17 +98,20 @@ async fn migrate_source(config: &Config) -> Result<bool, Failure> {
         news: false,
     };
     let db = open(config, needs).await?;
-    let url = &config.database_url;
-    let has_news = news::is_installed(&db).await.map_err(unopened(url))?;
-    if has_news {
-        news::migrate(&db).await.map_err(unmigrated(url))?;
-    }
+    let has_news = migrate_news(&db, &config.database_url).await;
     db.close().await;
-    Ok(has_news)
+    has_news
 }
 
 /// Gives the target the same tables.
 async fn migrate_target(target: &DatabaseUrl, has_news: bool) -> Result<(), Failure> {
+    if let DatabaseUrl::Sqlite(file) = target {
+        match create(file.get_filename()) {
+            // Said better below.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            created => created.map_err(|error| unopened(target)(error.into()))?,
+        }
+    }
     let db = connect(target, "--to").await?;
     db.migrate_target().await.map_err(unmigrated(target))?;
     if has_news {
@@ -116,15 +139,19 @@ async fn copy_with_bar(
         }
         Step::Row => bar.inc(1),
         Step::StartOver => {
-            tracing::warn!("the source was changed since the move was interrupted: starting over");
+            bar.suspend(|| {
+                tracing::warn!(
+                    "the source was changed since the move was interrupted: starting over"
+                );
+            });
         }
     };
     let copied = copy::copy(source, target, tables, &mut report).await;
     bar.finish_and_clear();
     copied.map_err(|error| {
-        let again = match error {
-            CopyError::Target(_) | CopyError::Source(_) => "; run it again to continue",
-            _ => "",
+        let again = match error.is_passing() {
+            true => "; run it again to continue",
+            false => "",
         };
         Failure::other(format!("the move stopped: {error}{again}"))
     })

@@ -1,7 +1,7 @@
 //! Puts a backup in the place of a SQLite database.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -9,12 +9,15 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{
     connect,
-    files::{Unfinished, is_same_file, refuse_existing},
-    sqlite_only, unmigrated,
+    files::{Unfinished, refuse_existing},
+    migrate_news, sqlite_only, unmigrated,
 };
 use crate::{
     Clock,
-    db::{DatabaseUrl, SnapshotError, checked_snapshot, refuse_open, replace},
+    db::{
+        DatabaseUrl, SnapshotError, checked_snapshot, is_same_file, log_beside, refuse_open,
+        replace, settle,
+    },
     server::{
         cli::{args::Restore, failure::Failure, terminal::say},
         settings::{CommandName, Config, Variables},
@@ -27,12 +30,7 @@ pub async fn restore(options: &Restore, variables: &Variables) -> Result<(), Fai
     let database = sqlite_only(&config.database_url, "restore")?;
     let place = followed(database.get_filename());
     let file = &options.file;
-    if !file.exists() {
-        return Err(Failure::other(format!(
-            "there is no file {}",
-            file.display()
-        )));
-    }
+    refuse_unreadable(file)?;
     if is_same_file(file, &place).map_err(Failure::other)? {
         let mistake = format!("{} is the database itself", file.display());
         return Err(Failure::Mistakes(vec![mistake]));
@@ -45,7 +43,10 @@ pub async fn restore(options: &Restore, variables: &Variables) -> Result<(), Fai
     let copied = checked_snapshot(&backup, &unfinished.path).await;
     copied.map_err(|error| not_restored(file, &error))?;
     let (ended, live) = prepare(&config, &unfinished.path, options.end_sessions).await?;
-    replace(&unfinished.path, &place).await.map_err(refused)?;
+    let settled = settle(&unfinished.path).await;
+    settled.map_err(|error| not_restored(file, &error))?;
+    let replaced = replace(&unfinished.path, &place, options.force).await;
+    replaced.map_err(refused)?;
     say(&format!(
         "restored {} to {}",
         file.display(),
@@ -67,6 +68,7 @@ async fn prepare(config: &Config, copy: &Path, end: bool) -> Result<(u64, i64), 
     let db = connect(&url, "DATABASE_URL").await?;
     let done = async {
         db.migrate_own().await.map_err(unmigrated(&url))?;
+        migrate_news(&db, &url).await?;
         let accounts = config.accounts(db.clone(), Clock::system());
         let accounts = accounts.map_err(Failure::other)?;
         let ended = match end {
@@ -80,9 +82,40 @@ async fn prepare(config: &Config, copy: &Path, end: bool) -> Result<(u64, i64), 
     done
 }
 
-/// The file that a link leads to, so that the link stays.
+/// Where a database really is, so that a link to it stays, also one to a file that was lost.
 fn followed(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    let mut path = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        if let Ok(found) = fs::canonicalize(&path) {
+            return found;
+        }
+        let Ok(to) = fs::read_link(&path) else {
+            break;
+        };
+        path = path.with_file_name(to);
+    }
+    path
+}
+
+/// A backup is one file. A log beside it is of another database that had its name, or the file is
+/// the copy of a database in use.
+fn refuse_unreadable(file: &Path) -> Result<(), Failure> {
+    let name = file.display();
+    fs::metadata(file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::other(format!("there is no file {name}")),
+        _ => Failure::other(format!("{name} cannot be read: {error}")),
+    })?;
+    match log_beside(file) {
+        Err(error) => Err(Failure::other(format!("{name} cannot be read: {error}"))),
+        Ok(None) => Ok(()),
+        Ok(Some(log)) => Err(Failure::other(format!(
+            "{} lies beside {name}, which is then no backup as it was made: delete the log if it is \
+             of something else; if the two belong together, make a backup of them with DATABASE_URL \
+             set to {name}, and restore that",
+            log.display()
+        ))),
+    }
 }
 
 fn not_restored(file: &Path, error: &SnapshotError) -> Failure {

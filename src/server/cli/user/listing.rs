@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::{
     auth::{Account, AccountState, session::store::OwnSession},
     clock::Timestamp,
+    server::cli::terminal::harmless,
 };
 
 /// An account as `--json` shows it.
@@ -106,8 +107,8 @@ pub(super) fn session_line(session: &OwnSession) -> String {
     )
 }
 
-fn or_dash(text: Option<&str>) -> &str {
-    text.unwrap_or("-")
+fn or_dash(text: Option<&str>) -> String {
+    text.map_or_else(|| "-".to_owned(), harmless)
 }
 
 fn state(account: &Account) -> &'static str {

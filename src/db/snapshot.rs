@@ -4,8 +4,10 @@ use std::path::Path;
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::BUSY_TIMEOUT;
-use crate::db::migrations::is_handstamp;
+use super::{
+    migrations::{is_handstamp, is_unfinished},
+    sqlite::{BUSY_TIMEOUT, log_beside},
+};
 
 /// Why a file is not copied.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,10 @@ pub(crate) enum SnapshotError {
     NotHandstamp,
     #[error("it is damaged: {0}")]
     Damaged(String),
+    #[error("a move to it is not finished: run `handstamp move-database` again")]
+    Unfinished,
+    #[error("its log could not be written back into it")]
+    LogIsLeft,
 }
 
 /// Writes all that is committed to `copy`, which is empty or missing; readers and writers go on.
@@ -49,6 +55,29 @@ pub(crate) async fn checked_snapshot(
     done
 }
 
+/// Writes the log of a copy that nobody uses any more back into its file, and checks the file,
+/// which can then be renamed alone. Closing it does the first as well, but SQLite tells nobody
+/// when that fails, on a full disk say.
+pub(crate) async fn settle(copy: &Path) -> Result<(), SnapshotError> {
+    let mut conn = open(&SqliteConnectOptions::new().filename(copy)).await?;
+    let settled = async {
+        let mode: String = sqlx::query_scalar("pragma journal_mode = delete")
+            .fetch_one(&mut conn)
+            .await?;
+        if mode != "delete" {
+            return Err(SnapshotError::LogIsLeft);
+        }
+        check(&mut conn).await
+    };
+    let settled = settled.await;
+    conn.close().await?;
+    settled?;
+    match log_beside(copy).map_err(sqlx::Error::from)? {
+        Some(_) => Err(SnapshotError::LogIsLeft),
+        None => Ok(()),
+    }
+}
+
 async fn open(file: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
     let file = file.clone().create_if_missing(false);
     let file = file.busy_timeout(BUSY_TIMEOUT);
@@ -58,6 +87,9 @@ async fn open(file: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
 async fn vacuum_into(conn: &mut SqliteConnection, copy: &Path) -> Result<(), SnapshotError> {
     if !is_handstamp(conn).await? {
         return Err(SnapshotError::NotHandstamp);
+    }
+    if is_unfinished(conn).await? {
+        return Err(SnapshotError::Unfinished);
     }
     let Some(copy) = copy.to_str() else {
         let what = "the file's name must be UTF-8";
