@@ -155,7 +155,8 @@ def connections_cut(folder):
 @contextlib.contextmanager
 def cut_again(postgres):
     is_over = threading.Event()
-    sql = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+    others = "backend_type = 'client backend' and pid <> pg_backend_pid()"
+    sql = f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"
 
     def cut():
         while not is_over.wait(0.5):
