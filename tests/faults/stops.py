@@ -10,6 +10,11 @@ from .servers import Nginx, Node, wait_until
 
 CLIENTS = 16
 REQUESTS = 5000
+# Of a type that is read before it is answered.
+HALF = (
+    b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    b"content-length: 9\r\n\r\n{"
+)
 
 
 def check(client):
@@ -54,7 +59,7 @@ def stuck_client(folder):
     seen = Seen()
     node = Node(folder, f"sqlite://{folder}/handstamp.db", SHUTDOWN_TIMEOUT="3s")
     with node:
-        halves = [b"GET / HT", b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{"]
+        halves = [b"GET / HT", HALF]
         stuck = [socket.create_connection(("127.0.0.1", node.port)) for _ in halves]
         for connection, half in zip(stuck, halves):
             connection.sendall(half)
@@ -75,15 +80,18 @@ def stuck_client_at_restart(folder):
         with Node(folder, url, listener, SHUTDOWN_TIMEOUT="3s") as node:
             clients, _ = users(node, 4)
             with socket.create_connection(listener.getsockname()) as stuck:
-                stuck.sendall(b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{")
+                stuck.sendall(HALF)
                 with Load(clients, check) as load:
                     time.sleep(1)
+                    start = time.monotonic()
                     seen.must(node.stop() == 0, "exit status")
+                    took = time.monotonic() - start
                     node.start()
                     time.sleep(1)
+    seen.must(took > 3, f"the stuck client was not waited for: {took:.1f} s")
     longest = max(one.end - one.start for one in load.responses)
     seen.note(f"{len(load.responses)} requests: {statuses(load.responses)}")
-    seen.note(f"the longest waited {longest:.2f} s with SHUTDOWN_TIMEOUT=3s")
+    seen.note(f"the stop took {took:.1f} s with SHUTDOWN_TIMEOUT=3s, the longest request {longest:.2f} s")
     seen.must(all(one.status == 200 for one in load.responses), "some failed")
     seen.must(longest < 5.5, "held up")
     return seen
