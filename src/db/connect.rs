@@ -170,6 +170,16 @@ impl Db {
         }
     }
 
+    /// Whether writes that wait are committed together.
+    pub(super) fn writes_share_a_commit(&self) -> bool {
+        match self.pools() {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite(_) => true,
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(_) => false,
+        }
+    }
+
     /// How many small queries should run at once where further requests can wait and share the
     /// next one: each costs two thread switches on SQLite, and a round trip on PostgreSQL.
     pub(crate) fn small_queries_at_once(&self) -> usize {

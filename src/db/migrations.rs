@@ -114,7 +114,13 @@ impl Db {
     /// The same, for the target of a move.
     #[cfg(feature = "server")]
     pub(crate) async fn migrate_target(&self) -> Result<(), MigrateError> {
-        self.apply_to(&LIBRARY, Newer::Refused).await
+        self.apply_own(&LIBRARY).await
+    }
+
+    /// As [`apply`](Self::apply), to a database that no newer version may have migrated.
+    #[cfg(feature = "server")]
+    pub(crate) async fn apply_own(&self, set: &Migrations) -> Result<(), MigrateError> {
+        self.apply_to(set, Newer::Refused).await
     }
 
     /// Whether the first migration of `set` was applied, by this version or an older one.

@@ -30,7 +30,9 @@ pub(crate) use error::is_unavailable;
 pub(crate) use invalidation::{Revocable, Stamp};
 #[cfg(feature = "server")]
 pub(crate) use limits::COMMAND_TIMEOUT;
-pub(crate) use limits::{REQUEST_TIMEOUT, as_request};
+#[cfg(feature = "server")]
+pub(crate) use limits::REQUEST_TIMEOUT;
+pub(crate) use limits::as_request;
 #[cfg(feature = "sqlite")]
 pub(crate) use limits::in_time;
 #[cfg(feature = "server")]

@@ -19,6 +19,11 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     db.apply(&NEWS).await
 }
 
+/// As [`migrate`], of a database that no newer version may have migrated.
+pub(crate) async fn migrate_own(db: &Db) -> Result<(), MigrateError> {
+    db.apply_own(&NEWS).await
+}
+
 /// Whether the database has the tables of the news, in whatever version.
 pub(crate) async fn is_installed(db: &Db) -> sqlx::Result<bool> {
     db.has_applied(&NEWS).await

@@ -15,8 +15,7 @@ mod votes;
 pub use demo::{Loaded, load_demo};
 pub(crate) use error::Error;
 pub use migrations::migrate;
-pub(crate) use migrations::pending;
-pub(crate) use migrations::{TABLES, is_installed};
+pub(crate) use migrations::{TABLES, is_installed, migrate_own, pending};
 pub use routes::documented_router;
 pub use settings::Settings;
 

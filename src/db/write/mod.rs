@@ -44,7 +44,12 @@ impl Db {
         E: std::error::Error + From<sqlx::Error> + Send + 'static,
     {
         let patience = left().map_or(patience, |left| left.min(patience));
-        let (job, result) = job::new(Times::within(patience), state, work);
+        let mut times = Times::within(patience);
+        if !self.writes_share_a_commit() {
+            // PostgreSQL takes a second to find a deadlock, and the write is then run again.
+            times.run = patience;
+        }
+        let (job, result) = job::new(times, state, work);
         match self.pools() {
             #[cfg(feature = "sqlite")]
             Pools::Sqlite(sqlite) => sqlite.queue_write(job, self.revocations()),

@@ -46,7 +46,7 @@ pub(super) async fn open(config: &Config, needs: Needs) -> Result<Db, Failure> {
 async fn migrate_news(db: &Db, url: &DatabaseUrl) -> Result<bool, Failure> {
     let has_news = news::is_installed(db).await.map_err(unopened(url))?;
     if has_news {
-        news::migrate(db).await.map_err(unmigrated(url))?;
+        news::migrate_own(db).await.map_err(unmigrated(url))?;
     }
     Ok(has_news)
 }
