@@ -134,7 +134,11 @@ async fn go_on(
             checks.push(client_address::check(sightings));
             checks.push(sightings.forwarded_proto(site));
         }
-        Err(why) => checks.extend(Sightings::unknown(why)),
+        // The site alone can tell.
+        Err(why) => {
+            let names = [client_address::NAME, sightings::FORWARDED_PROTO];
+            checks.extend(names.map(|name| Check::skipped(name, why)));
+        }
     }
     checks.push(nodes::check(sightings, visit));
 

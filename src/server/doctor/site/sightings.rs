@@ -2,10 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-use super::{
-    client::{Response, Site, Unreachable},
-    client_address,
-};
+use super::client::{Response, Site, Unreachable};
 use crate::{
     auth::{Secret, key_id},
     clock::Clock,
@@ -16,7 +13,7 @@ use crate::{
     },
 };
 
-const FORWARDED_PROTO: &str = "forwarded_proto";
+pub(super) const FORWARDED_PROTO: &str = "forwarded_proto";
 /// Enough for a balancer to show each of some nodes.
 const REQUESTS: usize = 16;
 /// An address for documentation (RFC 5737), which no client has.
@@ -146,10 +143,5 @@ impl Sightings {
             "not told, which counts as https in production".to_owned()
         };
         Check::pass(FORWARDED_PROTO, what)
-    }
-
-    /// The checks that only the site itself can tell, where it does not.
-    pub fn unknown(why: &str) -> [Check; 2] {
-        [client_address::NAME, FORWARDED_PROTO].map(|name| Check::skipped(name, why))
     }
 }
