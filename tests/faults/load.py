@@ -23,6 +23,8 @@ class Response:
     status: object
     retry_after: object
     body: bytes = b""
+    # Whether the client's last login had no clear end, which may have replaced its session.
+    unclear: bool = False
 
     def json(self):
         return json.loads(self.body)
@@ -37,6 +39,7 @@ class Client:
         self.https = https
         self.cookie = None
         self.connection = None
+        self.unclear = False
 
     def connect(self):
         if self.https:
@@ -86,10 +89,13 @@ class Client:
             response.status,
             response.headers["Retry-After"],
             content,
+            self.unclear,
         )
 
     def log_in(self, name, password=None):
-        return self.ask("POST", "/login", login_of(name, password))
+        response = self.ask("POST", "/login", login_of(name, password))
+        self.unclear = response.status != 200
+        return response
 
 
 def login_of(name, password=None):
