@@ -28,7 +28,7 @@ pub(in crate::db) enum Outcome {
 
 /// How long a caller waits for the result longer than a transaction may take to come to its
 /// commit: what is reported as failed should not be committed.
-pub(super) const LAST_WAIT: Duration = Duration::from_millis(150);
+const LAST_WAIT: Duration = Duration::from_millis(150);
 
 /// When what must be done. A run has a limit of its own, so that a write which others have
 /// delayed is not cut for it.

@@ -15,8 +15,9 @@ mod tests;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
-use self::job::{LAST_WAIT, Times};
+use self::job::Times;
 use super::{
     Pools, Tx,
     connect::Db,
@@ -56,7 +57,8 @@ impl Db {
             #[cfg(feature = "postgres")]
             Pools::Postgres(postgres) => postgres.spawn_write(job, self.revocations()),
         }
-        match wait(patience + LAST_WAIT, result).await {
+        let until_end = times.end.saturating_duration_since(Instant::now());
+        match wait(until_end, result).await {
             Ok(Ok(result)) => result,
             // Dropped with the runtime that it would have run on.
             Ok(Err(_)) => Err(sqlx::Error::WorkerCrashed.into()),
