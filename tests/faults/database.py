@@ -249,7 +249,7 @@ def database_read_only(folder):
         postgres.sql("alter system reset default_transaction_read_only")
         postgres.sql("select pg_reload_conf()")
         wait_until(lambda: write().status == 201)
-        seen.note("writes go on by themselves")
+        seen.note("writes succeed again without a restart")
         return seen
 
 

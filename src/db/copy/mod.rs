@@ -38,7 +38,7 @@ const BATCH_ROWS: usize = 1_000;
 /// or so many bytes, as a session's values may take 64 KiB.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// What a copy is doing, for whoever waits for it.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// So many rows will be read twice: from the source, and back from the target.

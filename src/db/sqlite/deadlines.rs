@@ -21,7 +21,7 @@ pub(super) fn is_late(batch: &[Box<dyn Job>]) -> bool {
     batch.iter().any(|job| job.times().end <= now)
 }
 
-/// Fails the writes whose time is over.
+/// Fails the writes whose deadline has passed.
 pub(super) fn fail_late(batch: &mut Vec<Box<dyn Job>>, end: impl Fn(Times) -> Instant) {
     let now = Instant::now();
     fail(batch.extract_if(.., |job| end(job.times()) <= now));

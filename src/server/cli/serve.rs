@@ -87,7 +87,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         Some(listener) => (listener, true),
         None => (listen(&config).await?, false),
     };
-    // Whoever reads that we listen may stop us at once.
+    // Before the address is printed: a signal may arrive right after it.
     let mut signals = StopSignals::register().map_err(Failure::other)?;
     serve_metrics(&config, metrics).await?;
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
