@@ -75,36 +75,30 @@ def under_load(folder, postgres, broken, unavailable=True, count=CLIENTS, step=N
     return seen
 
 
+@contextlib.contextmanager
+def between(breaks, mends):
+    breaks()
+    try:
+        yield
+    finally:
+        mends()
+
+
 @fault
 def database_stopped(folder):
     """PostgreSQL is stopped and started again."""
     with Postgres(folder) as postgres:
-
-        @contextlib.contextmanager
-        def broken():
+        def stop():
             postgres.control("stop", "--mode=immediate")
-            try:
-                yield
-            finally:
-                postgres.start()
 
-        return under_load(folder, postgres, broken)
+        return under_load(folder, postgres, lambda: between(stop, postgres.start))
 
 
 @fault
 def database_frozen(folder):
     """Every process of PostgreSQL is frozen (SIGSTOP)."""
     with Postgres(folder) as postgres:
-
-        @contextlib.contextmanager
-        def broken():
-            postgres.freeze()
-            try:
-                yield
-            finally:
-                postgres.thaw()
-
-        return under_load(folder, postgres, broken)
+        return under_load(folder, postgres, lambda: between(postgres.freeze, postgres.thaw))
 
 
 @fault
@@ -112,16 +106,7 @@ def database_cut_off(folder):
     """The network between the server and PostgreSQL loses every packet."""
     need_root("a network namespace")
     with Network() as network, Postgres(folder, network) as postgres:
-
-        @contextlib.contextmanager
-        def broken():
-            network.cut()
-            try:
-                yield
-            finally:
-                network.mend()
-
-        return under_load(folder, postgres, broken)
+        return under_load(folder, postgres, lambda: between(network.cut, network.mend))
 
 
 @fault

@@ -42,6 +42,7 @@ mod deployment {
 
 mod doctor {
     mod behind_relays;
+    mod examined;
     mod here;
     mod proxy;
     mod relay;

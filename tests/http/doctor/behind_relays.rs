@@ -8,8 +8,9 @@ use std::sync::{
 use reqwest::Method;
 
 use super::{
+    examined::Examined,
     relay::{self, Asked, Turn},
-    sites::{Examined, production},
+    sites::production,
 };
 use crate::helpers::{Database, Kind, Process, Workplace};
 
