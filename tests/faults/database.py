@@ -88,6 +88,7 @@ def between(breaks, mends):
 def database_stopped(folder):
     """PostgreSQL is stopped and started again."""
     with Postgres(folder) as postgres:
+
         def stop():
             postgres.control("stop", "--mode=immediate")
 
@@ -117,23 +118,30 @@ def database_slow(folder):
 
 
 @contextlib.contextmanager
-def slowed(postgres):
+def again_and_again(step, pause):
+    """Runs `step` in a thread, with a pause between, until the block ends."""
     is_over = threading.Event()
 
-    def pulse():
-        while not is_over.is_set():
-            postgres.freeze()
-            time.sleep(0.05)
-            postgres.thaw()
-            time.sleep(0.0125)
+    def run():
+        while not is_over.wait(pause):
+            step()
 
-    pulsing = threading.Thread(target=pulse)
-    pulsing.start()
+    running = threading.Thread(target=run)
+    running.start()
     try:
         yield
     finally:
         is_over.set()
-        pulsing.join()
+        running.join()
+
+
+def slowed(postgres):
+    def freeze_shortly():
+        postgres.freeze()
+        time.sleep(0.05)
+        postgres.thaw()
+
+    return again_and_again(freeze_shortly, 0.0125)
 
 
 @fault
@@ -143,23 +151,10 @@ def connections_cut(folder):
         return under_load(folder, postgres, lambda: cut_again(postgres), unavailable=False)
 
 
-@contextlib.contextmanager
 def cut_again(postgres):
-    is_over = threading.Event()
     others = "backend_type = 'client backend' and pid <> pg_backend_pid()"
     sql = f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"
-
-    def cut():
-        while not is_over.wait(0.5):
-            postgres.sql(sql)
-
-    cutting = threading.Thread(target=cut)
-    cutting.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        cutting.join()
+    return again_and_again(lambda: postgres.sql(sql), 0.5)
 
 
 @fault
