@@ -1,7 +1,7 @@
 //! What is copied to, and how far the copy has come.
 
 use futures_util::TryStreamExt;
-use sqlx::{Postgres, QueryBuilder, Sqlite, query_builder::Separated, sqlite::SqliteJournalMode};
+use sqlx::{Postgres, QueryBuilder, Sqlite, sqlite::SqliteJournalMode};
 
 use super::{
     Copied,
@@ -14,6 +14,35 @@ use super::{
     value::{Kind, Value},
 };
 use crate::db::{DatabaseUrl, is_unavailable, migrations::MOVE_TABLE as MARKER};
+
+/// The same text twice: the two `Separated` have no trait in common.
+macro_rules! bind {
+    ($row:ident, $value:ident) => {
+        match $value {
+            Value::Uuid(value) => $row.push_bind(value),
+            Value::Text(value) => $row.push_bind(value),
+            Value::Bytes(value) => $row.push_bind(value),
+            Value::Integer(value) => $row.push_bind(value),
+            Value::Boolean(value) => $row.push_bind(value),
+            Value::Time(value) => $row.push_bind(value),
+        }
+    };
+}
+
+/// Inserts rows in one statement. Batches differ in length: as statements to be kept they would
+/// fill the cache.
+macro_rules! insert_rows {
+    ($database:ident, $insert:ident, $rows:ident, $conn:ident) => {{
+        let mut query = QueryBuilder::<$database>::new($insert);
+        query.push_values($rows.drain(..), |mut row, values| {
+            for value in values {
+                bind!(row, value);
+            }
+        });
+        let query = query.build().persistent(false);
+        query.execute($conn).await.map(drop)
+    }};
+}
 
 #[derive(Debug)]
 pub(super) struct Target {
@@ -121,37 +150,10 @@ impl Target {
     }
 
     async fn insert_rows(&mut self, table: &Table, rows: &mut Vec<Vec<Value>>) -> sqlx::Result<()> {
-        // Batches differ in length: as statements to be kept they would fill the cache.
         let insert = table.insert(self.is_postgres());
         match &mut self.side {
-            Side::Sqlite(conn) => {
-                let mut query = QueryBuilder::<Sqlite>::new(insert);
-                query.push_values(rows.drain(..), |mut row, values| {
-                    for value in values {
-                        bind_sqlite(&mut row, value);
-                    }
-                });
-                query
-                    .build()
-                    .persistent(false)
-                    .execute(conn)
-                    .await
-                    .map(drop)
-            }
-            Side::Postgres { conn, .. } => {
-                let mut query = QueryBuilder::<Postgres>::new(insert);
-                query.push_values(rows.drain(..), |mut row, values| {
-                    for value in values {
-                        bind_postgres(&mut row, value);
-                    }
-                });
-                query
-                    .build()
-                    .persistent(false)
-                    .execute(conn)
-                    .await
-                    .map(drop)
-            }
+            Side::Sqlite(conn) => insert_rows!(Sqlite, insert, rows, conn),
+            Side::Postgres { conn, .. } => insert_rows!(Postgres, insert, rows, conn),
         }
     }
 
@@ -271,26 +273,4 @@ impl Target {
     pub async fn close(self) -> sqlx::Result<()> {
         self.side.close().await
     }
-}
-
-/// The same text twice: the two `Separated` have no trait in common.
-macro_rules! bind {
-    ($row:ident, $value:ident) => {
-        match $value {
-            Value::Uuid(value) => $row.push_bind(value),
-            Value::Text(value) => $row.push_bind(value),
-            Value::Bytes(value) => $row.push_bind(value),
-            Value::Integer(value) => $row.push_bind(value),
-            Value::Boolean(value) => $row.push_bind(value),
-            Value::Time(value) => $row.push_bind(value),
-        }
-    };
-}
-
-fn bind_sqlite(row: &mut Separated<'_, '_, Sqlite, &'static str>, value: Value) {
-    bind!(row, value);
-}
-
-fn bind_postgres(row: &mut Separated<'_, '_, Postgres, &'static str>, value: Value) {
-    bind!(row, value);
 }

@@ -55,27 +55,27 @@ impl Kind {
     }
 }
 
+/// The value at `index` of a row of either database; times are read as `$time` says.
+macro_rules! of_row {
+    ($row:ident, $index:ident, $kind:ident, $time:expr) => {
+        Ok(match $kind {
+            Kind::Uuid => Self::Uuid($row.try_get($index)?),
+            Kind::Text => Self::Text($row.try_get($index)?),
+            Kind::Bytes => Self::Bytes($row.try_get($index)?),
+            Kind::Integer => Self::Integer($row.try_get($index)?),
+            Kind::Boolean => Self::Boolean($row.try_get($index)?),
+            Kind::Time => Self::Time($time?),
+        })
+    };
+}
+
 impl Value {
     pub fn of_sqlite(row: &SqliteRow, index: usize, kind: Kind) -> sqlx::Result<Self> {
-        Ok(match kind {
-            Kind::Uuid => Self::Uuid(row.try_get(index)?),
-            Kind::Text => Self::Text(row.try_get(index)?),
-            Kind::Bytes => Self::Bytes(row.try_get(index)?),
-            Kind::Integer => Self::Integer(row.try_get(index)?),
-            Kind::Boolean => Self::Boolean(row.try_get(index)?),
-            Kind::Time => Self::Time(row.try_get(index)?),
-        })
+        of_row!(row, index, kind, row.try_get(index))
     }
 
     pub fn of_postgres(row: &PgRow, index: usize, kind: Kind) -> sqlx::Result<Self> {
-        Ok(match kind {
-            Kind::Uuid => Self::Uuid(row.try_get(index)?),
-            Kind::Text => Self::Text(row.try_get(index)?),
-            Kind::Bytes => Self::Bytes(row.try_get(index)?),
-            Kind::Integer => Self::Integer(row.try_get(index)?),
-            Kind::Boolean => Self::Boolean(row.try_get(index)?),
-            Kind::Time => Self::Time(postgres_time(row, index)?),
-        })
+        of_row!(row, index, kind, postgres_time(row, index))
     }
 
     /// How many bytes it takes in memory, about.

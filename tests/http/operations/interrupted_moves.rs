@@ -1,6 +1,6 @@
 //! Moves that were killed half-way.
 
-use super::moves::{other, wait_until_copying, workplace_of};
+use super::moves::{begun, workplace_of};
 use crate::helpers::{Database, Kind, Workplace, failed, on_both_databases, succeeded};
 
 on_both_databases!(
@@ -13,18 +13,7 @@ const USERS: u32 = 20_000;
 
 /// A move that was killed after some of its rows.
 async fn killed(kind: Kind) -> (Database, Workplace, Database) {
-    let database = Database::new(kind).await;
-    let workplace = workplace_of(&database);
-    succeeded(&workplace.run(&["migrate"]));
-    database.add_users(USERS).await;
-    database.close().await;
-    let target = other(kind).await;
-    if kind == Kind::Sqlite {
-        // So that there are tables to look at.
-        succeeded(&workplace_of(&target).run(&["migrate"]));
-    }
-    let mut moving = workplace.start_command(&["move-database", "--to", &target.url]);
-    wait_until_copying(&target, &mut moving).await;
+    let (database, workplace, target, mut moving) = begun(kind, USERS).await;
     moving.kill().unwrap();
     moving.wait().unwrap();
     let copied = target.count("users").await;

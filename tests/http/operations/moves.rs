@@ -31,7 +31,7 @@ pub async fn other(kind: Kind) -> Database {
 
 /// Waits until rows are in the target. A SQLite file that is open is no target, so it is missing
 /// first, and not looked at before the move has opened it.
-pub async fn wait_until_copying(target: &Database, moving: &mut Child) {
+async fn wait_until_copying(target: &Database, moving: &mut Child) {
     if let Some(file) = target.url.strip_prefix("sqlite://") {
         let log = PathBuf::from(format!("{file}-wal"));
         while !log.exists() {
@@ -186,19 +186,26 @@ async fn a_database_without_news_moves_without(kind: Kind) {
     assert_eq!(target.count("users").await, 1);
 }
 
-/// Contract: servers are stopped first. One that was forgotten cannot write what would be lost.
-async fn a_source_that_is_in_use_is_not_written_to_meanwhile(kind: Kind) {
+/// A move of so many users that has copied some of its rows.
+pub async fn begun(kind: Kind, users: u32) -> (Database, Workplace, Database, Child) {
     let database = Database::new(kind).await;
     let workplace = workplace_of(&database);
     succeeded(&workplace.run(&["migrate"]));
-    database.add_users(20_000).await;
+    database.add_users(users).await;
     database.close().await;
     let target = other(kind).await;
     if kind == Kind::Sqlite {
+        // So that there are tables to look at.
         succeeded(&workplace_of(&target).run(&["migrate"]));
     }
     let mut moving = workplace.start_command(&["move-database", "--to", &target.url]);
     wait_until_copying(&target, &mut moving).await;
+    (database, workplace, target, moving)
+}
+
+/// Servers are stopped first. One that was forgotten cannot write what would be lost.
+async fn a_source_that_is_in_use_is_not_written_to_meanwhile(kind: Kind) {
+    let (database, workplace, target, mut moving) = begun(kind, 20_000).await;
     assert!(moving.try_wait().unwrap().is_none(), "it is under way");
     let late = workplace.run(&["user", "add", "Late", "--no-password"]);
     let moved = moving.wait_with_output().unwrap();
