@@ -56,8 +56,8 @@ pub(crate) async fn checked_snapshot(
 }
 
 /// Writes the log of a copy that nobody uses any more back into its file, and checks the file,
-/// which can then be renamed alone. Closing it does the first as well, but SQLite tells nobody
-/// when that fails, on a full disk say.
+/// which can then be renamed alone. Closing it does the first as well, but SQLite reports no
+/// error when that fails, such as on a full disk.
 pub(crate) async fn settle(copy: &Path) -> Result<(), SnapshotError> {
     let mut conn = open(&SqliteConnectOptions::new().filename(copy)).await?;
     let settled = async {

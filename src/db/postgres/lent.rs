@@ -30,7 +30,7 @@ impl Lent {
             .ok_or(sqlx::Error::PoolClosed)
     }
 
-    /// The connection, which is not looked after any more.
+    /// Takes the connection out; dropping `self` then does nothing.
     pub fn take(&mut self) -> sqlx::Result<PoolConnection<Postgres>> {
         self.connection.take().ok_or(sqlx::Error::PoolClosed)
     }

@@ -69,7 +69,7 @@ impl Log {
     }
 
     /// Removes up to [`TRIMMED_AT_ONCE`] rows that every node has read; true if there may be more.
-    /// Their age is told by snapshots, not by a clock of the database.
+    /// Their age is measured in snapshots, not by the database's clock.
     pub async fn trim(&mut self, conn: &mut PgConnection) -> sqlx::Result<bool> {
         if self.trim.moment.elapsed() < KEEP {
             return Ok(false);

@@ -1,11 +1,11 @@
-//! When a batch of writes must end, so that what a caller is told has failed is not committed.
+//! Deadlines of a batch of writes: what was reported as failed must not be committed later.
 
 use tokio::time::Instant;
 
 use crate::db::write::job::{Job, Times};
 
-/// When a batch is to come to its commit, so that no caller waits in vain for a slower write of
-/// it. A second run has a little longer than the first.
+/// When a batch must reach its commit, so that a slow write does not make the others miss their
+/// deadline. A second run has a little longer than the first.
 pub(super) fn end_of(batch: &[Box<dyn Job>], is_second_run: bool) -> Instant {
     let end = |times: Times| match is_second_run {
         false => times.commit,

@@ -21,7 +21,7 @@ use axum::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long connections may take to be established once no new ones are let in.
+/// How long TCP handshakes may take to finish after new connections are refused.
 pub(super) const HANDSHAKES: Duration = Duration::from_millis(200);
 /// A stop takes no less, so that the listener can be closed as it should be.
 pub(super) const MIN_LIMIT: Duration = Duration::from_millis(800);
@@ -99,12 +99,12 @@ impl Stopping {
 pub(super) struct LastOnes(net::TcpListener);
 
 impl LastOnes {
-    /// Lets no new connection in until this is dropped. A client that tries to connect now tries
+    /// Drops the packets of new connections until this is dropped. A client that tries to connect now tries
     /// again after a second, when the listener is closed or another process has the port.
     pub fn of(listener: &TcpListener) -> io::Result<Self> {
         let listener = listener.as_fd().try_clone_to_owned()?;
         let last = Self(listener.into());
-        let_nobody_in(&last.0);
+        drop_new_connections(&last.0);
         Ok(last)
     }
 
@@ -132,7 +132,7 @@ impl Drop for LastOnes {
 }
 
 #[cfg(target_os = "linux")]
-fn let_nobody_in(listener: &net::TcpListener) {
+fn drop_new_connections(listener: &net::TcpListener) {
     use socket2::{SockFilter, SockRef};
 
     const LOAD_BYTE: u16 = 0x30;
@@ -153,7 +153,7 @@ fn let_nobody_in(listener: &net::TcpListener) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn let_nobody_in(_listener: &net::TcpListener) {}
+fn drop_new_connections(_listener: &net::TcpListener) {}
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]

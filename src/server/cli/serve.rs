@@ -238,7 +238,7 @@ async fn serve_metrics(config: &Config, metrics: Metrics) -> Result<(), Failure>
     Ok(())
 }
 
-/// A server that is told to stop gives the address up at once, but perhaps is told at this moment.
+/// Retries for a moment: the server that this one replaces may be about to release the address.
 async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
     let start = Instant::now();
     loop {

@@ -14,8 +14,7 @@ pub fn say(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// Text of whoever it may be, with escapes for what a terminal would not show but act on: control
-/// characters, and those that turn or hide the text around them.
+/// Escapes control and format characters of untrusted text, which a terminal would act on.
 pub fn harmless(text: &str) -> String {
     let is_acted_on = |c: char| {
         c.is_control()

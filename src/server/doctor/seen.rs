@@ -1,5 +1,5 @@
-//! What the server saw of a request, told to whoever holds its `SECRET_KEY`: through a proxy, no
-//! client can know it otherwise.
+//! `GET /healthz/seen`: what the server received of a request, which a proxy may have changed. It
+//! responds only to a token derived from `SECRET_KEY`.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -15,8 +15,8 @@ use crate::{
 const PURPOSE: &[u8] = b"handstamp doctor, HMAC-SHA256";
 /// Separates responses from tokens, which the same key signs.
 const RESPONSE_PURPOSE: &[u8] = b"handstamp doctor response, HMAC-SHA256";
-/// How far the clocks of the two machines may differ. Whoever overhears a token can use it this
-/// long, to learn what the server sees of their own requests.
+/// How far the clocks of the two machines may differ. A stolen token is valid for as long,
+/// and shows only what the server received of the thief's own requests.
 const MAX_AGE_SECONDS: u64 = 5 * 60;
 
 /// A token, good for some minutes and for nothing but the doctor's requests.

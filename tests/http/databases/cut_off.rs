@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::watch;
 
-use super::database_down::{Line, proxy};
-use crate::helpers::{Answer, Browser, Database, Kind, Server};
+use super::database_down::{Line, start_behind_a_line};
+use crate::helpers::{Answer, Browser, Kind, Server};
 
 /// Longer than any request may take: a request that ran into this is one that hung.
 const HUNG: Duration = Duration::from_secs(5);
@@ -27,10 +26,7 @@ async fn ask(browser: &Browser, method: Method, path: &str) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_refused_and_none_hangs() {
-    let direct = Database::new(Kind::Postgres).await;
-    let (line, watched) = watch::channel(Line::Up);
-    let url = proxy(&direct.url, watched).await;
-    let server = Server::start_on(Database::at(&url), &[]).await;
+    let (server, line, _direct) = start_behind_a_line(&[]).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
     for broken in [Line::Lost, Line::Silent] {

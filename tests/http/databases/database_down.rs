@@ -107,12 +107,20 @@ pub enum Line {
     Cut,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_silent_or_lost_postgres_is_no_logout() {
+/// A server on a PostgreSQL behind a line, which it controls; the database itself, too.
+pub async fn start_behind_a_line(
+    settings: &[(&str, &str)],
+) -> (Server, watch::Sender<Line>, Database) {
     let direct = Database::new(Kind::Postgres).await;
     let (line, watched) = watch::channel(Line::Up);
     let url = proxy(&direct.url, watched).await;
-    let server = Server::start_on(Database::at(&url), &[]).await;
+    let server = Server::start_on(Database::at(&url), settings).await;
+    (server, line, direct)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_or_lost_postgres_is_no_logout() {
+    let (server, line, _direct) = start_behind_a_line(&[]).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
 
@@ -171,10 +179,7 @@ async fn ask_in_vain(browser: &Browser, database: &Database) {
 /// As after a failover that closes no connection: queries never return.
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_that_never_return_are_abandoned() {
-    let direct = Database::new(Kind::Postgres).await;
-    let (line, watched) = watch::channel(Line::Up);
-    let url = proxy(&direct.url, watched).await;
-    let server = Server::start_on(Database::at(&url), NO_CACHE).await;
+    let (server, line, direct) = start_behind_a_line(NO_CACHE).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let lock = lock_sessions(&direct).await;
@@ -217,7 +222,7 @@ fn a_process_ends_while_sessions_wait_to_be_read() {
 }
 
 /// A TCP port in front of the server's socket; its URL.
-pub async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
+async fn proxy(url: &str, line: watch::Receiver<Line>) -> String {
     let (address, folder) = url.split_once("?host=").unwrap();
     let database = address.rsplit('/').next().unwrap().to_owned();
     let socket = Arc::new(PathBuf::from(folder).join(".s.PGSQL.5432"));

@@ -9,7 +9,7 @@ use crate::helpers::{Database, Kind, Process, Server, Workplace, on_both_databas
 on_both_databases!(
     a_site_in_order_passes,
     a_second_node_with_another_key_is_named,
-    what_is_seen_is_told_to_nobody_else,
+    seen_needs_a_token,
 );
 
 const BOTH: [Program; 2] = [Program::Nginx, Program::Caddy];
@@ -298,7 +298,7 @@ async fn from_elsewhere_less_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_site_is_told_from_a_site_in_trouble() {
+async fn a_wrong_address_is_no_failed_site() {
     let workplace = Workplace::new(&[]);
     for url in [
         "",
@@ -328,8 +328,8 @@ async fn what_is_no_site_is_told_from_a_site_in_trouble() {
     }
 }
 
-/// The server tells what it sees to nobody but holders of its key.
-async fn what_is_seen_is_told_to_nobody_else(kind: Kind) {
+/// Without a token of the server's key the route does not exist.
+async fn seen_needs_a_token(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     for token in [None, Some(""), Some("1.2.3"), Some("0.0.0"), Some("é")] {

@@ -47,8 +47,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// Refuses a name that is taken, or beside which a log lies that SQLite would apply to a new
-/// file, unless both may be replaced; what is no file never is.
+/// Refuses a path that exists, or has a write-ahead log beside it that SQLite would apply to a new
+/// file. With `force`, files and logs may be replaced, but nothing else.
 pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<(), Failure> {
     let refused = |path: &Path, what: &str| {
         let path = path.display();

@@ -14,9 +14,9 @@ pub(super) async fn find(
 ) -> Result<(Site, Response, Check), Check> {
     let mut candidates = vec![site.prefix.clone()];
     candidates.extend(config.map(|config| config.api_prefix.clone()));
-    let mut last = match told_prefix(&site).await {
-        Ok(told) => {
-            candidates.extend(told);
+    let mut last = match described_prefix(&site).await {
+        Ok(prefix) => {
+            candidates.extend(prefix);
             "it does not respond as handstamp does".to_owned()
         }
         Err(error) => {
@@ -72,7 +72,7 @@ fn is_own(response: &Response) -> bool {
 }
 
 /// The prefix that the description of the API names, which is at the root in any case.
-async fn told_prefix(site: &Site) -> Result<Option<String>, Unreachable> {
+async fn described_prefix(site: &Site) -> Result<Option<String>, Unreachable> {
     let root = site.with_prefix(String::new());
     let description = root.get("/openapi.json", &[]).await?.json();
     let server = description

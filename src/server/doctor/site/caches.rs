@@ -22,10 +22,10 @@ pub(super) async fn repeat(site: &Site) -> Result<Vec<Response>, Unreachable> {
     Ok(responses)
 }
 
-/// The two checks, of responses that forbid to be stored. `is_told_apart` is false when somebody
-/// without a cookie got the response of a user.
-pub(super) fn check(responses: &[&Response], is_told_apart: bool) -> [Check; 2] {
-    // What a health check tells is public, and may be told by others in its place.
+/// The two checks on caching. `distinguishes_users` is false when a request without a cookie got a
+/// user's response.
+pub(super) fn check(responses: &[&Response], distinguishes_users: bool) -> [Check; 2] {
+    // Responses of health checks are public, and the proxy may send its own.
     let private = responses.iter().filter(|response| {
         response.is_of_the_server() && response.body.len() > "{\"status\":\"ok\"}".len()
     });
@@ -38,7 +38,7 @@ pub(super) fn check(responses: &[&Response], is_told_apart: bool) -> [Check; 2] 
             "have the proxy leave Cache-Control alone",
         ),
     };
-    [no_store, cache(responses, is_told_apart)]
+    [no_store, cache(responses, distinguishes_users)]
 }
 
 /// The check, where the requests could not be repeated.
@@ -46,10 +46,10 @@ pub(super) fn not_repeated(error: &Unreachable) -> Check {
     Check::skipped(CACHE, error)
 }
 
-fn cache(responses: &[&Response], is_told_apart: bool) -> Check {
+fn cache(responses: &[&Response], distinguishes_users: bool) -> Check {
     let fix = "turn the cache off for the API (nginx: no proxy_cache, no proxy_ignore_headers \
                Cache-Control), then empty it: it may hold what is one user's alone";
-    if !is_told_apart {
+    if !distinguishes_users {
         let what = "a request without a cookie got the response of a user: something on the way \
                     stores responses";
         return Check::fail(CACHE, what, fix);

@@ -195,12 +195,12 @@ impl Site {
             };
             Response::read(raw)
         };
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         // Not one of tokio's, for which the process would wait when it is interrupted.
-        let thread = std::thread::Builder::new().spawn(move || drop(tell.send(ask())));
+        let thread = std::thread::Builder::new().spawn(move || drop(sender.send(ask())));
         let failed = |error: &dyn fmt::Display| Unreachable(error.to_string().into());
         thread.map_err(|error| failed(&error))?;
-        Ok(told.await.map_err(|error| failed(&error))??)
+        Ok(receiver.await.map_err(|error| failed(&error))??)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn check(sightings: &Sightings) -> Check {
             let why = "what comes of an address that a client makes up was not to be seen";
             return Check::skipped(NAME, why);
         }
-        Some(spoofed) if is_believed(sightings, spoofed) => {
+        Some(spoofed) if is_accepted(sightings, spoofed) => {
             let what = "clients choose their own address: a proxy passes their X-Forwarded-For on \
                         as it came";
             let fix = format!(
@@ -50,7 +50,7 @@ pub(super) fn check(sightings: &Sightings) -> Check {
 }
 
 /// Whether a client's own claim counts.
-fn is_believed(sightings: &Sightings, spoofed: &Seen) -> bool {
+fn is_accepted(sightings: &Sightings, spoofed: &Seen) -> bool {
     // On the proxy's own machine, the doctor's address is a trusted proxy's, of which claims count.
     let is_proxy = |seen: &Seen| sightings.is_seen_as_itself && seen.is_client_trusted;
     if sightings.seen.iter().any(is_proxy) {
@@ -133,7 +133,7 @@ mod tests {
             responses: Vec::new(),
             seen: vec![own],
             refused: 0,
-            untold: 0,
+            inconclusive: 0,
             own_key_id: String::new(),
             spoofed,
             is_seen_as_itself,

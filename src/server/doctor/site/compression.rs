@@ -32,7 +32,7 @@ pub(super) async fn of_api(site: &Site, responses: &[&Response]) -> Check {
             API,
             format!(
                 "responses of the API are compressed ({encoding}): their length tells what is in \
-                 them to whoever can have a part of it repeated (BREACH)"
+                 them to an attacker who can have part of a request repeated (BREACH)"
             ),
             "compress html, css and javascript alone (nginx: no application/json in gzip_types; \
              Caddy: encode with a match on the content type)",

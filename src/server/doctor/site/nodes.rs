@@ -56,8 +56,8 @@ fn passed(sightings: &Sightings) -> String {
             nodes.len()
         )
     };
-    match sightings.untold {
+    match sightings.inconclusive {
         0 => met,
-        untold => format!("{met}; {untold} met an older version, or were turned away"),
+        inconclusive => format!("{met}; {inconclusive} met an older version, or were turned away"),
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Sightings {
     /// Requests whose token the node did not know.
     pub refused: usize,
     /// Requests that got another response, of an older version or a proxy.
-    pub untold: usize,
+    pub inconclusive: usize,
     /// The id of the key of the settings here.
     pub own_key_id: String,
     /// What was seen of one that claimed to be from [`MADE_UP`].
@@ -40,23 +40,23 @@ pub(super) struct Sightings {
 
 /// What a response tells.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Sighting {
     Seen(Box<Seen>),
     /// That the node does not know the key.
     Refused,
-    Nothing,
+    Inconclusive,
 }
 
-/// Asks the site what it sees.
+/// Requests `/healthz/seen` several times.
 ///
 /// # Errors
-/// Why it does not tell.
+/// Why no response was conclusive.
 pub(super) async fn collect(site: &Site, key: &Secret) -> Result<Sightings, String> {
     let mut sightings = Sightings {
         responses: Vec::new(),
         seen: Vec::new(),
         refused: 0,
-        untold: 0,
+        inconclusive: 0,
         own_key_id: key_id(key),
         spoofed: None,
         is_seen_as_itself: false,
@@ -64,11 +64,11 @@ pub(super) async fn collect(site: &Site, key: &Secret) -> Result<Sightings, Stri
     };
     for _ in 0..REQUESTS {
         let looked = look(site, key, &[]).await;
-        let (response, told) = looked.map_err(|error| error.to_string())?;
-        match told {
-            Told::Seen(seen) => sightings.seen.push(*seen),
-            Told::Refused => sightings.refused += 1,
-            Told::Nothing => sightings.untold += 1,
+        let (response, sighting) = looked.map_err(|error| error.to_string())?;
+        match sighting {
+            Sighting::Seen(seen) => sightings.seen.push(*seen),
+            Sighting::Refused => sightings.refused += 1,
+            Sighting::Inconclusive => sightings.inconclusive += 1,
         }
         sightings.responses.push(response);
     }
@@ -79,7 +79,7 @@ pub(super) async fn collect(site: &Site, key: &Secret) -> Result<Sightings, Stri
     // Nobody else's address can be bound.
     sightings.is_seen_as_itself = client.is_some_and(|client| UdpSocket::bind((client, 0)).is_ok());
     let made_up = MADE_UP.to_string();
-    if let Ok((_, Told::Seen(seen))) = look(site, key, &[("x-forwarded-for", &made_up)]).await {
+    if let Ok((_, Sighting::Seen(seen))) = look(site, key, &[("x-forwarded-for", &made_up)]).await {
         sightings.spoofed = Some(*seen);
     }
     Ok(sightings)
@@ -90,21 +90,23 @@ pub(super) async fn look(
     site: &Site,
     key: &Secret,
     headers: &[(&str, &str)],
-) -> Result<(Response, Told), Unreachable> {
+) -> Result<(Response, Sighting), Unreachable> {
     let token = Token::sign(key, Clock::system().now()).to_string();
     let mut all = vec![(TOKEN, &*token)];
     all.extend(headers);
     let response = site.get(SEEN_TEMPLATE, &all).await?;
     let proof = response.header(TOKEN).unwrap_or_default();
-    let told = match response.status.as_u16() {
+    let sighting = match response.status.as_u16() {
         200 if is_proof(proof, key, &token, &response.body) => {
             let seen = serde_json::from_slice(&response.body);
-            seen.map_or(Told::Nothing, |seen| Told::Seen(Box::new(seen)))
+            seen.map_or(Sighting::Inconclusive, |seen| {
+                Sighting::Seen(Box::new(seen))
+            })
         }
-        404 if proof == REFUSED => Told::Refused,
-        _ => Told::Nothing,
+        404 if proof == REFUSED => Sighting::Refused,
+        _ => Sighting::Inconclusive,
     };
-    Ok((response, told))
+    Ok((response, sighting))
 }
 
 impl Sightings {
@@ -122,25 +124,25 @@ impl Sightings {
         )
     }
 
-    /// Whether the scheme that the proxy tells is the one that was spoken.
+    /// Whether `X-Forwarded-Proto` has the scheme of the site's address.
     pub fn forwarded_proto(&self, site: &Site) -> Check {
-        let spoken = if site.is_https() { "https" } else { "http" };
+        let scheme = if site.is_https() { "https" } else { "http" };
         for seen in &self.seen {
             let Some(proto) = &seen.forwarded_proto else {
                 continue;
             };
-            let told = proto.rsplit(',').next().unwrap_or_default().trim();
-            if !told.eq_ignore_ascii_case(spoken) {
-                let what = format!("{told:?} is told where {spoken} was spoken");
+            let forwarded = proto.rsplit(',').next().unwrap_or_default().trim();
+            if !forwarded.eq_ignore_ascii_case(scheme) {
+                let what = format!("X-Forwarded-Proto is {forwarded:?} where {scheme} was used");
                 let fix = "have the proxy say which scheme the browser spoke (nginx: \
                            proxy_set_header X-Forwarded-Proto $scheme)";
                 return Check::fail(FORWARDED_PROTO, what, fix);
             }
         }
         let what = if self.seen.iter().any(|seen| seen.forwarded_proto.is_some()) {
-            format!("{spoken} is told")
+            format!("X-Forwarded-Proto is {scheme}")
         } else {
-            "not told, which counts as https in production".to_owned()
+            "no X-Forwarded-Proto, which counts as https in production".to_owned()
         };
         Check::pass(FORWARDED_PROTO, what)
     }

@@ -64,7 +64,7 @@ pub(super) async fn https(site: Site, url: &Url) -> (Site, Check) {
     }
 }
 
-/// Checks that browsers are told to come by https alone.
+/// Checks `Strict-Transport-Security` (RFC 6797).
 pub(super) fn hsts(site: &Site, response: &Response) -> Check {
     if !site.is_https() {
         return Check::skipped(HSTS, "it counts over https alone");
