@@ -35,7 +35,7 @@ pub(crate) use limits::REQUEST_TIMEOUT;
 pub(crate) use limits::{as_request, in_time};
 #[cfg(feature = "server")]
 pub(crate) use migrations::{Migrations, TABLES};
-pub(crate) use read::{on_reader, on_small_reader};
+pub(crate) use read::{on_pool, on_reader, on_small_reader};
 #[cfg(feature = "server")]
 pub(crate) use snapshot::{SnapshotError, checked_snapshot, settle, snapshot};
 #[cfg(feature = "server")]

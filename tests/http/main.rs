@@ -44,7 +44,7 @@ mod doctor {
     mod behind_relays;
     mod examined;
     mod here;
-    mod proxy;
+    mod mistakes;
     mod relay;
     mod sites;
 }

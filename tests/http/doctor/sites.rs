@@ -2,9 +2,11 @@
 
 use super::{
     examined::Examined,
-    proxy::{Mistake, Program, Proxy},
+    mistakes::{Changes, MISTAKES},
 };
-use crate::helpers::{Database, Kind, Process, Server, Workplace, on_both_databases};
+use crate::helpers::{
+    Database, Kind, Process, Proxy, ProxyKind, Server, Workplace, on_both_databases,
+};
 
 on_both_databases!(
     a_site_in_order_passes,
@@ -12,7 +14,7 @@ on_both_databases!(
     seen_needs_a_token,
 );
 
-const BOTH: [Program; 2] = [Program::Nginx, Program::Caddy];
+const BOTH: [ProxyKind; 2] = [ProxyKind::Nginx, ProxyKind::Caddy];
 
 /// A site in production, with its settings and database at hand.
 struct Site {
@@ -32,14 +34,14 @@ pub fn production(database: &Database, key: &str) -> Workplace {
 }
 
 impl Site {
-    async fn start(program: Program, mistake: Mistake) -> Self {
-        Self::start_with(Kind::Sqlite, program, mistake, &[]).await
+    async fn start(program: ProxyKind, changes: Changes) -> Self {
+        Self::start_with(Kind::Sqlite, program, changes, &[]).await
     }
 
     async fn start_with(
         kind: Kind,
-        program: Program,
-        mistake: Mistake,
+        program: ProxyKind,
+        changes: Changes,
         settings: &[(&str, &str)],
     ) -> Self {
         let database = Database::new(kind).await;
@@ -49,7 +51,7 @@ impl Site {
             workplace.set(name, value);
         }
         let node = workplace.serve();
-        let proxy = Proxy::start(program, &[&node.base], mistake);
+        let proxy = Proxy::start_changed(program, &[&node.base], changes);
         workplace.set("SSL_CERT_FILE", &proxy.certificate());
         Self {
             proxy,
@@ -60,7 +62,7 @@ impl Site {
     }
 
     fn examine(&self) -> Examined {
-        Examined::of(&self.workplace, &self.proxy.url())
+        Examined::of(&self.workplace, &self.proxy.plain)
     }
 }
 
@@ -68,7 +70,7 @@ async fn a_site_in_order_passes(kind: Kind) {
     for program in BOTH {
         for prefix in ["", "/api"] {
             let settings = [("API_PREFIX", prefix), ("SIGNUP", "closed")];
-            let site = Site::start_with(kind, program, Mistake::default(), &settings).await;
+            let site = Site::start_with(kind, program, &[], &settings).await;
             let examined = site.examine();
             examined.assert_fails(&[], &format!("{program:?} {prefix}"));
             assert_eq!(examined.with_status("skipped"), [].into(), "{examined:#?}");
@@ -78,83 +80,6 @@ async fn a_site_in_order_passes(kind: Kind) {
         }
     }
 }
-
-/// The mistakes in the configuration of a proxy, and the checks that name them.
-const MISTAKES: [(&str, Mistake, [&[&str]; 2]); 7] = [
-    (
-        "plain http",
-        Mistake {
-            plain_http: true,
-            ..NONE
-        },
-        [&["https"]; 2],
-    ),
-    (
-        "a cache that stores",
-        Mistake {
-            nginx: "proxy_cache stored; proxy_cache_valid any 1m; \
-                    proxy_ignore_headers Cache-Control Set-Cookie;",
-            // It has no cache; this lets those after it store.
-            caddy: "header_down Cache-Control \"public, max-age=60\"",
-            ..NONE
-        },
-        [&["cache"], &["no_store"]],
-    ),
-    (
-        "cookie flags stripped",
-        Mistake {
-            nginx: "proxy_cookie_flags ~ nosecure nohttponly nosamesite;",
-            // With nothing in their place, Caddy removes the header.
-            caddy: "header_down Set-Cookie \"; (HttpOnly|SameSite=Lax|Secure)\" \"; Priority=Low\"",
-            ..NONE
-        },
-        [&["cookie_flags"]; 2],
-    ),
-    (
-        "Host rewritten",
-        Mistake {
-            nginx: "proxy_set_header Host $proxy_host;",
-            caddy: "header_up Host {upstream_hostport}",
-            ..NONE
-        },
-        [&["host"]; 2],
-    ),
-    (
-        "Origin dropped",
-        Mistake {
-            nginx: "proxy_set_header Origin \"\";",
-            caddy: "header_up -Origin",
-            ..NONE
-        },
-        [&["cross_site"]; 2],
-    ),
-    (
-        "Sec-Fetch-Site dropped",
-        Mistake {
-            nginx: "proxy_set_header Sec-Fetch-Site \"\";",
-            caddy: "header_up -Sec-Fetch-Site",
-            ..NONE
-        },
-        [&["cross_site"]; 2],
-    ),
-    (
-        "compression of API responses",
-        Mistake {
-            nginx_site: "gzip on; gzip_types application/json;",
-            caddy_site: "encode gzip",
-            ..NONE
-        },
-        [&["api_compression"]; 2],
-    ),
-];
-
-const NONE: Mistake = Mistake {
-    nginx: "",
-    caddy: "",
-    nginx_site: "",
-    caddy_site: "",
-    plain_http: false,
-};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_of_a_proxy_is_named() {
@@ -169,15 +94,16 @@ async fn each_is_named(
     comes_with_cache: impl Fn(&str) -> bool,
 ) {
     let mut wrong = Vec::new();
-    for (case, mistake, expected) in MISTAKES {
-        for (program, expected) in BOTH.into_iter().zip(expected) {
-            let site = Site::start(program, mistake).await;
+    for mistake in &MISTAKES {
+        for program in BOTH {
+            let (case, expected) = (mistake.case, mistake.fails(program));
+            let site = Site::start(program, mistake.changes(program)).await;
             let examined = examine(&site);
             let mut failed = examined.with_status("fail");
             if failed.contains("cache") {
                 failed.retain(|name| !comes_with_cache(name));
             }
-            if failed != expected.iter().copied().collect() {
+            if failed != [expected].into() {
                 wrong.push(format!(
                     "{case}, {program:?}: {failed:?}, {:#?}",
                     examined.report
@@ -194,26 +120,23 @@ async fn a_proxy_that_is_not_trusted_is_named() {
     for program in BOTH {
         for trusted in ["", "192.0.2.1"] {
             let settings = [("TRUSTED_PROXIES", trusted)];
-            let site = Site::start_with(Kind::Sqlite, program, Mistake::default(), &settings).await;
+            let site = Site::start_with(Kind::Sqlite, program, &[], &settings).await;
             let examined = site.examine();
             examined.assert_fails(&["client_address"], &format!("{program:?} {trusted:?}"));
             let text = examined.report.to_string();
             assert!(text.contains("add 127.0.0.1 to TRUSTED_PROXIES"), "{text}");
         }
     }
-    for (case, nginx) in [
-        ("none", "proxy_set_header X-Forwarded-For \"\";"),
-        (
-            "as it came",
-            "proxy_set_header X-Forwarded-For $http_x_forwarded_for;",
-        ),
+    let sent: [(&str, Changes); 3] = [
+        ("none", &[("$remote_addr;", "\"\";")]),
+        ("as it came", &[("$remote_addr;", "$http_x_forwarded_for;")]),
         (
             "of another proxy",
-            "proxy_set_header X-Forwarded-For \"198.51.100.1, 203.0.113.9\";",
+            &[("$remote_addr;", "\"198.51.100.1, 203.0.113.9\";")],
         ),
-    ] {
-        let mistake = Mistake { nginx, ..NONE };
-        let site = Site::start(Program::Nginx, mistake).await;
+    ];
+    for (case, changes) in sent {
+        let site = Site::start(ProxyKind::Nginx, changes).await;
         site.examine().assert_fails(&["client_address"], case);
     }
 }
@@ -231,9 +154,9 @@ async fn a_second_node_with_another_key_is_named(kind: Kind) {
             }
             let nodes = [first.serve(), second.serve()];
             let servers = [&*nodes[0].base, &*nodes[1].base];
-            let proxy = Proxy::start(program, &servers, Mistake::default());
+            let proxy = Proxy::start(program, &servers);
             first.set("SSL_CERT_FILE", &proxy.certificate());
-            let examined = Examined::of(&first, &proxy.url());
+            let examined = Examined::of(&first, &proxy.plain);
             let case = format!("{program:?} {knows_the_other}");
             assert!(
                 examined.with_status("fail").contains("same_key"),
@@ -251,7 +174,7 @@ async fn from_elsewhere_less_is_seen() {
     let elsewhere = |site: &Site| {
         let certificate = site.proxy.certificate();
         let workplace = Workplace::new(&[("SSL_CERT_FILE", &certificate)]);
-        Examined::of(&workplace, &site.proxy.url())
+        Examined::of(&workplace, &site.proxy.plain)
     };
     let blind = [
         "api_compression",
@@ -261,7 +184,7 @@ async fn from_elsewhere_less_is_seen() {
         "log_out",
         "same_key",
     ];
-    let site = Site::start(Program::Nginx, Mistake::default()).await;
+    let site = Site::start(ProxyKind::Nginx, &[]).await;
     let examined = elsewhere(&site);
     examined.assert_fails(&[], "in order");
     assert_eq!(examined.with_status("skipped"), blind.into());
@@ -279,7 +202,7 @@ async fn from_elsewhere_less_is_seen() {
         ("SECRET_KEY", &key),
         ("PORT", "many"),
     ];
-    let examined = Examined::of(&Workplace::new(&variables), &site.proxy.url());
+    let examined = Examined::of(&Workplace::new(&variables), &site.proxy.plain);
     assert!(
         examined.detail("same_key").contains("PORT"),
         "{examined:#?}"
@@ -290,7 +213,7 @@ async fn from_elsewhere_less_is_seen() {
     let mut other = production(&database, &key);
     assert!(other.run(&["migrate"]).status.success());
     other.set("SSL_CERT_FILE", &site.proxy.certificate());
-    let examined = Examined::of(&other, &site.proxy.url());
+    let examined = Examined::of(&other, &site.proxy.plain);
     examined.assert_fails(&[], "another site's settings");
     assert_eq!(examined.with_status("skipped"), blind.into());
     assert_eq!(database.count("audit_events").await, 0);
@@ -315,9 +238,9 @@ async fn a_wrong_address_is_no_failed_site() {
     }
     let examined = Examined::of(&workplace, "http://127.0.0.1:1/");
     examined.assert_fails(&["https", "reachable"], "nobody listens");
-    let site = Site::start(Program::Nginx, NONE).await;
+    let site = Site::start(ProxyKind::Nginx, &[]).await;
     // Its certificate is not trusted here.
-    let examined = Examined::of(&workplace, &site.proxy.url());
+    let examined = Examined::of(&workplace, &site.proxy.plain);
     examined.assert_fails(&["reachable"], "no trust");
     // A development server, reached directly.
     let process = Workplace::new(&[]).serve();

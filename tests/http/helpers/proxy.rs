@@ -30,21 +30,18 @@ pub struct Proxy {
     /// With http.
     pub plain: String,
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Proxy {
     /// In front of these nodes, named as `http://127.0.0.1:5000`.
     pub fn start(kind: ProxyKind, nodes: &[&str]) -> Self {
-        Self::start_changed(kind, nodes, |configuration| configuration)
+        Self::start_changed(kind, nodes, &[])
     }
 
-    /// With a configuration that `change` has changed.
-    pub fn start_changed(
-        kind: ProxyKind,
-        nodes: &[&str],
-        change: impl Fn(String) -> String,
-    ) -> Self {
+    /// With these texts of the configuration replaced. In new texts for Caddy, `NODES` stands for the
+    /// addresses of the nodes.
+    pub fn start_changed(kind: ProxyKind, nodes: &[&str], changes: &[(&str, &str)]) -> Self {
         let nodes: Vec<&str> = nodes
             .iter()
             .map(|node| node.strip_prefix("http://").unwrap())
@@ -53,20 +50,30 @@ impl Proxy {
             let folder = tempfile::tempdir().unwrap();
             make_certificate(folder.path());
             let (plain, https) = (free_port(), free_port());
+            let place = Place {
+                folder: folder.path(),
+                plain,
+                https,
+            };
             let mut child = match kind {
-                ProxyKind::Nginx => nginx(folder.path(), &nodes, plain, https, &change),
-                ProxyKind::Caddy => caddy(folder.path(), &nodes, plain, https, &change),
+                ProxyKind::Nginx => nginx(&place, &nodes, changes),
+                ProxyKind::Caddy => caddy(&place, &nodes, changes),
             };
             if is_listening(&mut child, https) {
                 return Self {
                     base: format!("https://localhost:{https}"),
                     plain: format!("http://localhost:{plain}"),
                     child,
-                    _folder: folder,
+                    folder,
                 };
             }
         }
         panic!("{kind:?} does not start");
+    }
+
+    /// The certificate, for clients that trust no other.
+    pub fn certificate(&self) -> String {
+        path(self.folder.path(), "cert.pem")
     }
 
     pub fn browser(&self) -> Browser {
@@ -79,6 +86,13 @@ impl Proxy {
     }
 }
 
+/// Where a proxy has its files and listens.
+struct Place<'a> {
+    folder: &'a Path,
+    plain: u16,
+    https: u16,
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         // nginx leaves its workers behind when it is killed.
@@ -88,13 +102,12 @@ impl Drop for Proxy {
     }
 }
 
-fn nginx(
-    folder: &Path,
-    nodes: &[&str],
-    plain: u16,
-    https: u16,
-    change: impl Fn(String) -> String,
-) -> Child {
+fn nginx(place: &Place, nodes: &[&str], changes: &[(&str, &str)]) -> Child {
+    let Place {
+        folder,
+        plain,
+        https,
+    } = *place;
     let servers: String = nodes
         .iter()
         .map(|node| format!("server {node} fail_timeout=1s;"))
@@ -112,10 +125,11 @@ fn nginx(
                 path(folder, "cert.pem").as_str(),
             ),
             ("/etc/ssl/app.example.key", path(folder, "key.pem").as_str()),
+            ("https://app.example", &format!("https://localhost:{https}")),
             ("app.example", "localhost"),
         ],
     );
-    fs::write(folder.join("site.conf"), change(site)).unwrap();
+    fs::write(folder.join("site.conf"), replaced(&site, changes)).unwrap();
     // Its workers would be another user, who cannot enter the folder.
     let user = match fs::metadata(folder).unwrap().uid() {
         0 => "user root;",
@@ -136,15 +150,14 @@ fn nginx(
     spawn(command.arg("-c").arg(file))
 }
 
-fn caddy(
-    folder: &Path,
-    nodes: &[&str],
-    plain: u16,
-    https: u16,
-    change: impl Fn(String) -> String,
-) -> Child {
+fn caddy(place: &Place, nodes: &[&str], changes: &[(&str, &str)]) -> Child {
+    let Place {
+        folder,
+        plain,
+        https,
+    } = *place;
     let site = format!(
-        "\nlocalhost {{\n\tbind 127.0.0.1\n\ttls {} {}",
+        "\nhttps://localhost:{https} {{\n\tbind 127.0.0.1\n\ttls {} {}",
         path(folder, "cert.pem"),
         path(folder, "key.pem")
     );
@@ -163,12 +176,13 @@ fn caddy(
         ],
     );
     let options = format!(
-        "{{\n admin off\n skip_install_trust\n http_port {plain}\n https_port {https}\n \
+        "{{\n admin off\n skip_install_trust\n http_port {plain}\n \
          storage file_system {}\n}}\n",
         path(folder, "caddy")
     );
     let file = folder.join("Caddyfile");
-    fs::write(&file, options + &change(sites)).unwrap();
+    let sites = replaced(&sites, changes).replace("NODES", &nodes.join(" "));
+    fs::write(&file, options + &sites).unwrap();
     let mut command = Command::new("caddy");
     command.env("HOME", folder).args(["run", "--adapter"]);
     spawn(command.arg("caddyfile").arg("--config").arg(file))
@@ -195,6 +209,8 @@ fn make_certificate(folder: &Path) {
         .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-subj", "/CN=localhost"])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        // rustls takes no authority's certificate for a server's.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(folder.join("key.pem"))
         .arg("-out")
