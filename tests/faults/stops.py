@@ -22,8 +22,8 @@ def check(client):
 
 
 def sometimes_idle():
-    """Half of the requests come at once, the others on a connection that was idle."""
-    return 0 if random.random() < 0.5 else random.random() / 2
+    """Most requests come at once, some on a connection that was idle for up to three seconds."""
+    return 0 if random.random() < 0.95 else random.uniform(0, 3)
 
 
 @fault
