@@ -12,8 +12,10 @@ from .load import PASSWORD, Client, Load, add_user, reader_and_writer, statuses,
 from .report import Seen, Skipped, fault, rounds
 from .servers import HANDSTAMP, Nginx, Node, Postgres, run, wait_until
 
-# docs/configuration.md: what another process did applies within this long.
+# docs/configuration.md: what another process did applies within this long, and where the network or
+# the machine is slow within a second.
 FRESHNESS = 0.2
+LONGEST = 1
 PATIENCE = 10
 MIGRATIONS = "select count(*) from _handstamp_migrations"
 
@@ -73,7 +75,8 @@ def revoked_on_the_other_node(folder):
                 f"{trials} {what}: refused after {p99 * 1000:.0f} ms (p99), "
                 f"{lags[-1] * 1000:.0f} ms at most"
             )
-            seen.must(lags[-1] <= FRESHNESS, f"{what}: {lags[-1] * 1000:.0f} ms")
+            seen.must(p99 <= FRESHNESS, f"{what}: {p99 * 1000:.0f} ms (p99)")
+            seen.must(lags[-1] <= LONGEST, f"{what}: {lags[-1] * 1000:.0f} ms")
             seen.must(let_in == 0, f"{what}: {let_in} let in by nginx's node")
     return seen
 
