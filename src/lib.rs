@@ -46,7 +46,7 @@ pub mod news;
 #[cfg(feature = "server")]
 pub mod server;
 
-pub use auth::{Auth, CurrentUser, Session};
+pub use auth::{Auth, CurrentUser, RecentlyAuthenticated, Session};
 pub use clock::Clock;
 pub use db::Db;
 pub use http::Error;

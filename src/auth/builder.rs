@@ -102,6 +102,7 @@ impl AuthBuilder {
                     idle: 14 * DAY,
                     absolute: 30 * DAY,
                 },
+                reauthentication_window: 10 * MINUTE,
                 per_user: 20,
                 cache_entries: 100_000,
             },
@@ -154,6 +155,14 @@ impl AuthBuilder {
     /// Sessions of one user at a time; one more login ends the oldest. 20 by default.
     pub fn sessions_per_user(mut self, count: usize) -> Self {
         self.limits.per_user = count;
+        self
+    }
+
+    /// How long a login, or another proof of who a user is, counts where one is asked for: to end
+    /// other sessions, and in handlers with
+    /// [`RecentlyAuthenticated`](super::RecentlyAuthenticated). Ten minutes by default.
+    pub fn reauthentication_window(mut self, window: Duration) -> Self {
+        self.limits.reauthentication_window = window;
         self
     }
 

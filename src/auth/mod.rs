@@ -2,7 +2,8 @@
 //!
 //! [`Auth::router`] serves the routes. [`Auth::layer`] gives the requests of your own routes a
 //! session: their handlers can take [`CurrentUser`] (visitors get a 401 with the reason),
-//! `Option<CurrentUser>`, or the [`Session`] to keep values in.
+//! `Option<CurrentUser>`, [`RecentlyAuthenticated`] where it matters, or the [`Session`] to keep values
+//! in.
 
 pub(crate) mod account;
 pub(crate) mod audit;
@@ -25,7 +26,9 @@ pub use self::{
     cookie::secret::{Secret, SecretError, generate_secret_key},
     request::{
         extract::{CurrentUser, RequestSession},
+        info::{Reauthentication, SessionDates, SessionInfo},
         layer::{SessionLayer, WithSession},
+        recent::RecentlyAuthenticated,
         require::{Require, RequireLayer},
         visitor::Visitor,
     },

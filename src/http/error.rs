@@ -6,14 +6,12 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::request_id::{current_request_id, without_span};
+use super::{
+    problem::{FieldErrors, Problem, title},
+    request_id::{current_request_id, without_span},
+};
 use crate::db::is_unavailable;
-
-/// What is wrong with each field of a body.
-pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
 /// Why a request failed.
 #[derive(Clone, Debug)]
@@ -37,6 +35,11 @@ pub enum Error {
     /// 403: the page's `Origin` is not that of its request; compared where the browser sends no
     /// Fetch Metadata.
     OtherOrigin,
+    /// 403: the user has not proved lately who they are.
+    ReauthenticationRequired {
+        /// What they can prove it with: `password`.
+        methods: Vec<&'static str>,
+    },
     /// 403: sign-up is closed; an operator makes accounts.
     SignUpClosed,
     /// 403: the user may not do this.
@@ -92,6 +95,9 @@ impl Error {
             Self::BadCredentials,
             not_logged_in,
             Self::CrossSite,
+            Self::ReauthenticationRequired {
+                methods: vec!["password"],
+            },
             Self::SignUpClosed,
             Self::NotFound,
             Self::Status(StatusCode::REQUEST_TIMEOUT),
@@ -125,9 +131,11 @@ impl Error {
                 StatusCode::BAD_REQUEST
             }
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
-            Self::CrossSite | Self::OtherOrigin | Self::SignUpClosed | Self::Forbidden => {
-                StatusCode::FORBIDDEN
-            }
+            Self::CrossSite
+            | Self::OtherOrigin
+            | Self::ReauthenticationRequired { .. }
+            | Self::SignUpClosed
+            | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -147,6 +155,7 @@ impl Error {
             Self::BadCredentials => "bad_credentials",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite | Self::OtherOrigin => "cross_site",
+            Self::ReauthenticationRequired { .. } => "reauthentication_required",
             Self::SignUpClosed => "signup_closed",
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
@@ -185,6 +194,12 @@ impl Error {
                                   other origins whose pages may call in ALLOWED_ORIGINS."
                     .into()
             }
+            Self::ReauthenticationRequired { .. } => {
+                "Prove again who you are, then repeat the request: it needs a login, POST \
+                 /reauthenticate or a password change on this session within \
+                 REAUTHENTICATION_WINDOW."
+                    .into()
+            }
             Self::SignUpClosed => "Nobody can sign up here; ask an operator for an account.".into(),
             Self::NotFound => "There is nothing at this address.".into(),
             Self::UsernameTaken => "Somebody has this username already.".into(),
@@ -217,6 +232,7 @@ impl Error {
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         match self {
             Self::NotLoggedIn { reason, .. } => problem.reason = Some(reason),
+            Self::ReauthenticationRequired { methods } => problem.methods = Some(methods.clone()),
             Self::Invalid(errors) => problem.errors = Some(errors.clone()),
             _ => {}
         }
@@ -227,60 +243,6 @@ impl Error {
 /// Whole seconds, rounded up, so that a client that waits this long need not wait again.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs_f64().ceil().max(1.0) as u64
-}
-
-fn title(status: StatusCode) -> &'static str {
-    status.canonical_reason().unwrap_or("Error")
-}
-
-/// An error as a client sees it (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
-    "type": "about:blank",
-    "title": "Unauthorized",
-    "status": 401,
-    "detail": "No `session` cookie came with the request.",
-    "code": "not_logged_in",
-    "reason": "no_cookie"
-}))]
-#[non_exhaustive]
-pub struct Problem {
-    /// Always `about:blank`: `code` tells errors apart.
-    pub r#type: &'static str,
-    /// The status in words.
-    pub title: &'static str,
-    /// The status again.
-    pub status: u16,
-    /// What happened, for a person.
-    pub detail: String,
-    /// What happened, for a program: a word that stays the same between versions.
-    pub code: String,
-    /// With `not_logged_in`: what is wrong with the session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub reason: Option<&'static str>,
-    /// With `invalid`: what is wrong with each field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, inline)]
-    pub errors: Option<FieldErrors>,
-}
-
-impl Problem {
-    /// A problem with this status and code; `detail` says what happened, for a person.
-    pub fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            r#type: "about:blank",
-            title: title(status),
-            status: status.as_u16(),
-            detail: detail.into(),
-            code: code.into(),
-            reason: None,
-            errors: None,
-        }
-    }
-
-    /// The media type of a problem.
-    pub const MEDIA_TYPE: &'static str = "application/problem+json";
 }
 
 impl fmt::Display for Error {
@@ -297,23 +259,6 @@ impl std::error::Error for Error {
             _ => None,
         }
     }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status);
-        problem_response(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &self)
-    }
-}
-
-/// A response whose body is a problem, possibly with further members (RFC 9457, 3.2).
-pub fn problem_response(status: StatusCode, problem: &impl Serialize) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, Problem::MEDIA_TYPE),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    let body = serde_json::to_vec(problem).unwrap_or_default();
-    (status, headers, body).into_response()
 }
 
 /// Logs the source, which the client does not see.

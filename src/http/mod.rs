@@ -6,6 +6,7 @@ mod extract;
 mod host;
 mod layers;
 mod origin;
+mod problem;
 pub mod problem_responses;
 mod request_id;
 mod run_to_completion;
@@ -14,12 +15,13 @@ mod serve;
 pub use client::{Client, client_ip, is_https};
 #[cfg(feature = "server")]
 pub(crate) use client::{is_private, parse_hop};
-pub use error::{Error, FieldErrors, Problem, problem_response};
+pub use error::Error;
 #[cfg(feature = "server")]
 pub(crate) use extract::QueryString;
 pub use extract::{JsonBody, OneId, PathIds};
 pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
+pub use problem::{FieldErrors, Problem, problem_response};
 #[cfg(feature = "server")]
 pub(crate) use serve::serve_few;
 pub use serve::{HttpService, Shutdown, TooFewOpenFiles, raise_open_files, serve, serve_until};

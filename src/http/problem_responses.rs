@@ -2,7 +2,7 @@
 
 use utoipa::IntoResponses;
 
-use super::error::Problem;
+use super::problem::Problem;
 
 /// 401.
 #[derive(IntoResponses)]
@@ -13,6 +13,16 @@ use super::error::Problem;
     content_type = "application/problem+json"
 )]
 pub struct NotLoggedIn(#[allow(dead_code)] Problem);
+
+/// 403 when the caller has not proved lately who they are.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`reauthentication_required`, with `methods`: the caller has not proved within \
+        `REAUTHENTICATION_WINDOW` who they are; see `POST /reauthenticate`",
+    content_type = "application/problem+json"
+)]
+pub struct ReauthenticationRequired(#[allow(dead_code)] Problem);
 
 /// 404.
 #[derive(IntoResponses)]

@@ -30,11 +30,11 @@ pub(crate) struct Credentials {
     pub logins: Arc<LoginCounts>,
 }
 
-/// Credentials that were verified, for a login yet to be committed.
+/// Credentials that were verified, for a login or a re-authentication yet to be committed.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    account: Account,
-    attempt: Attempt,
+    pub(super) account: Account,
+    pub(super) attempt: Attempt,
     /// Held until the login is committed and its attempt no longer counts as failed; none if no
     /// password was verified.
     permit: Option<Permit>,
@@ -67,7 +67,7 @@ impl Credentials {
         self.accounts.db()
     }
 
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.accounts.now()
     }
 
@@ -89,8 +89,7 @@ impl Credentials {
             Ok(username) => store::find(self.db(), &username).await?,
             Err(_) => None,
         };
-        let refusal = refusal(account.as_ref());
-        if let (Some(Reason::NoPassword), Some(account)) = (refusal, &account)
+        if let (Some(Reason::NoPassword), Some(account)) = (refusal(account.as_ref()), &account)
             && password.is_none()
             && self.passwordless_login
         {
@@ -101,18 +100,32 @@ impl Credentials {
             });
         }
 
+        let password = password.unwrap_or_default();
+        self.verify_password(Action::LogIn, attempt, account, client, password)
+            .await
+    }
+
+    /// Verifies the password of an account, if there is one that it may open, as a part of `action`.
+    pub(super) async fn verify_password(
+        &self,
+        action: Action,
+        attempt: Attempt,
+        account: Option<Account>,
+        client: &Client,
+        password: String,
+    ) -> Result<Verified, Error> {
+        let refusal = refusal(account.as_ref());
         let hash = account
             .as_ref()
             .filter(|_| refusal.is_none())
             .and_then(|account| account.password_hash.clone());
-        let password = password.unwrap_or_default();
         let (used, verdict) = self.try_password(&attempt, client, password, hash).await?;
         let mut account = match account {
             Some(account) if verdict.matches => account,
             account => {
                 let reason = refusal.unwrap_or(Reason::WrongPassword);
                 let user_id = account.map(|account| account.user.id);
-                let failed = Event::failure(Action::LogIn, reason, user_id, client);
+                let failed = Event::failure(action, reason, user_id, client);
                 self.record_failure(failed, used).await?;
                 return Err(Error::BadCredentials);
             }
@@ -264,8 +277,8 @@ impl Credentials {
         })
     }
 
-    /// Changes a password, in the transaction that renews the session; the user's others end in
-    /// it. Returns the event.
+    /// Changes a password at `now`, in the transaction that renews the session; the user's others
+    /// end in it. Returns the event.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] when the password was changed since it was verified.
@@ -274,6 +287,7 @@ impl Credentials {
         tx: &mut Tx,
         password: &NewPassword,
         client: &Client,
+        now: Timestamp,
     ) -> Result<Event, Error> {
         let NewPassword {
             user,
@@ -286,7 +300,8 @@ impl Credentials {
         }
         forget_log_ins(tx, &user.username).await?;
         let known = self.throttle.log_in(&user.username, client.ip);
-        known.welcome(tx, self.now()).await?;
+        known.welcome(tx, now).await?;
+        tx.revoke([user.id.into()]);
         session::store::delete_others(tx, user.id, Some(*session_id)).await?;
         Ok(Event::new(Action::ChangePassword, user.id, Some(client)))
     }

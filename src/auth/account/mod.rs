@@ -4,6 +4,7 @@ mod application;
 mod changes;
 pub(crate) mod credentials;
 pub(crate) mod hooks;
+mod reauthentication;
 #[cfg(feature = "server")]
 mod sessions;
 mod store;

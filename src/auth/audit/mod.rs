@@ -18,6 +18,8 @@ pub(crate) enum Action {
     SignUp,
     LogIn,
     LogOut,
+    /// Somebody who is logged in has proved again who they are.
+    Reauthenticate,
     /// Sessions other than the request's were ended.
     EndSessions,
     /// Every session of every user was ended.
@@ -40,6 +42,7 @@ impl Action {
             Self::SignUp => "sign_up",
             Self::LogIn => "log_in",
             Self::LogOut => "log_out",
+            Self::Reauthenticate => "reauthenticate",
             Self::EndSessions => "end_sessions",
             Self::EndAllSessions => "end_all_sessions",
             Self::ChangePassword => "change_password",

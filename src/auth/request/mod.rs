@@ -1,8 +1,10 @@
 //! The session of one request, from its cookie to its `Set-Cookie`.
 
 pub(crate) mod extract;
+pub(crate) mod info;
 pub(crate) mod layer;
 pub(crate) mod lookup;
+pub(crate) mod recent;
 pub(crate) mod require;
 mod session_store;
 mod unauthorized;
@@ -38,6 +40,7 @@ use crate::auth::{
     user::User,
 };
 use crate::{
+    clock::Timestamp,
     db::Tx,
     http::{Client, Error},
 };
@@ -192,15 +195,14 @@ impl SessionHandle {
         json.map_err(Error::internal)
     }
 
+    /// Who is logged in and on which session, or the 401.
+    pub async fn session_and_user(&self) -> Result<(Arc<LiveSession>, User), Error> {
+        self.tell(|session, user| (session.clone(), user.clone()))
+            .await
+    }
+
     async fn tell<T>(&self, of: impl FnOnce(&Arc<LiveSession>, &User) -> T) -> Result<T, Error> {
-        let reason = match self.find().await? {
-            Ok(session) => match &session.user {
-                Some(user) => return Ok(of(&session, user)),
-                None => Unauthorized::Visitor,
-            },
-            Err(reason) => reason,
-        };
-        Err(self.not_logged_in(reason))
+        who(self.find().await?, of).map_err(|reason| self.not_logged_in(reason))
     }
 
     fn not_logged_in(&self, reason: Unauthorized) -> Error {
@@ -237,22 +239,20 @@ impl SessionHandle {
         })
     }
 
-    /// Gives the session a new secret id, in the transaction that has ended the other sessions of
-    /// `user_id` because of `event`. The new one is to be [kept](Self::keep) once it is committed.
+    /// Gives the session a new secret id, in the transaction that has verified who its user is because
+    /// of `event`, at `now`. The new one is to be [kept](Self::keep) once it is committed.
     ///
     /// # Errors
     /// [`Error::NotLoggedIn`] when the session has ended meanwhile.
     pub async fn renew(
         &self,
         tx: &mut Tx,
-        user_id: Uuid,
         event: Event,
+        now: Timestamp,
     ) -> Result<SessionToken, Error> {
         let lookup = self.lookup();
         let token = lookup.token().ok_or_else(|| self.unknown_session())?;
-        let renewed = self
-            .sessions()
-            .renew(tx, token, lookup.found(), user_id, event);
+        let renewed = self.sessions().renew(tx, token, lookup.found(), event, now);
         renewed.await?.ok_or_else(|| self.unknown_session())
     }
 
@@ -366,6 +366,13 @@ impl SessionHandle {
             .await;
         again.is_ok_and(|found| found.is_ok())
     }
+}
+
+/// What `of` tells of who is logged in, or why nobody is.
+fn who<T>(found: Found, of: impl FnOnce(&Arc<LiveSession>, &User) -> T) -> Result<T, Unauthorized> {
+    let session = found?;
+    let user = session.user.as_ref().ok_or(Unauthorized::Visitor)?;
+    Ok(of(&session, user))
 }
 
 impl Current {

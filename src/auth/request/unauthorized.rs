@@ -83,6 +83,17 @@ fn shown(host: &str) -> Option<String> {
 }
 
 impl Unauthorized {
+    /// The word for it that stays the same between versions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie(NoSession::NoCookie) => "no_cookie",
+            Self::Cookie(NoSession::BadSignature | NoSession::SentTwice) => "bad_signature",
+            Self::Session(NotLive::Unknown) | Self::Visitor => "unknown_session",
+            Self::Session(NotLive::Expired) => "expired",
+            Self::Session(NotLive::UserGone) => "user_gone",
+        }
+    }
+
     /// The 401 for a cookie of this name.
     pub fn into_error(
         self,
@@ -90,51 +101,38 @@ impl Unauthorized {
         is_secure: bool,
         circumstances: Option<&Circumstances>,
     ) -> Error {
-        let (reason, detail) = match self {
-            Self::Cookie(NoSession::NoCookie) => (
-                "no_cookie",
-                format!(
-                    "No `{cookie_name}` cookie came with the request. Log in first; then send it: \
-                     `credentials: \"include\"` in fetch, `-b` and `-c` in curl.{}",
-                    circumstances.map_or_else(String::new, |them| them.advice(is_secure))
-                ),
+        let detail = match self {
+            Self::Cookie(NoSession::NoCookie) => format!(
+                "No `{cookie_name}` cookie came with the request. Log in first; then send it: \
+                 `credentials: \"include\"` in fetch, `-b` and `-c` in curl.{}",
+                circumstances.map_or_else(String::new, |them| them.advice(is_secure))
             ),
-            Self::Cookie(NoSession::BadSignature) => (
-                "bad_signature",
-                format!(
-                    "The `{cookie_name}` cookie is not one that this server signed: it was \
-                     changed on the way, or SECRET_KEY was and the old one is not in \
-                     SECRET_KEY_FALLBACKS."
-                ),
+            Self::Cookie(NoSession::BadSignature) => format!(
+                "The `{cookie_name}` cookie is not one that this server signed: it was changed on \
+                 the way, or SECRET_KEY was and the old one is not in SECRET_KEY_FALLBACKS."
             ),
-            Self::Cookie(NoSession::SentTwice) => (
-                "bad_signature",
-                format!(
-                    "Two cookies named `{cookie_name}` came with the request and nothing tells \
-                     which is ours. Delete the one that another host or path has set."
-                ),
+            Self::Cookie(NoSession::SentTwice) => format!(
+                "Two cookies named `{cookie_name}` came with the request and nothing tells which is \
+                 ours. Delete the one that another host or path has set."
             ),
-            Self::Session(NotLive::Unknown) => (
-                "unknown_session",
+            Self::Session(NotLive::Unknown) => {
                 "The session has ended: it was logged out, revoked, replaced by a newer login \
                  or belongs to another database."
-                    .to_owned(),
-            ),
-            Self::Visitor => (
-                "unknown_session",
-                "The session is a visitor's: nobody has logged in on it.".to_owned(),
-            ),
-            Self::Session(NotLive::Expired) => (
-                "expired",
+                    .to_owned()
+            }
+            Self::Visitor => "The session is a visitor's: nobody has logged in on it.".to_owned(),
+            Self::Session(NotLive::Expired) => {
                 "The session was unused for SESSION_IDLE_TIMEOUT, or is older than \
                  SESSION_ABSOLUTE_TIMEOUT."
-                    .to_owned(),
-            ),
-            Self::Session(NotLive::UserGone) => (
-                "user_gone",
-                "The user of this session has been deleted or disabled.".to_owned(),
-            ),
+                    .to_owned()
+            }
+            Self::Session(NotLive::UserGone) => {
+                "The user of this session has been deleted or disabled.".to_owned()
+            }
         };
-        Error::NotLoggedIn { reason, detail }
+        Error::NotLoggedIn {
+            reason: self.as_str(),
+            detail,
+        }
     }
 }

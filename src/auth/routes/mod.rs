@@ -2,6 +2,8 @@
 
 mod login;
 mod password;
+mod reauthentication;
+mod session;
 mod sessions;
 mod sign_up;
 
@@ -56,6 +58,8 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         .routes(routes!(login::log_in))
         .routes(routes!(login::check_login))
         .routes(routes!(login::log_out))
+        .routes(routes!(session::session_info))
+        .routes(routes!(reauthentication::reauthenticate))
         .routes(routes!(
             sessions::list_sessions,
             sessions::end_other_sessions

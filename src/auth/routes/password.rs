@@ -55,7 +55,8 @@ impl PasswordChange {
 
 /// Change the caller's password
 ///
-/// This session goes on under a new id; the caller's others end.
+/// This session goes on under a new id; the caller's others end. It proves who the caller is, as a
+/// re-authentication does.
 #[utoipa::path(post, path = "/password", tag = "account", request_body = PasswordChange,
     security(("session" = [])),
     responses(
@@ -84,16 +85,18 @@ pub(super) async fn change_password(
         let password = credentials
             .admit_password(user, session_id, &client, passwords)
             .await?;
-        let change = (credentials.clone(), handle.clone(), password, client);
-        let changed =
-            credentials
-                .db()
-                .write(change, |(credentials, handle, password, client), tx| {
-                    Box::pin(async move {
-                        let event = credentials.change_password(tx, password, client).await?;
-                        handle.renew(tx, password.user.id, event).await
-                    })
-                });
+        let now = credentials.now();
+        let change = (credentials.clone(), handle.clone(), password, client, now);
+        let changed = credentials.db().write(
+            change,
+            |(credentials, handle, password, client, now), tx| {
+                Box::pin(async move {
+                    let changed = credentials.change_password(tx, password, client, *now);
+                    let event = changed.await?;
+                    handle.renew(tx, event, *now).await
+                })
+            },
+        );
         handle.keep(changed.await?);
         Ok(StatusCode::NO_CONTENT)
     })

@@ -12,7 +12,7 @@ use crate::{
     },
     http::{
         Error, OneId, PathIds,
-        problem_responses::{NotFound, NotLoggedIn},
+        problem_responses::{NotFound, NotLoggedIn, ReauthenticationRequired},
     },
 };
 
@@ -35,6 +35,9 @@ pub(super) async fn list_sessions(session: SessionHandle) -> Result<Json<OwnSess
 }
 
 /// End one of the caller's own sessions
+///
+/// The current one at any time, another one soon after a proof of who the caller is. Whether there is
+/// one of that id is not said before.
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "account",
     params(OneId),
     security(("session" = [])),
@@ -42,6 +45,7 @@ pub(super) async fn list_sessions(session: SessionHandle) -> Result<Json<OwnSess
         (status = 204, description = "It has ended",
             headers(("Set-Cookie", description = "Removes the cookie, if it was this session's"))),
         NotLoggedIn,
+        ReauthenticationRequired,
         NotFound,
     ),
 )]
@@ -51,6 +55,9 @@ pub(super) async fn end_session(
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
     let (user, current) = handle.user().await?;
+    if id != current {
+        handle.recently_authenticated().await?;
+    }
     if !handle.sessions().end_one(user.id, id, &client).await? {
         return Err(Error::NotFound);
     }
@@ -61,16 +68,19 @@ pub(super) async fn end_session(
 }
 
 /// End every other session of the caller
+///
+/// Soon after a proof of who the caller is.
 #[utoipa::path(delete, path = "/sessions", tag = "account", security(("session" = [])), responses(
     (status = 204, description = "They have ended; this one goes on"),
     NotLoggedIn,
+    ReauthenticationRequired,
 ))]
 pub(super) async fn end_other_sessions(
     State(accounts): State<Accounts>,
     session: RequestSession,
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
-    let (user, current) = handle.user().await?;
+    let (user, current) = handle.recently_authenticated().await?;
     accounts
         .end_sessions(user.id, Some(current), Some(&client))
         .await?;

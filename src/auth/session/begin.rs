@@ -58,6 +58,7 @@ impl Sessions {
                 client: None,
                 key_id: self.0.cookie.key_id(),
                 now,
+                authenticated_at: None,
                 expires_at: self.0.timeouts.visitor_expires_at(now),
             };
             if store::insert(tx, &session, &data).await? {
@@ -83,12 +84,16 @@ impl Sessions {
         let mut data = Data::new();
         let mut events = vec![Event::new(action, user.id, Some(client))];
         for old in replaced.ids.iter().copied() {
-            match store::take(tx, old).await? {
-                Some((_, Some(owner))) if owner != user.id => {
+            let Some(taken) = store::take(tx, old).await? else {
+                continue;
+            };
+            tx.revoke([taken.public_id.into()]);
+            match taken.user_id {
+                Some(owner) if owner != user.id => {
                     events.push(Event::new(Action::LogOut, owner, Some(client)));
                 }
-                Some((bytes, _)) if replaced.keep_values => {
-                    data = record::values_or_none(&bytes, replaced.current.as_deref());
+                _ if replaced.keep_values => {
+                    data = record::values_or_none(&taken.data, replaced.current.as_deref());
                 }
                 _ => {}
             }
@@ -106,6 +111,7 @@ impl Sessions {
             client: Some(client),
             key_id: self.0.cookie.key_id(),
             now,
+            authenticated_at: Some(now),
             expires_at,
         };
         let limit = self.0.per_user.max(1);
@@ -123,15 +129,15 @@ impl Sessions {
         Ok(SessionToken::new(public_id, record.id))
     }
 
-    /// Gives a session a new secret id, in the transaction that has ended the other sessions of
-    /// `user_id` because of `event`. None when the session has ended meanwhile.
+    /// Gives a session a new secret id, in the transaction that has verified who its user is because
+    /// of `event`, at `now`. None when the session has ended meanwhile.
     pub async fn renew(
         &self,
         tx: &mut Tx,
         token: SessionToken,
         current: Option<&LiveSession>,
-        user_id: Uuid,
         event: Event,
+        now: Timestamp,
     ) -> Result<Option<SessionToken>, Error> {
         let Some(bytes) = store::lock_data(tx, token.id).await? else {
             return Ok(None);
@@ -142,9 +148,9 @@ impl Sessions {
             ..record
         };
         let bytes = record::encode(&record).map_err(Error::internal)?;
-        store::change_id(tx, token.id, record.id, &bytes).await?;
-        tx.revoke([user_id.into(), token.id.into()]);
-        audit::record(tx, self.now(), [event]).await?;
+        store::change_id(tx, token.id, record.id, &bytes, now).await?;
+        tx.revoke([token.id.into()]);
+        audit::record(tx, now, [event]).await?;
         Ok(Some(SessionToken {
             id: record.id,
             ..token

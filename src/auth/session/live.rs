@@ -13,7 +13,8 @@ use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use super::{
-    store::SessionRow,
+    proof::Proof,
+    reader::store::SessionRow,
     timeouts::{Timeouts, Written},
 };
 use crate::auth::{cookie::token::SessionToken, user::User};
@@ -29,6 +30,7 @@ pub(crate) struct LiveSession {
     pub user: Option<User>,
     /// The id of the key that last signed its cookie; unknown for one begun by an older version.
     pub key_id: Option<String>,
+    pub proof: Proof,
     written: Written,
     /// The last use that is recorded or queued to be, in microseconds since 1970.
     last_use: AtomicI64,
@@ -51,12 +53,14 @@ impl LiveSession {
         last_use: Option<Timestamp>,
         key_id: Option<String>,
         user: Option<User>,
+        proof: Proof,
     ) -> Self {
         Self {
             id,
             public_id,
             user,
             key_id,
+            proof,
             written,
             last_use: AtomicI64::new(written.last_use(last_use).unix_micros()),
             user_json: OnceLock::new(),
@@ -74,6 +78,10 @@ impl LiveSession {
         [self.id.into(), self.public_id.into()]
             .into_iter()
             .chain(user_id)
+    }
+
+    pub fn created_at(&self) -> Timestamp {
+        self.written.created_at
     }
 
     pub fn last_use(&self) -> Timestamp {
@@ -143,7 +151,7 @@ pub(crate) fn live(
     // It may have been given another id since.
     let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
-    let (public_id, written) = (row.public_id, row.written());
+    let (public_id, written, proof) = (row.public_id, row.written(), row.proof());
     if now >= written.expires_at(timeouts, written.last_use(last_use)) {
         return Err(NotLive::Expired);
     }
@@ -158,7 +166,7 @@ pub(crate) fn live(
         (Some(_), ..) => return Err(NotLive::UserGone),
     };
     Ok(LiveSession::new(
-        id, public_id, written, last_use, row.key_id, user,
+        id, public_id, written, last_use, row.key_id, user, proof,
     ))
 }
 
@@ -187,7 +195,12 @@ mod tests {
             email: None,
             created_at: start,
         };
-        let new = |user| LiveSession::new(Id(1), Uuid::from_u128(1), written, None, None, user);
+        let proof = Proof {
+            authenticated_at: start,
+            has_password: true,
+        };
+        let id = Uuid::from_u128(1);
+        let new = |user| LiveSession::new(Id(1), id, written, None, None, user, proof);
         let session = new(Some(user));
         let soon = start.after(Duration::from_secs(30));
         assert_eq!(session.note_use(timeouts, soon), None);

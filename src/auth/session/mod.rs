@@ -4,12 +4,13 @@ mod activity;
 mod begin;
 pub(crate) mod cache;
 pub(crate) mod live;
+pub(crate) mod proof;
 mod reader;
 pub(crate) mod record;
 pub(crate) mod store;
 pub(crate) mod timeouts;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tower_sessions::{
     SessionStore,
@@ -49,6 +50,7 @@ struct Parts {
     reader: SessionReader,
     values: Arc<dyn SessionStore>,
     timeouts: Timeouts,
+    reauthentication_window: Duration,
     per_user: i64,
 }
 
@@ -62,6 +64,8 @@ impl fmt::Debug for Sessions {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub timeouts: Timeouts,
+    /// How long a proof of who a user is counts.
+    pub reauthentication_window: Duration,
     /// Sessions of one user; one more login ends the oldest.
     pub per_user: usize,
     /// Sessions in the cache; 0 turns it off.
@@ -107,6 +111,7 @@ impl Sessions {
             clock,
             cookie,
             timeouts,
+            reauthentication_window: limits.reauthentication_window,
         })))
     }
 
@@ -120,6 +125,15 @@ impl Sessions {
 
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    pub fn timeouts(&self) -> Timeouts {
+        self.0.timeouts
+    }
+
+    /// How long a proof of who a user is counts, unless a route says otherwise.
+    pub fn reauthentication_window(&self) -> Duration {
+        self.0.reauthentication_window
     }
 
     pub fn cookie(&self) -> &SessionCookie {

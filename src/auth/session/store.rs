@@ -6,61 +6,12 @@ use tower_sessions::session::{Id, Record};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::timeouts::{Timeouts, Written};
+use super::timeouts::Timeouts;
 use crate::{
     clock::Timestamp,
-    db::{Db, Tx, in_tx, on_reader, on_small_reader},
+    db::{Db, Tx, in_tx, on_reader},
     http::Client,
 };
-
-/// Rows in one query, which has as many parameters.
-pub(crate) const MAX_BATCH: usize = 16;
-
-/// A session with its user.
-#[derive(Clone, Debug, FromRow)]
-pub(crate) struct SessionRow {
-    /// The secret one.
-    pub id: String,
-    pub public_id: Uuid,
-    pub session_created_at: Timestamp,
-    pub last_seen_at: Timestamp,
-    pub expiry_date: Timestamp,
-    pub key_id: Option<String>,
-    /// None for a visitor.
-    pub user_id: Option<Uuid>,
-    /// This and what follows are none for a deleted or disabled user, too.
-    pub username: Option<String>,
-    pub email: Option<String>,
-    pub created_at: Option<Timestamp>,
-}
-
-impl SessionRow {
-    pub fn written(&self) -> Written {
-        Written {
-            created_at: self.session_created_at,
-            last_seen_at: self.last_seen_at,
-            expiry_date: self.expiry_date,
-        }
-    }
-}
-
-macro_rules! select_where_public_id {
-    ($condition:literal) => {
-        concat!(
-            "select s.id, s.public_id, s.created_at as session_created_at, s.last_seen_at,
-                    s.expiry_date, s.key_id, s.user_id, u.username, u.email, u.created_at
-             from sessions s
-             left join users u on u.id = s.user_id and u.disabled_at is null
-             where s.public_id ",
-            $condition
-        )
-    };
-}
-
-const ONE: &str = select_where_public_id!("= $1");
-const SEVERAL: &str = select_where_public_id!(
-    "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-);
 
 /// A session as its own user sees it.
 #[derive(Debug, Serialize, FromRow, ToSchema)]
@@ -90,6 +41,8 @@ pub(crate) struct NewSession<'a> {
     pub client: Option<&'a Client>,
     pub key_id: &'a str,
     pub now: Timestamp,
+    /// None for a visitor.
+    pub authenticated_at: Option<Timestamp>,
     pub expires_at: Timestamp,
 }
 
@@ -148,19 +101,19 @@ macro_rules! insert {
         concat!(
             "insert into sessions
                  (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent,
-                  ip, key_id) ",
+                  ip, key_id, authenticated_at) ",
             $rows
         )
     };
 }
 
 const INSERT: &str = insert!(
-    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)
+    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)
      on conflict (id) do nothing"
 );
 const INSERT_BELOW: &str = insert!(
-    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9
-     where (select count(*) from sessions where user_id = $5) < $10"
+    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10
+     where (select count(*) from sessions where user_id = $5) < $11"
 );
 
 /// Binds the columns of a new row.
@@ -178,6 +131,7 @@ macro_rules! bind_row {
             .bind(client.and_then(|client| client.user_agent.as_deref()))
             .bind(ip.map(|ip| ip.to_string()))
             .bind($session.key_id)
+            .bind($session.authenticated_at)
     }};
 }
 
@@ -251,23 +205,39 @@ pub(crate) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Resul
         .map(drop))
 }
 
-/// Gives a session the id `new`, with a record to match.
-pub(crate) async fn change_id(tx: &mut Tx, old: Id, new: Id, data: &[u8]) -> sqlx::Result<()> {
+/// Gives a session the id `new`, with a record to match, as its user has proved who they are.
+pub(crate) async fn change_id(
+    tx: &mut Tx,
+    old: Id,
+    new: Id,
+    data: &[u8],
+    authenticated_at: Timestamp,
+) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
-        "update sessions set id = $1, previous_id = $2, data = $3 where id = $2",
+        "update sessions set id = $1, previous_id = $2, data = $3, authenticated_at = $4
+         where id = $2",
     )
     .bind(new.to_string())
     .bind(old.to_string())
     .bind(data)
+    .bind(authenticated_at)
     .execute(conn)
     .await
     .map(drop))
 }
 
-/// Deletes a session; returns its record and its user.
-pub(crate) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<(Vec<u8>, Option<Uuid>)>> {
+/// What is left of a session that was deleted.
+#[derive(Debug, FromRow)]
+pub(crate) struct Taken {
+    pub public_id: Uuid,
+    pub data: Vec<u8>,
+    pub user_id: Option<Uuid>,
+}
+
+/// Deletes a session, also one that was given another id a moment ago.
+pub(crate) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Taken>> {
     in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where id = $1 returning data, user_id",
+        "delete from sessions where id = $1 or previous_id = $1 returning public_id, data, user_id",
     )
     .bind(id.to_string())
     .fetch_optional(conn)
@@ -366,34 +336,4 @@ pub(crate) async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> sqlx::R
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))
-}
-
-/// The row of a session.
-pub(crate) async fn find(db: &Db, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
-    on_small_reader!(db, conn => sqlx::query_as(ONE)
-        .bind(public_id)
-        .fetch_optional(conn)
-        .await)
-}
-
-/// The rows of up to [`MAX_BATCH`] sessions. The first ids are bound again where there are
-/// fewer than parameters, so that one prepared statement serves every number of them.
-pub(crate) async fn find_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
-    on_small_reader!(db, conn => {
-        let mut query = sqlx::query_as(SEVERAL);
-        for public_id in public_ids.iter().cycle().take(MAX_BATCH) {
-            query = query.bind(*public_id);
-        }
-        query.fetch_all(conn).await
-    })
-}
-
-/// The public id of a session, by its secret one.
-pub(crate) async fn find_public_id(db: &Db, id: Id) -> sqlx::Result<Option<Uuid>> {
-    on_small_reader!(db, conn => sqlx::query_scalar(
-        "select public_id from sessions where id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await)
 }

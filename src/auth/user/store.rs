@@ -188,6 +188,20 @@ pub(crate) async fn note_login(
     .map(|done| done.rows_affected() == 1))
 }
 
+/// Locks an account until the transaction ends; false when it has changed since its password was
+/// verified.
+pub(crate) async fn lock_unchanged(tx: &mut Tx, checked: &Account) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update users set id = id
+         where id = $1 and disabled_at is null and password_hash is not distinct from $2",
+    )
+    .bind(checked.user.id)
+    .bind(checked.password_hash.as_deref())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
 /// Changes the password of an account if it is still `old_hash`; false when it is not.
 pub(crate) async fn change_password(
     tx: &mut Tx,

@@ -78,6 +78,8 @@ pub struct Config {
     pub session_absolute_timeout: Duration,
     /// `SESSIONS_PER_USER`
     pub sessions_per_user: usize,
+    /// `REAUTHENTICATION_WINDOW`
+    pub reauthentication_window: Duration,
     /// `PASSWORDLESS_LOGIN`
     pub passwordless_login: bool,
     /// `SIGNUP`
@@ -198,6 +200,7 @@ impl Config {
             session_idle_timeout: env.duration("SESSION_IDLE_TIMEOUT", "14d"),
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
+            reauthentication_window: env.duration("REAUTHENTICATION_WINDOW", "10m"),
             passwordless_login,
             sign_ups: env.read_with("SIGNUP", SignUps::Open, |text| match text {
                 "open" => Ok(SignUps::Open),
@@ -256,6 +259,7 @@ impl Config {
             .idle_timeout(self.session_idle_timeout)
             .absolute_timeout(self.session_absolute_timeout)
             .sessions_per_user(self.sessions_per_user)
+            .reauthentication_window(self.reauthentication_window)
             .session_cache_entries(self.session_cache_entries)
             .passwordless_login(self.passwordless_login)
             .sign_up(self.sign_ups == SignUps::Open)

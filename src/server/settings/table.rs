@@ -91,6 +91,11 @@ pub const SETTINGS: &[Setting] = &[
     .read_by(&[User]),
     setting("SESSIONS_PER_USER", "20", "one more login ends the oldest"),
     setting(
+        "REAUTHENTICATION_WINDOW",
+        "10m",
+        "after this long, ending other sessions asks for the password",
+    ),
+    setting(
         "PASSWORDLESS_LOGIN",
         "off",
         "on: accounts without a password log in by name",

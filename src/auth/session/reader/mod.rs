@@ -1,5 +1,7 @@
 //! Reads sessions from the database; concurrent requests share a query.
 
+pub(super) mod store;
+
 use std::{
     collections::VecDeque,
     mem,
@@ -10,7 +12,7 @@ use tokio::{sync::oneshot, task::yield_now};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use super::store::{self, MAX_BATCH, SessionRow};
+use self::store::{MAX_BATCH, SessionRow};
 use crate::db::{Db, in_time};
 
 /// The row, or the error that all requests of a query share.

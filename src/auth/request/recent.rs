@@ -1,0 +1,70 @@
+//! Who has proved lately who they are: the check of everything that asks for it.
+
+use std::time::Duration;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use uuid::Uuid;
+
+use super::SessionHandle;
+use crate::{auth::user::User, http::Error};
+
+/// Who is logged in and has proved lately who they are: by a login, a sign-up, `POST
+/// /reauthenticate` or a password change on this very session, at most `SECONDS` ago. Zero, which
+/// stands there by default, is the window of
+/// [`AuthBuilder::reauthentication_window`](super::super::AuthBuilder::reauthentication_window).
+///
+/// Others get 403 `reauthentication_required` with the `methods` that they can use, visitors 401. An
+/// account without a credential has nothing to prove and is never asked. While the database does not
+/// respond, it is 503.
+///
+/// ```
+/// use axum::{Router, http::StatusCode, routing::{delete, post}};
+/// use handstamp::auth::RecentlyAuthenticated;
+///
+/// async fn pay(RecentlyAuthenticated(user): RecentlyAuthenticated) -> String {
+///     format!("{} has paid", user.username)
+/// }
+///
+/// // Within the last minute.
+/// async fn close(_: RecentlyAuthenticated<60>) -> StatusCode {
+///     StatusCode::NO_CONTENT
+/// }
+///
+/// let app: Router = Router::new()
+///     .route("/payments", post(pay))
+///     .route("/shop", delete(close)); // .layer(auth.layer())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentlyAuthenticated<const SECONDS: u64 = 0>(pub User);
+
+impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentlyAuthenticated<SECONDS> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let session = SessionHandle::from_request_parts(parts, state).await?;
+        let window = match SECONDS {
+            0 => session.sessions().reauthentication_window(),
+            seconds => Duration::from_secs(seconds),
+        };
+        let (user, _) = session.authenticated_within(window).await?;
+        Ok(Self(user))
+    }
+}
+
+impl SessionHandle {
+    /// Who is logged in and on which session, or the 401; or the 403 when they have to prove again
+    /// who they are.
+    pub async fn recently_authenticated(&self) -> Result<(User, Uuid), Error> {
+        let window = self.sessions().reauthentication_window();
+        self.authenticated_within(window).await
+    }
+
+    async fn authenticated_within(&self, window: Duration) -> Result<(User, Uuid), Error> {
+        let (session, user) = self.session_and_user().await?;
+        if !session.proof.is_enough(window, self.sessions().now()) {
+            let methods = session.proof.methods();
+            return Err(Error::ReauthenticationRequired { methods });
+        }
+        Ok((user, session.public_id))
+    }
+}

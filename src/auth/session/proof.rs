@@ -1,0 +1,84 @@
+//! The last proof of who the user of a session is, and how long it counts.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// The method of an account with a password.
+const PASSWORD: &str = "password";
+
+/// The shortest time that a timestamp can tell apart.
+const TICK: Duration = Duration::from_micros(1);
+
+/// When the user of a session last proved who they are, and what they can prove it with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub authenticated_at: Timestamp,
+    pub has_password: bool,
+}
+
+impl Proof {
+    /// What the user can prove with who they are; nothing for an account without credentials.
+    pub fn methods(self) -> Vec<&'static str> {
+        self.has_password.then_some(PASSWORD).into_iter().collect()
+    }
+
+    /// The last moment at which the proof counts, if it counts for as long as `window`.
+    pub fn required_after(self, window: Duration, now: Timestamp) -> Timestamp {
+        // The clocks of nodes differ, but a proof this far ahead is from before the clock was set
+        // back: it must not count until the clock has caught up.
+        if self.authenticated_at > now.after(window) {
+            return now.before(TICK);
+        }
+        self.authenticated_at.after(window)
+    }
+
+    /// Whether the user need not prove again who they are. One without credentials cannot.
+    pub fn is_enough(self, window: Duration, now: Timestamp) -> bool {
+        !self.has_password || now <= self.required_after(window, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(600);
+
+    fn proof(has_password: bool) -> Proof {
+        Proof {
+            authenticated_at: datetime!(2026-01-31 12:00 UTC).into(),
+            has_password,
+        }
+    }
+
+    #[test]
+    fn a_proof_counts_to_the_end_of_the_window_to_the_microsecond() {
+        let proof = proof(true);
+        let last = proof.authenticated_at.after(WINDOW);
+        assert!(proof.is_enough(WINDOW, proof.authenticated_at));
+        assert!(proof.is_enough(WINDOW, last));
+        assert!(!proof.is_enough(WINDOW, last.after(TICK)));
+        assert_eq!(proof.required_after(WINDOW, last), last);
+    }
+
+    #[test]
+    fn clocks_of_nodes_may_differ_but_one_that_is_set_back_prolongs_no_proof() {
+        let proof = proof(true);
+        let other_node = proof.authenticated_at.before(Duration::from_secs(2));
+        assert!(proof.is_enough(WINDOW, other_node));
+        let set_back = proof.authenticated_at.before(WINDOW).before(TICK);
+        assert!(!proof.is_enough(WINDOW, set_back));
+        assert!(proof.required_after(WINDOW, set_back) < set_back);
+    }
+
+    #[test]
+    fn an_account_without_credentials_is_never_asked() {
+        let proof = proof(false);
+        let later = proof.authenticated_at.after(10 * WINDOW);
+        assert!(proof.is_enough(WINDOW, later));
+        assert!(proof.methods().is_empty());
+    }
+}

@@ -1,0 +1,101 @@
+//! The rows that are read to find sessions, and their SQL.
+
+use sqlx::FromRow;
+use tower_sessions::session::Id;
+use uuid::Uuid;
+
+use crate::{
+    auth::session::{proof::Proof, timeouts::Written},
+    clock::Timestamp,
+    db::{Db, on_small_reader},
+};
+
+/// Rows in one query, which has as many parameters.
+pub(crate) const MAX_BATCH: usize = 16;
+
+/// A session with its user.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct SessionRow {
+    /// The secret one.
+    pub id: String,
+    pub public_id: Uuid,
+    pub session_created_at: Timestamp,
+    /// None for a visitor, and in rows of a version that did not write it.
+    pub authenticated_at: Option<Timestamp>,
+    pub last_seen_at: Timestamp,
+    pub expiry_date: Timestamp,
+    pub key_id: Option<String>,
+    /// None for a visitor.
+    pub user_id: Option<Uuid>,
+    /// This and what follows are none for a deleted or disabled user, too.
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub has_password: bool,
+}
+
+impl SessionRow {
+    pub fn written(&self) -> Written {
+        Written {
+            created_at: self.session_created_at,
+            last_seen_at: self.last_seen_at,
+            expiry_date: self.expiry_date,
+        }
+    }
+
+    pub fn proof(&self) -> Proof {
+        Proof {
+            authenticated_at: self.authenticated_at.unwrap_or(self.session_created_at),
+            has_password: self.has_password,
+        }
+    }
+}
+
+macro_rules! select_where_public_id {
+    ($condition:literal) => {
+        concat!(
+            "select s.id, s.public_id, s.created_at as session_created_at, s.authenticated_at,
+                    s.last_seen_at, s.expiry_date, s.key_id, s.user_id, u.username, u.email,
+                    u.created_at, u.password_hash is not null as has_password
+             from sessions s
+             left join users u on u.id = s.user_id and u.disabled_at is null
+             where s.public_id ",
+            $condition
+        )
+    };
+}
+
+const ONE: &str = select_where_public_id!("= $1");
+const SEVERAL: &str = select_where_public_id!(
+    "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+);
+
+/// The row of a session.
+pub(crate) async fn find(db: &Db, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
+    on_small_reader!(db, conn => sqlx::query_as(ONE)
+        .bind(public_id)
+        .fetch_optional(conn)
+        .await)
+}
+
+/// The rows of up to [`MAX_BATCH`] sessions. The first ids are bound again where there are
+/// fewer than parameters, so that one prepared statement serves every number of them.
+pub(crate) async fn find_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
+    on_small_reader!(db, conn => {
+        let mut query = sqlx::query_as(SEVERAL);
+        for public_id in public_ids.iter().cycle().take(MAX_BATCH) {
+            query = query.bind(*public_id);
+        }
+        query.fetch_all(conn).await
+    })
+}
+
+/// The public id of a session, by its secret one.
+pub(crate) async fn find_public_id(db: &Db, id: Id) -> sqlx::Result<Option<Uuid>> {
+    on_small_reader!(db, conn => sqlx::query_scalar(
+        "select public_id from sessions where id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await)
+}
