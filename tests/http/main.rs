@@ -53,6 +53,7 @@ mod library {
     mod debug_output;
     pub mod embed;
     mod own_app;
+    mod recently_authenticated;
 }
 
 mod metrics {
@@ -86,6 +87,13 @@ mod page {
     mod own_page;
 }
 
+mod reauthentication {
+    mod proofs;
+    mod races;
+    mod session_info;
+    mod window;
+}
+
 mod server {
     mod command_line;
     mod commands;
@@ -116,4 +124,5 @@ mod throttling {
     mod by_account;
     mod by_address;
     mod fair_share;
+    mod reauthentication;
 }

@@ -52,7 +52,7 @@ async fn a_broken_table_is_no_logout(kind: Kind) {
         .database
         .execute("alter table sessions rename to away")
         .await;
-    for path in ["/checklogin", "/sessions", "/login"] {
+    for path in ["/checklogin", "/session", "/sessions", "/login"] {
         let answer = browser.get(path).await;
         assert_eq!(
             (answer.status.as_u16(), answer.code().as_str()),

@@ -144,8 +144,13 @@ impl Browser {
     }
 
     pub async fn get_with(&self, path: &str, cookie: &str) -> Answer {
+        self.send_with(Method::GET, path, cookie).await
+    }
+
+    /// Without a body, with this `Cookie` header and no other.
+    pub async fn send_with(&self, method: Method, path: &str, cookie: &str) -> Answer {
         let bare = Browser::new(&self.base);
-        bare.send(bare.request(Method::GET, path).header("cookie", cookie))
+        bare.send(bare.request(method, path).header("cookie", cookie))
             .await
     }
 
@@ -185,6 +190,19 @@ impl Browser {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("never {status}");
+    }
+
+    /// `POST /reauthenticate`.
+    pub async fn reauthenticate(&self, password: &str) -> Answer {
+        self.post("/reauthenticate", json!({"password": password}))
+            .await
+    }
+
+    /// The body of `GET /session`, which everybody gets.
+    pub async fn session_info(&self) -> Value {
+        let answer = self.get("/session").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
     }
 
     pub async fn log_out(&self) -> Answer {

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -9,9 +9,12 @@ use std::{
 use handstamp::Clock;
 use time::OffsetDateTime;
 
-/// The system's clock, which tests move forward or back.
+/// The system's clock, which tests move forward or back, and may stop.
 #[derive(Clone, Default)]
-pub struct MovableClock(Arc<AtomicI64>);
+pub struct MovableClock {
+    ahead: Arc<AtomicI64>,
+    stopped_at: Arc<OnceLock<OffsetDateTime>>,
+}
 
 impl MovableClock {
     pub fn advance(&self, by: Duration) {
@@ -24,14 +27,22 @@ impl MovableClock {
     }
 
     fn put(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.ahead.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// From now on it moves when it is told to, and not by itself.
+    #[expect(clippy::disallowed_methods, reason = "it is what this clock moves")]
+    pub fn stop(&self) {
+        self.stopped_at.get_or_init(OffsetDateTime::now_utc);
     }
 
     #[expect(clippy::disallowed_methods, reason = "it is what this clock moves")]
     pub fn clock(&self) -> Clock {
-        let ahead = self.0.clone();
+        let Self { ahead, stopped_at } = self.clone();
         Clock::from_fn(move || {
-            OffsetDateTime::now_utc() + time::Duration::seconds(ahead.load(Ordering::SeqCst))
+            let moves_from = stopped_at.get().copied();
+            let moves_from = moves_from.unwrap_or_else(OffsetDateTime::now_utc);
+            moves_from + time::Duration::seconds(ahead.load(Ordering::SeqCst))
         })
     }
 }

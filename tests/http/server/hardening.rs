@@ -263,7 +263,7 @@ async fn ids_of_sessions_are_not_shown(kind: Kind) {
         .await
         .unwrap();
     assert_eq!(id, stored);
-    for path in ["/sessions", "/checklogin", "/posts"] {
+    for path in ["/session", "/sessions", "/checklogin", "/posts"] {
         assert!(!browser.get(path).await.text.contains(&id), "{path}");
     }
     let by_secret = browser.delete(&format!("/sessions/{id}")).await;

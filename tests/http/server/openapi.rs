@@ -34,12 +34,14 @@ async fn every_route_is_described(kind: Kind) {
             "get /posts",
             "get /posts/{id}",
             "get /readyz",
+            "get /session",
             "get /sessions",
             "patch /posts/{id}",
             "post /login",
             "post /password",
             "post /posts",
             "post /posts/{id}/comments",
+            "post /reauthenticate",
             "post /signup",
             "put /posts/{id}/vote",
         ]
@@ -57,6 +59,8 @@ async fn every_route_is_described(kind: Kind) {
         "LogIn",
         "OwnSession",
         "PasswordChange",
+        "PasswordProof",
+        "SessionInfo",
     ] {
         assert!(
             text.contains(&format!("#/components/schemas/{schema}\"")),

@@ -193,6 +193,8 @@ async fn paths_and_methods_that_are_not_there(kind: Kind) {
         (Method::GET, "/signup/", "POST"),
         (Method::POST, "/checklogin", "GET,HEAD"),
         (Method::PATCH, "/sessions", "DELETE,GET,HEAD"),
+        (Method::DELETE, "/session", "GET,HEAD"),
+        (Method::GET, "/reauthenticate", "POST"),
         (Method::GET, "/sessions/x", "DELETE"),
         (Method::DELETE, "/password", "POST"),
         (Method::POST, "/healthz", "GET,HEAD"),

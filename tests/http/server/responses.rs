@@ -53,7 +53,8 @@ fn redact(value: &mut Value) {
             for (name, value) in fields {
                 match name.as_str() {
                     "id" => *value = "[id]".into(),
-                    "created_at" | "last_seen_at" => *value = "[time]".into(),
+                    "created_at" | "last_seen_at" | "authenticated_at" | "expires_at"
+                    | "required_after" => *value = "[time]".into(),
                     _ => redact(value),
                 }
             }
@@ -79,12 +80,14 @@ async fn session_answers(kind: Kind) {
     let weak = json!({"username": "!", "email": "?", "password": "password1234"});
     snapshot!("signup_422", browser.post("/signup", weak).await);
     snapshot!("checklogin_200", browser.check().await);
+    snapshot!("session_200", browser.get("/session").await);
     snapshot!("login_page_303", browser.get("/login").await);
     let session = browser.session().unwrap();
     snapshot!("logout_200", browser.log_out().await);
     snapshot!("logout_200_again", browser.log_out().await);
 
     snapshot!("checklogin_401_no_cookie", browser.check().await);
+    snapshot!("session_200_nobody", browser.get("/session").await);
     let cookie = format!("session={session}");
     snapshot!(
         "checklogin_401_unknown_session",
@@ -130,7 +133,19 @@ async fn account_answers(kind: Kind) {
     snapshot!("password_204", browser.post("/password", right).await);
     let id = browser.get("/sessions").await.json()["sessions"][0]["id"].clone();
     let path = format!("/sessions/{}", id.as_str().unwrap());
+    server.clock.advance(Duration::from_secs(11 * 60));
+    let other = "/sessions/00000000-0000-0000-0000-000000000000";
+    snapshot!("end_session_403", browser.delete(other).await);
+    snapshot!("end_other_sessions_403", browser.delete("/sessions").await);
+    snapshot!("reauthenticate_400", browser.reauthenticate("wrong").await);
+    snapshot!("reauthenticate_422", browser.reauthenticate("").await);
+    let proof = browser.reauthenticate("black coffee by noon").await;
+    snapshot!("reauthenticate_200", proof);
     snapshot!("end_session_204", browser.delete(&path).await);
+    snapshot!(
+        "reauthenticate_401",
+        browser.reauthenticate("black coffee by noon").await
+    );
 }
 
 async fn news_answers(kind: Kind) {
