@@ -88,6 +88,7 @@ mod page {
 }
 
 mod reauthentication {
+    mod meanwhile;
     mod proofs;
     mod races;
     mod session_info;

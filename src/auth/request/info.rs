@@ -28,6 +28,9 @@ use crate::{
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(
+    description = "Who is logged in, since when, and when they have to prove again who they are"
+)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// Who is logged in; null when nobody is.

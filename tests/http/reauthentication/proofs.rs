@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::{Router, extract::Path, routing::get};
-use futures_util::future::join;
 use handstamp::{Auth, Error, Session, auth::Application};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,8 +17,6 @@ on_both_databases!(
     nothing_else_moves_the_date,
     logging_out_with_the_id_before_it_logs_out,
     logging_in_with_the_id_before_it_ends_the_session,
-    of_two_at_once_one_renews,
-    a_client_that_disconnects_leaves_nothing_half_done,
     every_proof_and_every_failure_is_recorded,
     it_is_no_login,
 );
@@ -264,62 +261,6 @@ async fn logging_in_with_the_id_before_it_ends_the_session(kind: Kind) {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(browser.check().await.reason(), "unknown_session", "{name}");
     }
-}
-
-async fn of_two_at_once_one_renews(kind: Kind) {
-    let server = Server::start_with(kind, &[("PASSWORD_HASHES_AT_ONCE", "2")]).await;
-    let browser = server.browser();
-    browser.sign_up("Ann").await;
-    for _ in 0..5 {
-        let cookie = format!("session={}", browser.session().unwrap());
-        let prove = async || {
-            let bare = server.browser();
-            let request = bare.request(Method::POST, "/reauthenticate");
-            let request = request.header("cookie", &cookie);
-            bare.send(request.json(&json!({"password": PASSWORD})))
-                .await
-        };
-        let (one, two) = join(prove(), prove()).await;
-        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [200, 401], "{one:?} {two:?}");
-        let renewed = one.set_session().or(two.set_session()).unwrap();
-        let renewed = format!("session={renewed}");
-        assert_eq!(browser.check_with(&renewed).await.status, 200);
-        assert_eq!(
-            browser.check_with(&cookie).await.reason(),
-            "unknown_session"
-        );
-        assert_eq!(server.database.count("sessions").await, 1);
-        browser.log_out().await;
-        browser.send_with(Method::DELETE, "/logout", &renewed).await;
-        browser.log_in("Ann").await;
-    }
-}
-
-/// Either the session is as it was, or it has a new id: its client logs in again.
-async fn a_client_that_disconnects_leaves_nothing_half_done(kind: Kind) {
-    let settings = [("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")];
-    let server = Server::start_with(kind, &settings).await;
-    let browser = server.browser();
-    browser.sign_up("Ann").await;
-    let proofs = "audit_events where event = 'reauthenticate' and outcome = 'success'";
-    for number in 1..=5 {
-        let cookie = format!("session={}", browser.session().unwrap());
-        while server.database.count(proofs).await < number {
-            let bare = server.browser();
-            let request = bare.request(Method::POST, "/reauthenticate");
-            let request = request.header("cookie", &cookie);
-            let sent = bare.send(request.json(&json!({"password": PASSWORD})));
-            // Long enough to be counted, too short for a response.
-            let _ = tokio::time::timeout(Duration::from_millis(8), sent).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert_eq!(browser.check().await.reason(), "unknown_session");
-        // Five right passwords are no failures, though the limit is three.
-        assert_eq!(browser.log_in("Ann").await.status, 200);
-    }
-    assert_eq!(server.database.count(proofs).await, 5);
 }
 
 async fn every_proof_and_every_failure_is_recorded(kind: Kind) {

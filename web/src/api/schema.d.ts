@@ -97,7 +97,8 @@ export interface paths {
         put?: never;
         /**
          * Change the caller's password
-         * @description This session goes on under a new id; the caller's others end.
+         * @description This session goes on under a new id; the caller's others end. It proves who the caller is, as a
+         *     re-authentication does.
          */
         post: operations["change_password"];
         delete?: never;
@@ -223,6 +224,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reauthenticate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove again who the caller is
+         * @description For what asks that this was done lately, see `403` `reauthentication_required`. The session goes
+         *     on under a new secret id and keeps its public one.
+         */
+        post: operations["reauthenticate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's session
+         * @description Also when nobody is logged in, with the reason. It is a use of the session, as `GET /checklogin`
+         *     is.
+         */
+        get: operations["session_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions": {
         parameters: {
             query?: never;
@@ -237,7 +280,10 @@ export interface paths {
         get: operations["list_sessions"];
         put?: never;
         post?: never;
-        /** End every other session of the caller */
+        /**
+         * End every other session of the caller
+         * @description Soon after a proof of who the caller is.
+         */
         delete: operations["end_other_sessions"];
         options?: never;
         head?: never;
@@ -254,7 +300,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End one of the caller's own sessions */
+        /**
+         * End one of the caller's own sessions
+         * @description The current one at any time, another one soon after a proof of who the caller is. Whether there is
+         *     one of that id is not said before.
+         */
         delete: operations["end_session"];
         options?: never;
         head?: never;
@@ -366,6 +416,13 @@ export interface components {
              */
             new_password: string;
         };
+        PasswordProof: {
+            /**
+             * Format: password
+             * @example plain tea at dawn
+             */
+            password: string;
+        };
         /** @description A post as readers see it. */
         Post: {
             /**
@@ -452,6 +509,11 @@ export interface components {
             errors?: {
                 [key: string]: string[];
             } & Record<string, never>;
+            /**
+             * @description With `reauthentication_required`: how the user can prove who they are. `password`; more in
+             *     later versions.
+             */
+            methods?: string[];
             /** @description With `not_logged_in`: what is wrong with the session. */
             reason?: string;
             /**
@@ -463,6 +525,56 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: `code` tells errors apart. */
             type: string;
+        };
+        /** @description When a user has to prove again who they are, and how they can. */
+        Reauthentication: {
+            /**
+             * @description `password`; more in later versions.
+             * @example [
+             *       "password"
+             *     ]
+             */
+            methods: string[];
+            /** @description After this moment they are asked. */
+            required_after: components["schemas"]["Timestamp"];
+        };
+        /** @description A session that somebody is logged in on, and its dates. */
+        SessionDates: {
+            /** @description When they last proved on this session who they are. */
+            authenticated_at: components["schemas"]["Timestamp"];
+            /** @description When they logged in. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it expires, unless it is used before; a use counts for at most a minute too little. */
+            expires_at: components["schemas"]["Timestamp"];
+            /**
+             * @description The public id; not the secret in the cookie.
+             * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
+             */
+            id: string;
+        };
+        /**
+         * @description Who is logged in, since when, and until when they need not prove again who they are: what `GET
+         *     /session` responds with. As an argument of a handler it is there for everybody; while the database
+         *     does not respond, it is 503.
+         *
+         *     ```
+         *     use handstamp::{Error, auth::SessionInfo};
+         *
+         *     async fn greeting(session: SessionInfo) -> Result<String, Error> {
+         *         let name = session.user.map_or("stranger".to_owned(), |user| user.username);
+         *         Ok(format!("Hello {name}"))
+         *     }
+         *     ```
+         */
+        SessionInfo: {
+            /**
+             * @description Why nobody is logged in, as in the 401 of `/checklogin`.
+             * @example null
+             */
+            reason: string | null;
+            reauthentication: components["schemas"]["Reauthentication"] | null;
+            session: components["schemas"]["SessionDates"] | null;
+            user: components["schemas"]["User"] | null;
         };
         /** @description A missing field counts as empty, so that all that is wrong is said at once. */
         SignUp: {
@@ -1751,6 +1863,173 @@ export interface operations {
             };
         };
     };
+    reauthenticate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description As `GET /session` */
+            200: {
+                headers: {
+                    /** @description This session's new id */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
+                };
+            };
+            /**
+             * @description `bad_credentials`: that is not the password, or the account has none
+             *
+             *     `malformed_json`: The body is not JSON: expected value.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be JSON and say so: Content-Type: application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Some fields cannot be taken; see `errors`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts`: see the settings `LOGIN_FAILURES_PER_ACCOUNT`, `LOGIN_FAILURES_PER_ADDRESS` and `SIGNUPS_PER_ADDRESS` */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: too many are logging in at once
+             *
+             *     `unavailable`: The database does not answer right now. Try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The database does not answer right now. Try again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_sessions: {
         parameters: {
             query?: never;
@@ -1824,7 +2103,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            /**
+             * @description `reauthentication_required`, with `methods`: the caller has not proved within `REAUTHENTICATION_WINDOW` who they are; see `POST /reauthenticate`
+             *
+             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1885,7 +2168,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            /**
+             * @description `reauthentication_required`, with `methods`: the caller has not proved within `REAUTHENTICATION_WINDOW` who they are; see `POST /reauthenticate`
+             *
+             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
