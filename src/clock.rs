@@ -11,6 +11,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339};
+use tokio::time::sleep;
 use utoipa::{PartialSchema, ToSchema, openapi};
 use uuid::{ClockSequence, Uuid};
 
@@ -50,6 +51,13 @@ impl Timestamp {
     pub fn new_id(self) -> Uuid {
         let (seconds, nanos) = self.unix();
         Uuid::new_v7(uuid::Timestamp::from_unix(IdCounter, seconds, nanos))
+    }
+
+    /// The first of the ids that may be made at this moment.
+    pub(crate) fn first_id(self) -> Uuid {
+        let (seconds, nanos) = self.unix();
+        let millis = seconds * 1_000 + u64::from(nanos / 1_000_000);
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
     }
 
     /// The microseconds since 1970.
@@ -150,23 +158,51 @@ impl IdCounter {
 
 /// The source of the present time. Cheap to clone.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock(Source);
+
+#[derive(Clone)]
+enum Source {
+    System,
+    Function(Arc<dyn Fn() -> Timestamp + Send + Sync>),
+}
+
+/// The system's clock may be set, and a machine that sleeps stops timers.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// A test moves its clock without telling anybody.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Clock {
     /// The system's clock.
-    #[expect(clippy::disallowed_methods, reason = "this is where it is read")]
     pub fn system() -> Self {
-        Self(Arc::new(|| SystemTime::now().into()))
+        Self(Source::System)
     }
 
     /// A clock that returns what `now` returns, for tests.
     pub fn from_fn(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move || now().into()))
+        Self(Source::Function(Arc::new(move || now().into())))
     }
 
     /// The present moment.
+    #[expect(clippy::disallowed_methods, reason = "this is where it is read")]
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        match &self.0 {
+            Source::System => SystemTime::now().into(),
+            Source::Function(now) => now(),
+        }
+    }
+
+    /// Waits until this clock shows `moment`, also when it is moved meanwhile.
+    pub(crate) async fn reach(&self, moment: Timestamp) {
+        let longest = match &self.0 {
+            Source::System => LONGEST_SLEEP,
+            Source::Function(_) => POLL_INTERVAL,
+        };
+        loop {
+            match moment.since(self.now()) {
+                Duration::ZERO => return,
+                left => sleep(left.min(longest)).await,
+            }
+        }
     }
 }
 
@@ -189,6 +225,30 @@ mod tests {
         assert!(ids.is_sorted_by(|a, b| a < b));
         let earlier = moment.before(Duration::from_millis(1)).new_id();
         assert!(earlier < ids[0]);
+        assert!((earlier..ids[0]).contains(&moment.first_id()));
+    }
+
+    #[tokio::test]
+    async fn a_moment_is_reached_by_either_clock() {
+        let system = Clock::system();
+        let soon = system.now().after(Duration::from_millis(5));
+        system.reach(soon).await;
+        assert!(system.now() >= soon);
+
+        let seconds = Arc::new(AtomicU64::new(0));
+        let start = datetime!(2026-01-31 12:00 UTC);
+        let clock = {
+            let seconds = seconds.clone();
+            let shown = move || seconds.load(Ordering::Relaxed);
+            Clock::from_fn(move || start + Duration::from_secs(shown()))
+        };
+        let hour = Duration::from_secs(60 * 60);
+        let in_an_hour = Timestamp::from(start).after(hour);
+        let waiting = tokio::spawn(async move { clock.reach(in_an_hour).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        seconds.store(hour.as_secs(), Ordering::Relaxed);
+        assert!(waiting.await.is_ok());
     }
 
     #[test]

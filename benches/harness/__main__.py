@@ -8,7 +8,18 @@ import time
 
 from .data import seeds
 from .machine import LOAD_CORE, ROOT
-from .measures import alone, comparison, cores, disk, lag, millions, postgres, redis, requests
+from .measures import (
+    alone,
+    comparison,
+    cores,
+    disk,
+    lag,
+    millions,
+    postgres,
+    redis,
+    requests,
+    streams,
+)
 from .report import page
 from .rounds import medians
 from .servers.disk import own_fsync_seconds
@@ -22,6 +33,7 @@ MEASURES = {
     "disk": disk.disk,
     "postgres": postgres.postgres,
     "lag": lag.lag,
+    "streams": streams.streams,
     "cores": cores.cores,
     "redis": redis.redis,
     "storm": alone.storm,

@@ -32,7 +32,10 @@ pub use self::{
         require::{Require, RequireLayer},
         visitor::Visitor,
     },
-    session::record::MAX_SESSION_BYTES,
+    session::{
+        events::{EndReason, SessionEvent, SessionEvents},
+        record::MAX_SESSION_BYTES,
+    },
     state::{Auth, keep_purging},
     statistics::{Logins, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},

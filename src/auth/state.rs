@@ -194,6 +194,7 @@ impl Auth {
             db_pool_size: size,
             revocation_lag: self.db().revocations().lag(),
             purged_rows: purged_rows.get(),
+            event_streams: sessions.event_streams().taken(),
         }
     }
 

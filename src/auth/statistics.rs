@@ -24,11 +24,13 @@ pub struct Statistics {
     /// Connections to the database, at most.
     pub db_pool_size: usize,
     /// How long ago the changes of other processes were last read in full; past 0.8 seconds
-    /// nothing cached is used. Zero while nothing is cached: before the first session is looked
-    /// up, and with the cache off.
+    /// nothing cached is used. Zero while nobody reads them: before the first session is looked
+    /// up, and with the cache off before one is followed.
     pub revocation_lag: Duration,
     /// Rows that were removed because they had expired.
     pub purged_rows: u64,
+    /// Open streams of `GET /session/events`.
+    pub event_streams: usize,
 }
 
 /// Logins through `POST /login`, by their outcome.

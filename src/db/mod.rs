@@ -27,7 +27,7 @@ pub use url::{DatabaseUrl, DatabaseUrlError};
 
 pub(crate) use connect::Pools;
 pub(crate) use error::is_unavailable;
-pub(crate) use invalidation::{Revocable, Stamp};
+pub(crate) use invalidation::{Listener, Revocable, Stamp};
 #[cfg(feature = "server")]
 pub(crate) use limits::COMMAND_TIMEOUT;
 #[cfg(feature = "server")]

@@ -59,6 +59,10 @@ pub enum Error {
         /// How long to wait for the next attempt.
         retry_after: Duration,
     },
+    /// 429: the session has as many event streams open as it may.
+    TooManyStreams,
+    /// 503: the process has as many event streams open as it may.
+    StreamsBusy,
     /// 503: too many passwords wait to be hashed.
     Busy {
         /// How long to wait before a retry.
@@ -109,6 +113,7 @@ impl Error {
             Self::TooManyAttempts {
                 retry_after: Duration::from_secs(900),
             },
+            Self::TooManyStreams,
             Self::internal("a bug"),
             Self::Busy {
                 retry_after: Duration::from_secs(3),
@@ -140,8 +145,10 @@ impl Error {
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyAttempts { .. } | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy { .. } | Self::StreamsBusy | Self::Unavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::SessionValues(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Status(status) => *status,
@@ -162,7 +169,8 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::SessionValues(_) => "session_values",
-            Self::Busy { .. } => "busy",
+            Self::TooManyStreams => "too_many_streams",
+            Self::Busy { .. } | Self::StreamsBusy => "busy",
             Self::Unavailable(_) => "unavailable",
             Self::Timeout => "timeout",
             Self::Forbidden => "forbidden",
@@ -212,6 +220,10 @@ impl Error {
                 "Too many attempts. Try again in {} s.",
                 seconds(*retry_after)
             ),
+            Self::TooManyStreams => {
+                "This session has as many event streams open as it may; close one.".into()
+            }
+            Self::StreamsBusy => "As many event streams are open as the server takes.".into(),
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
             Self::Unavailable(_) => "The database does not answer right now. Try again.".into(),
             Self::SessionValues(why) => format!("The session was not saved: {why}."),
@@ -282,6 +294,7 @@ impl IntoResponse for Error {
         let retry_after = match self {
             Self::Busy { retry_after } | Self::TooManyAttempts { retry_after } => Some(retry_after),
             Self::Unavailable(_) => Some(Duration::from_secs(1)),
+            Self::StreamsBusy => Some(Duration::from_secs(30)),
             _ => None,
         };
         if let Some(wait) = retry_after {

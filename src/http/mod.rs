@@ -22,6 +22,7 @@ pub use extract::{JsonBody, OneId, PathIds};
 pub(crate) use layers::CrossSite;
 pub use layers::{BODY_LIMIT, Layers};
 pub use problem::{FieldErrors, Problem, problem_response};
+pub(crate) use serve::max_event_streams;
 #[cfg(feature = "server")]
 pub(crate) use serve::serve_few;
 pub use serve::{HttpService, Shutdown, TooFewOpenFiles, raise_open_files, serve, serve_until};

@@ -44,6 +44,16 @@ pub struct NotFound(#[allow(dead_code)] Problem);
 )]
 pub struct TooManyAttempts(#[allow(dead_code)] Problem);
 
+/// 503 when too many event streams are open.
+#[derive(IntoResponses)]
+#[response(
+    status = 503,
+    description = "`busy`: as many streams are open as the server takes",
+    content_type = "application/problem+json",
+    headers(("Retry-After" = i64, description = "Seconds to wait"))
+)]
+pub struct StreamsBusy(#[allow(dead_code)] Problem);
+
 /// 503 when too many passwords wait to be hashed.
 #[derive(IntoResponses)]
 #[response(

@@ -49,7 +49,14 @@ mod doctor {
     mod sites;
 }
 
+mod events {
+    mod ends;
+    mod expiry;
+    mod streams;
+}
+
 mod library {
+    mod chat;
     mod debug_output;
     pub mod embed;
     mod own_app;

@@ -101,6 +101,67 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
     expect(complaints).toEqual([]);
     await context.close();
   });
+
+  test("the end of a session arrives at once, and a closed stream makes room", async () => {
+    const base = bases[name] ?? "";
+    const { context, page } = await visit(browser, base);
+    await page.goto("/");
+    const user = `Bosun-${Date.now()}`;
+    const account = {
+      username: user,
+      email: `${user}@example.com`,
+      password: "plain tea at dawn",
+    };
+    const heard = await page.evaluate(async (account) => {
+      const headers = { "Content-Type": "application/json" };
+      await fetch("/api/signup", { method: "POST", headers, body: JSON.stringify(account) });
+      const source = new EventSource("/api/session/events");
+      const events: unknown[] = [];
+      await new Promise<void>((done) => {
+        source.addEventListener("session", ({ data }: MessageEvent<string>) => {
+          const event = JSON.parse(data) as { state: string };
+          events.push(event);
+          if (event.state === "active") void fetch("/api/logout", { method: "DELETE" });
+          else done();
+        });
+      });
+      // It connects once more and is told to stop.
+      await new Promise<void>((done) => {
+        source.addEventListener("error", () => {
+          if (source.readyState === EventSource.CLOSED) done();
+        });
+      });
+      return events;
+    }, account);
+    expect(heard).toEqual([{ state: "active" }, { state: "ended", reason: "logged_out" }]);
+    await context.close();
+
+    const login = await fetch(`${base}/api/login`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(account),
+    });
+    const cookie = login.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const open = (signal?: AbortSignal): Promise<Response> =>
+      fetch(`${base}/api/session/events`, { headers: { cookie }, signal });
+    const closing = new AbortController();
+    for (let number = 0; number < 8; number += 1) {
+      expect((await open(closing.signal)).status).toBe(200);
+    }
+    expect((await open()).status).toBe(429);
+    closing.abort();
+    await expect
+      .poll(
+        async () => {
+          const stop = new AbortController();
+          const { status } = await open(stop.signal);
+          stop.abort();
+          return status;
+        },
+        { timeout: 25_000 },
+      )
+      .toBe(200);
+  });
 });
 
 test("the README's Vite configuration type-checks", () => {

@@ -36,6 +36,16 @@ def copy(peer):
     return folder
 
 
+def copy_of_size(count):
+    """handstamp's data with `count` users for one run, which may end their sessions."""
+    folder = RUNS / f"handstamp-{count}"
+    shutil.rmtree(folder, ignore_errors=True)
+    leave_out = shutil.ignore_patterns("*-shm", "*-wal")
+    shutil.copytree(of_size(count), folder, ignore=leave_out, copy_function=copy_file)
+    (folder / "cookies").symlink_to(folder / "cold")
+    return folder
+
+
 def copy_file(source, target):
     """Databases, on the disk; the lists are read only."""
     if not source.endswith(".db"):

@@ -3,7 +3,7 @@
 import re
 
 from .. import machine
-from . import alone, chart, disk, nodes, redis, requests
+from . import alone, chart, disk, nodes, redis, requests, streams
 from .format import duration
 
 SECTIONS = {
@@ -14,10 +14,11 @@ SECTIONS = {
     "disk": disk.section,
     "postgres": nodes.postgres,
     "lag": nodes.lag,
+    "streams": streams.section,
     "cores": nodes.cores,
     "redis": redis.section,
 }
-WRITING = {"cold", "login", "password", "storm", "scale", "millions", "disk", "postgres", "lag"}
+WRITING = {"cold", "login", "password", "storm", "scale", "millions", "disk", "postgres", "lag", "streams"}
 
 
 def section(name, result, fsync):

@@ -37,7 +37,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::SignUp => "sign_up",
             Self::LogIn => "log_in",
@@ -89,6 +89,7 @@ pub(crate) struct Event {
     action: Action,
     failure: Option<Reason>,
     user_id: Option<Uuid>,
+    session_id: Option<Uuid>,
     ip: Option<String>,
     request_id: Option<String>,
 }
@@ -119,8 +120,17 @@ impl Event {
             action,
             failure,
             user_id,
+            session_id: None,
             ip: client.and_then(|client| Some(client.ip?.to_string())),
             request_id: client.and_then(|client| client.request_id.clone()),
+        }
+    }
+
+    /// The same event, which has ended this one session of its user.
+    pub fn ending(self, public_id: Uuid) -> Self {
+        Self {
+            session_id: Some(public_id),
+            ..self
         }
     }
 
@@ -148,6 +158,7 @@ impl Event {
             outcome = self.outcome(),
             reason = self.failure.map(Reason::as_str),
             user_id = self.user_id.map(tracing::field::display),
+            session_id = self.session_id.map(tracing::field::display),
             ip = self.ip,
             request_id = without_span(|| self.request_id.as_deref()),
             "audit"
@@ -189,6 +200,9 @@ pub struct AuditEvent {
     pub user_id: Option<Uuid>,
     /// The user's name.
     pub username: Option<String>,
+    /// The session that the event has ended, where it is one and no more: its id in
+    /// `GET /sessions`.
+    pub session_id: Option<Uuid>,
     /// The client's address; none for an operator's action.
     pub ip: Option<String>,
     /// The request id, as in the log and the response.

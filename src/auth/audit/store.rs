@@ -12,8 +12,8 @@ use crate::{
 pub(super) async fn insert(tx: &mut Tx, now: Timestamp, event: &Event) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "insert into audit_events
-             (id, happened_at, event, outcome, reason, user_id, ip, request_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+             (id, happened_at, event, outcome, reason, user_id, session_id, ip, request_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(now.new_id())
     .bind(now)
@@ -21,6 +21,7 @@ pub(super) async fn insert(tx: &mut Tx, now: Timestamp, event: &Event) -> sqlx::
     .bind(event.outcome())
     .bind(event.failure.map(Reason::as_str))
     .bind(event.user_id)
+    .bind(event.session_id)
     .bind(event.ip.as_deref())
     .bind(event.request_id.as_deref())
     .execute(conn)
@@ -40,7 +41,7 @@ pub(crate) async fn list(
     on_reader!(db, conn => match user_id {
         Some(user_id) => sqlx::query_as(
             "select e.id, e.happened_at, e.event, e.outcome, e.reason, e.user_id, u.username,
-                    e.ip, e.request_id
+                    e.session_id, e.ip, e.request_id
              from audit_events e left join users u on u.id = e.user_id
              where e.user_id = $1 and e.id > $2 and e.happened_at >= $3
              order by e.id limit $4",
@@ -53,7 +54,7 @@ pub(crate) async fn list(
         .await,
         None => sqlx::query_as(
             "select e.id, e.happened_at, e.event, e.outcome, e.reason, e.user_id, u.username,
-                    e.ip, e.request_id
+                    e.session_id, e.ip, e.request_id
              from audit_events e left join users u on u.id = e.user_id
              where e.id > $1 and e.happened_at >= $2
              order by e.id limit $3",

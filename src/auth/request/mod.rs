@@ -1,13 +1,14 @@
 //! The session of one request, from its cookie to its `Set-Cookie`.
 
 pub(crate) mod extract;
+mod follow;
 pub(crate) mod info;
 pub(crate) mod layer;
 pub(crate) mod lookup;
 pub(crate) mod recent;
 pub(crate) mod require;
 mod session_store;
-mod unauthorized;
+pub(crate) mod unauthorized;
 pub(crate) mod visitor;
 
 use std::{
@@ -205,7 +206,7 @@ impl SessionHandle {
         who(self.find().await?, of).map_err(|reason| self.not_logged_in(reason))
     }
 
-    fn not_logged_in(&self, reason: Unauthorized) -> Error {
+    pub fn not_logged_in(&self, reason: Unauthorized) -> Error {
         let cookie = self.sessions().cookie();
         let circumstances = self.0.circumstances.as_ref();
         reason.into_error(cookie.name(), cookie.is_secure(), circumstances)

@@ -1,5 +1,6 @@
 //! The route table.
 
+mod events;
 mod login;
 mod password;
 mod reauthentication;
@@ -60,6 +61,7 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         .routes(routes!(login::log_out))
         .routes(routes!(session::session_info))
         .routes(routes!(reauthentication::reauthenticate))
+        .routes(routes!(events::session_events))
         .routes(routes!(
             sessions::list_sessions,
             sessions::end_other_sessions

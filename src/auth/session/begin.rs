@@ -82,7 +82,8 @@ impl Sessions {
         let now = self.now();
         tx.revoke(replaced.ids.iter().map(|id| (*id).into()));
         let mut data = Data::new();
-        let mut events = vec![Event::new(action, user.id, Some(client))];
+        let mut login = Event::new(action, user.id, Some(client));
+        let mut events = Vec::new();
         for old in replaced.ids.iter().copied() {
             let Some(taken) = store::take(tx, old).await? else {
                 continue;
@@ -90,14 +91,18 @@ impl Sessions {
             tx.revoke([taken.public_id.into()]);
             match taken.user_id {
                 Some(owner) if owner != user.id => {
-                    events.push(Event::new(Action::LogOut, owner, Some(client)));
+                    let event = Event::new(Action::LogOut, owner, Some(client));
+                    events.push(event.ending(taken.public_id));
+                    continue;
                 }
-                _ if replaced.keep_values => {
-                    data = record::values_or_none(&taken.data, replaced.current.as_deref());
-                }
-                _ => {}
+                Some(_) => login = login.ending(taken.public_id),
+                None => {}
+            }
+            if replaced.keep_values {
+                data = record::values_or_none(&taken.data, replaced.current.as_deref());
             }
         }
+        events.insert(0, login);
         data.extend(LogInData::of(user).into_values());
 
         let expires_at = self.0.timeouts.expires_at(now, now);
@@ -117,8 +122,11 @@ impl Sessions {
         let limit = self.0.per_user.max(1);
         if !store::insert_below(tx, &session, &bytes, limit).await? {
             let oldest = store::delete_oldest(tx, user.id, limit - 1, now).await?;
-            if !oldest.is_empty() {
-                events.push(Event::new(Action::EndSessions, user.id, Some(client)));
+            let event = Event::new(Action::EndSessions, user.id, Some(client));
+            match *oldest {
+                [] => {}
+                [one] => events.push(event.ending(one)),
+                _ => events.push(event),
             }
             tx.revoke(oldest.into_iter().map(Revocable::from));
             if !store::insert(tx, &session, &bytes).await? {

@@ -2,7 +2,7 @@
 
 use std::{
     iter,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use quick_cache::sync::Cache;
@@ -45,7 +45,7 @@ pub(crate) struct Known {
 struct Background {
     touches: Touches,
     writing: AbortHandle,
-    /// None when the cache is off.
+    /// None when the cache is off and nobody follows a session.
     watching: Option<AbortHandle>,
 }
 
@@ -99,8 +99,20 @@ impl SessionCache {
     /// too, if that may not be in the database yet.
     pub fn begin_read(&self, id: Id) -> (Stamp, Option<Timestamp>) {
         self.counts.misses.add(1);
-        let last_use = self.background().waiting(id);
+        let last_use = self.waiting_use(id);
         (self.db.revocations().stamp(), last_use)
+    }
+
+    /// When the session was last used, if that may not be in the database yet.
+    pub fn waiting_use(&self, id: Id) -> Option<Timestamp> {
+        self.background().waiting(id)
+    }
+
+    /// Has the changes of other processes applied from now on, also where nothing is cached.
+    pub fn keep_watching(&self) {
+        let mut background = self.lock_background();
+        let Background { watching, .. } = self.running(&mut background);
+        watching.get_or_insert_with(|| self.watch());
     }
 
     /// How many sessions were found, and how many had to be read.
@@ -127,27 +139,35 @@ impl SessionCache {
         }
     }
 
+    fn background(&self) -> Touches {
+        let mut background = self.lock_background();
+        self.running(&mut background).touches.clone()
+    }
+
     /// Starts the background tasks if they are not running: they need a runtime, and the one they
     /// were started on may have shut down.
-    fn background(&self) -> Touches {
-        let mut background = self
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = background.as_ref().filter(|tasks| tasks.is_running()) {
-            return running.touches.clone();
+    fn running<'b>(&self, background: &'b mut Option<Background>) -> &'b mut Background {
+        if background.as_ref().is_some_and(|tasks| !tasks.is_running()) {
+            *background = None;
         }
-        let (touches, writing) = Touches::new(self.db.clone(), self.timeouts);
-        let watching = self.sessions.is_some().then(|| {
-            let db = self.db.clone();
-            let watching = async move { db.watch().await };
-            tokio::spawn(watching).abort_handle()
-        });
-        *background = Some(Background {
-            touches: touches.clone(),
-            writing: tokio::spawn(writing).abort_handle(),
-            watching,
-        });
-        touches
+        background.get_or_insert_with(|| {
+            let (touches, writing) = Touches::new(self.db.clone(), self.timeouts);
+            Background {
+                touches,
+                writing: tokio::spawn(writing).abort_handle(),
+                watching: self.sessions.is_some().then(|| self.watch()),
+            }
+        })
+    }
+
+    fn watch(&self) -> AbortHandle {
+        let db = self.db.clone();
+        tokio::spawn(async move { db.watch().await }).abort_handle()
+    }
+
+    fn lock_background(&self) -> MutexGuard<'_, Option<Background>> {
+        self.background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -67,6 +67,11 @@ impl LiveSession {
         }
     }
 
+    /// Who is logged in; none for a visitor.
+    pub fn user_id(&self) -> Option<Uuid> {
+        self.user.as_ref().map(|user| user.id)
+    }
+
     /// The content of its cookie.
     pub fn token(&self) -> SessionToken {
         SessionToken::new(self.public_id, self.id)
@@ -74,10 +79,9 @@ impl LiveSession {
 
     /// The ids whose revocation invalidates this session.
     pub fn revocables(&self) -> impl Iterator<Item = Revocable> + use<> {
-        let user_id = self.user.as_ref().map(|user| user.id.into());
         [self.id.into(), self.public_id.into()]
             .into_iter()
-            .chain(user_id)
+            .chain(self.user_id().map(Into::into))
     }
 
     pub fn created_at(&self) -> Timestamp {

@@ -3,6 +3,7 @@
 mod activity;
 mod begin;
 pub(crate) mod cache;
+pub(crate) mod events;
 pub(crate) mod live;
 pub(crate) mod proof;
 mod reader;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use self::{
     cache::{Known, SessionCache},
+    events::{Permits, Places},
     live::{LiveSession, NotLive},
     reader::SessionReader,
     record::LogInData,
@@ -52,6 +54,8 @@ struct Parts {
     timeouts: Timeouts,
     reauthentication_window: Duration,
     per_user: i64,
+    event_streams: Places,
+    follower_permits: Permits,
 }
 
 impl fmt::Debug for Sessions {
@@ -107,6 +111,8 @@ impl Sessions {
             reader: SessionReader::new(db.clone()),
             values: db.record_reader()?,
             per_user: i64::try_from(limits.per_user).unwrap_or(i64::MAX),
+            event_streams: Places::default(),
+            follower_permits: Permits::default(),
             db,
             clock,
             cookie,
@@ -143,6 +149,11 @@ impl Sessions {
     /// How many sessions were found in the cache.
     pub fn cache_counts(&self) -> &CacheCounts {
         self.0.cache.counts()
+    }
+
+    /// The event streams that are open.
+    pub fn event_streams(&self) -> &Places {
+        &self.0.event_streams
     }
 
     /// How many sessions of users are live.
@@ -229,7 +240,7 @@ impl Sessions {
         public_id: Uuid,
         client: &Client,
     ) -> sqlx::Result<bool> {
-        let event = Event::new(Action::EndSessions, user_id, Some(client));
+        let event = Event::new(Action::EndSessions, user_id, Some(client)).ending(public_id);
         let end = (user_id, public_id, event, self.now());
         let end = self
             .0
@@ -304,7 +315,7 @@ async fn delete(
             tx.revoke([public_id.into()]);
             if let (Some(user_id), Some(client)) = (user_id, client) {
                 let event = Event::new(Action::LogOut, user_id, Some(client));
-                audit::record(tx, now, [event]).await?;
+                audit::record(tx, now, [event.ending(public_id)]).await?;
             }
         }
     }

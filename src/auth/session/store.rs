@@ -283,8 +283,7 @@ pub(crate) async fn delete_others(
     .map(|done| done.rows_affected()))
 }
 
-/// Ends the oldest sessions of a user, and those that expired, until `kept` are left; the ids of
-/// those that ended.
+/// Ends a user's oldest and expired sessions until `kept` are left; the ids of those that ended.
 pub(crate) async fn delete_oldest(
     tx: &mut Tx,
     user_id: Uuid,
@@ -305,8 +304,7 @@ pub(crate) async fn delete_oldest(
     .await)
 }
 
-/// The sessions of a user that have not expired by their row, and the `current` one, newest
-/// first.
+/// A user's sessions that have not expired by their rows, and the `current` one, newest first.
 pub(crate) async fn list(
     db: &Db,
     user_id: Uuid,

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod interleavings;
+mod listeners;
 #[cfg(test)]
 mod model;
 mod number;
@@ -17,7 +18,8 @@ use std::{
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use self::number::Number;
+pub(crate) use self::listeners::Listener;
+use self::{listeners::Listeners, number::Number};
 
 /// Ids that share a slot are revoked together; the others then cost a query each.
 const SLOTS: usize = 1 << 14;
@@ -43,6 +45,7 @@ struct State<N> {
     /// What is up to this moment is known, in microseconds since `start`; 0 while nobody watches.
     /// No decision is made by it, so it is none of the numbers whose order is checked.
     known_until: AtomicU64,
+    listeners: Listeners,
 }
 
 /// A moment in the order of revocations.
@@ -80,6 +83,7 @@ impl<N: Number, const SLOTS: usize> Default for Revocations<N, SLOTS> {
             start: Instant::now(),
             in_sync_until: N::default(),
             known_until: AtomicU64::new(0),
+            listeners: Listeners::default(),
         }))
     }
 }
@@ -109,11 +113,19 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     }
 
     /// Called once the change is committed, and before its response is sent.
-    pub fn revoke(&self, ids: impl IntoIterator<Item = Revocable>) {
-        let stamp = self.next();
-        for id in ids {
+    pub fn revoke(&self, ids: impl IntoIterator<Item = Revocable, IntoIter: Clone>) {
+        let (stamp, ids) = (self.next(), ids.into_iter());
+        for id in ids.clone() {
             self.slot(id).raise(stamp);
         }
+        // What a listener then reads must not come from the cache any more.
+        self.0.listeners.tell(ids);
+    }
+
+    /// Hears of revocations of `ids` from now on: what is read after this call is as it was at the
+    /// last one, or newer.
+    pub fn listen(&self, ids: [Revocable; 2]) -> Listener {
+        self.0.listeners.listen(ids)
     }
 
     fn next(&self) -> u64 {
@@ -134,6 +146,7 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     pub(crate) fn revoke_all(&self) {
         let stamp = self.next();
         self.0.everything.raise(stamp);
+        self.0.listeners.tell_all();
     }
 
     /// Notes that everything other processes had committed by `moment` is revoked here.

@@ -1,5 +1,6 @@
 //! The accept loop: connections bounded in number, and in the time they may take.
 
+mod event_stream;
 mod head_timer;
 mod http_service;
 mod open_files;
@@ -9,6 +10,7 @@ mod shutdown;
 mod unread;
 
 pub use http_service::HttpService;
+pub(crate) use open_files::max_event_streams;
 pub use open_files::{TooFewOpenFiles, raise_open_files};
 pub use shutdown::Shutdown;
 
@@ -30,6 +32,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use self::{
+    event_stream::until_stop,
     open_files::connection_limit,
     placed::Placed,
     room::{Place, Room},
@@ -50,7 +53,8 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// that take longer than ten seconds; with [`serve_until`] the limit is yours. A connection that waits
 /// for its next request is kept for that long, too. The address of the client is in each request's
 /// [`ConnectInfo`]. Raises the number of files that the process may have open as far as the system
-/// lets it. WebSockets work; they are not waited for.
+/// lets it. WebSockets work; they are not waited for. Streams of server-sent events
+/// (`text/event-stream`) end when the server stops.
 pub async fn serve(listener: TcpListener, app: impl HttpService, stop: impl Future<Output = ()>) {
     let stop = async {
         stop.await;
@@ -245,7 +249,7 @@ async fn respond(
         rest.read().await;
     }
     stopping.mark(&mut response);
-    Ok(response)
+    Ok(until_stop(response, &stopping))
 }
 
 /// A request, and what its handler may leave of its body. Most requests have no body.

@@ -49,6 +49,18 @@ pub(super) fn connection_limit() -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
+/// As many event streams as there may be at a time, so that the other connections are left for
+/// requests.
+pub(crate) fn max_event_streams() -> usize {
+    // Not raised: the server of the app may be another one than ours.
+    let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(MIN_FILES);
+    usize::try_from(streams_within(files)).unwrap_or(usize::MAX)
+}
+
+fn streams_within(files: u64) -> u64 {
+    (connections_within(files) * 3 / 4).max(1)
+}
+
 /// The usual limit of 1,024 is raised as far as the system lets us.
 fn raised_limit() -> u64 {
     rlimit::increase_nofile_limit(MAX_CONNECTIONS + OWN_FILES + MAX_PAGE_FILES).unwrap_or(MIN_FILES)
@@ -71,5 +83,12 @@ mod tests {
         assert_eq!(connections_within(64), 12);
         assert_eq!(connections_within(MIN_FILES), 4);
         assert_eq!(connections_within(0), 1);
+    }
+
+    #[test]
+    fn event_streams_leave_connections_for_requests() {
+        assert_eq!(streams_within(1_000_000), 7_500);
+        assert_eq!(streams_within(1_024), 576);
+        assert_eq!(streams_within(64), 9);
     }
 }

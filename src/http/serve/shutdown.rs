@@ -19,7 +19,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
 
 /// How long TCP handshakes may take to finish after new connections are refused.
 pub(super) const HANDSHAKES: Duration = Duration::from_millis(200);
@@ -43,7 +46,8 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// Accepts nothing more, and gives the requests in flight ten seconds.
+    /// Accepts nothing more, ends streams of events at once, and gives the requests in flight ten
+    /// seconds.
     pub fn new() -> Self {
         Self {
             notice: Duration::ZERO,
@@ -76,16 +80,32 @@ impl Shutdown {
 
 /// Whether the server stops. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stopping(Arc<AtomicBool>);
+pub(super) struct Stopping(Arc<Stop>);
+
+#[derive(Debug, Default)]
+struct Stop {
+    has_begun: AtomicBool,
+    begun: Notify,
+}
 
 impl Stopping {
     pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.has_begun.store(true, Ordering::SeqCst);
+        self.0.begun.notify_waiters();
+    }
+
+    /// Waits until the server stops.
+    pub async fn begun(&self) {
+        // Before the check, so that a stop from now on is heard.
+        let begun = self.0.begun.notified();
+        if !self.0.has_begun.load(Ordering::SeqCst) {
+            begun.await;
+        }
     }
 
     /// Makes a response the last on its connection, if the server stops.
     pub fn mark(&self, response: &mut Response) {
-        let is_last = self.0.load(Ordering::Relaxed);
+        let is_last = self.0.has_begun.load(Ordering::Relaxed);
         if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);

@@ -43,10 +43,7 @@ async fn show(options: &Audit, accounts: &Accounts) -> Result<(), Failure> {
     let user = account.as_ref().map(|Account { user, .. }| user);
     let ago = options.since.map_or(EVER, |since| since.min(EVER));
     let since = Clock::system().now().before(ago);
-    // Ids begin with the time at which they were made.
-    let (seconds, nanos) = since.unix();
-    let millis = seconds * 1_000 + u64::from(nanos / 1_000_000);
-    let mut after = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
+    let mut after = since.first_id();
     loop {
         let page = accounts.audit_events(user, since, after, PAGE).await?;
         for event in &page {

@@ -17,6 +17,7 @@ pub(super) struct Snapshot {
     db_pool_size: IntGauge,
     revocation_lag: Gauge,
     purged_rows: IntCounter,
+    event_streams: IntGauge,
     /// One scrape at a time: a counter is raised by what is new since the last one.
     setting: Mutex<()>,
 }
@@ -72,6 +73,10 @@ impl Snapshot {
                 "handstamp_purged_rows_total",
                 "Rows removed because they had expired.",
             )?,
+            event_streams: gauge(
+                "handstamp_event_streams",
+                "Open streams of GET /session/events.",
+            )?,
             setting: Mutex::new(()),
         })
     }
@@ -95,6 +100,7 @@ impl Snapshot {
         set(&self.password_hash_queue, statistics.password_hash_queue);
         set(&self.db_pool_in_use, statistics.db_pool_in_use);
         set(&self.db_pool_size, statistics.db_pool_size);
+        set(&self.event_streams, statistics.event_streams);
         self.revocation_lag
             .set(statistics.revocation_lag.as_secs_f64());
     }

@@ -2,14 +2,17 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State, WebSocketUpgrade, ws::WebSocket},
+    extract::{
+        Path, State, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use handstamp::{
     Auth, CurrentUser, Db,
-    auth::{AuthBuilder, RequestSession, Secret},
+    auth::{AuthBuilder, RequestSession, Secret, SessionEvents},
 };
 use serde_json::json;
 use sqlx::{PgPool, SqlitePool, migrate::MigrateError, sqlite::SqliteConnectOptions};
@@ -188,13 +191,25 @@ async fn leave(State(app): State<App>, CurrentUser(user): CurrentUser) -> Result
     Ok(app.auth.accounts().delete(&user).await?)
 }
 
-async fn chat(CurrentUser(user): CurrentUser, upgrade: WebSocketUpgrade) -> Response {
+async fn chat(
+    CurrentUser(user): CurrentUser,
+    mut session: SessionEvents,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade.on_upgrade(async move |mut socket: WebSocket| {
-        while let Some(Ok(message)) = socket.recv().await {
-            let Ok(text) = message.to_text() else { break };
+        loop {
+            let message = tokio::select! {
+                message = socket.recv() => message,
+                _ = session.ended() => {
+                    let _ = socket.send(Message::Close(None)).await;
+                    return;
+                }
+            };
+            let Some(Ok(message)) = message else { return };
+            let Ok(text) = message.to_text() else { return };
             let echo = format!("{}: {text}", user.username);
             if socket.send(echo.into()).await.is_err() {
-                break;
+                return;
             }
         }
     })

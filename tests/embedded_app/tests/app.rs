@@ -11,9 +11,9 @@ use handstamp::{
 };
 use reqwest::{Client, Response, StatusCode, header};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
-    connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest},
 };
 
@@ -210,19 +210,29 @@ async fn walk(base: &str, name: &str) {
     let renamed = post(&browser, format!("{base}/api/name/admin"), json!({})).await;
     assert_eq!(renamed.status(), 200);
     assert_eq!(get("/api/admin").await.text().await.unwrap(), "welcome");
+    let mut socket = connect(base, &cookie).await;
     let left = post(&browser, format!("{base}/api/leave"), json!({})).await;
     assert_eq!(left.status(), 200);
+    let closed = socket.next().await.unwrap().unwrap();
+    assert!(closed.is_close(), "{closed:?}");
     assert_eq!(get("/api/me").await.status(), 401);
 }
 
-async fn chat(base: &str, cookie: &str, name: &str) {
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(base: &str, cookie: &str) -> Socket {
     let url = format!("{}/ws", base.replace("http", "ws"));
     let mut request = url.into_client_request().unwrap();
     request
         .headers_mut()
         .insert("cookie", cookie.parse().unwrap());
-    let (mut socket, response) = connect_async(request).await.unwrap();
+    let (socket, response) = connect_async(request).await.unwrap();
     assert_eq!(response.status(), 101);
+    socket
+}
+
+async fn chat(base: &str, cookie: &str, name: &str) {
+    let mut socket = connect(base, cookie).await;
     for text in ["hello", "still there?"] {
         socket.send(Message::text(text)).await.unwrap();
         let echo = socket.next().await.unwrap().unwrap();

@@ -5,7 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::helpers::{Kind, PASSWORD, Server, Workplace, find_user, on_both_databases};
+use crate::helpers::{
+    Browser, Kind, PASSWORD, Server, Workplace, find_user, on_both_databases, succeeded,
+};
 
 on_both_databases!(
     every_security_event_is_recorded,
@@ -13,6 +15,7 @@ on_both_databases!(
     failures_say_why_to_the_operator_alone,
     unknown_names_are_not_recorded,
     events_name_address_and_request,
+    the_end_of_one_session_names_it,
     the_command_shows_them,
 );
 
@@ -178,6 +181,53 @@ async fn events_name_address_and_request(kind: Kind) {
     assert_eq!(event.ip.as_deref(), Some("203.0.113.7"));
     assert_eq!(event.request_id.as_deref(), answer.header("x-request-id"));
     assert_eq!(event.username.as_deref(), Some("Ann"));
+}
+
+async fn the_end_of_one_session_names_it(kind: Kind) {
+    let server = Server::start_with(kind, &[("SESSIONS_PER_USER", "2")]).await;
+    let (browser, other) = (server.browser(), server.browser());
+    let current = async |browser: &Browser| {
+        let listed = browser.get("/sessions").await.json();
+        let sessions = listed["sessions"].as_array().unwrap();
+        let current = sessions.iter().find(|own| own["current"] == true);
+        current.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let mut expected = Vec::new();
+    let mut expect = |event: &str, session: Option<&String>| {
+        expected.push((event.to_owned(), session.cloned()));
+    };
+    browser.sign_up("Ann").await;
+    expect("sign_up", None);
+    let first = current(&browser).await;
+    // In the same browser.
+    browser.log_in("Ann").await;
+    expect("log_in", Some(&first));
+    let second = current(&browser).await;
+    other.log_in("Ann").await;
+    expect("log_in", None);
+    other.delete(&format!("/sessions/{second}")).await;
+    expect("end_sessions", Some(&second));
+    let third = current(&other).await;
+    browser.log_in("Ann").await;
+    expect("log_in", None);
+    // One too many.
+    server.browser().log_in("Ann").await;
+    expect("log_in", None);
+    expect("end_sessions", Some(&third));
+    let fourth = current(&browser).await;
+    browser.delete("/sessions").await;
+    expect("end_sessions", None);
+    browser.log_out().await;
+    expect("log_out", Some(&fourth));
+    let told = events(&server).await.into_iter();
+    let told = told.map(|event| (event.event, event.session_id.map(|id| id.to_string())));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    let workplace = Workplace::new(&[("DATABASE_URL", &server.database.url)]);
+    let shown = succeeded(&workplace.run(&["audit", "--json"]));
+    assert!(
+        shown.contains(&format!(r#""session_id":"{fourth}""#)),
+        "{shown}"
+    );
 }
 
 async fn the_command_shows_them(kind: Kind) {

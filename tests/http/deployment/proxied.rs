@@ -1,14 +1,13 @@
 //! Behind nginx and Caddy, configured as in `deploy/`.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use axum::{Router, body::Body, routing::get};
-use futures_util::stream;
-use handstamp::http::Layers;
+use futures_util::future::join_all;
 use reqwest::Method;
-use tokio::{sync::Notify, time::timeout};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
 
-use crate::helpers::{Kind, Proxy, ProxyKind, Server};
+use crate::helpers::{EventStream, Kind, PASSWORD, Proxy, ProxyKind, Server, find_user};
 
 const SETTINGS: &[(&str, &str)] = &[
     ("APP_ENV", "production"),
@@ -140,42 +139,37 @@ async fn the_page_is_compressed_and_the_api_is_not(kind: ProxyKind) {
 }
 
 async fn events_arrive_at_once(kind: ProxyKind) {
-    let arrived = Arc::new(Notify::new());
-    let server = {
-        let arrived = arrived.clone();
-        let events = move || {
-            let arrived = arrived.clone();
-            // The second event is sent once the first has arrived.
-            let events = stream::unfold(0, move |number| {
-                let arrived = arrived.clone();
-                async move {
-                    match number {
-                        0 => {}
-                        1 => arrived.notified().await,
-                        _ => return None,
-                    }
-                    let event = format!("data: {number}\n\n");
-                    Some((Ok::<_, Infallible>(event), number + 1))
-                }
-            });
-            std::future::ready((
-                [("content-type", "text/event-stream")],
-                Body::from_stream(events),
-            ))
-        };
-        let app = Router::new().route("/api/session/events", get(events));
-        Server::start_app(Kind::Sqlite, &[], |_| Layers::new().wrap(app).unwrap()).await
-    };
+    let mut settings = SETTINGS.to_vec();
+    settings.push(("API_PREFIX", "/api"));
+    let server = Server::start_with(Kind::Sqlite, &settings).await;
     let proxy = Proxy::start(kind, &[&server.base]);
     let browser = proxy.browser();
-    let request = browser.request(Method::GET, "/api/session/events");
-    let mut response = request.send().await.unwrap();
-    for expected in ["data: 0\n\n", "data: 1\n\n"] {
-        let event = timeout(Duration::from_secs(30), response.chunk()).await;
-        let event = event.expect("held back").unwrap().unwrap();
-        assert_eq!(event, expected);
-        arrived.notify_one();
-    }
+    let ann = json!({"username": "Ann", "email": "ann@example.com", "password": PASSWORD});
+    assert_eq!(browser.post("/api/signup", ann).await.status, 201);
+    let request = || browser.request(Method::GET, "/api/session/events");
+    let compressed = request().header("accept-encoding", "gzip, zstd");
+    let mut stream = EventStream::of(compressed).await;
+    assert!(!stream.headers().contains_key("content-encoding"));
+    let user = find_user(server.accounts(), "Ann").await;
+    server.accounts().change_email(&user, None).await.unwrap();
+    stream.changed().await;
+    // Longer than a connection may be idle.
+    assert_eq!(stream.next_block().await.as_deref(), Some(":"));
+
+    // One that the client has closed makes room.
+    let others = join_all((0..7).map(|_| EventStream::of(request()))).await;
+    assert_eq!(browser.get("/api/session/events").await.status, 429);
+    drop(others);
+    let opened = async {
+        while request().send().await.unwrap().status() == 429 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let opened = timeout(Duration::from_secs(60), opened).await;
+    opened.expect("a closed stream keeps its place");
+
+    browser.delete("/api/logout").await;
+    assert_eq!(stream.reason().await, "logged_out");
 }
 
 async fn any_node_knows_every_session(kind: ProxyKind) {

@@ -13,7 +13,7 @@ use std::{
 use handstamp::auth::generate_secret_key;
 use tokio::task::JoinSet;
 
-use crate::helpers::{Browser, Process, Workplace};
+use crate::helpers::{Browser, EventStream, Process, Workplace};
 
 const CLIENTS: u32 = 16;
 
@@ -192,6 +192,42 @@ async fn a_second_interrupt_ends_the_process_at_once() {
         .unwrap();
     assert_eq!(status, Some(0));
     assert_eq!(received([stuck]), "");
+}
+
+/// They would be in flight for as long as their sessions live.
+#[tokio::test(flavor = "multi_thread")]
+async fn open_streams_of_events_do_not_hold_a_stop_up() {
+    let workplace = workplace(&[("SHUTDOWN_TIMEOUT", "1h")]);
+    let process = workplace.serve();
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(EventStream::open(&browser).await);
+    }
+    assert_eq!(streams[0].headers()["connection"], "close");
+    process.signal("TERM");
+    for mut stream in streams {
+        assert_eq!(stream.next().await, None, "the session has not ended");
+    }
+    // One that comes during the stop is told when to come again.
+    let during = browser.request(reqwest::Method::GET, "/session/events");
+    let during = browser.send(during).await;
+    assert_eq!(during.status, 200);
+    assert!(
+        during.text.starts_with("event: session\n"),
+        "{}",
+        during.text
+    );
+    assert!(during.text.contains("retry: "), "{}", during.text);
+    // Gives up the connections that it keeps.
+    drop(browser);
+    assert_eq!(stop(process).await, Some(0));
+
+    let mut again = workplace;
+    again.set("SHUTDOWN_TIMEOUT", "1s");
+    let process = again.serve();
+    assert_eq!(process.browser().log_in("Ann").await.status, 200);
 }
 
 fn send_half_a_login(process: &Process) -> TcpStream {

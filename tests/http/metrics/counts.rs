@@ -6,7 +6,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::scrape::Target;
-use crate::helpers::{Browser, Database, Kind, PASSWORD, Process, Workplace, on_both_databases};
+use crate::helpers::{
+    Browser, Database, EventStream, Kind, PASSWORD, Process, Workplace, on_both_databases,
+};
 
 on_both_databases!(
     every_metric_is_there_under_its_name,
@@ -16,6 +18,7 @@ on_both_databases!(
     the_cache_counts_its_hits,
     removed_rows_are_counted,
     the_queue_for_hashes_is_seen,
+    open_streams_of_events_are_counted,
     they_are_on_no_other_address,
 );
 
@@ -61,6 +64,7 @@ async fn every_metric_is_there_under_its_name(kind: Kind) {
         ("handstamp_db_pool_size", "gauge", &[]),
         ("handstamp_revocation_lag_seconds", "gauge", &[]),
         ("handstamp_purged_rows_total", "counter", &[]),
+        ("handstamp_event_streams", "gauge", &[]),
         ("process_cpu_seconds_total", "counter", &[]),
         ("process_resident_memory_bytes", "gauge", &[]),
         ("process_open_fds", "gauge", &[]),
@@ -304,6 +308,25 @@ async fn the_queue_for_hashes_is_seen(kind: Kind) {
     let logins = |outcome: &str| scrape.sum("handstamp_logins_total", &[("outcome", outcome)]);
     assert_eq!(logins("busy"), refused);
     assert_eq!(logins("bad_credentials"), 400.0 - refused);
+}
+
+async fn open_streams_of_events_are_counted(kind: Kind) {
+    let (_database, process, target) = measured(kind, &[]).await;
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let open = async |count: f64| {
+        let has = |scrape: &super::scrape::Scrape| scrape.value("handstamp_event_streams") == count;
+        target.scrape_until(has).await;
+    };
+    open(0.0).await;
+    let first = EventStream::open(&browser).await;
+    let second = EventStream::open(&browser).await;
+    open(2.0).await;
+    drop(first);
+    open(1.0).await;
+    browser.log_out().await;
+    assert_eq!(second.reason().await, "logged_out");
+    open(0.0).await;
 }
 
 async fn they_are_on_no_other_address(kind: Kind) {

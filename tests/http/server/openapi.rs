@@ -35,6 +35,7 @@ async fn every_route_is_described(kind: Kind) {
             "get /posts/{id}",
             "get /readyz",
             "get /session",
+            "get /session/events",
             "get /sessions",
             "patch /posts/{id}",
             "post /login",

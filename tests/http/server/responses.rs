@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use insta::assert_json_snapshot;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Browser, Kind, PASSWORD, Server, on_both_databases};
+use crate::helpers::{Answer, Browser, EventStream, Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
     session_answers,
@@ -102,9 +103,17 @@ async fn session_answers(kind: Kind) {
         "checklogin_401_sent_twice",
         browser.check_with(&twice).await
     );
+    snapshot!("session_events_401", browser.get("/session/events").await);
+    snapshot!(
+        "session_events_204",
+        browser.get_with("/session/events", &cookie).await
+    );
 
     snapshot!("login_400", browser.log_in_with("Ann", "wrong").await);
     snapshot!("login_200", browser.log_in("Ann").await);
+    let streams = (0..8).map(|_| EventStream::open(&browser));
+    let _open = join_all(streams).await;
+    snapshot!("session_events_429", browser.get("/session/events").await);
     server
         .database
         .execute("update users set disabled_at = created_at")

@@ -1,0 +1,82 @@
+//! A chat over WebSockets, each of which closes when its session ends: by a log-out in another tab,
+//! from another device, by an operator.
+//! Run it with `SECRET_KEY=$(cargo run -q -- secret) cargo run --example chat`.
+
+use axum::{
+    Router,
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket, close_code},
+    },
+    response::{Html, Response},
+    routing::get,
+};
+use handstamp::{
+    Auth, CurrentUser, Db,
+    auth::{Secret, SessionEvents},
+    http::{Layers, serve},
+};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// What is said goes to everybody.
+type Room = broadcast::Sender<String>;
+
+/// Visitors get a 401 with the reason.
+async fn chat(
+    State(room): State<Room>,
+    CurrentUser(user): CurrentUser,
+    session: SessionEvents,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.on_upgrade(async move |socket| talk(socket, room, user.username, session).await)
+}
+
+async fn talk(mut socket: WebSocket, room: Room, name: String, mut session: SessionEvents) {
+    let mut said = room.subscribe();
+    loop {
+        tokio::select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => drop(room.send(format!("{name}: {text}"))),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            },
+            line = said.recv() => match line {
+                Ok(line) => drop(socket.send(line.into()).await),
+                // This client was too slow for some lines.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            reason = session.ended() => {
+                let close = CloseFrame { code: close_code::POLICY, reason: reason.as_str().into() };
+                let _ = socket.send(Message::Close(Some(close))).await;
+                return;
+            }
+        }
+    }
+}
+
+/// The chat, and the routes of handstamp.
+pub fn app(auth: &Auth) -> Router {
+    Router::new()
+        .route("/", get(Html(include_str!("chat.html"))))
+        .route("/chat", get(chat))
+        .layer(auth.layer())
+        .with_state(Room::new(64))
+        .nest("/auth", auth.router())
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "the example says where it listens")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let db = Db::connect(&"sqlite://chat.db".parse()?).await?;
+    db.migrate().await?;
+    let auth = Auth::builder(db)
+        .secret_key(Secret::signing_key(&std::env::var("SECRET_KEY")?)?)
+        .secure_cookies(false) // plain http, for development only
+        .build()?;
+    let app = Layers::new().wrap(app(&auth))?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:5000").await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    serve(listener, app, std::future::pending()).await;
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! What becomes of a session while somebody follows it.
+
+mod places;
+mod store;
+
+pub(crate) use places::Places;
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use serde::Serialize;
+use tokio::{sync::Semaphore, time::sleep};
+use tower_sessions::session::Id;
+use uuid::Uuid;
+
+use super::{
+    Sessions,
+    live::{self, LiveSession, NotLive},
+};
+use crate::{
+    auth::{audit::Action, cookie::token::SessionToken},
+    clock::Timestamp,
+    db::Listener,
+    http::Error,
+};
+
+/// Two queries of the reader, so that requests wait for no more when everything is read again.
+const READS_AT_ONCE: usize = 32;
+/// A connection each.
+const ENDS_AT_ONCE: usize = 2;
+/// For a use by another node that is about to be written.
+const GRACE: Duration = Duration::from_millis(500);
+/// Until a database that does not respond is asked again, and as much at most on top.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How far the clocks of two nodes may be apart for the reason to be found.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
+/// An event of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", content = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// It is live: the first event, which comes at once.
+    Active,
+    /// Its user has changed: another name, another e-mail address.
+    Changed,
+    /// It has ended: the last event.
+    Ended(EndReason),
+}
+
+/// Why a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Its user has logged out, or logged in anew in the same browser.
+    LoggedOut,
+    /// Its user has ended it from another one, or an operator has; or it was the oldest of too
+    /// many.
+    Revoked,
+    /// The password was changed on another session, or by an operator.
+    PasswordChanged,
+    /// The account was disabled.
+    Disabled,
+    /// The account was deleted.
+    Deleted,
+    /// It was unused for too long, or too old.
+    Expired,
+}
+
+impl EndReason {
+    /// The reason as a word that stays the same between versions: `logged_out`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::Revoked => "revoked",
+            Self::PasswordChanged => "password_changed",
+            Self::Disabled => "disabled",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Events that end all of a user's sessions, or all but one.
+    const ENDING_ALL: [Action; 3] = [
+        Action::EndSessions,
+        Action::ChangePassword,
+        Action::EnableAccount,
+    ];
+
+    /// What an audit event says of the end. Sessions of a disabled account are removed once it is
+    /// enabled.
+    fn of(event: &str) -> Self {
+        let is_any = |actions: &[Action]| actions.iter().any(|action| action.as_str() == event);
+        if is_any(&[Action::LogOut, Action::LogIn, Action::SignUp]) {
+            Self::LoggedOut
+        } else if is_any(&[Action::ChangePassword]) {
+            Self::PasswordChanged
+        } else if is_any(&[Action::EnableAccount]) {
+            Self::Disabled
+        } else {
+            Self::Revoked
+        }
+    }
+}
+
+/// What becomes of the session of a request: [`SessionEvent::Active`] at once,
+/// [`Changed`](SessionEvent::Changed) as often as its user changes, and at last
+/// [`Ended`](SessionEvent::Ended), whichever process ends it. For what lives longer than a
+/// request: a WebSocket, a stream of events.
+///
+/// As an argument of a handler it gives visitors 401 with the reason. It follows the session
+/// through a change of its id. It is no use of the session, whose idle timeout runs on. It reads
+/// the database when the session or its user has changed, and else never; while the database does
+/// not respond, the session counts as live.
+pub struct SessionEvents {
+    session_id: Uuid,
+    events: BoxStream<'static, SessionEvent>,
+}
+
+impl SessionEvents {
+    /// Waits until the session has ended.
+    ///
+    /// ```no_run
+    /// # use axum::{extract::ws::{Message, WebSocket, WebSocketUpgrade}, response::Response};
+    /// # use handstamp::auth::SessionEvents;
+    /// async fn echo(upgrade: WebSocketUpgrade, mut session: SessionEvents) -> Response {
+    ///     upgrade.on_upgrade(async move |mut socket: WebSocket| loop {
+    ///         tokio::select! {
+    ///             received = socket.recv() => match received {
+    ///                 Some(Ok(message)) => drop(socket.send(message).await),
+    ///                 _ => return,
+    ///             },
+    ///             _ = session.ended() => return drop(socket.send(Message::Close(None)).await),
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub async fn ended(&mut self) -> EndReason {
+        loop {
+            match self.next().await {
+                Some(SessionEvent::Ended(reason)) => return reason,
+                Some(_) => {}
+                // Somebody has taken the last event already.
+                None => return std::future::pending().await,
+            }
+        }
+    }
+
+    /// The public id of the session.
+    pub(crate) fn session_id(&self) -> Uuid {
+        self.session_id
+    }
+}
+
+impl Stream for SessionEvents {
+    type Item = SessionEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<SessionEvent>> {
+        self.events.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for SessionEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionEvents")
+            .field("session_id", &self.session_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What can be followed of a session.
+pub(crate) enum Followed {
+    Events(SessionEvents),
+    /// It is a visitor's.
+    Visitor,
+    NotLive(NotLive),
+}
+
+/// How much those who follow sessions may ask of the database at a time.
+#[derive(Debug)]
+pub(crate) struct Permits {
+    reads: Semaphore,
+    ends: Semaphore,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self {
+            reads: Semaphore::new(READS_AT_ONCE),
+            ends: Semaphore::new(ENDS_AT_ONCE),
+        }
+    }
+}
+
+impl Sessions {
+    /// Follows the session of a verified token.
+    pub async fn follow(&self, token: SessionToken) -> Result<Followed, Error> {
+        self.0.cache.keep_watching();
+        let public_id = match token.public_id {
+            Some(public_id) => Some(public_id),
+            None => self.0.reader.read_public_id(token.id).await?,
+        };
+        let Some(public_id) = public_id else {
+            return Ok(Followed::NotLive(NotLive::Unknown));
+        };
+        let revocations = self.db().revocations();
+        loop {
+            let (stamp, seen_at) = (revocations.stamp(), self.now());
+            let session = match self.look(public_id, token.id).await? {
+                Ok(session) => session,
+                Err(reason) => return Ok(Followed::NotLive(reason)),
+            };
+            let Some(user) = &session.user else {
+                return Ok(Followed::Visitor);
+            };
+            let user_id = user.id;
+            let listener = revocations.listen([public_id.into(), user_id.into()]);
+            // Else it was revoked before anybody listened.
+            if revocations.is_good(stamp, session.revocables()) {
+                let follower = Follower {
+                    sessions: self.clone(),
+                    listener,
+                    session,
+                    user_id,
+                    seen_at,
+                };
+                return Ok(Followed::Events(follower.events()));
+            }
+        }
+    }
+
+    /// Reads the session of these ids, which is no use of it.
+    async fn look(&self, public_id: Uuid, id: Id) -> Result<Result<LiveSession, NotLive>, Error> {
+        // Before the row, as it is about to be written there.
+        let last_use = self.0.cache.waiting_use(id);
+        let row = self.0.reader.read(public_id).await?;
+        let now = self.now();
+        Ok(live::live(id, row, self.0.timeouts, now, last_use))
+    }
+
+    /// Reads a session, whatever its secret id is by now; `id` was the last one.
+    async fn look_again(
+        &self,
+        public_id: Uuid,
+        mut id: Id,
+    ) -> Result<Result<LiveSession, NotLive>, Error> {
+        loop {
+            let last_use = self.0.cache.waiting_use(id);
+            let row = self.0.reader.read(public_id).await?;
+            match row.as_ref().and_then(|row| row.id.parse().ok()) {
+                // Its last use may wait under this one.
+                Some(renewed) if renewed != id => id = renewed,
+                _ => {
+                    let now = self.now();
+                    return Ok(live::live(id, row, self.0.timeouts, now, last_use));
+                }
+            }
+        }
+    }
+}
+
+/// Who follows a session.
+struct Follower {
+    sessions: Sessions,
+    listener: Listener,
+    /// As it was last read.
+    session: LiveSession,
+    user_id: Uuid,
+    /// Just before it was last read.
+    seen_at: Timestamp,
+}
+
+/// Which event comes next.
+enum Next {
+    First(Follower),
+    Further(Follower),
+    None,
+}
+
+impl Follower {
+    fn events(self) -> SessionEvents {
+        let session_id = self.session.public_id;
+        let events = stream::unfold(Next::First(self), async |next| match next {
+            Next::First(follower) => Some((SessionEvent::Active, Next::Further(follower))),
+            Next::Further(mut follower) => match follower.next().await {
+                ended @ SessionEvent::Ended(_) => Some((ended, Next::None)),
+                event => Some((event, Next::Further(follower))),
+            },
+            Next::None => None,
+        });
+        SessionEvents {
+            session_id,
+            events: events.boxed(),
+        }
+    }
+
+    async fn next(&mut self) -> SessionEvent {
+        loop {
+            let expires_at = self.session.expires_at(self.sessions.0.timeouts);
+            tokio::select! {
+                () = self.listener.revoked() => {}
+                () = self.sessions.clock().reach(expires_at.after(GRACE)) => {}
+            }
+            // Boxed, as it is rare and would enlarge every stream.
+            if let Some(event) = Box::pin(self.look()).await {
+                return event;
+            }
+        }
+    }
+
+    /// Reads the session until the database responds; the event, if there is one.
+    async fn look(&mut self) -> Option<SessionEvent> {
+        loop {
+            match self.try_to_look().await {
+                Ok(event) => return event,
+                Err(error) => {
+                    tracing::debug!(%error, "a session that is followed cannot be read");
+                    sleep(PAUSE + PAUSE.mul_f32(rand::random())).await;
+                }
+            }
+        }
+    }
+
+    async fn try_to_look(&mut self) -> Result<Option<SessionEvent>, Error> {
+        let Sessions(parts) = &self.sessions;
+        let seen_at = self.sessions.now();
+        let session = {
+            // The semaphore is never closed.
+            let _permit = parts.follower_permits.reads.acquire().await;
+            let LiveSession { public_id, id, .. } = self.session;
+            self.sessions.look_again(public_id, id).await?
+        };
+        let session = match session {
+            Ok(session) if session.user_id() == Some(self.user_id) => session,
+            Ok(_) => return Ok(Some(SessionEvent::Ended(EndReason::Revoked))),
+            Err(NotLive::Expired) => return Ok(Some(SessionEvent::Ended(EndReason::Expired))),
+            Err(NotLive::Unknown | NotLive::UserGone) => {
+                let _permit = parts.follower_permits.ends.acquire().await;
+                let reason = self.why_ended().await?;
+                return Ok(Some(SessionEvent::Ended(reason)));
+            }
+        };
+        let has_changed = session.user != self.session.user;
+        (self.session, self.seen_at) = (session, seen_at);
+        Ok(has_changed.then_some(SessionEvent::Changed))
+    }
+
+    /// Why the session is gone, as its user and the audit events tell.
+    async fn why_ended(&self) -> Result<EndReason, Error> {
+        let (db, timeouts) = (self.sessions.db(), self.sessions.0.timeouts);
+        let whose = (self.user_id, self.session.public_id);
+        let since = self.seen_at.before(CLOCKS_APART).first_id();
+        let ending_all = EndReason::ENDING_ALL.map(Action::as_str);
+        Ok(match store::find_end(db, whose, since, ending_all).await? {
+            None => EndReason::Deleted,
+            Some((Some(_), _)) => EndReason::Disabled,
+            Some((None, Some(event))) => EndReason::of(&event),
+            Some((None, None)) if self.sessions.now() >= self.session.expires_at(timeouts) => {
+                EndReason::Expired
+            }
+            Some((None, None)) => EndReason::Revoked,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! The example chat, whose WebSockets close when their session ends.
+
+#[path = "../../../examples/chat.rs"]
+#[allow(dead_code)]
+mod example;
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use handstamp::{
+    auth::{AccountState, Application},
+    http::Layers,
+};
+use serde_json::json;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+};
+
+use crate::helpers::{Browser, Kind, PASSWORD, Server, find_user, on_both_databases};
+
+on_both_databases!(
+    a_websocket_closes_when_its_session_ends,
+    visitors_get_no_websocket,
+);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The app under our layers, whose time limit a WebSocket outlives.
+async fn start(kind: Kind) -> Server {
+    let app = |auth| {
+        let layers = Layers::new().time_limit(Some(Duration::from_secs(5)));
+        layers.wrap(example::app(&auth)).unwrap()
+    };
+    Server::start_app(kind, &[], app).await
+}
+
+async fn log_in(browser: &Browser, name: &str) {
+    let body = json!({"username": name, "password": PASSWORD});
+    assert_eq!(browser.post("/auth/login", body).await.status, 200);
+}
+
+async fn connect(server: &Server, browser: &Browser) -> Socket {
+    let url = format!("{}/chat", server.base.replace("http", "ws"));
+    let mut request = url.into_client_request().unwrap();
+    let cookie = format!("session={}", browser.session().unwrap());
+    request
+        .headers_mut()
+        .insert("cookie", cookie.parse().unwrap());
+    let (socket, response) = connect_async(request).await.unwrap();
+    assert_eq!(response.status(), 101);
+    socket
+}
+
+async fn next(socket: &mut Socket) -> Message {
+    let message = timeout(Duration::from_secs(30), socket.next()).await;
+    message.expect("nothing came").unwrap().unwrap()
+}
+
+async fn close_reason(socket: &mut Socket) -> String {
+    match next(socket).await {
+        Message::Close(Some(close)) => {
+            assert_eq!(close.code, CloseCode::Policy);
+            close.reason.to_string()
+        }
+        other => panic!("not closed: {other:?}"),
+    }
+}
+
+async fn a_websocket_closes_when_its_session_ends(kind: Kind) {
+    let server = start(kind).await;
+    for name in ["Ann", "Ben"] {
+        let password = Some(PASSWORD.to_owned());
+        let account = Application::new(name).password(password);
+        server.accounts().add(account).await.unwrap();
+    }
+    let (ann, ben) = (server.browser(), server.browser());
+    log_in(&ann, "Ann").await;
+    log_in(&ben, "Ben").await;
+    let mut anns = [connect(&server, &ann).await, connect(&server, &ann).await];
+    let mut bens = connect(&server, &ben).await;
+    anns[0].send(Message::text("hello")).await.unwrap();
+    for socket in anns.iter_mut().chain([&mut bens]) {
+        assert_eq!(next(socket).await.to_text().unwrap(), "Ann: hello");
+    }
+
+    ann.delete("/auth/logout").await;
+    for socket in &mut anns {
+        assert_eq!(close_reason(socket).await, "logged_out");
+    }
+    bens.send(Message::text("still here")).await.unwrap();
+    assert_eq!(next(&mut bens).await.to_text().unwrap(), "Ben: still here");
+    let user = find_user(server.accounts(), "Ben").await;
+    let accounts = server.other_process().await;
+    let disabled = accounts.set_state(&user, AccountState::Disabled);
+    disabled.await.unwrap();
+    assert_eq!(close_reason(&mut bens).await, "disabled");
+}
+
+async fn visitors_get_no_websocket(kind: Kind) {
+    let server = start(kind).await;
+    let refused = server.browser().get("/chat").await;
+    assert_eq!(refused.reason(), "no_cookie");
+}
