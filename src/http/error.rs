@@ -294,7 +294,8 @@ impl IntoResponse for Error {
         let retry_after = match self {
             Self::Busy { retry_after } | Self::TooManyAttempts { retry_after } => Some(retry_after),
             Self::Unavailable(_) => Some(Duration::from_secs(1)),
-            Self::StreamsBusy => Some(Duration::from_secs(30)),
+            // One whose client is gone is closed by then.
+            Self::TooManyStreams | Self::StreamsBusy => Some(Duration::from_secs(25)),
             _ => None,
         };
         if let Some(wait) = retry_after {

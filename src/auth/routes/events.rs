@@ -52,7 +52,8 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
             `EventSource` takes as an order to stop"),
         NotLoggedIn,
         (status = 429, body = Problem, content_type = "application/problem+json",
-            description = "`too_many_streams`: the session has eight open"),
+            description = "`too_many_streams`: the session has eight open",
+            headers(("Retry-After" = i64, description = "Seconds to wait"))),
         StreamsBusy,
     ),
 )]

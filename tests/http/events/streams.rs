@@ -95,7 +95,8 @@ async fn the_own_stream_stays_open_through_a_password_change(kind: Kind) {
     browser.sign_up("Ann").await;
     let old_cookie = format!("session={}", browser.session().unwrap());
     let mut own = EventStream::open(&browser).await;
-    let others = EventStream::open_with(&browser, &log_in(&browser, PASSWORD).await).await;
+    let other = log_in(&server.browser(), PASSWORD).await;
+    let others = EventStream::open_with(&browser, &other).await;
     let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
     assert_eq!(browser.post("/password", body).await.status, 204);
     assert_eq!(others.reason().await, "password_changed");
@@ -155,11 +156,15 @@ async fn a_session_has_eight_and_a_closed_one_makes_room(kind: Kind) {
     );
     assert_eq!(browser.check().await.status, 200);
     // Another session of the same user has its own.
-    let cookie = log_in(&browser, PASSWORD).await;
+    let cookie = log_in(&server.browser(), PASSWORD).await;
     drop(EventStream::open_with(&browser, &cookie).await);
 
     streams.pop();
-    while browser.get("/session/events").await.status == 429 {
+    let open = async || {
+        let request = browser.request(Method::GET, "/session/events");
+        request.send().await.unwrap().status()
+    };
+    while open().await == 429 {
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -211,6 +216,10 @@ async fn what_concerns_others_reads_nothing(kind: Kind) {
     let browser = server.browser();
     browser.sign_up("Ann").await;
     let mut stream = EventStream::open(&browser).await;
+    // A node that begins to hear of others' changes reads everything again.
+    while server.auth.statistics().session_cache_hits == 0 {
+        assert_eq!(browser.check().await.status, 200);
+    }
     // Whoever reads the session again finds it gone.
     change_without_revocation(&server, "delete from sessions").await;
     let ben = server.browser();

@@ -47,6 +47,11 @@ impl EventStream {
 
     /// The data of the next event; none at the end of the stream.
     pub async fn next(&mut self) -> Option<Value> {
+        let next = timeout(PATIENCE, self.next_event()).await;
+        next.expect("no event came")
+    }
+
+    async fn next_event(&mut self) -> Option<Value> {
         loop {
             let lines = self.next_block().await?;
             let field = |name: &str| {
