@@ -7,6 +7,7 @@ mod fields;
 mod meter;
 mod migrations;
 mod posts;
+mod preview;
 mod routes;
 mod settings;
 mod state;

@@ -4,10 +4,10 @@ pub(super) mod store;
 
 use std::time::Duration;
 
+use thiserror::Error as ThisError;
 use uuid::Uuid;
 
 use self::store::Reads;
-use super::error::Error;
 use crate::{
     auth::{AddressLimit, Visitor},
     clock::Timestamp,
@@ -22,6 +22,21 @@ pub(super) struct Opening<'a> {
     pub visitor: &'a Visitor,
     pub post_id: Uuid,
     pub now: Timestamp,
+}
+
+/// Why a visitor cannot open a post.
+#[derive(Debug, ThisError)]
+pub(super) enum Refusal {
+    #[error("the free reads are used up")]
+    UsedUp,
+    #[error(transparent)]
+    Failed(#[from] http::Error),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 /// The limits for visitors.
@@ -39,8 +54,8 @@ impl Meter {
     /// Counts a post that a visitor opens; returns how many they have left.
     ///
     /// # Errors
-    /// [`Error::FreeReadsUsed`] when this one is past a limit, and not counted.
-    pub async fn count(&self, opening: Opening<'_>) -> Result<u32, Error> {
+    /// [`Refusal::UsedUp`] when this one is past a limit, and not counted.
+    pub async fn count(&self, opening: Opening<'_>) -> Result<u32, Refusal> {
         let Opening {
             db,
             visitor,
@@ -54,7 +69,7 @@ impl Meter {
             None => {
                 // Before the session begins, so that concurrent requests begin none past the limit.
                 if let Some(limit) = &self.per_address {
-                    self.or_used_up(limit.count(visitor.ip()).await)?;
+                    or_used_up(limit.count(visitor.ip()).await)?;
                 }
                 visitor.begin_session().await?
             }
@@ -73,11 +88,11 @@ impl Meter {
         visitor_id: Uuid,
         post_id: Uuid,
         now: Timestamp,
-    ) -> Result<u32, Error> {
+    ) -> Result<u32, Refusal> {
         // One at a time for this visitor, so that none is counted from a stale sum.
         if !visitor.lock_session(tx, visitor_id).await? {
             // Ended by a concurrent login: the next request is a user's.
-            return Err(self.used_up());
+            return Err(Refusal::UsedUp);
         }
         let since = now.before(self.window);
         let mut reads = store::count_in_tx(tx, visitor_id, post_id, since).await?;
@@ -96,8 +111,8 @@ impl Meter {
     /// What [`Self::count`] would return; counts and stores nothing.
     ///
     /// # Errors
-    /// [`Error::FreeReadsUsed`] when the post would be past a limit.
-    pub async fn check(&self, opening: Opening<'_>) -> Result<u32, Error> {
+    /// [`Refusal::UsedUp`] when the post would be past a limit.
+    pub async fn check(&self, opening: Opening<'_>) -> Result<u32, Refusal> {
         match self.known_reads(opening).await? {
             Some((_, mut reads)) => {
                 if reads.this_one == 0 && self.has_room(reads) {
@@ -107,7 +122,7 @@ impl Meter {
             }
             None => {
                 if let Some(limit) = &self.per_address {
-                    self.or_used_up(limit.check(opening.visitor.ip()).await)?;
+                    or_used_up(limit.check(opening.visitor.ip()).await)?;
                 }
                 Ok(self.limit - 1)
             }
@@ -115,9 +130,9 @@ impl Meter {
     }
 
     /// What a visitor has opened so far, and on which session; none without a live one.
-    async fn known_reads(&self, opening: Opening<'_>) -> Result<Option<(Uuid, Reads)>, Error> {
+    async fn known_reads(&self, opening: Opening<'_>) -> Result<Option<(Uuid, Reads)>, Refusal> {
         if self.limit == 0 {
-            return Err(self.used_up());
+            return Err(Refusal::UsedUp);
         }
         let Some(visitor_id) = opening.visitor.session_id().await? else {
             return Ok(None);
@@ -131,29 +146,25 @@ impl Meter {
         reads.different < i64::from(self.limit)
     }
 
-    /// Past the limit of an address the visitor sees the same paywall.
-    fn or_used_up(&self, counted: Result<(), http::Error>) -> Result<(), Error> {
-        counted.map_err(|error| match error {
-            http::Error::TooManyAttempts { .. } => self.used_up(),
-            other => other.into(),
-        })
-    }
-
-    fn left(&self, reads: Reads) -> Result<u32, Error> {
+    fn left(&self, reads: Reads) -> Result<u32, Refusal> {
         if reads.this_one == 0 {
-            return Err(self.used_up());
+            return Err(Refusal::UsedUp);
         }
         let used = u32::try_from(reads.different).unwrap_or(u32::MAX);
         Ok(self.limit.saturating_sub(used))
     }
+}
 
-    fn used_up(&self) -> Error {
-        Error::FreeReadsUsed { limit: self.limit }
-    }
+/// Past the limit of an address the visitor sees the same paywall.
+fn or_used_up(counted: Result<(), http::Error>) -> Result<(), Refusal> {
+    counted.map_err(|error| match error {
+        http::Error::TooManyAttempts { .. } => Refusal::UsedUp,
+        other => other.into(),
+    })
 }
 
 /// A read of a post that was deleted meanwhile is refused as one of no post.
-fn post_is_gone(error: sqlx::Error) -> Error {
+fn post_is_gone(error: sqlx::Error) -> Refusal {
     match error.as_database_error() {
         Some(database) if database.is_foreign_key_violation() => http::Error::NotFound.into(),
         _ => error.into(),

@@ -9,7 +9,11 @@ use sqlx::FromRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{error::Error, state::News};
+use super::{
+    error::Error,
+    preview::{Preview, beginning},
+    state::News,
+};
 use crate::{auth::user::User, clock::Timestamp, http};
 
 /// A post as readers see it.
@@ -32,6 +36,21 @@ pub(super) struct Post {
     /// Whether the logged-in user has voted for it.
     pub voted: bool,
     pub created_at: Timestamp,
+}
+
+impl Post {
+    /// What a visitor past the limit sees of it.
+    pub fn into_preview(self) -> Preview {
+        Preview {
+            title: self.title,
+            url: self.url,
+            text: self.text.as_deref().map(beginning),
+            author: self.author,
+            comment_count: self.comment_count,
+            vote_count: self.vote_count,
+            created_at: self.created_at,
+        }
+    }
 }
 
 /// What a new post holds.

@@ -16,7 +16,7 @@ use crate::{
         comments::{self, Comment},
         error::{Error, FreeReadsUsed},
         fields,
-        meter::Opening,
+        meter::{Opening, Refusal},
         state::News,
     },
 };
@@ -144,7 +144,7 @@ fn read_page(query: &ListQuery) -> Result<(i64, Option<Uuid>), Error> {
         (status = 200, body = PostWithComments,
             headers(("Set-Cookie", description = "A visitor's session, on the first post"))),
         (status = 402, body = FreeReadsUsed, content_type = "application/problem+json",
-            description = "`free_reads_used`, with `limit`: the visitor has opened as many \
+            description = "`free_reads_used`, with `limit` and a `preview` of the post: the visitor has opened as many \
                 different posts as are free; or it came without a session from an address that \
                 has used up `FREE_READS_PER_ADDRESS`"),
         NotFound,
@@ -168,9 +168,23 @@ pub(crate) async fn show_post(
         now: news.now(),
     };
     let reads_left = match news.meter().filter(|_| reader.is_none()) {
-        // Nothing is shown.
-        Some(meter) if method == Method::HEAD => Some(meter.check(opening).await?),
-        Some(meter) => Some(meter.count(opening).await?),
+        Some(meter) => {
+            // To HEAD nothing is shown.
+            let opened = match method {
+                Method::HEAD => meter.check(opening).await,
+                _ => meter.count(opening).await,
+            };
+            match opened {
+                Ok(left) => Some(left),
+                Err(Refusal::Failed(error)) => return Err(error.into()),
+                Err(Refusal::UsedUp) => {
+                    return Err(Error::FreeReadsUsed {
+                        limit: meter.limit,
+                        preview: Box::new(post.into_preview()),
+                    });
+                }
+            }
+        }
         None => None,
     };
     let comments = comments::store::list(news.db(), id, MAX_COMMENTS).await?;

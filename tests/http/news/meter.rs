@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    helpers::{Browser, Kind, on_both_databases},
-    news::posts::with_posts,
+    helpers::{Browser, Kind, Server, on_both_databases},
+    news::posts::{path_of, with_posts},
 };
 
 on_both_databases!(
@@ -16,6 +16,7 @@ on_both_databases!(
     reads_are_kept_over_restarts_and_forgotten_after_the_window,
     logged_in_readers_cost_no_row,
     the_meter_can_be_set_and_turned_off,
+    past_the_limit_the_beginning_of_the_post_is_shown,
     visitors_are_purged_with_their_sessions,
 );
 
@@ -155,6 +156,37 @@ async fn the_meter_can_be_set_and_turned_off(kind: Kind) {
     let visitor = server.browser();
     assert_eq!(visitor.get(&paths[0]).await.json()["limit"], 0);
     assert_eq!(visitor.session(), None);
+}
+
+async fn past_the_limit_the_beginning_of_the_post_is_shown(kind: Kind) {
+    let server = Server::start_with(kind, &[("FREE_READS", "0")]).await;
+    let author = server.browser();
+    author.sign_up("Author").await;
+    let text = "It begins here, and the rest of it is for those who have logged in.";
+    let post = json!({"title": "Long", "url": "https://example.com/", "text": text});
+    let post = author.post("/posts", post).await.json();
+    let comment = json!({"text": "Not shown."});
+    author
+        .post(&format!("{}/comments", path_of(&post)), comment)
+        .await;
+
+    let answer = server.browser().get(&path_of(&post)).await;
+    assert_eq!(answer.code(), "free_reads_used");
+    assert_eq!(
+        answer.json()["preview"],
+        json!({
+            "title": "Long",
+            "url": "https://example.com/",
+            "text": "It begins here, and the rest of…",
+            "author": "Author",
+            "comment_count": 1,
+            "vote_count": 0,
+            "created_at": post["created_at"],
+        })
+    );
+    let wholly_without = author.post("/posts", json!({"title": "Bare"})).await.json();
+    let answer = server.browser().get(&path_of(&wholly_without)).await;
+    assert_eq!(answer.json()["preview"]["text"], json!(null));
 }
 
 async fn visitors_are_purged_with_their_sessions(kind: Kind) {
