@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig, loadEnv, type Plugin, type ProxyOptions } from "vite";
 import { compression } from "vite-plugin-compression2";
@@ -13,7 +12,7 @@ const prefix = loadEnv("", resolve(import.meta.dirname, ".."), "API_PREFIX").API
 /** The address to listen on, when the network may ask. */
 const openTo = process.env.PAGE_HOST;
 
-/** What goes to the server. Below a prefix no address is the page's. */
+/** What goes to the server, by the beginning of its address. Below a prefix no address is the page's. */
 const apiPaths = prefix ? [prefix, "/docs", "/openapi.json"] : [
   "/signup",
   "/login",
@@ -50,7 +49,6 @@ const apiPrefix: Plugin = {
 export default defineConfig({
   plugins: [
     react(),
-    tailwindcss(),
     apiPrefix,
     // The server sends these to browsers that accept them.
     compression({ algorithms: ["brotliCompress", "gzip"] }),

@@ -10,7 +10,7 @@ const MAX_BEGINNING: usize = 280;
 
 /// A post without the rest of its text and its comments.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Preview {
+pub(crate) struct Preview {
     #[schema(example = "Sessions, signed")]
     pub title: String,
     #[schema(required, example = "https://example.com/sessions")]

@@ -1,41 +1,181 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { test } from "vitest";
-import { launchBrowser, Server, signUp } from "./site";
+import { launchBrowser, logIn, openStory, Server } from "./site";
 
 /** The folder for the screenshots; none are taken when it is not set. */
 const folder = process.env.SCREENSHOTS;
 
-test.runIf(folder)("the three pictures of the README", async () => {
-  const server = await Server.start();
+/** Every page in every width and scheme, not the README's three alone. */
+const isAll = process.env.SCREENSHOTS_ALL !== undefined;
+
+const PHONE =
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1";
+
+interface View {
+  width: number;
+  scheme: "light" | "dark";
+}
+
+/** Brings a page into the state of a picture. */
+type Scene = (page: Page, browser: Browser, server: Server) => Promise<void>;
+
+/** As one of the sample users, who have posts and no passwords. */
+async function asJackson(page: Page): Promise<void> {
+  await page.goto("/login");
+  await logIn(page, "Jackson", "");
+  await page.getByRole("heading", { name: "Jackson’s dashboard" }).waitFor();
+}
+
+/** Jackson on another device, which stays logged in. */
+async function fromThePhone(browser: Browser, server: Server): Promise<BrowserContext> {
+  const context = await browser.newContext({ baseURL: server.base, userAgent: PHONE });
+  await asJackson(await context.newPage());
+  return context;
+}
+
+/** The next DELETE /sessions asks for the password. */
+async function askForPassword(page: Page): Promise<void> {
+  const json = { status: 403, code: "reauthentication_required", methods: ["password"] };
+  await page.route("**/sessions", (route) =>
+    route.request().method() === "DELETE"
+      ? route.fulfill({ status: 403, contentType: "application/problem+json", json })
+      : route.continue(),
+  );
+}
+
+const SCENES: Record<string, Scene> = {
+  "front-page": async (page) => {
+    await page.goto("/");
+    await page.getByRole("article").first().waitFor();
+  },
+  "front-page-user": async (page) => {
+    await asJackson(page);
+    await page.goto("/");
+    await page.getByRole("button", { name: "Vote for", pressed: false }).first().click();
+  },
+  post: async (page) => {
+    await page.goto("/");
+    await openStory(page, 1);
+  },
+  "post-user": async (page) => {
+    await asJackson(page);
+    await page.goto("/");
+    await openStory(page, 1);
+    await page.getByLabel("Your comment").fill("It is the boring questions that I like best.");
+    await page.getByRole("button", { name: "Post comment" }).click();
+    await page.getByRole("button", { name: "Delete your comment" }).first().waitFor();
+  },
+  paywall: async (page) => {
+    for (const place of [2, 3, 4]) {
+      await page.goto("/");
+      await openStory(page, place);
+    }
+    await page.goto("/");
+    await page.getByRole("article").first().getByRole("heading").getByRole("link").click();
+    await page.getByRole("heading", { name: "You have read what is free" }).waitFor();
+  },
+  login: async (page) => {
+    await page.goto("/login");
+    await page.getByRole("heading", { name: "Log in" }).waitFor();
+  },
+  "login-error": async (page) => {
+    await page.goto("/login");
+    await logIn(page, "Jackson", "not the password");
+    await page.getByRole("alert").filter({ hasText: "wrong" }).waitFor();
+  },
+  signup: async (page) => {
+    await page.goto("/signup");
+    await page.getByLabel("Username").fill("Ann");
+    await page.getByLabel("Password").fill("plain tea at dawn");
+    await page.getByRole("button", { name: "Show" }).click();
+  },
+  "signup-error": async (page) => {
+    await page.goto("/signup");
+    await page.getByLabel("Username").fill("Jackson");
+    await page.getByLabel("E-mail").fill("nowhere");
+    await page.getByLabel("Password").fill("password");
+    await page.getByRole("button", { name: "Sign up" }).click();
+    await page.locator(".field-error").first().waitFor();
+  },
+  dashboard: async (page, browser, server) => {
+    const phone = await fromThePhone(browser, server);
+    await asJackson(page);
+    await page.getByRole("button", { name: "Log out everywhere else" }).waitFor();
+    await phone.close();
+  },
+  "dashboard-writing": async (page) => {
+    await asJackson(page);
+    await page.getByRole("button", { name: "Edit" }).first().click();
+  },
+  "dialog-delete": async (page) => {
+    await asJackson(page);
+    await page.getByRole("button", { name: "Delete" }).first().click();
+  },
+  "dialog-password": async (page, browser, server) => {
+    const phone = await fromThePhone(browser, server);
+    await asJackson(page);
+    await askForPassword(page);
+    await page.getByRole("button", { name: "Log out everywhere else" }).click();
+    await page.getByRole("dialog", { name: "Confirm that it is you" }).waitFor();
+    await phone.close();
+  },
+  "logged-out": async (page, browser, server) => {
+    await asJackson(page);
+    const phone = await fromThePhone(browser, server);
+    await phone.pages()[0]?.evaluate(() => fetch("/sessions", { method: "DELETE" }));
+    await page.getByRole("button", { name: "Write a post" }).click();
+    await page.getByLabel("Title").fill("Too late");
+    await page.getByRole("button", { name: "Publish" }).click();
+    await page.getByText("You were logged out").waitFor();
+    await phone.close();
+  },
+  "not-found": async (page) => {
+    await page.goto("/nowhere");
+    await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
+  },
+  unreachable: async (page) => {
+    await page.route("**/checklogin", (route) => route.abort());
+    await page.goto("/");
+    await page.getByRole("heading", { name: "We cannot reach the newsroom" }).waitFor();
+  },
+};
+
+test.runIf(folder)("pictures", { timeout: 600_000 }, async () => {
+  const server = await Server.start({ PASSWORDLESS_LOGIN: "on" });
   const browser = await launchBrowser();
-  const take = async (name: string, options: { dark?: boolean; width?: number }, path: string[]) => {
+  const take = async (file: string, scene: string, { width, scheme }: View, fullPage: boolean) => {
     const context = await browser.newContext({
       baseURL: server.base,
-      colorScheme: options.dark ? "dark" : "light",
-      viewport: { width: options.width ?? 960, height: 720 },
+      colorScheme: scheme,
+      viewport: { width, height: width < 600 ? 844 : 800 },
     });
     const page = await context.newPage();
-    for (const step of path) {
-      if (step === "sign up") await signUp(page);
-      else if (step === "open the first") {
-        await page.getByRole("article").first().getByRole("link").click();
-        await page.locator("#comments").waitFor();
-      } else await page.goto(step);
-      await page.waitForLoadState("networkidle");
-    }
-    mkdirSync(folder ?? "", { recursive: true });
-    await page.screenshot({ path: join(folder ?? "", `${name}.png`) });
+    await SCENES[scene]?.(page, browser, server);
+    await page.waitForLoadState("networkidle");
+    // No cursor in a field, and no pointer over a button.
+    await page.mouse.move(0, 0);
+    await page.screenshot({ path: join(folder ?? "", `${file}.png`), fullPage });
     await context.close();
   };
+  mkdirSync(folder ?? "", { recursive: true });
   try {
-    await take("front-page", {}, ["/"]);
-    await take("post", { dark: true }, ["/", "open the first"]);
-    await take("login", {}, ["/login"]);
-    if (process.env.SCREENSHOTS_MORE) {
-      await take("narrow", { width: 360 }, ["/"]);
-      await take("dashboard", {}, ["/login", "sign up"]);
+    if (isAll) {
+      for (const scene of Object.keys(SCENES)) {
+        for (const width of [1280, 390]) {
+          for (const scheme of ["light", "dark"] as const) {
+            const isFull = !scene.startsWith("dialog") && scene !== "logged-out";
+            await take(`${scene}-${width}-${scheme}`, scene, { width, scheme }, isFull);
+          }
+        }
+      }
+    } else {
+      await take("front-page", "front-page", { width: 1280, scheme: "light" }, false);
+      await take("post", "post", { width: 1280, scheme: "dark" }, false);
+      await take("login", "login", { width: 1280, scheme: "light" }, false);
     }
+
   } finally {
     await browser.close();
     server.remove();

@@ -120,16 +120,31 @@ export async function visit(
 
 let users = 0;
 
-/** Signs up a new user with the form. */
+export const PASSWORD = "plain tea at dawn";
+
+/** Signs up a new user with the form, which the masthead leads to. */
 export async function signUp(page: Page): Promise<string> {
   users += 1;
   const name = `Reader-${process.pid}-${users}`;
-  await page.getByRole("tab", { name: "Sign up" }).click();
-  const form = page.getByRole("tabpanel", { name: "Sign up" });
-  await form.getByLabel("Username").fill(name);
-  await form.getByLabel("E-mail").fill(`${name}@example.com`);
-  await form.getByLabel("Password").fill("plain tea at dawn");
-  await form.getByRole("button", { name: "Sign up" }).click();
-  await page.getByRole("link", { name }).waitFor();
+  await page.getByRole("banner").getByRole("link", { name: "Sign up" }).click();
+  await page.getByRole("heading", { name: "Sign up", level: 1 }).waitFor();
+  await page.getByLabel("Username").fill(name);
+  await page.getByLabel("E-mail").fill(`${name}@example.com`);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.getByRole("link", { name: "Dashboard" }).waitFor();
   return name;
+}
+
+/** Logs in with the form of the page that is open. */
+export async function logIn(page: Page, username: string, password = PASSWORD): Promise<void> {
+  await page.getByLabel("Username").fill(username);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+}
+
+/** Opens a story of the front page by its place, from 1. */
+export async function openStory(page: Page, place: number): Promise<void> {
+  await page.getByRole("article").nth(place - 1).getByRole("heading").getByRole("link").click();
+  await page.locator("#comments").waitFor();
 }

@@ -2,10 +2,10 @@ import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@ta
 import { StrictMode, useEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, RouterProvider } from "react-router";
-import "./index.css";
 import { routes } from "./routes";
 import { onSessionChange } from "./session/channel";
 import { isWorthRetrying, noticeLogOut } from "./session/session";
+import "./styles/index.css";
 
 const client: QueryClient = new QueryClient({
   queryCache: new QueryCache({ onError: (error) => { noticeLogOut(client, error); } }),

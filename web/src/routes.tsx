@@ -18,6 +18,10 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("./pages/LoginPage")).LoginPage }),
       },
       {
+        path: "/signup",
+        lazy: async () => ({ Component: (await import("./pages/SignUpPage")).SignUpPage }),
+      },
+      {
         path: "/dashboard",
         lazy: async () => ({ Component: (await import("./pages/DashboardPage")).DashboardPage }),
       },

@@ -5,6 +5,8 @@ import type { components, paths } from "./schema";
 export type User = components["schemas"]["User"];
 export type Post = components["schemas"]["Post"];
 export type Comment = components["schemas"]["Comment"];
+export type Preview = components["schemas"]["Preview"];
+export type FreeReadsUsed = components["schemas"]["FreeReadsUsed"];
 export type Session = components["schemas"]["OwnSession"];
 
 /** The path that the API lives under: `API_PREFIX`, which the server writes into the page. */

@@ -5,12 +5,21 @@ export class Problem extends Error {
   readonly code: string;
   /** What is wrong with each field. */
   readonly errors: Record<string, string[]>;
+  /** Why nobody is logged in. */
+  readonly reason: string | undefined;
+  /** What else the problem says. */
+  readonly body: object;
   /** Seconds to wait before a retry. */
   readonly retryAfter: number | undefined;
 
   constructor(
     status: number,
-    body: { code?: string; detail?: string; errors?: Record<string, string[]> },
+    body: {
+      code?: string;
+      detail?: string;
+      reason?: string;
+      errors?: Record<string, string[]>;
+    },
     retryAfter?: number,
   ) {
     super(body.detail ?? "Something went wrong.");
@@ -18,6 +27,8 @@ export class Problem extends Error {
     this.status = status;
     this.code = body.code ?? "unknown";
     this.errors = body.errors ?? {};
+    this.reason = body.reason;
+    this.body = body;
     this.retryAfter = retryAfter;
   }
 

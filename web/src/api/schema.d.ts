@@ -360,13 +360,14 @@ export interface components {
         };
         /** @description Nothing. */
         Empty: Record<string, never>;
-        /** @description A problem that says how many posts are free. */
+        /** @description A problem that says how many posts are free, and shows the beginning of this one. */
         FreeReadsUsed: components["schemas"]["Problem"] & {
             /**
              * Format: int32
              * @description How many different posts are free.
              */
             limit: number;
+            preview: components["schemas"]["Preview"];
         };
         HealthStatus: {
             /** @example ok */
@@ -489,6 +490,28 @@ export interface components {
             /** @description What to pass as `after` for the next page; null on the last. */
             next: string | null;
             posts: components["schemas"]["Post"][];
+        };
+        /** @description A post without the rest of its text and its comments. */
+        Preview: {
+            /**
+             * @description The author's username.
+             * @example Jackson
+             */
+            author: string;
+            /** Format: int64 */
+            comment_count: number;
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * @description The beginning of the text, with an ellipsis: at most half of it, and at most 280 characters.
+             * @example Why a cookie…
+             */
+            text: string | null;
+            /** @example Sessions, signed */
+            title: string;
+            /** @example https://example.com/sessions */
+            url: string | null;
+            /** Format: int64 */
+            vote_count: number;
         };
         /**
          * @description An error as a client sees it (RFC 9457).
@@ -1243,7 +1266,7 @@ export interface operations {
                     "application/json": components["schemas"]["PostWithComments"];
                 };
             };
-            /** @description `free_reads_used`, with `limit`: the visitor has opened as many different posts as are free; or it came without a session from an address that has used up `FREE_READS_PER_ADDRESS` */
+            /** @description `free_reads_used`, with `limit` and a `preview` of the post: the visitor has opened as many different posts as are free; or it came without a session from an address that has used up `FREE_READS_PER_ADDRESS` */
             402: {
                 headers: {
                     [name: string]: unknown;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { loginPath, nextPath } from "./next";
+import { loginPath, nextPath, signUpPath } from "./next";
 
 test.each([
   ["/post/1", "/post/1"],
@@ -14,7 +14,8 @@ test.each([
   expect(nextPath(new URLSearchParams({ next }))).toBe(path);
 });
 
-test("there and back", () => {
-  const [, query = ""] = loginPath("/post/1").split("?");
+test.each([loginPath, signUpPath])("there and back", (pathOf) => {
+  const [, query = ""] = pathOf("/post/1").split("?");
   expect(nextPath(new URLSearchParams(query))).toBe("/post/1");
+  expect(pathOf()).not.toContain("?");
 });

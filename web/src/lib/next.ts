@@ -6,7 +6,16 @@ export function nextPath(search: URLSearchParams): string {
   return isOurs ? url.pathname + url.search : "/dashboard";
 }
 
-/** The login page, which leads back to `path`. */
-export function loginPath(path: string): string {
-  return `/login?next=${encodeURIComponent(path)}`;
+/** The login page, which leads back to `path`; to the dashboard when left out. */
+export function loginPath(path?: string): string {
+  return leadingTo("/login", path);
+}
+
+/** The sign-up page, as {@link loginPath}. */
+export function signUpPath(path?: string): string {
+  return leadingTo("/signup", path);
+}
+
+function leadingTo(page: string, path: string | undefined): string {
+  return path === undefined ? page : `${page}?next=${encodeURIComponent(path)}`;
 }

@@ -1,9 +1,12 @@
-import { Navigate } from "react-router";
-import { OwnPosts } from "../components/posts/OwnPosts";
+import type { ReactNode } from "react";
+import { Link, Navigate } from "react-router";
+import { DeviceList } from "../components/account/DeviceList";
 import { PasswordForm } from "../components/account/PasswordForm";
-import { SessionList } from "../components/account/SessionList";
+import { ReauthenticationDialog } from "../components/account/ReauthenticationDialog";
+import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
 import { loginPath } from "../lib/next";
+import { dayOf } from "../lib/time";
 import { useSession } from "../session/session";
 
 export function DashboardPage() {
@@ -12,27 +15,63 @@ export function DashboardPage() {
   return (
     <>
       <Title>Dashboard</Title>
-      <h1 className="mb-8 text-3xl font-semibold tracking-tight wrap-anywhere">
-        {user.username}’s dashboard
-      </h1>
-      <section aria-labelledby="posts">
-        <h2 id="posts" className="mb-4 text-xl font-semibold">
-          Your posts
-        </h2>
+      <div className="dashboard-head">
+        <div>
+          <h1>{user.username}’s dashboard</h1>
+          <p className="meta">
+            {user.email !== null && <span>{user.email}</span>}
+            <span>With us since {dayOf(user.created_at)}</span>
+          </p>
+        </div>
+        <nav aria-label="Sections" className="sections">
+          <Link to="#posts" className="link">
+            Posts
+          </Link>
+          <Link to="#devices" className="link">
+            Devices
+          </Link>
+          <Link to="#security" className="link">
+            Security
+          </Link>
+        </nav>
+      </div>
+      <Panel id="posts" title="Your posts" text="What you have published, newest first. Everybody can read it.">
         <OwnPosts />
-      </section>
-      <section aria-labelledby="sessions" className="mt-12 border-t border-line pt-6">
-        <h2 id="sessions" className="mb-4 text-xl font-semibold">
-          Where you are logged in
-        </h2>
-        <SessionList />
-      </section>
-      <section aria-labelledby="password" className="mt-12 border-t border-line pt-6">
-        <h2 id="password" className="mb-4 text-xl font-semibold">
-          Change your password
-        </h2>
+      </Panel>
+      <Panel
+        id="devices"
+        title="Devices"
+        text="Where you are logged in. If you do not know one of them, log it out and change your password."
+      >
+        <DeviceList />
+      </Panel>
+      <Panel
+        id="security"
+        title="Security"
+        text="A new password logs you out everywhere but here."
+      >
         <PasswordForm username={user.username} />
-      </section>
+      </Panel>
+      <ReauthenticationDialog username={user.username} />
     </>
+  );
+}
+
+interface PanelProps {
+  id: string;
+  title: string;
+  text: string;
+  children: ReactNode;
+}
+
+function Panel({ id, title, text, children }: PanelProps) {
+  return (
+    <section className="panel" aria-labelledby={id}>
+      <div className="panel-head">
+        <h2 id={id}>{title}</h2>
+        <p>{text}</p>
+      </div>
+      <div>{children}</div>
+    </section>
   );
 }

@@ -1,14 +1,27 @@
-import { PostItem } from "../components/posts/PostItem";
-import { PostList } from "../components/posts/PostList";
+import { PostPages } from "../components/posts/PostPages";
+import { Story } from "../components/posts/Story";
+import { today } from "../lib/time";
 
 export function HomePage() {
   return (
     <>
       <title>Just Tech News</title>
-      <h1 className="mb-2 text-3xl font-semibold tracking-tight">Latest</h1>
-      <PostList empty="Nothing has been written yet.">
-        {(post) => <PostItem post={post} />}
-      </PostList>
+      <div className="edition">
+        <h1>The front page</h1>
+        <p>{today()}, by votes and age</p>
+      </div>
+      <PostPages
+        list="front"
+        className="stories"
+        empty="Nothing has been written yet."
+        loading={
+          <div aria-busy="true" className="loading">
+            <p className="sr-only">Loading…</p>
+          </div>
+        }
+      >
+        {(post, rank) => <Story post={post} rank={rank} />}
+      </PostPages>
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, render, screen, waitFor } from "@testing-library/react";
+import { act, cleanup, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { createMemoryRouter, RouterProvider } from "react-router";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -50,7 +50,7 @@ test("no links are shown before the session is loaded", async () => {
   expect(screen.queryByText("News")).toBeNull();
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
   respond(await json(ann));
-  await screen.findByRole("link", { name: "Ann , your dashboard" });
+  await screen.findByRole("link", { name: "Dashboard" });
   expect(screen.getByText("News")).toBeTruthy();
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
 });
@@ -62,7 +62,7 @@ test("an unreachable server logs nobody out", async () => {
   expect(screen.queryByRole("link", { name: "Log in" })).toBeNull();
   fetchMock.mockImplementation(() => json(ann));
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
-  await screen.findByRole("link", { name: "Ann , your dashboard" });
+  await screen.findByRole("link", { name: "Dashboard" });
 });
 
 test("logging out changes the links; a logout that fails shows an error", async () => {
@@ -85,6 +85,19 @@ test("a 401 to any request ends the page's session, and nothing else does", () =
   expect(client.getQueryData(sessionQuery.queryKey)).toEqual(ann);
   noticeLogOut(client, new Problem(401, loggedOut));
   expect(client.getQueryData(sessionQuery.queryKey)).toBeNull();
+});
+
+test("who is logged out by a 401 is told why, once; who logs out knows", async () => {
+  fetchMock.mockImplementation(() => json(ann));
+  const client = renderLayout();
+  await screen.findByRole("link", { name: "Dashboard" });
+  act(() => { noticeLogOut(client, new Problem(401, { ...loggedOut, reason: "expired" })); });
+  await screen.findByText("You were logged out: your session has expired.");
+  await userEvent.click(screen.getByRole("button", { name: "OK" }));
+  expect(screen.queryByText(/You were logged out/)).toBeNull();
+  // The visitor's requests get 401 too.
+  act(() => { noticeLogOut(client, new Problem(401, loggedOut)); });
+  expect(screen.queryByText(/You were logged out/)).toBeNull();
 });
 
 test("a refusal is not retried, a fault is, twice", () => {

@@ -2,6 +2,7 @@ import { QueryClient, queryOptions, useMutation, useQuery, useQueryClient } from
 import { api, unwrap, type User } from "../api/client";
 import { Problem, isProblem } from "../api/problem";
 import { announceSessionChange } from "./channel";
+import { dismissEnd, endReasonOf, reportEnd } from "./ended";
 
 /**
  * The single source of truth for who is logged in: the user, or null. An error is neither, so an
@@ -55,6 +56,7 @@ function useEntrance<T>(enter: (body: T) => Promise<User>) {
   return useMutation({
     mutationFn: enter,
     onSuccess: (user) => {
+      dismissEnd();
       applySession(client, user);
       announceSessionChange();
     },
@@ -76,6 +78,7 @@ export function useLogOut() {
 export function noticeLogOut(client: QueryClient, error: unknown): void {
   if (!isProblem(error, "not_logged_in")) return;
   if (client.getQueryData(sessionQuery.queryKey)) {
+    reportEnd(endReasonOf(error.reason));
     applySession(client, null);
     announceSessionChange();
   }

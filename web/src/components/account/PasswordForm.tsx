@@ -1,16 +1,17 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useForm } from "react-hook-form";
 import { api, unwrap } from "../../api/client";
 import { isProblem } from "../../api/problem";
 import { sessionsQuery } from "../../lib/queries";
+import { Form } from "../forms/Form";
 import { FormError } from "../forms/FormError";
-import { showErrors } from "../forms/formErrors";
-import { TextField } from "../forms/TextField";
+import { errorsOf } from "../forms/errorsOf";
+import { PasswordField } from "../forms/PasswordField";
+import { useForm } from "../forms/useForm";
 
 /** Changes the password; the user's other sessions end. */
 export function PasswordForm({ username }: { username: string }) {
   const client = useQueryClient();
-  const form = useForm({ defaultValues: { current_password: "", new_password: "" } });
+  const form = useForm<"current_password" | "new_password">();
   const change = useMutation({
     mutationFn: (body: { current_password: string; new_password: string }) =>
       unwrap(api.POST("/password", { body })),
@@ -20,40 +21,29 @@ export function PasswordForm({ username }: { username: string }) {
     },
     onError: (error) => {
       if (isProblem(error, "bad_credentials")) {
-        const message = "That is not your current password.";
-        form.setError("current_password", { message }, { shouldFocus: true });
+        form.fail({ current_password: "That is not your current password." });
       } else {
-        showErrors(form, ["current_password", "new_password"], error);
+        form.fail(errorsOf(["current_password", "new_password"], error));
       }
     },
   });
   return (
-    <form
-      noValidate
-      className="max-w-sm"
-      onSubmit={(event) => void form.handleSubmit((body) => { change.mutate(body); })(event)}
+    <Form
+      form={form}
+      className="narrow"
+      onSend={(body) => { change.mutate(body); }}
     >
       {/* For password managers, which need the username. */}
-      <input type="hidden" autoComplete="username" value={username} readOnly />
-      <TextField
-        form={form}
-        name="current_password"
-        label="Current password"
-        input={{ type: "password", autoComplete: "current-password" }}
-      />
-      <TextField
-        form={form}
-        name="new_password"
-        label="New password"
-        input={{ type: "password", autoComplete: "new-password" }}
-      />
-      <FormError message={form.formState.errors.root?.message} />
-      <p role="status" className="mb-4 font-sans text-sm">
+      <input type="text" autoComplete="username" value={username} readOnly hidden />
+      <PasswordField form={form} name="current_password" label="Current password" />
+      <PasswordField form={form} name="new_password" label="New password" isNew />
+      <FormError message={form.errors.form} />
+      <p role="status" className="form-done">
         {change.isSuccess && "Changed. You are logged out everywhere else."}
       </p>
       <button type="submit" className="button" disabled={change.isPending}>
         {change.isPending ? "Changing…" : "Change password"}
       </button>
-    </form>
+    </Form>
   );
 }

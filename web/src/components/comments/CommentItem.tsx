@@ -19,24 +19,29 @@ export function CommentItem({ postId, comment, isOwn }: Props) {
     onSuccess: () => client.invalidateQueries(postQuery(postId)),
   });
   return (
-    <article className="py-4">
-      <p className="leading-relaxed wrap-anywhere whitespace-pre-wrap">{comment.text}</p>
-      <p className="small mt-1 flex gap-4">
-        <span>
-          {comment.author}, <TimeAgo time={comment.created_at} />
-        </span>
+    <article className="comment">
+      <div className="comment-head">
+        <p className="meta">
+          <span className="comment-author">{comment.author}</span>
+          <TimeAgo time={comment.created_at} />
+        </p>
         {isOwn && (
           <button
             type="button"
-            className="link cursor-pointer"
+            className="action"
             disabled={remove.isPending}
             onClick={() => { remove.mutate(); }}
           >
             Delete<span className="sr-only"> your comment</span>
           </button>
         )}
-        {remove.isError && <span role="alert">It could not be deleted. Try again.</span>}
-      </p>
+      </div>
+      <p className="comment-text">{comment.text}</p>
+      {remove.isError && (
+        <p role="alert" className="field-error">
+          It could not be deleted. Try again.
+        </p>
+      )}
     </article>
   );
 }

@@ -1,5 +1,5 @@
-import { AlertDialog } from "@base-ui/react/alert-dialog";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
+import { Dialog } from "./Dialog";
 
 interface Props {
   label: ReactNode;
@@ -12,26 +12,35 @@ interface Props {
 
 /** A button that asks for confirmation before an action that cannot be undone. */
 export function ConfirmButton({ label, title, text, confirm, isPending, onConfirm }: Props) {
+  const [isOpen, setIsOpen] = useState(false);
+  const close = () => { setIsOpen(false); };
   return (
-    <AlertDialog.Root>
-      <AlertDialog.Trigger className="button-quiet" disabled={isPending}>
+    <>
+      <button
+        type="button"
+        className="action"
+        disabled={isPending}
+        onClick={() => { setIsOpen(true); }}
+      >
         {label}
-      </AlertDialog.Trigger>
-      <AlertDialog.Portal>
-        <AlertDialog.Backdrop className="fixed inset-0 bg-black/50" />
-        <AlertDialog.Popup className="fixed top-1/2 left-1/2 w-[min(26rem,calc(100vw-2rem))] -translate-1/2 rounded-sm border border-line bg-card p-6 text-ink shadow-xl">
-          <AlertDialog.Title className="mb-2 text-xl font-semibold">{title}</AlertDialog.Title>
-          <AlertDialog.Description className="mb-6 leading-relaxed wrap-anywhere text-soft">
-            {text}
-          </AlertDialog.Description>
-          <div className="flex justify-end gap-2">
-            <AlertDialog.Close className="button-quiet">Cancel</AlertDialog.Close>
-            <AlertDialog.Close className="button" onClick={onConfirm}>
-              {confirm}
-            </AlertDialog.Close>
-          </div>
-        </AlertDialog.Popup>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
+      </button>
+      <Dialog isOpen={isOpen} onClose={close} role="alertdialog" title={title} text={text}>
+        <div className="buttons">
+          <button type="button" className="button button-second" onClick={close}>
+            Cancel
+          </button>
+          <button
+            type="button"
+            className="button"
+            onClick={() => {
+              close();
+              onConfirm();
+            }}
+          >
+            {confirm}
+          </button>
+        </div>
+      </Dialog>
+    </>
   );
 }

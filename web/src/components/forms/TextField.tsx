@@ -1,10 +1,10 @@
-import { Field } from "@base-ui/react/field";
 import type { InputHTMLAttributes, TextareaHTMLAttributes } from "react";
-import type { FieldValues, Path, UseFormReturn } from "react-hook-form";
+import { Field } from "./Field";
+import type { Errors } from "./useForm";
 
-interface Props<T extends FieldValues> {
-  form: UseFormReturn<T>;
-  name: Path<T>;
+interface Props<Name extends string> {
+  form: { errors: Errors<Name> };
+  name: Name;
   label: string;
   hint?: string;
   input?: InputHTMLAttributes<HTMLInputElement>;
@@ -12,25 +12,25 @@ interface Props<T extends FieldValues> {
   area?: TextareaHTMLAttributes<HTMLTextAreaElement>;
 }
 
-/** A labelled field with its error beside it. */
-export function TextField<T extends FieldValues>(props: Props<T>) {
+/** A line, or an area, of text. */
+export function TextField<Name extends string>(props: Props<Name>) {
   const { form, name, label, hint, input, area } = props;
-  const error = form.getFieldState(name, form.formState).error?.message;
-  const registered = form.register(name);
   return (
-    <Field.Root invalid={error !== undefined} className="mb-4">
-      <Field.Label className="mb-1 block font-sans text-sm font-medium">{label}</Field.Label>
-      {area ? (
-        <Field.Control {...registered} render={<textarea {...area} />} className="field" />
-      ) : (
-        <Field.Control {...registered} {...input} className="field" />
-      )}
-      {hint !== undefined && error === undefined && (
-        <Field.Description className="small mt-1">{hint}</Field.Description>
-      )}
-      <Field.Error match={error !== undefined} className="mt-1 font-sans text-sm text-stamp">
-        {error}
-      </Field.Error>
-    </Field.Root>
+    <Field label={label} hint={hint} error={form.errors[name]}>
+      {(control) =>
+        area ? (
+          <textarea name={name} {...area} {...control} className="field-control" />
+        ) : (
+          <input name={name} type="text" {...input} {...control} className="field-control" />
+        )
+      }
+    </Field>
   );
 }
+
+/** For a username, which is typed as it is. */
+export const AS_TYPED = {
+  autoCapitalize: "none",
+  autoCorrect: "off",
+  spellCheck: false,
+} satisfies InputHTMLAttributes<HTMLInputElement>;

@@ -1,24 +1,47 @@
 import { Link } from "react-router";
-import { loginPath } from "../../lib/next";
-import { Stamp } from "../shared/Stamp";
+import type { Preview } from "../../api/client";
+import { loginPath, signUpPath } from "../../lib/next";
+import { count } from "../../lib/text";
 import { Title } from "../shared/Title";
+import { ArticleMeta } from "./ArticleMeta";
 
-/** Shown when the free articles are used up; logging in leads back to the same post. */
-export function Paywall({ id }: { id: string }) {
+interface Props {
+  id: string;
+  /** How many articles are free. */
+  limit: number;
+  preview: Preview;
+}
+
+/** The beginning of an article, and how to get the rest; both ways lead back to it. */
+export function Paywall({ id, limit, preview }: Props) {
+  const path = `/post/${id}`;
   return (
-    <section className="mx-auto max-w-md py-12 text-center">
-      <Title>Log in to read on</Title>
-      <div className="mb-4 flex justify-center">
-        <Stamp />
+    <article className="article">
+      <Title>{preview.title}</Title>
+      <h1>{preview.title}</h1>
+      <div className="article-head">
+        <ArticleMeta {...preview}>
+          <span>{count(preview.vote_count, "vote")}</span>
+          <span>{count(preview.comment_count, "comment")}</span>
+        </ArticleMeta>
       </div>
-      <h1 className="mb-3 text-2xl font-semibold">You have read what is free</h1>
-      <p className="mb-6 leading-relaxed text-soft">
-        Log in or sign up, and this article opens, with all the others. It costs nothing but a
-        name.
-      </p>
-      <Link to={loginPath(`/post/${id}`)} className="button">
-        Log in to read on
-      </Link>
-    </section>
+      {preview.text !== null && <p className="article-text beginning">{preview.text}</p>}
+      <section className="wall" aria-labelledby="wall">
+        <h2 id="wall">{limit === 0 ? "Articles are for members" : "You have read what is free"}</h2>
+        <p>
+          {limit > 0 && `${count(limit, "article")} can be read without an account. `}
+          Sign up, and this one opens, with all the others. It costs nothing.
+        </p>
+        <div className="buttons">
+          <Link to={signUpPath(path)} className="button">
+            Sign up to read on
+          </Link>
+          <Link to={loginPath(path)} className="button button-second">
+            Log in
+          </Link>
+        </div>
+        <p className="small">Sign-up asks for a username, an e-mail address and a password.</p>
+      </section>
+    </article>
   );
 }

@@ -1,10 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useForm } from "react-hook-form";
 import { api, unwrap, type Post } from "../../api/client";
 import { postQuery } from "../../lib/queries";
+import { Form } from "../forms/Form";
 import { FormError } from "../forms/FormError";
-import { showErrors } from "../forms/formErrors";
+import { errorsOf } from "../forms/errorsOf";
 import { TextField } from "../forms/TextField";
+import { useForm } from "../forms/useForm";
 
 interface Props {
   /** The post to change; a new one when left out. */
@@ -14,9 +15,7 @@ interface Props {
 
 export function PostForm({ post, onDone }: Props) {
   const client = useQueryClient();
-  const form = useForm({
-    defaultValues: { title: post?.title ?? "", url: post?.url ?? "", text: post?.text ?? "" },
-  });
+  const form = useForm<"title" | "url" | "text">();
   const save = useMutation({
     mutationFn: (fields: { title: string; url: string; text: string }) => {
       // An empty field is left out of the request.
@@ -32,27 +31,37 @@ export function PostForm({ post, onDone }: Props) {
       await client.invalidateQueries({ queryKey: ["posts"] });
       onDone();
     },
-    onError: (error) => { showErrors(form, ["title", "url", "text"], error); },
+    onError: (error) => { form.fail(errorsOf(["title", "url", "text"], error)); },
   });
   return (
-    <form
-      noValidate
+    <Form
+      form={form}
       aria-label={post ? `Edit ${post.title}` : "Write a post"}
-      className="my-4 rounded-sm border border-line bg-card p-4"
-      onSubmit={(event) => void form.handleSubmit((fields) => { save.mutate(fields); })(event)}
+      className="sheet"
+      onSend={(fields) => { save.mutate(fields); }}
     >
-      <TextField form={form} name="title" label="Title" />
-      <TextField form={form} name="url" label="Link (optional)" input={{ type: "url", inputMode: "url" }} />
-      <TextField form={form} name="text" label="Text (optional)" area={{ rows: 6 }} />
-      <FormError message={form.formState.errors.root?.message} />
-      <div className="flex gap-2">
+      <TextField form={form} name="title" label="Title" input={{ defaultValue: post?.title }} />
+      <TextField
+        form={form}
+        name="url"
+        label="Link (optional)"
+        input={{ type: "url", inputMode: "url", defaultValue: post?.url ?? "" }}
+      />
+      <TextField
+        form={form}
+        name="text"
+        label="Text (optional)"
+        area={{ rows: 6, defaultValue: post?.text ?? "" }}
+      />
+      <FormError message={form.errors.form} />
+      <div className="buttons">
         <button type="submit" className="button" disabled={save.isPending}>
           {save.isPending ? "Saving…" : post ? "Save" : "Publish"}
         </button>
-        <button type="button" className="button-quiet" onClick={onDone}>
+        <button type="button" className="button button-second" onClick={onDone}>
           Cancel
         </button>
       </div>
-    </form>
+    </Form>
   );
 }

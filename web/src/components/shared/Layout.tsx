@@ -1,6 +1,7 @@
-import { Link, Outlet, ScrollRestoration, useLocation } from "react-router";
-import { loginPath } from "../../lib/next";
-import { useLogOut, useSession } from "../../session/session";
+import { Link, Outlet, ScrollRestoration } from "react-router";
+import { useSession } from "../../session/session";
+import { LoggedOutNotice } from "../account/LoggedOutNotice";
+import { AccountLinks } from "./AccountLinks";
 import { ErrorNotice } from "./ErrorNotice";
 import { Stamp } from "./Stamp";
 
@@ -8,27 +9,25 @@ import { Stamp } from "./Stamp";
 export function Layout() {
   const session = useSession();
   return (
-    <div className="mx-auto flex min-h-dvh max-w-3xl flex-col px-4 sm:px-6">
-      <a
-        href="#content"
-        className="button absolute -top-20 left-4 z-10 focus:top-2"
-      >
+    <div className="frame">
+      <a href="#content" className="button skip">
         Skip to the content
       </a>
-      <header className="flex min-h-24 flex-wrap items-center justify-between gap-x-6 gap-y-1 border-b-4 border-double border-line py-4">
-        <Link to="/" className="flex items-center gap-3 text-2xl font-semibold tracking-tight">
+      <header className="masthead">
+        <Link to="/" className="brand">
           <Stamp />
           Just Tech News
         </Link>
         {/* Empty until the session is loaded, so that the wrong links never show. */}
-        <nav aria-label="Account" className="flex min-h-10 items-center gap-4 font-sans text-sm">
-          {session.isSuccess && <AccountLinks username={session.data?.username} />}
+        <nav aria-label="Account">
+          {session.isSuccess && <AccountLinks isLoggedIn={session.data !== null} />}
         </nav>
       </header>
-      <main id="content" tabIndex={-1} className="flex-1 py-8 outline-none">
+      <main id="content" tabIndex={-1} className="content">
         {session.isSuccess && <Outlet />}
         {session.isError && (
           <ErrorNotice
+            isPage
             title="We cannot reach the newsroom"
             error={session.error}
             retry={() => void session.refetch()}
@@ -37,46 +36,17 @@ export function Layout() {
       </main>
       {/* Shown together with the content, which would push it down otherwise. */}
       {session.isSuccess && (
-        <footer className="small border-t border-line py-6">
-          Sessions by handstamp.
+        <footer className="footer">
+          <p>Sessions by handstamp.</p>
+          <p>
+            <a href="/docs" className="link">
+              The API
+            </a>
+          </p>
         </footer>
       )}
+      <LoggedOutNotice />
       <ScrollRestoration />
     </div>
-  );
-}
-
-function AccountLinks({ username }: { username: string | undefined }) {
-  const { pathname } = useLocation();
-  const logOut = useLogOut();
-  if (username === undefined) {
-    if (pathname === "/login") return null;
-    const comesBack = pathname.startsWith("/post/") ? loginPath(pathname) : "/login";
-    return (
-      <Link to={comesBack} className="link">
-        Log in
-      </Link>
-    );
-  }
-  return (
-    <>
-      <Link to="/dashboard" className="link max-w-40 truncate">
-        {username}
-        <span className="sr-only">, your dashboard</span>
-      </Link>
-      <button
-        type="button"
-        className="link cursor-pointer"
-        disabled={logOut.isPending}
-        onClick={() => { logOut.mutate(); }}
-      >
-        Log out
-      </button>
-      {logOut.isError && (
-        <span role="alert" className="text-stamp">
-          You are still logged in. Try again.
-        </span>
-      )}
-    </>
   );
 }

@@ -1,0 +1,173 @@
+/** Logging in, signing up, devices and the password. */
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "./site";
+
+let server: Server;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await Server.start();
+  browser = await launchBrowser();
+});
+
+afterAll(async () => {
+  await browser.close();
+  server.remove();
+});
+
+test("the forms say what they are, and password managers can read them", async () => {
+  const { context, page } = await visit(browser, server.base);
+  const fields = () =>
+    page
+      .locator("main input")
+      .evaluateAll((inputs) =>
+        inputs.map((input) => [input.getAttribute("type"), input.getAttribute("autocomplete")].join(" ")),
+      );
+  await page.goto("/login");
+  await page.getByRole("heading", { name: "Log in", level: 1 }).waitFor();
+  expect(await page.title()).toBe("Log in · Just Tech News");
+  expect(await fields()).toEqual(["text username", "password current-password"]);
+  await page.getByRole("main").getByRole("link", { name: "Sign up" }).click();
+  await page.getByRole("heading", { name: "Sign up", level: 1 }).waitFor();
+  expect(await page.title()).toBe("Sign up · Just Tech News");
+  expect(await fields()).toEqual(["text username", "email email", "password new-password"]);
+  await signUp(page);
+  expect(await fields()).toEqual([
+    "text username",
+    "password current-password",
+    "password new-password",
+  ]);
+  await context.close();
+});
+
+test("a password can be shown, and its rule is told before a mistake", async () => {
+  const { context, page } = await visit(browser, server.base);
+  await page.goto("/signup");
+  const password = page.getByLabel("Password");
+  const rule = page.getByText("At least 8 characters");
+  await rule.waitFor();
+  const described = await password.getAttribute("aria-describedby");
+  expect(await page.locator(`[id="${described ?? ""}"]`).textContent()).toContain("At least 8 characters");
+  await password.fill("1234567");
+  expect(await rule.getAttribute("data-kept")).toBe("false");
+  await password.fill("12345678");
+  expect(await rule.getAttribute("data-kept")).toBe("true");
+
+  expect(await password.getAttribute("type")).toBe("password");
+  await page.getByRole("button", { name: "Show the password" }).click();
+  expect(await password.getAttribute("type")).toBe("text");
+  await page.getByRole("button", { name: "Hide the password" }).click();
+  expect(await password.getAttribute("type")).toBe("password");
+
+  // What the server refuses is said at the field; the rule stays.
+  await page.getByLabel("Username").fill("Somebody");
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.getByText("Is required.").waitFor();
+  await rule.waitFor();
+  await context.close();
+});
+
+test("devices have a place and a time; one logged out from elsewhere says so", async () => {
+  const { context, page, complaints } = await visit(browser, server.base);
+  await page.goto("/");
+  const user = await signUp(page);
+  const other = await visit(browser, server.base);
+  await other.page.goto("/login");
+  await logIn(other.page, user.toUpperCase(), "wrong");
+  await other.page.getByText("The username or the password is wrong.").waitFor();
+  await logIn(other.page, user.toUpperCase());
+  await other.page.waitForURL("**/dashboard");
+
+  await page.reload();
+  const devices = page.getByRole("region", { name: "Devices" }).getByRole("listitem");
+  await devices.nth(1).waitFor();
+  expect(await devices.count()).toBe(2);
+  await devices.first().getByText("This device").waitFor();
+  await devices.first().getByText("127.0.0.1").waitFor();
+  await devices.first().getByText("Last used just now").waitFor();
+  expect(await devices.nth(1).getByText("This device").count()).toBe(0);
+  await devices.nth(1).getByRole("button", { name: "Log out" }).click();
+  await devices.nth(1).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Log out everywhere else" }).waitFor({ state: "detached" });
+
+  await other.page.getByRole("button", { name: "Write a post" }).click();
+  await other.page.getByLabel("Title").fill("Too late");
+  await other.page.getByRole("button", { name: "Publish" }).click();
+  await other.page.waitForURL("**/login?next=%2Fdashboard");
+  const notice = other.page.getByText("You were logged out: this device was logged out from another one.");
+  await notice.waitFor();
+  await other.page.getByRole("button", { name: "OK" }).click();
+  await notice.waitFor({ state: "detached" });
+  await other.context.close();
+  expect(complaints).toEqual([]);
+  await context.close();
+});
+
+test("ending other sessions asks for the password when the server does", async () => {
+  const { context, page } = await visit(browser, server.base);
+  await page.goto("/");
+  const user = await signUp(page);
+  const other = await visit(browser, server.base);
+  await other.page.goto("/login");
+  await logIn(other.page, user);
+  await other.page.waitForURL("**/dashboard");
+
+  // The server asks once it has been a while; until the password is given.
+  let isConfirmed = false;
+  await page.route("**/sessions", async (route) => {
+    if (route.request().method() !== "DELETE" || isConfirmed) return route.continue();
+    const body = { status: 403, code: "reauthentication_required", methods: ["password"] };
+    return route.fulfill({ status: 403, contentType: "application/problem+json", json: body });
+  });
+  await page.route("**/reauthenticate", async (route) => {
+    const { password } = route.request().postDataJSON() as { password: string };
+    isConfirmed = password === PASSWORD;
+    if (isConfirmed) return route.fulfill({ json: {} });
+    const body = { status: 400, code: "bad_credentials", detail: "Wrong." };
+    return route.fulfill({ status: 400, contentType: "application/problem+json", json: body });
+  });
+
+  await page.reload();
+  const button = page.getByRole("button", { name: "Log out everywhere else" });
+  const dialog = page.getByRole("dialog", { name: "Confirm that it is you" });
+  // Cancelled, by button and by key: nothing has happened, and nothing is wrong.
+  await button.click();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  await button.click();
+  await dialog.waitFor();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  expect(await page.getByRole("alert").filter({ hasText: /./ }).count()).toBe(0);
+  expect(await page.getByRole("region", { name: "Devices" }).getByRole("listitem").count()).toBe(2);
+
+  await button.click();
+  const password = dialog.getByLabel("Password");
+  await expect.poll(() => password.evaluate((field) => field === document.activeElement)).toBe(true);
+  await page.keyboard.type("wrong");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("That is not your password.").waitFor();
+  await password.fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await dialog.waitFor({ state: "hidden" });
+  await button.waitFor({ state: "detached" });
+  expect(await page.getByRole("region", { name: "Devices" }).getByRole("listitem").count()).toBe(1);
+  await other.context.close();
+  await context.close();
+});
+
+test("a changed password needs the old one", async () => {
+  const { context, page, complaints } = await visit(browser, server.base);
+  await page.goto("/");
+  await signUp(page);
+  await page.getByLabel("Current password").fill("wrong");
+  await page.getByLabel("New password").fill("black coffee by noon");
+  await page.getByRole("button", { name: "Change password" }).click();
+  await page.getByText("That is not your current password.").waitFor();
+  await page.getByLabel("Current password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Change password" }).click();
+  await page.getByText("Changed.").waitFor();
+  expect(complaints).toEqual([]);
+  await context.close();
+});

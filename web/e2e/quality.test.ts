@@ -1,0 +1,325 @@
+/** What every page keeps to: accessibility, the keyboard, no moving layout, few bytes, one font. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchBrowser, logIn, openStory, PASSWORD, Server, signUp, visit } from "./site";
+
+let server: Server;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await Server.start();
+  browser = await launchBrowser();
+});
+
+afterAll(async () => {
+  await browser.close();
+  server.remove();
+});
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds on the page in both colour schemes, and whether it is wider than the window. */
+async function check(page: Page, what: string): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(axe);
+    const found = await page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: typeof import("axe-core") };
+      const { violations } = await axe.run();
+      return violations.map(
+        ({ impact, id, nodes }) =>
+          `${impact ?? ""} ${id}: ${nodes[0]?.html ?? ""} ${nodes[0]?.failureSummary ?? ""}`,
+      );
+    });
+    expect(found, `${what}, ${colorScheme}`).toEqual([]);
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(overflow, `${what} is wider than the window`).toBeLessThanOrEqual(0);
+  }
+}
+
+test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels", async (width) => {
+  const { context, page } = await visit(browser, server.base);
+  await page.setViewportSize({ width, height: 800 });
+  await page.goto("/");
+  await page.getByRole("article").first().waitFor();
+  await check(page, "front page");
+  for (const place of [1, 2, 3]) {
+    await page.goto("/");
+    await openStory(page, place);
+    if (place === 1) await check(page, "article");
+  }
+  await page.goto("/");
+  await page.getByRole("article").nth(3).getByRole("heading").getByRole("link").click();
+  await page.getByRole("heading", { name: "You have read what is free" }).waitFor();
+  await check(page, "paywall");
+  await page.goto("/nowhere");
+  await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
+  await check(page, "not found");
+
+  await page.goto("/login");
+  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("alert").getByText("wrong").waitFor();
+  await check(page, "login");
+  await page.goto("/signup");
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.getByText("Is required.").first().waitFor();
+  await check(page, "sign-up");
+
+  const user = await signUp(page);
+  const other = await visit(browser, server.base);
+  await other.page.goto("/login");
+  await logIn(other.page, user);
+  await other.page.waitForURL("**/dashboard");
+  await page.reload();
+  await page.getByRole("button", { name: "Write a post" }).click();
+  await page.getByLabel("Title").fill("A title that is rather long, in order to see what it does");
+  await page.getByRole("button", { name: "Publish" }).click();
+  await page.getByRole("button", { name: "Delete A title" }).waitFor();
+  await page.getByRole("button", { name: "Write a post" }).click();
+  await page.getByRole("button", { name: "Log out everywhere else" }).waitFor();
+  await check(page, "dashboard");
+  await page.getByRole("button", { name: "Delete A title" }).click();
+  await page.getByRole("alertdialog").waitFor();
+  await check(page, "delete dialog");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+  await page.route("**/sessions", (route) => {
+    const json = { status: 403, code: "reauthentication_required", methods: ["password"] };
+    const contentType = "application/problem+json";
+    return route.request().method() === "DELETE"
+      ? route.fulfill({ status: 403, contentType, json })
+      : route.continue();
+  });
+  await page.getByRole("button", { name: "Log out everywhere else" }).click();
+  await page.getByRole("dialog", { name: "Confirm that it is you" }).waitFor();
+  await check(page, "password dialog");
+
+  await other.page.evaluate(() => fetch("/sessions", { method: "DELETE" }));
+  await other.context.close();
+  await page.goto("/");
+  await page.getByRole("article").first().waitFor();
+  await page.route("**/checklogin", (route) => route.abort());
+  await page.reload();
+  await page.getByRole("heading", { name: "We cannot reach the newsroom" }).waitFor();
+  await check(page, "unreachable");
+  await context.close();
+});
+
+/** Presses Tab until what has the focus has this name, and shows that it has it. */
+async function tabTo(page: Page, name: string | RegExp): Promise<void> {
+  const nameOf = (text: string) =>
+    typeof name === "string" ? text === name : name.test(text);
+  const seen: string[] = [];
+  for (let tabs = 0; tabs < 60; tabs += 1) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      const labels = (element as HTMLInputElement | null)?.labels;
+      const text = labels?.[0]?.textContent ?? element?.textContent ?? "";
+      const { outlineStyle, outlineWidth } = getComputedStyle(element ?? document.body);
+      return { text: text.trim(), isOutlined: outlineStyle !== "none" && parseFloat(outlineWidth) > 0 };
+    });
+    seen.push(focused.text);
+    if (!nameOf(focused.text)) continue;
+    expect(focused.isOutlined, `${focused.text} shows that it has the focus`).toBe(true);
+    return;
+  }
+  throw new Error(`not reached by Tab: ${String(name)}; seen: ${seen.join(", ")}`);
+}
+
+test("by keyboard alone: sign up, vote, write, delete, log out, log in", async () => {
+  const { context, page } = await visit(browser, server.base);
+  await page.goto("/");
+  await page.getByRole("article").first().waitFor();
+  await tabTo(page, "Skip to the content");
+  await tabTo(page, "Sign up");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Sign up", level: 1 }).waitFor();
+  const user = `Keys-${process.pid}`;
+  await tabTo(page, "Username");
+  await page.keyboard.type(user);
+  await tabTo(page, "E-mail");
+  await page.keyboard.type(`${user}@example.com`);
+  await tabTo(page, "Password");
+  await page.keyboard.type(PASSWORD);
+  await tabTo(page, "Show the password");
+  await page.keyboard.press("Space");
+  expect(await page.getByLabel("Password").inputValue()).toBe(PASSWORD);
+  await tabTo(page, "Sign up");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
+
+  await tabTo(page, "Write a post");
+  await page.keyboard.press("Enter");
+  await tabTo(page, "Title");
+  await page.keyboard.type("By keys");
+  await tabTo(page, "Publish");
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: "By keys" }).waitFor();
+  await tabTo(page, "Delete By keys");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alertdialog").waitFor();
+  // Inside the dialog, the page below cannot be reached.
+  await tabTo(page, "Delete");
+  await page.keyboard.press("Enter");
+  await page.getByText("You have not written anything yet.").waitFor();
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Write a post");
+
+  await page.goto("/");
+  await page.getByRole("article").first().waitFor();
+  await tabTo(page, /votes?\. Vote for/);
+  await page.keyboard.press("Space");
+  await page.getByRole("button", { pressed: true }).waitFor();
+
+  await page.goto("/dashboard");
+  await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
+  await tabTo(page, "Log out");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Log in", level: 1 }).waitFor();
+  await tabTo(page, "Username");
+  await page.keyboard.type(user);
+  await tabTo(page, "Password");
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
+  await context.close();
+});
+
+interface Watched {
+  shifts: string[];
+}
+
+/** Notes every move of the layout, and every breach of the policy. */
+async function watch(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const shifts: string[] = [];
+    Object.assign(window, { shifts });
+    interface Shift extends PerformanceEntry {
+      value: number;
+      sources: { node: Node | null }[];
+    }
+    new PerformanceObserver((list) => {
+      for (const { value, sources } of list.getEntries() as Shift[]) {
+        const moved = sources.map(({ node }) => (node as Element | null)?.className ?? "");
+        shifts.push(`${value.toFixed(4)} ${moved.join(", ")}`);
+      }
+    }).observe({ type: "layout-shift", buffered: true });
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+}
+
+test.each([1280, 390])("nothing moves while a page loads, at %i pixels", async (width) => {
+  const { context, page, complaints } = await visit(browser, server.base);
+  await page.setViewportSize({ width, height: 800 });
+  await watch(page);
+  const settled = async (path: string) => {
+    await page.goto(path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForLoadState("networkidle");
+    const shifts = await page.evaluate(() => (window as unknown as Watched).shifts);
+    expect(shifts, `${path} at ${width}`).toEqual([]);
+  };
+  const visitAll = async () => {
+    for (const path of ["/", "/login", "/signup", "/nowhere"]) await settled(path);
+    await page.goto("/");
+    for (const place of [0, 1, 2, 3]) {
+      const link = page.getByRole("article").nth(place).getByRole("heading").getByRole("link");
+      await settled((await link.getAttribute("href")) ?? "");
+      await page.goto("/");
+    }
+  };
+  await visitAll();
+  // Everything late, and each at another time: the font, the session, the posts.
+  const late = { "**/*.woff2": 900, "**/checklogin": 300, "**/posts*": 700, "**/posts/*": 500 };
+  for (const [pattern, delay] of Object.entries(late)) {
+    await page.route(pattern, async (route) => {
+      await new Promise((done) => setTimeout(done, delay));
+      await route.continue();
+    });
+  }
+  await visitAll();
+  await page.goto("/");
+  await signUp(page);
+  for (const path of ["/dashboard", "/"]) await settled(path);
+  expect(complaints).toEqual([]);
+  await context.close();
+});
+
+test("the scripts of every page together are small", async () => {
+  const { context, page } = await visit(browser, server.base);
+  const client = await context.newCDPSession(page);
+  await client.send("Network.enable");
+  const scripts = new Map<string, { path: string; size: number }>();
+  client.on("Network.responseReceived", ({ requestId, type, response }) => {
+    if (type === "Script") scripts.set(requestId, { path: new URL(response.url).pathname, size: 0 });
+  });
+  client.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    const script = scripts.get(requestId);
+    if (script) script.size = encodedDataLength;
+  });
+  const sum = () => {
+    const sizes = new Map<string, number>();
+    for (const { path, size } of scripts.values()) sizes.set(path, Math.max(size, sizes.get(path) ?? 0));
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  };
+  await page.goto("/");
+  await page.getByRole("article").first().waitFor();
+  await page.waitForLoadState("networkidle");
+  const first = sum();
+  await openStory(page, 1);
+  await page.goto("/login");
+  await page.getByRole("heading", { name: "Log in" }).waitFor();
+  await signUp(page);
+  await page.waitForLoadState("networkidle");
+  const all = sum();
+  const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
+  console.log(`scripts: ${kib(first)} for the front page, ${kib(all)} for all pages`);
+  expect(first).toBeGreaterThan(0);
+  expect(all).toBeGreaterThan(first);
+  expect(all).toBeLessThanOrEqual(120 * 1024);
+  await context.close();
+});
+
+test("text is set in the page's own font, with a bold of its own", async () => {
+  const { context, page, complaints } = await visit(browser, server.base);
+  await watch(page);
+  const fonts: string[] = [];
+  page.on("request", (request) => {
+    if (request.resourceType() === "font") fonts.push(request.url());
+  });
+  await page.goto("/");
+  await page.getByRole("article").first().waitFor();
+  await page.waitForLoadState("networkidle");
+  expect(fonts).toHaveLength(1);
+  expect(fonts.every((url) => url.startsWith(server.base))).toBe(true);
+
+  const client = await context.newCDPSession(page);
+  await client.send("DOM.enable");
+  await client.send("CSS.enable");
+  const { root } = await client.send("DOM.getDocument");
+  const fontOf = async (selector: string) => {
+    const { nodeId } = await client.send("DOM.querySelector", { nodeId: root.nodeId, selector });
+    const { fonts } = await client.send("CSS.getPlatformFontsForNode", { nodeId });
+    return fonts.map(({ familyName, isCustomFont }) => `${familyName} ${isCustomFont}`);
+  };
+  for (const selector of [".story-title a", ".story-text", ".masthead-link"]) {
+    expect(await fontOf(selector), selector).toEqual(["Source Serif 4 Variable true"]);
+  }
+  // A drawn bold is wider than the regular; one that the browser smears has the same letters.
+  const widths = await page.evaluate(() =>
+    [400, 700].map((weight) => {
+      const context = document.createElement("canvas").getContext("2d");
+      if (!context) return NaN;
+      context.font = `${weight} 100px "Source Serif 4"`;
+      return context.measureText("Just Tech News").width;
+    }),
+  );
+  expect((widths[1] ?? NaN) / (widths[0] ?? NaN)).toBeGreaterThan(1.03);
+  expect(complaints).toEqual([]);
+  await context.close();
+});

@@ -1,0 +1,60 @@
+import { useMutation } from "@tanstack/react-query";
+import { isProblem } from "../../api/problem";
+import { useReauthentication } from "../../session/reauthentication";
+import { Dialog } from "../forms/Dialog";
+import { errorsOf } from "../forms/errorsOf";
+import { Form } from "../forms/Form";
+import { FormError } from "../forms/FormError";
+import { PasswordField } from "../forms/PasswordField";
+import { useForm } from "../forms/useForm";
+
+/** Asks for the password while a call waits for it. */
+export function ReauthenticationDialog({ username }: { username: string }) {
+  const { isRequired, confirm, cancel } = useReauthentication();
+  return (
+    <Dialog
+      isOpen={isRequired}
+      onClose={cancel}
+      title="Confirm that it is you"
+      text="It has been a while since you gave your password. This needs it again."
+    >
+      <ConfirmForm username={username} confirm={confirm} cancel={cancel} />
+    </Dialog>
+  );
+}
+
+interface Props {
+  username: string;
+  confirm: (password: string) => Promise<void>;
+  cancel: () => void;
+}
+
+function ConfirmForm({ username, confirm, cancel }: Props) {
+  const form = useForm<"password">();
+  const sent = useMutation({
+    mutationFn: confirm,
+    onError: (error) => {
+      const isWrong = isProblem(error, "bad_credentials");
+      form.fail(isWrong ? { password: "That is not your password." } : errorsOf(["password"], error));
+    },
+  });
+  return (
+    <Form
+      form={form}
+      onSend={({ password }) => { sent.mutate(password); }}
+    >
+      {/* For password managers, which need the username. */}
+      <input type="text" autoComplete="username" value={username} readOnly hidden />
+      <PasswordField form={form} name="password" label="Password" />
+      <FormError message={form.errors.form} />
+      <div className="buttons">
+        <button type="button" className="button button-second" onClick={cancel}>
+          Cancel
+        </button>
+        <button type="submit" className="button" disabled={sent.isPending}>
+          {sent.isPending ? "Confirming…" : "Confirm"}
+        </button>
+      </div>
+    </Form>
+  );
+}
