@@ -12,7 +12,7 @@ const prefix = loadEnv("", resolve(import.meta.dirname, ".."), "API_PREFIX").API
 /** The address to listen on, when the network may ask. */
 const openTo = process.env.PAGE_HOST;
 
-/** What goes to the server, by the beginning of its address. Below a prefix no address is the page's. */
+/** What goes to the server. Below a prefix no address is the page's. */
 const apiPaths = prefix ? [prefix, "/docs", "/openapi.json"] : [
   "/signup",
   "/login",

@@ -32,7 +32,8 @@ test("the forms say what they are, and password managers can read them", async (
   await page.getByRole("heading", { name: "Sign up", level: 1 }).waitFor();
   expect(await page.title()).toBe("Sign up · Just Tech News");
   expect(await fields()).toEqual(["text username", "email email", "password new-password"]);
-  await signUp(page);
+  const user = await signUp(page);
+  await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
   expect(await fields()).toEqual([
     "text username",
     "password current-password",
