@@ -2,11 +2,6 @@ import { useSyncExternalStore } from "react";
 import { api, unwrap } from "../api/client";
 import { isProblem } from "../api/problem";
 
-const post = api.POST as unknown as (
-  path: string,
-  init: object,
-) => Promise<{ error?: unknown; response: Response }>;
-
 /** The user did not give the password that a call needed. */
 export class NotConfirmed extends Error {
   override readonly name = "NotConfirmed";
@@ -52,7 +47,7 @@ function withResolvers(): Request {
 }
 
 async function confirm(password: string): Promise<void> {
-  await unwrap(post("/reauthenticate", { body: { password } }));
+  await unwrap(api.POST("/reauthenticate", { body: { password } }));
   request?.resolve();
   set(null);
 }
