@@ -1,0 +1,134 @@
+/** What the package promises, in a real browser against the real server. */
+import type { Browser } from "playwright-core";
+import type { ViteDevServer } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  buildPage,
+  launchBrowser,
+  logIn,
+  openTab,
+  password,
+  pause,
+  Server,
+  shows,
+  signUp,
+  startVite,
+  untilLive,
+  visit,
+} from "./site";
+
+let server: Server;
+let vite: ViteDevServer;
+let browser: Browser;
+let bases: Record<string, string>;
+
+beforeAll(async () => {
+  await buildPage();
+  server = await Server.start();
+  browser = await launchBrowser();
+  const dev = await startVite(server.base);
+  vite = dev.vite;
+  bases = { "the binary": server.base, "Vite's proxy": dev.base };
+});
+
+afterAll(async () => {
+  await browser.close();
+  await vite.close();
+  server.remove();
+});
+
+/** How many requests for the session `work` leads to, by the server's log. */
+async function asked(work: () => Promise<unknown>): Promise<number> {
+  const before = server.count("GET /api/session");
+  await work();
+  await pause(300);
+  return server.count("GET /api/session") - before;
+}
+
+describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
+  const enter = () => visit(browser, bases[through] ?? "");
+
+  test("a page load asks once, with fifty components; a focus not at all", async () => {
+    const { context, page } = await enter();
+    expect(await asked(() => page.reload().then(() => shows(page, "signed-out no_cookie")))).toBe(1);
+    const streams = server.count("GET /api/session/events");
+    const user = await signUp(page);
+    await untilLive(server, streams + 1);
+    expect(await asked(() => page.reload().then(() => shows(page, `signed-in ${user}`)))).toBe(1);
+    expect(await page.getByText(user, { exact: true }).count()).toBe(50);
+    await untilLive(server, streams + 2);
+    const other = await context.newPage();
+    const focus = async () => {
+      for (let turns = 0; turns < 3; turns += 1) {
+        await other.bringToFront();
+        await page.bringToFront();
+        await page.evaluate(() => {
+          dispatchEvent(new Event("focus"));
+          document.dispatchEvent(new Event("visibilitychange"));
+        });
+      }
+    };
+    expect(await asked(focus)).toBe(0);
+    await context.close();
+  });
+
+  test("login resolves with the session set, and the page shows no other state meanwhile", async () => {
+    const { context, page } = await enter();
+    const user = await signUp(page);
+    await page.evaluate(() => window.client.logout());
+    await page.evaluate(() => { window.shown = []; });
+    const state = await page.evaluate(
+      (credentials) => window.client.login(credentials).then(() => window.client.getState()),
+      { username: user, password },
+    );
+    expect(state).toMatchObject({ status: "signed-in", user: { username: user }, error: null });
+    expect(state.session?.id).toBeTruthy();
+    await shows(page, `signed-in ${user}`);
+    expect(await page.evaluate(() => window.shown)).toEqual([`signed-in ${user}`]);
+    await context.close();
+  });
+
+  test("three tabs and a second browser follow within a second, without a request", async () => {
+    const { context, page } = await enter();
+    const tabs = [page, await openTab(context), await openTab(context)];
+    const elsewhere = await enter();
+    const streams = server.count("GET /api/session/events");
+    const user = await signUp(page);
+    for (const tab of tabs) await shows(tab, `signed-in ${user}`, 1_000);
+    await logIn(elsewhere.page, user);
+    await untilLive(server, streams + 2);
+    // One stream for the three tabs, one for the other browser.
+    expect(server.count("GET /api/session/events")).toBe(streams + 2);
+    const requests = await asked(async () => {
+      await elsewhere.page.evaluate(() => window.client.endOtherSessions());
+      for (const tab of tabs) await shows(tab, "signed-out revoked", 1_000);
+    });
+    expect(requests).toBe(0);
+    await logIn(page, user);
+    for (const tab of tabs) await shows(tab, `signed-in ${user}`, 1_000);
+    await page.evaluate(() => window.client.logout());
+    for (const tab of tabs) await shows(tab, "signed-out logged_out", 1_000);
+    await shows(elsewhere.page, `signed-in ${user}`);
+    await context.close();
+    await elsewhere.context.close();
+  });
+
+  test("a restart of the server is not noticed, and followed by a log-out is", async () => {
+    const { context, page } = await enter();
+    const streams = server.count("GET /api/session/events");
+    const user = await signUp(page);
+    await untilLive(server, streams + 1);
+    await page.evaluate(() => { window.shown = []; });
+    await server.restart(1_000);
+    await untilLive(server, streams + 2);
+    await shows(page, new RegExp(`^signed-in ${user}$`));
+    const shown = await page.evaluate(() => window.shown);
+    expect(shown.filter((text) => !text.startsWith(`signed-in ${user}`))).toEqual([]);
+    const elsewhere = await enter();
+    await logIn(elsewhere.page, user);
+    await elsewhere.page.evaluate(() => window.client.endOtherSessions());
+    await shows(page, "signed-out revoked", 1_000);
+    await context.close();
+    await elsewhere.context.close();
+  });
+});

@@ -1,0 +1,158 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { build, createServer, type ViteDevServer } from "vite";
+
+const root = resolve(import.meta.dirname, "../..");
+const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
+const binary = process.env.HANDSTAMP ?? join(target, "debug/handstamp");
+const configFile = join(import.meta.dirname, "vite.config.ts");
+
+/** A server with a folder of its own, which serves the tests' page and the API below `/api`. */
+export class Server {
+  private constructor(
+    private readonly folder: string,
+    private child: ChildProcess,
+    readonly base: string,
+    /** What it responded to: `GET /api/session 200`. */
+    private readonly log: string[],
+  ) {}
+
+  static async start(): Promise<Server> {
+    const folder = mkdtempSync(join(tmpdir(), "handstamp-client-"));
+    const log: string[] = [];
+    const { child, base } = await run(folder, "0", log);
+    return new Server(folder, child, base, log);
+  }
+
+  /** Starts it again, with the same data and address, `pause` milliseconds after it stopped. */
+  async restart(pause = 0): Promise<void> {
+    const ended = new Promise((done) => this.child.once("exit", done));
+    this.child.kill("SIGTERM");
+    await ended;
+    await new Promise((done) => setTimeout(done, pause));
+    this.child = (await run(this.folder, new URL(this.base).port, this.log)).child;
+  }
+
+  /** How often it responded to `request` so far. */
+  count(request: string): number {
+    return this.log.filter((line) => line.startsWith(`${request} `)).length;
+  }
+
+  remove(): void {
+    this.child.kill("SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function run(
+  folder: string,
+  port: string,
+  log: string[],
+): Promise<{ child: ChildProcess; base: string }> {
+  const child = spawn(binary, ["serve"], {
+    cwd: folder,
+    env: {
+      PORT: port,
+      API_PREFIX: "/api",
+      NEWS: "off",
+      SIGNUP: "open",
+      WEB_DIR: join(import.meta.dirname, "dist"),
+      RUST_LOG: "info,handstamp::http::layers=debug",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  createInterface(child.stderr).on("line", (line) => {
+    const field = (name: string) => new RegExp(`\\b${name}="?([^ "]+)`).exec(line)?.[1] ?? "";
+    if (line.includes("answered")) log.push(`${field("method")} ${field("path")} ${field("status")}`);
+  });
+  for await (const line of createInterface(child.stdout)) {
+    const base = /^listening on (\S+)$/.exec(line)?.[1];
+    if (base) return { child, base };
+  }
+  throw new Error("the server did not start");
+}
+
+export async function buildPage(): Promise<void> {
+  const outDir = join(import.meta.dirname, "dist");
+  await build({ configFile, logLevel: "error", build: { outDir, emptyOutDir: true } });
+}
+
+/** Vite's dev server in front of `api`. */
+export async function startVite(api: string): Promise<{ vite: ViteDevServer; base: string }> {
+  process.env.API_URL = api;
+  const vite = await createServer({ configFile, logLevel: "error" });
+  await vite.listen();
+  return { vite, base: `http://127.0.0.1:${vite.config.server.port}` };
+}
+
+export async function launchBrowser(): Promise<Browser> {
+  const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+  const executablePath = process.env.CHROMIUM ?? paths.find(existsSync);
+  if (!executablePath) throw new Error("there is no Chromium; scripts/test installs one");
+  return chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+export const password = "plain tea at dawn";
+let users = 0;
+
+/** A browser of somebody's own, with a page that is open and has asked for the session. */
+export async function visit(
+  browser: Browser,
+  base: string,
+): Promise<{ context: BrowserContext; page: Page }> {
+  const context = await browser.newContext({ baseURL: base });
+  return { context, page: await openTab(context) };
+}
+
+export async function openTab(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  page.on("pageerror", (error) => { throw error; });
+  await page.goto("/");
+  await shows(page, /signed-/);
+  return page;
+}
+
+/** Waits until the page says so. */
+export async function shows(page: Page, text: RegExp | string, timeout = 20_000): Promise<void> {
+  await page.locator("#status").getByText(text).waitFor({ timeout });
+}
+
+export async function signUp(page: Page): Promise<string> {
+  users += 1;
+  const username = `Reader-${process.pid}-${users}`;
+  const account = { username, email: `${username}@example.com`, password };
+  await page.evaluate((account) => window.client.signup(account), account);
+  return username;
+}
+
+export async function logIn(page: Page, username: string): Promise<void> {
+  const credentials = { username, password };
+  await page.evaluate((credentials) => window.client.login(credentials), credentials);
+}
+
+/** Waits until the event stream is open, as the server's log cannot tell. */
+export async function untilLive(server: Server, streams = 1): Promise<void> {
+  const before = Date.now();
+  while (server.count("GET /api/session/events") < streams) {
+    if (Date.now() - before > 10_000) throw new Error("no stream was opened");
+    await pause(20);
+  }
+  await pause(100);
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}

@@ -1,0 +1,223 @@
+import { asProblem, Problem, problemOf } from "./problem.js";
+import { createPrompt, type ReauthenticationRequest } from "./reauthentication.js";
+import { createStore } from "./store.js";
+import { backOff, createStream } from "./stream.js";
+import { createTabs, type Tabs } from "./tabs.js";
+import type { Login, OwnSession, PasswordChange, SessionBody, SessionState, Signup, User } from "./types.js";
+
+export interface ClientOptions {
+  /** Where the API lives: a path such as `/api`, or another origin. Default: the page's own root. */
+  baseUrl?: string;
+}
+
+/** The session of this browser, and what a page does with it. Calls reject with a {@link Problem}. */
+export interface Client {
+  /** What is known, without a request. */
+  getState: () => SessionState;
+  /** Calls `listener` after every change. The first subscriber makes the client ask the server. */
+  subscribe: (listener: () => void) => () => void;
+  /** What is known once the first response is here. */
+  session: () => Promise<SessionState>;
+  /** Asks the server again. */
+  refresh: () => Promise<SessionState>;
+  /** Resolves with the session already set. */
+  signup: (account: Signup | FormData) => Promise<User>;
+  /** Resolves with the session already set. */
+  login: (credentials: Login | FormData) => Promise<User>;
+  logout: () => Promise<void>;
+  /** Where the user is logged in. */
+  sessions: () => Promise<OwnSession[]>;
+  endSession: (id: string) => Promise<void>;
+  endOtherSessions: () => Promise<void>;
+  /** The user's other sessions end. */
+  changePassword: (change: PasswordChange) => Promise<void>;
+  /** Proves who the user is; calls that wait for it go on. */
+  reauthenticate: (password: string) => Promise<void>;
+  /** The call that waits for a proof, if any. */
+  getReauthentication: () => ReauthenticationRequest | null;
+  /** For the dialog that asks for it. While nobody listens, such calls fail. */
+  onReauthentication: (listener: () => void) => () => void;
+  /**
+   * `fetch`, for the app's own API: a `401` makes the client ask for the session, and a
+   * `403 reauthentication_required` is retried once after a proof.
+   */
+  fetch: typeof fetch;
+  /** Ends timers, listeners and the stream. */
+  close: () => void;
+}
+
+/** A `401` makes the client ask for the session at most this often. */
+const doubt = 5_000;
+/** How long the server may take to say who is logged in. */
+const patience = 10_000;
+
+export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
+  const base = baseUrl.replace(/\/$/, "");
+  const store = createStore((body, time) => { tabs.publish(body, time); });
+  const stream = createStream(`${base}/session/events`, store, () => { nudge(); });
+  const tabs: Tabs = createTabs(`handstamp ${base}`, store, stream, () => { nudge(); });
+  const prompt = createPrompt((password) => reauthenticate(password));
+  let started = false;
+  let reading: Promise<SessionState> | undefined;
+  let again = false;
+  let failures = 0;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let doubted = 0;
+  /** The server has asked not to be asked before. */
+  let notBefore = 0;
+
+  const guarded: typeof fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const spare = request.clone();
+    const response = await fetch(request);
+    const { status } = response;
+    if (status === 401 && store.get().user && Date.now() - doubted > doubt) {
+      doubted = Date.now();
+      nudge();
+    }
+    if (status !== 403) return response;
+    const problem = await problemOf(response);
+    const isAsked = problem.code === "reauthentication_required" && (await prompt.ask(problem));
+    return isAsked ? fetch(spare) : response;
+  };
+
+  const send = async (
+    method: string,
+    path: string,
+    body?: object,
+    by = guarded,
+    signal?: AbortSignal,
+  ): Promise<unknown> => {
+    try {
+      const response = await by(base + path, {
+        method,
+        credentials: "include",
+        ...(signal && { signal }),
+        ...(body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
+      });
+      if (!response.ok) throw await problemOf(response);
+      return response.status === 204 ? undefined : await response.json();
+    } catch (error) {
+      throw asProblem(error);
+    }
+  };
+
+  const read = async () => {
+    clearTimeout(retry);
+    const time = store.tick();
+    try {
+      const signal = AbortSignal.timeout(patience);
+      const body = await send("GET", "/session", undefined, fetch, signal);
+      // Somebody else's, else: nobody is logged out by that.
+      if (!Object.hasOwn(body as object, "user")) throw asProblem(body);
+      failures = 0;
+      notBefore = 0;
+      store.apply(body as SessionBody, time);
+    } catch (error) {
+      const problem = asProblem(error);
+      const wait = (problem.retryAfter ?? 0) * 1_000;
+      notBefore = Date.now() + wait;
+      retry = setTimeout(load, Math.max(wait, backOff(failures++)));
+      store.fail(problem);
+    }
+  };
+
+  /** One request at a time; a call during it makes another one follow, as it may come too late. */
+  const load = (): Promise<SessionState> => {
+    again = true;
+    reading ??= (async () => {
+      while (again) {
+        again = false;
+        await read();
+      }
+      reading = undefined;
+      return store.get();
+    })();
+    return reading;
+  };
+
+  const nudge = () => {
+    if (Date.now() >= notBefore) void load();
+  };
+
+  const start = () => {
+    if (started || typeof document === "undefined") return;
+    started = true;
+    tabs.start();
+    void load();
+  };
+
+  /** Nobody is logged in on this session any more, by this tab's own doing. */
+  const leave = () => {
+    store.apply({ user: null, session: null, reauthentication: null, reason: "logged_out" }, store.tick());
+  };
+
+  const enter = async (path: string, body: object): Promise<User> => {
+    start();
+    const fields = body instanceof FormData ? Object.fromEntries(body) : body;
+    const user = (await send("POST", path, fields)) as User;
+    const time = store.tick();
+    const { status, error, reason } = await load();
+    if (error) {
+      // Logged in all the same; the rest comes with the next attempt.
+      store.apply({ user, session: null, reauthentication: null, reason: null }, time);
+      store.fail(error);
+    } else if (status !== "signed-in") {
+      const detail = "The browser did not keep the session's cookie.";
+      throw new Problem(401, { code: "not_logged_in", detail, reason: reason ?? "" });
+    }
+    return user;
+  };
+
+  const reauthenticate = async (password: string) => {
+    const body = (await send("POST", "/reauthenticate", { password })) as SessionBody;
+    store.apply(body, store.tick());
+    prompt.settle(true);
+  };
+
+  store.subscribe(() => {
+    if (!store.get().user) prompt.settle(false);
+  });
+
+  return {
+    getState: store.get,
+    subscribe: (listener) => {
+      start();
+      return store.subscribe(listener);
+    },
+    session: async () => {
+      start();
+      return (store.get().status === "loading" && reading) || store.get();
+    },
+    refresh: () => {
+      start();
+      return load();
+    },
+    signup: (account) => enter("/signup", account),
+    login: (credentials) => enter("/login", credentials),
+    logout: async () => {
+      await send("DELETE", "/logout");
+      leave();
+    },
+    sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
+    endSession: async (id) => {
+      await send("DELETE", `/sessions/${id}`);
+      if (id === store.get().session?.id) leave();
+    },
+    endOtherSessions: async () => {
+      await send("DELETE", "/sessions");
+    },
+    changePassword: async (change) => {
+      await send("POST", "/password", change);
+      await load();
+    },
+    reauthenticate,
+    getReauthentication: prompt.get,
+    onReauthentication: prompt.subscribe,
+    fetch: guarded,
+    close: () => {
+      tabs.stop();
+      clearTimeout(retry);
+    },
+  };
+}

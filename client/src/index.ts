@@ -1,0 +1,15 @@
+export { createClient, type Client, type ClientOptions } from "./client.js";
+export { Problem } from "./problem.js";
+export type { ReauthenticationRequest } from "./reauthentication.js";
+export type {
+  Login,
+  OwnSession,
+  PasswordChange,
+  Reauthentication,
+  Session,
+  SessionState,
+  SignedIn,
+  SignedOut,
+  Signup,
+  User,
+} from "./types.js";

@@ -1,0 +1,108 @@
+import type { Store } from "./store.js";
+
+/** How long the server may take to say that the stream is open; a proxy may hold it back. */
+const patience = 8_000;
+
+/** The event stream of the session, for the one tab that reads it. */
+export interface Stream {
+  /** Opens it whenever somebody is logged in. `behind`: changes may have been missed. */
+  lead: (behind: boolean) => void;
+  /** Opens it again: the connection may be dead without anybody noticing. */
+  renew: () => void;
+  /** Opens it and asks for the session, unless it is open or about to be. */
+  revive: () => void;
+  close: () => void;
+  isLive: () => boolean;
+}
+
+/** The wait after so many failures: 1 s, doubled up to about four minutes, spread by half. */
+export function backOff(failures: number): number {
+  return 1_000 * 2 ** Math.min(failures, 8) * (0.5 + Math.random());
+}
+
+export function createStream(url: string, store: Store, load: () => void): Stream {
+  let source: EventSource | undefined;
+  /** The public id of the session that it is for. */
+  let id: string | undefined;
+  let leading = false;
+  let live = false;
+  let behind = false;
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const shut = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    source?.close();
+    source = undefined;
+    live = false;
+  };
+
+  const open = () => {
+    shut();
+    if (!leading || !id) return;
+    source = new EventSource(url, { withCredentials: true });
+    timer = setTimeout(giveUp, patience);
+    source.onerror = () => {
+      live = false;
+      behind = true;
+      // The server refused and the browser leaves it at that, or it tries again by itself.
+      if (source?.readyState === EventSource.CLOSED) giveUp();
+      else timer ??= setTimeout(giveUp, patience);
+    };
+    source.addEventListener("session", ({ data }: MessageEvent<string>) => {
+      const { state, reason } = JSON.parse(data) as { state: string; reason: string };
+      if (state === "ended") {
+        store.apply({ user: null, session: null, reauthentication: null, reason }, store.tick());
+        return;
+      }
+      clearTimeout(timer);
+      timer = undefined;
+      failures = 0;
+      live = true;
+      if (behind || state === "changed") load();
+      behind = false;
+    });
+  };
+
+  // An EventSource does not tell why it was refused: whether the session is over (204, 401), or
+  // there are too many streams (429), or the server is away (5xx). Asking for the session does.
+  const giveUp = () => {
+    shut();
+    behind = true;
+    timer = setTimeout(open, backOff(failures++));
+    load();
+  };
+
+  store.subscribe(() => {
+    const next = store.get().session?.id;
+    if (next === id) return;
+    id = next;
+    behind = false;
+    failures = 0;
+    open();
+  });
+
+  return {
+    lead: (isBehind) => {
+      leading = true;
+      behind = isBehind;
+      open();
+    },
+    renew: () => {
+      behind = true;
+      failures = 0;
+      open();
+    },
+    revive: () => {
+      if (source) return;
+      open();
+      load();
+    },
+    close: () => {
+      leading = false;
+      shut();
+    },
+    isLive: () => live,
+  };
+}

@@ -1,0 +1,53 @@
+import type { Problem } from "./problem.js";
+import type { components, paths } from "./schema.js";
+
+type Schemas = components["schemas"];
+
+/** The body of `GET /session`. */
+export type SessionBody =
+  paths["/session"]["get"]["responses"][200]["content"]["application/json"];
+export type User = Schemas["User"];
+/** The session of this browser. */
+export type Session = NonNullable<SessionBody["session"]>;
+/** Until when the last proof counts, and how to give another. */
+export type Reauthentication = NonNullable<SessionBody["reauthentication"]>;
+/** A session in the list of the user's own. */
+export type OwnSession = Schemas["OwnSession"];
+export type Login = Schemas["LogIn"];
+export type Signup = Schemas["SignUp"];
+export type PasswordChange = Schemas["PasswordChange"];
+
+interface Asked {
+  /** Why the last request for the session failed. The rest is what was known before. */
+  error: Problem | null;
+}
+
+export interface Loading extends Asked {
+  status: "loading";
+  user: null;
+  session: null;
+  reauthentication: null;
+  reason: null;
+}
+
+export interface SignedIn extends Asked {
+  status: "signed-in";
+  user: User;
+  /** Null only while the server could not be asked after a login. */
+  session: Session | null;
+  /** Null for an account without a password. */
+  reauthentication: Reauthentication | null;
+  reason: null;
+}
+
+export interface SignedOut extends Asked {
+  status: "signed-out";
+  user: null;
+  session: null;
+  reauthentication: null;
+  /** Why: `no_cookie`, `expired`, `logged_out`, `revoked`, … */
+  reason: string | null;
+}
+
+/** Who is logged in, as far as is known. */
+export type SessionState = Loading | SignedIn | SignedOut;

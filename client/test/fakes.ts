@@ -1,0 +1,149 @@
+/** What tests cannot have otherwise: a server that misbehaves on cue, and the browser's streams and locks. */
+import { vi } from "vitest";
+import type { SessionBody } from "../src/types.js";
+
+export const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };
+
+/** The body of `GET /session` for Ann, on the session with this public id. */
+export function annOn(id: string): SessionBody {
+  const session = {
+    id,
+    created_at: "2026-01-01T00:00:00Z",
+    authenticated_at: "2026-01-01T00:00:00Z",
+    expires_at: "2026-01-31T00:00:00Z",
+  };
+  const reauthentication = { required_after: "2026-01-01T00:10:00Z", methods: ["password"] };
+  return { user: ann, session, reauthentication, reason: null };
+}
+
+export const visitor: SessionBody = {
+  user: null,
+  session: null,
+  reauthentication: null,
+  reason: "no_cookie",
+};
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  const text = status === 204 ? null : JSON.stringify(body);
+  return new Response(text, { status, headers: { "content-type": type, ...headers } });
+}
+
+export const down = () => Promise.reject(new TypeError("Failed to fetch"));
+
+type Answer = Response | Promise<Response> | (() => Response | Promise<Response>);
+
+/** A server: what it answers to each request, and the requests that it got. */
+export class FakeServer {
+  readonly requests: string[] = [];
+  readonly bodies: string[] = [];
+  private readonly answers = new Map<string, Answer>();
+
+  constructor() {
+    vi.stubGlobal("fetch", async (input: RequestInfo | URL, init?: RequestInit) => {
+      // jsdom's signals are not Node's.
+      const rest = { ...init };
+      delete rest.signal;
+      const request = new Request(input, rest);
+      const name = `${request.method} ${new URL(request.url).pathname}`;
+      this.requests.push(name);
+      this.bodies.push(await request.text());
+      const answer = this.answers.get(name) ?? (() => json({ code: "not_found" }, 404));
+      return typeof answer === "function" ? answer() : (await answer).clone();
+    });
+  }
+
+  answer(request: string, answer: Answer): void {
+    this.answers.set(request, answer);
+  }
+
+  count(request: string): number {
+    return this.requests.filter((name) => name === request).length;
+  }
+}
+
+/** An `EventSource` whose server is the test. */
+export class FakeEventSource extends EventTarget {
+  static readonly CLOSED = 2;
+  static opened: FakeEventSource[] = [];
+
+  /** The newest. */
+  static get last(): FakeEventSource {
+    const last = FakeEventSource.opened.at(-1);
+    if (!last) throw new Error("no stream was opened");
+    return last;
+  }
+
+  readyState = 0;
+  onerror: (() => void) | null = null;
+
+  constructor(readonly url: string) {
+    super();
+    FakeEventSource.opened.push(this);
+  }
+
+  send(data: object): void {
+    this.readyState = 1;
+    this.dispatchEvent(new MessageEvent("session", { data: JSON.stringify(data) }));
+  }
+
+  /** The server responded with an error: the browser does not try again. */
+  refuse(): void {
+    this.readyState = FakeEventSource.CLOSED;
+    this.onerror?.();
+  }
+
+  /** The connection was lost: the browser tries again by itself. */
+  lose(): void {
+    this.readyState = 0;
+    this.onerror?.();
+  }
+
+  close(): void {
+    this.readyState = FakeEventSource.CLOSED;
+  }
+}
+
+interface Waiting {
+  grant: () => void;
+  steal: () => void;
+}
+
+/** `navigator.locks` for one name: exclusive, with `signal` and `steal`. */
+export class FakeLocks {
+  private held: Waiting | undefined;
+  private queue: Waiting[] = [];
+
+  request(_name: string, options: LockOptions, hold: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const aborted = () => { reject(new DOMException("", "AbortError")); };
+      const entry: Waiting = {
+        grant: () => {
+          this.held = entry;
+          void hold().then(() => {
+            if (this.held === entry) this.next();
+            resolve();
+          });
+        },
+        steal: aborted,
+      };
+      if (options.steal) {
+        this.held?.steal();
+        entry.grant();
+        return;
+      }
+      options.signal?.addEventListener("abort", () => {
+        if (!this.queue.includes(entry)) return;
+        this.queue = this.queue.filter((other) => other !== entry);
+        aborted();
+      });
+      this.queue.push(entry);
+      if (!this.held) this.next();
+    });
+  }
+
+  private next(): void {
+    this.held = undefined;
+    this.queue.shift()?.grant();
+  }
+}

@@ -1,0 +1,55 @@
+import { expect, test, vi } from "vitest";
+import { Problem } from "../src/problem.js";
+import { createStore } from "../src/store.js";
+import { annOn, visitor } from "./fakes.js";
+
+const busy = new Problem(503, { code: "unavailable" });
+
+test("a response older than the log-out does not bring the session back", () => {
+  const store = createStore(() => undefined);
+  const asked = store.tick();
+  store.apply(visitor, store.tick());
+  store.apply(annOn("a"), asked);
+  expect(store.get().status).toBe("signed-out");
+});
+
+test("a newer tab whose clock was set back is heard all the same", () => {
+  vi.useFakeTimers({ now: 2_000_000 });
+  const old = createStore(() => undefined);
+  old.apply(annOn("a"), old.tick());
+  vi.setSystemTime(1_000_000);
+  const fresh = createStore(() => undefined);
+  // With its first message the older tab tells its time.
+  fresh.tick(old.tick());
+  old.apply(visitor, fresh.tick());
+  expect(old.get().status).toBe("signed-out");
+  vi.useRealTimers();
+});
+
+test("a failure keeps the user and says so until a response comes", () => {
+  const store = createStore(() => undefined);
+  store.fail(busy);
+  expect(store.get()).toMatchObject({ status: "loading", error: { code: "unavailable" } });
+  store.apply(annOn("a"), store.tick());
+  expect(store.get()).toMatchObject({ status: "signed-in", error: null });
+  store.fail(busy);
+  expect(store.get()).toMatchObject({ status: "signed-in", user: { username: "Ann" }, error: busy });
+});
+
+test("subscribers hear of changes, not of the same again; what other tabs said is not repeated", () => {
+  const publish = vi.fn();
+  const store = createStore(publish);
+  const listener = vi.fn();
+  const unsubscribe = store.subscribe(listener);
+  store.apply(annOn("a"), store.tick());
+  store.apply(annOn("a"), store.tick());
+  expect(listener).toHaveBeenCalledTimes(1);
+  const { user } = store.get();
+  store.apply(annOn("b"), store.tick(), "other tab");
+  expect(listener).toHaveBeenCalledTimes(2);
+  expect(publish).toHaveBeenCalledTimes(2);
+  unsubscribe();
+  store.apply(visitor, store.tick());
+  expect(listener).toHaveBeenCalledTimes(2);
+  expect(user?.username).toBe("Ann");
+});

@@ -1,0 +1,9 @@
+import { defineConfig } from "tsdown";
+
+export default defineConfig({
+  entry: ["src/index.ts", "src/react.tsx"],
+  platform: "browser",
+  target: "es2022",
+  dts: true,
+  tsconfig: "tsconfig.src.json",
+});
