@@ -2,7 +2,7 @@ import reactHooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "src/schema.d.ts", "eslint.config.js", "scripts"] },
+  { ignores: ["**/dist", "src/schema.d.ts", "eslint.config.js", "scripts"] },
   ...tseslint.configs.strictTypeChecked,
   { languageOptions: { parserOptions: { projectService: true } } },
   {

@@ -1,11 +1,11 @@
 /** What nobody is logged out by, and how a page catches up. */
-import { createServer, request, type Server as Proxy } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Network, startHoldingProxy } from "./networks";
 import {
   buildPage,
   launchBrowser,
+  launchPlainBrowser,
   logIn,
   openTab,
   password,
@@ -73,48 +73,72 @@ test.each([
   expect(await stayed(page, user)).toBe(true);
   await context.unrouteAll();
   await shows(page, new RegExp(`^signed-in ${user}$`));
+  // By the stream or, until that is open again, by asking.
   await endElsewhere(user);
-  await shows(page, "signed-out revoked");
+  await shows(page, /^signed-out/);
   await context.close();
 });
 
-test("a dead network logs nobody out; once it is back the page catches up", async () => {
-  const { context, page, user } = await enter();
-  await context.setOffline(true);
+test.each(["cut", "silent"])("a network that is %s logs nobody out; once it is back the page catches up", async (how) => {
+  const network = await Network.to(server.base);
+  const { context, page, user } = await enter(network.base);
+  await untilLive(server, streams());
+  if (how === "cut") network.cut();
+  else network.silence();
   await page.evaluate(() => window.client.refresh());
   await shows(page, `signed-in ${user} unreachable`);
-  const failure = await page.evaluate(() =>
-    window.client.logout().catch((error: unknown) => (error as { code: string }).code),
-  );
-  expect(failure).toBe("unreachable");
+  if (how === "cut") {
+    const failure = await page.evaluate(() =>
+      window.client.logout().catch((error: unknown) => (error as { code: string }).code),
+    );
+    expect(failure).toBe("unreachable");
+  }
   await endElsewhere(user);
+  await pause(500);
   expect(await stayed(page, user)).toBe(true);
-  await context.setOffline(false);
-  await shows(page, /^signed-out/, 5_000);
+  network.restore();
+  // As a browser says when the machine is connected again.
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await shows(page, /^signed-out/, 12_000);
   await context.close();
+  network.close();
 });
 
-test("a page that was frozen, as a laptop's that slept, catches up", async () => {
-  const { context, page, user } = await enter();
-  const other = await openTab(context);
-  const session = await context.newCDPSession(page);
-  // The leading tab lets go of the stream, so the other one follows on.
-  const before = streams();
-  await session.send("Page.setWebLifecycleState", { state: "frozen" });
+test("tabs that are hidden, frozen and shown again ask nothing they know, and catch up", async () => {
+  const { context, close } = await launchPlainBrowser();
+  let before = streams();
+  const page = await openTab(context, server.base);
+  const user = await signUp(page);
+  await untilLive(server, before + 1);
+  const other = await openTab(context, server.base);
+  const asked = requests();
+  for (const tab of [page, other, page, other]) {
+    await tab.bringToFront();
+    await tab.waitForFunction(() => !document.hidden);
+  }
+  await pause(300);
+  expect(requests()).toBe(asked);
+
+  // The leading tab lets go of the stream, so the other one opens it.
+  before = streams();
+  const frozen = await context.newCDPSession(page);
+  await frozen.send("Page.setWebLifecycleState", { state: "frozen" });
   await untilLive(server, before + 1);
   await endElsewhere(user);
   await shows(other, "signed-out revoked", 1_000);
-  await session.send("Page.setWebLifecycleState", { state: "active" });
+  await frozen.send("Page.setWebLifecycleState", { state: "active" });
   await shows(page, /^signed-out/, 5_000);
-  await context.close();
 
-  const alone = await enter();
-  const lonely = await alone.context.newCDPSession(alone.page);
-  await lonely.send("Page.setWebLifecycleState", { state: "frozen" });
-  await endElsewhere(alone.user);
-  await lonely.send("Page.setWebLifecycleState", { state: "active" });
-  await shows(alone.page, /^signed-out/, 5_000);
-  await alone.context.close();
+  // All of them sleep, as a laptop does.
+  before = streams();
+  await logIn(other, user);
+  await untilLive(server, before + 1);
+  const both = [frozen, await context.newCDPSession(other)];
+  for (const tab of both) await tab.send("Page.setWebLifecycleState", { state: "frozen" });
+  await endElsewhere(user);
+  for (const tab of both) await tab.send("Page.setWebLifecycleState", { state: "active" });
+  for (const tab of [page, other]) await shows(tab, /^signed-out/, 5_000);
+  await close();
 });
 
 test("nine tabs need one connection for their stream, and leave the others to requests", async () => {
@@ -134,29 +158,9 @@ test("nine tabs need one connection for their stream, and leave the others to re
   await context.close();
 });
 
-/** A proxy that holds every stream back until it ends. */
-async function startHoldingProxy(): Promise<{ proxy: Proxy; base: string }> {
-  const proxy = createServer((incoming, outgoing) => {
-    const { host, port } = new URL(server.base);
-    const { method, url, headers } = incoming;
-    const upstream = request({ hostname: host.split(":")[0], port, method, path: url, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
-        outgoing.writeHead(response.statusCode ?? 502, response.headers).end(Buffer.concat(chunks));
-      });
-    });
-    outgoing.on("close", () => upstream.destroy());
-    upstream.on("error", () => outgoing.destroy());
-    incoming.pipe(upstream);
-  });
-  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
-  return { proxy, base: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
-}
-
 test("where streams do not get through, a focus asks", async () => {
-  const { proxy, base } = await startHoldingProxy();
-  const { context, page, user } = await enter(base);
+  const proxy = await startHoldingProxy(server.base);
+  const { context, page, user } = await enter(proxy.base);
   // Until the page has given the stream up.
   const before = requests();
   while (requests() === before) await pause(100);
@@ -165,7 +169,6 @@ test("where streams do not get through, a focus asks", async () => {
   await page.evaluate(() => dispatchEvent(new Event("focus")));
   await shows(page, "signed-out unknown_session", 2_000);
   await context.close();
-  proxy.closeAllConnections();
   proxy.close();
 });
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { createServer as createNetServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { build, createServer, type ViteDevServer } from "vite";
@@ -77,6 +78,7 @@ async function run(
 }
 
 export async function buildPage(): Promise<void> {
+  process.env.NODE_ENV = "production";
   const outDir = join(import.meta.dirname, "dist");
   await build({ configFile, logLevel: "error", build: { outDir, emptyOutDir: true } });
 }
@@ -89,7 +91,7 @@ export async function startVite(api: string): Promise<{ vite: ViteDevServer; bas
   return { vite, base: `http://127.0.0.1:${vite.config.server.port}` };
 }
 
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(...args: string[]): Promise<Browser> {
   const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
   const executablePath = process.env.CHROMIUM ?? paths.find(existsSync);
   if (!executablePath) throw new Error("there is no Chromium; scripts/test installs one");
@@ -101,8 +103,27 @@ export async function launchBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...args,
     ],
   });
+}
+
+/** A browser whose tabs can be hidden and frozen: Playwright's own are always in the focus. */
+export async function launchPlainBrowser(): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
+  const port = await freePort();
+  const launched = await launchBrowser(`--remote-debugging-port=${port}`);
+  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
+  const [context] = browser.contexts();
+  if (!context) throw new Error("there is no default context");
+  return { context, close: () => launched.close() };
+}
+
+async function freePort(): Promise<number> {
+  const server = createNetServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
 }
 
 export const password = "plain tea at dawn";
@@ -117,10 +138,10 @@ export async function visit(
   return { context, page: await openTab(context) };
 }
 
-export async function openTab(context: BrowserContext): Promise<Page> {
+export async function openTab(context: BrowserContext, address = "/"): Promise<Page> {
   const page = await context.newPage();
   page.on("pageerror", (error) => { throw error; });
-  await page.goto("/");
+  await page.goto(address);
   await shows(page, /signed-/);
   return page;
 }

@@ -34,6 +34,7 @@ function createSessionList(client: Client): SessionListStore {
   /** Whose list it is, by the public id of the session. */
   let id: string | undefined;
   let turn = 0;
+  let loading = false;
   let leave: () => void;
 
   const set = (next: SessionList) => {
@@ -43,6 +44,7 @@ function createSessionList(client: Client): SessionListStore {
 
   const refresh = async () => {
     const mine = ++turn;
+    loading = true;
     let next: SessionList;
     try {
       next = { sessions: await client.sessions(), error: null };
@@ -50,7 +52,9 @@ function createSessionList(client: Client): SessionListStore {
       next = { ...list, error: asProblem(error) };
     }
     // A later request knows better.
-    if (mine === turn) set(next);
+    if (mine !== turn) return;
+    loading = false;
+    set(next);
   };
 
   const follow = () => {
@@ -58,6 +62,7 @@ function createSessionList(client: Client): SessionListStore {
     if (next === id) return;
     id = next;
     turn += 1;
+    loading = false;
     set(noList);
     if (id) void refresh();
   };
@@ -68,7 +73,8 @@ function createSessionList(client: Client): SessionListStore {
       listeners.add(listener);
       if (listeners.size === 1) {
         leave = client.subscribe(follow);
-        id = undefined;
+        // What was loaded before may be old; what is being loaded is not.
+        if (!loading) id = undefined;
         follow();
       }
       return () => {

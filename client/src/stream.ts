@@ -3,13 +3,16 @@ import type { Store } from "./store.js";
 /** How long the server may take to say that the stream is open; a proxy may hold it back. */
 const patience = 8_000;
 
+/** A page that is being left has its stream cut off, which looks like a refusal. */
+const parting = 500;
+
 /** The event stream of the session, for the one tab that reads it. */
 export interface Stream {
   /** Opens it whenever somebody is logged in. `behind`: changes may have been missed. */
   lead: (behind: boolean) => void;
   /** Opens it again: the connection may be dead without anybody noticing. */
   renew: () => void;
-  /** Opens it and asks for the session, unless it is open or about to be. */
+  /** Opens it and asks for the session, unless it is open. */
   revive: () => void;
   close: () => void;
   isLive: () => boolean;
@@ -47,8 +50,10 @@ export function createStream(url: string, store: Store, load: () => void): Strea
       live = false;
       behind = true;
       // The server refused and the browser leaves it at that, or it tries again by itself.
-      if (source?.readyState === EventSource.CLOSED) giveUp();
-      else timer ??= setTimeout(giveUp, patience);
+      if (source?.readyState === EventSource.CLOSED) {
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, parting);
+      } else timer ??= setTimeout(giveUp, patience);
     };
     source.addEventListener("session", ({ data }: MessageEvent<string>) => {
       const { state, reason } = JSON.parse(data) as { state: string; reason: string };
@@ -95,8 +100,9 @@ export function createStream(url: string, store: Store, load: () => void): Strea
       open();
     },
     revive: () => {
-      if (source) return;
-      open();
+      // It is open, or about to be for the first time.
+      if (live || (source && !behind)) return;
+      if (!source) open();
       load();
     },
     close: () => {

@@ -80,9 +80,9 @@ test("a focus asks nothing while the stream is open, and asks when it is not", a
   expect(server.count("GET /session")).toBe(2);
   // Refused, which makes the first tab ask.
   FakeEventSource.last.refuse();
+  await vi.advanceTimersByTimeAsync(500);
   await settle();
   expect(server.count("GET /session")).toBe(3);
-  await vi.advanceTimersByTimeAsync(200);
   vi.setSystemTime(Date.now() + 6_000);
   dispatchEvent(new Event("focus"));
   await settle();

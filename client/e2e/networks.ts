@@ -1,0 +1,97 @@
+/** What may lie between a browser and the server. */
+import { createServer as createHttpServer, request, type Server as HttpServer } from "node:http";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+
+async function listen(server: Server | HttpServer): Promise<string> {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A network that can fail. */
+export class Network {
+  private readonly pairs = new Set<Socket[]>();
+  private state: "up" | "cut" | "silent" = "up";
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: URL,
+  ) {}
+
+  base = "";
+
+  static async to(base: string): Promise<Network> {
+    const network: Network = new Network(
+      createServer((socket) => { network.pass(socket); }),
+      new URL(base),
+    );
+    network.base = await listen(network.server);
+    return network;
+  }
+
+  private pass(near: Socket): void {
+    if (this.state === "cut") {
+      near.destroy();
+      return;
+    }
+    const far = connect(Number(this.target.port), this.target.hostname);
+    const pair = [near, far];
+    this.pairs.add(pair);
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      from.on("data", (chunk) => { if (this.state === "up") to.write(chunk); });
+      from.on("error", () => undefined);
+      from.on("close", () => {
+        this.pairs.delete(pair);
+        if (this.state !== "silent") to.destroy();
+      });
+    }
+  }
+
+  /** Every connection is reset, and new ones are. */
+  cut(): void {
+    this.state = "cut";
+    this.reset();
+  }
+
+  /** Nothing arrives any more, and nobody is told: a cable is out, or one side sleeps. */
+  silence(): void {
+    this.state = "silent";
+  }
+
+  /** New connections work again; what the silence swallowed is lost. */
+  restore(): void {
+    this.state = "up";
+  }
+
+  private reset(): void {
+    for (const pair of this.pairs) pair.forEach((socket) => socket.destroy());
+  }
+
+  close(): void {
+    this.reset();
+    this.server.close();
+  }
+}
+
+/** A proxy that keeps every stream of events to itself. */
+export async function startHoldingProxy(to: string): Promise<{ base: string; close: () => void }> {
+  const { hostname, port } = new URL(to);
+  const proxy = createHttpServer((incoming, outgoing) => {
+    const { method, url, headers } = incoming;
+    const upstream = request({ hostname, port, method, path: url, headers }, (response) => {
+      if (response.headers["content-type"]?.startsWith("text/event-stream")) {
+        response.resume();
+        return;
+      }
+      outgoing.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(outgoing);
+    });
+    outgoing.on("close", () => upstream.destroy());
+    upstream.on("error", () => outgoing.destroy());
+    incoming.pipe(upstream);
+  });
+  const close = () => {
+    proxy.closeAllConnections();
+    proxy.close();
+  };
+  return { base: await listen(proxy), close };
+}
