@@ -48,11 +48,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * The login page
-         * @description Redirects users who are logged in to their dashboard.
-         */
-        get: operations["login_page"];
+        get?: never;
         put?: never;
         /**
          * Log in
@@ -97,110 +93,11 @@ export interface paths {
         put?: never;
         /**
          * Change the caller's password
-         * @description This session goes on under a new id; the caller's others end.
+         * @description This session goes on under a new id; the caller's others end. It proves who the caller is, as a
+         *     re-authentication does.
          */
         post: operations["change_password"];
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/posts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List posts, newest first */
-        get: operations["list_posts"];
-        put?: never;
-        /** Write a post */
-        post: operations["add_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/posts/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show a post with its comments
-         * @description Visitors may open a limited number of different posts; opening one again is free. Without a
-         *     session it counts for their address. `HEAD` gets the status of a `GET`, as far as that is known,
-         *     and counts nothing.
-         */
-        get: operations["show_post"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a post of one's own
-         * @description Its comments and votes go with it.
-         */
-        delete: operations["delete_post"];
-        options?: never;
-        head?: never;
-        /** Change a post of one's own */
-        patch: operations["change_post"];
-        trace?: never;
-    };
-    "/posts/{id}/comments": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Comment on a post */
-        post: operations["add_comment"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/posts/{id}/comments/{comment_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Delete a comment of one's own */
-        delete: operations["delete_comment"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/posts/{id}/vote": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Vote for a post
-         * @description A user's vote counts once, however often it is sent.
-         */
-        put: operations["vote"];
-        post?: never;
-        /** Take a vote back */
-        delete: operations["take_vote_back"];
         options?: never;
         head?: never;
         patch?: never;
@@ -223,6 +120,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reauthenticate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove again who the caller is
+         * @description For what asks that this was done lately, see `403` `reauthentication_required`. The session goes
+         *     on under a new secret id and keeps its public one.
+         */
+        post: operations["reauthenticate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's session
+         * @description Also when nobody is logged in, with the reason. It is a use of the session, as `GET /checklogin`
+         *     is.
+         */
+        get: operations["session_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What becomes of the caller's session
+         * @description Server-sent events named `session`, for an `EventSource`: `{"state":"active"}` at once,
+         *     `{"state":"changed"}` when the user's own data have changed, and at last
+         *     `{"state":"ended","reason":…}` with `logged_out`, `revoked`, `password_changed`, `disabled`,
+         *     `deleted` or `expired`. A comment comes at least every 20 seconds. An open stream is no use of
+         *     the session: the idle timeout runs on.
+         */
+        get: operations["session_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions": {
         parameters: {
             query?: never;
@@ -237,7 +200,10 @@ export interface paths {
         get: operations["list_sessions"];
         put?: never;
         post?: never;
-        /** End every other session of the caller */
+        /**
+         * End every other session of the caller
+         * @description Soon after a proof of who the caller is.
+         */
         delete: operations["end_other_sessions"];
         options?: never;
         head?: never;
@@ -254,15 +220,16 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End one of the caller's own sessions */
+        /**
+         * End one of the caller's own sessions
+         * @description The current one at any time, another one soon after a proof of who the caller is. Whether there is
+         *     one of that id is not said before.
+         */
         delete: operations["end_session"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
-    };
-    "/session": {
-        get: operations["show_session"];
     };
     "/signup": {
         parameters: {
@@ -288,39 +255,8 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A comment as readers see it. */
-        Comment: {
-            /**
-             * @description The author's username.
-             * @example Lernantino
-             */
-            author: string;
-            created_at: components["schemas"]["Timestamp"];
-            /** @example 019a9c3e-8b20-7aa0-8d9e-3f0f6f6f6b11 */
-            id: string;
-            /**
-             * @description Plain text as it was typed; never HTML.
-             * @example Because anybody can edit a cookie.
-             */
-            text: string;
-        };
-        CommentDraft: {
-            /**
-             * @description Plain text, at most 4,000 characters.
-             * @example Because anybody can edit a cookie.
-             */
-            text: string;
-        };
         /** @description Nothing. */
         Empty: Record<string, never>;
-        /** @description A problem that says how many posts are free. */
-        FreeReadsUsed: components["schemas"]["Problem"] & {
-            /**
-             * Format: int32
-             * @description How many different posts are free.
-             */
-            limit: number;
-        };
         HealthStatus: {
             /** @example ok */
             status: string;
@@ -369,72 +305,12 @@ export interface components {
              */
             new_password: string;
         };
-        /** @description A post as readers see it. */
-        Post: {
+        PasswordProof: {
             /**
-             * @description The author's username.
-             * @example Jackson
+             * Format: password
+             * @example plain tea at dawn
              */
-            author: string;
-            /** Format: int64 */
-            comment_count: number;
-            created_at: components["schemas"]["Timestamp"];
-            /** @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60 */
-            id: string;
-            /**
-             * @description Plain text as it was typed; never HTML.
-             * @example Why a cookie needs a signature.
-             */
-            text: string | null;
-            /** @example Sessions, signed */
-            title: string;
-            /** @example https://example.com/sessions */
-            url: string | null;
-            /** Format: int64 */
-            vote_count: number;
-            /** @description Whether the logged-in user has voted for it. */
-            voted: boolean;
-        };
-        /** @description A field that is left out stays as it is; null empties `url` or `text` and leaves `title`. */
-        PostChange: {
-            text?: string | null;
-            /** @example Sessions, signed and sealed */
-            title?: string | null;
-            url?: string | null;
-        };
-        PostDraft: {
-            /**
-             * @description Plain text, at most 10,000 characters.
-             * @example Why a cookie needs a signature.
-             */
-            text?: string | null;
-            /**
-             * @description At most 200 characters.
-             * @example Sessions, signed
-             */
-            title: string;
-            /**
-             * @description http or https.
-             * @example https://example.com/sessions
-             */
-            url?: string | null;
-        };
-        PostWithComments: {
-            /** @description Oldest first. */
-            comments: components["schemas"]["Comment"][];
-            logged_in: boolean;
-            post: components["schemas"]["Post"];
-            /**
-             * Format: int32
-             * @description How many more posts a visitor may open; null for logged-in users, who are not metered.
-             */
-            reads_left: number | null;
-        };
-        Posts: {
-            logged_in: boolean;
-            /** @description What to pass as `after` for the next page; null on the last. */
-            next: string | null;
-            posts: components["schemas"]["Post"][];
+            password: string;
         };
         /**
          * @description An error as a client sees it (RFC 9457).
@@ -455,6 +331,11 @@ export interface components {
             errors?: {
                 [key: string]: string[];
             } & Record<string, never>;
+            /**
+             * @description With `reauthentication_required`: how the user can prove who they are. `password`; more in
+             *     later versions.
+             */
+            methods?: string[];
             /** @description With `not_logged_in`: what is wrong with the session. */
             reason?: string;
             /**
@@ -466,6 +347,56 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: `code` tells errors apart. */
             type: string;
+        };
+        /** @description When a user has to prove again who they are, and how they can. */
+        Reauthentication: {
+            /**
+             * @description `password`; more in later versions.
+             * @example [
+             *       "password"
+             *     ]
+             */
+            methods: string[];
+            /** @description After this moment they are asked. */
+            required_after: components["schemas"]["Timestamp"];
+        };
+        /** @description A session that somebody is logged in on, and its dates. */
+        SessionDates: {
+            /** @description When they last proved on this session who they are. */
+            authenticated_at: components["schemas"]["Timestamp"];
+            /** @description When they logged in. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it expires, unless it is used before; a use counts for at most a minute too little. */
+            expires_at: components["schemas"]["Timestamp"];
+            /**
+             * @description The public id; not the secret in the cookie.
+             * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
+             */
+            id: string;
+        };
+        /**
+         * @description Who is logged in, since when, and until when they need not prove again who they are: what `GET
+         *     /session` responds with. As an argument of a handler it is there for everybody; while the database
+         *     does not respond, it is 503.
+         *
+         *     ```
+         *     use handstamp::{Error, auth::SessionInfo};
+         *
+         *     async fn greeting(session: SessionInfo) -> Result<String, Error> {
+         *         let name = session.user.map_or("stranger".to_owned(), |user| user.username);
+         *         Ok(format!("Hello {name}"))
+         *     }
+         *     ```
+         */
+        SessionInfo: {
+            /**
+             * @description Why nobody is logged in, as in the 401 of `/checklogin`.
+             * @example null
+             */
+            reason: string | null;
+            reauthentication: components["schemas"]["Reauthentication"] | null;
+            session: components["schemas"]["SessionDates"] | null;
+            user: components["schemas"]["User"] | null;
         };
         /** @description A missing field counts as empty, so that all that is wrong is said at once. */
         SignUp: {
@@ -522,28 +453,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    show_session: {
-        responses: {
-            200: {
-                content: {
-                    "application/json": {
-                        user: components["schemas"]["User"] | null;
-                        session: {
-                            id: string;
-                            created_at: components["schemas"]["Timestamp"];
-                            authenticated_at: components["schemas"]["Timestamp"];
-                            expires_at: components["schemas"]["Timestamp"];
-                        } | null;
-                        reauthentication: {
-                            required_after: components["schemas"]["Timestamp"];
-                            methods: string[];
-                        } | null;
-                        reason: string | null;
-                    };
-                };
-            };
-        };
-    };
     check_login: {
         parameters: {
             query?: never;
@@ -609,55 +518,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["HealthStatus"];
                 };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    login_page: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description Somebody is logged in */
-            303: {
-                headers: {
-                    /** @description `/dashboard` */
-                    Location?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description `internal_server_error`: Something went wrong on our side. */
             500: {
@@ -977,762 +837,6 @@ export interface operations {
             };
         };
     };
-    list_posts: {
-        parameters: {
-            query?: {
-                /** @description How many, 1 to 100; 20 when not said. */
-                limit?: number;
-                /** @description The `next` of the page before. */
-                after?: string;
-                /** @description A username, or `me`. */
-                author?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Posts"];
-                };
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `invalid`: no such limit or cursor */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    add_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PostDraft"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Post"];
-                };
-            };
-            /** @description `malformed_json`: The body is not JSON: expected value. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: The body did not arrive in time. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: The body must be JSON and say so: Content-Type: application/json. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `invalid`: Some fields cannot be taken; see `errors`. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As the list shows it. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    /** @description A visitor's session, on the first post */
-                    "Set-Cookie"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PostWithComments"];
-                };
-            };
-            /** @description `free_reads_used`, with `limit`: the visitor has opened as many different posts as are free; or it came without a session from an address that has used up `FREE_READS_PER_ADDRESS` */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["FreeReadsUsed"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As the list shows it. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /**
-             * @description `not_yours`: somebody else wrote it
-             *
-             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
-             */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As the list shows it. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PostChange"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Post"];
-                };
-            };
-            /** @description `malformed_json`: The body is not JSON: expected value. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /**
-             * @description `not_yours`: somebody else wrote it
-             *
-             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
-             */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: The body did not arrive in time. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: The body must be JSON and say so: Content-Type: application/json. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `invalid`: Some fields cannot be taken; see `errors`. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    add_comment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As the list shows it. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CommentDraft"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Comment"];
-                };
-            };
-            /** @description `malformed_json`: The body is not JSON: expected value. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: The body did not arrive in time. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: The body must be JSON and say so: Content-Type: application/json. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `invalid`: Some fields cannot be taken; see `errors`. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_comment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The post, as `GET /posts` lists it. */
-                id: string;
-                /** @description The comment, as `GET /posts/{id}` lists it. */
-                comment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /**
-             * @description `not_yours`: somebody else wrote it
-             *
-             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
-             */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    vote: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As the list shows it. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Post"];
-                };
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    take_vote_back: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As the list shows it. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Post"];
-                };
-            };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_server_error`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     readyz: {
         parameters: {
             query?: never;
@@ -1761,6 +865,242 @@ export interface operations {
             };
             /**
              * @description `unavailable`: the database does not respond, its disk is full, its file was deleted or replaced, or the server is shutting down
+             *
+             *     `unavailable`: The database does not answer right now. Try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reauthenticate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description As `GET /session` */
+            200: {
+                headers: {
+                    /** @description This session's new id */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
+                };
+            };
+            /**
+             * @description `bad_credentials`: that is not the password, or the account has none
+             *
+             *     `malformed_json`: The body is not JSON: expected value.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be JSON and say so: Content-Type: application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Some fields cannot be taken; see `errors`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts`: see the settings `LOGIN_FAILURES_PER_ACCOUNT`, `LOGIN_FAILURES_PER_ADDRESS` and `SIGNUPS_PER_ADDRESS` */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: too many are logging in at once
+             *
+             *     `unavailable`: The database does not answer right now. Try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The database does not answer right now. Try again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The session of the cookie has ended or expired, which an `EventSource` takes as an order to stop */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_streams`: the session has eight open */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: as many streams are open as the server takes
              *
              *     `unavailable`: The database does not answer right now. Try again.
              */
@@ -1849,7 +1189,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            /**
+             * @description `reauthentication_required`, with `methods`: the caller has not proved within `REAUTHENTICATION_WINDOW` who they are; see `POST /reauthenticate`
+             *
+             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1910,7 +1254,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            /**
+             * @description `reauthentication_required`, with `methods`: the caller has not proved within `REAUTHENTICATION_WINDOW` who they are; see `POST /reauthenticate`
+             *
+             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
