@@ -3,7 +3,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import openapiTS, { astToString } from "openapi-typescript";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Server } from "./site";
 
 const client = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "handstamp-package-"));
@@ -68,6 +70,16 @@ test("it can be imported where there is no browser", () => {
   const run = spawnSync("node", ["--input-type", "module", "--eval", script], { cwd: folder, encoding: "utf8" });
   expect(run.stderr).toBe("");
   expect(run.stdout.trim()).toBe("loading function");
+});
+
+test("schema.d.ts is what the server describes", async () => {
+  const server = await Server.start();
+  const described = astToString(await openapiTS(new URL(`${server.base}/openapi.json`)));
+  server.remove();
+  const committed = readFileSync(join(client, "src/schema.d.ts"), "utf8");
+  // openapi-typescript writes a comment above it; the API of the tests lives below a prefix.
+  const body = (text: string) => text.slice(text.indexOf("export interface paths"));
+  expect(body(committed)).toBe(body(described).replaceAll('"/api/', '"/'));
 });
 
 test("the login form of the README has at most 15 lines", () => {

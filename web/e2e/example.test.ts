@@ -164,6 +164,11 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
   });
 });
 
+test("it is under 60 lines", () => {
+  const sources = ["src/main.tsx", "vite.config.ts"].map((file) => readFileSync(join(example, file), "utf8"));
+  expect(sources.join("").trim().split("\n").length).toBeLessThan(60);
+});
+
 test("the README's Vite configuration type-checks", () => {
   const readme = readFileSync(join(root, "README.md"), "utf8");
   const snippet = /```ts\n(import react [^]*?)```/.exec(readme)?.[1] ?? "";
