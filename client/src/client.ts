@@ -102,17 +102,20 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     }
   };
 
+  const learn = (body: unknown, time: number) => {
+    // Somebody else's JSON, else: nobody is logged out by that.
+    if (!Object.hasOwn(body as object, "user")) throw asProblem(body);
+    store.apply(body as SessionBody, time);
+  };
+
   const read = async () => {
     clearTimeout(retry);
     const time = store.tick();
     try {
       const signal = AbortSignal.timeout(patience);
-      const body = await send("GET", "/session", undefined, fetch, signal);
-      // Somebody else's, else: nobody is logged out by that.
-      if (!Object.hasOwn(body as object, "user")) throw asProblem(body);
+      learn(await send("GET", "/session", undefined, fetch, signal), time);
       failures = 0;
       notBefore = 0;
-      store.apply(body as SessionBody, time);
     } catch (error) {
       const problem = asProblem(error);
       const wait = (problem.retryAfter ?? 0) * 1_000;
@@ -170,8 +173,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   };
 
   const reauthenticate = async (password: string) => {
-    const body = (await send("POST", "/reauthenticate", { password })) as SessionBody;
-    store.apply(body, store.tick());
+    learn(await send("POST", "/reauthenticate", { password }), store.tick());
     prompt.settle(true);
   };
 

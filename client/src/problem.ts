@@ -18,6 +18,8 @@ export class Problem extends Error {
   readonly reason: string | undefined;
   /** With `invalid`: what is wrong with each field. */
   readonly errors: Record<string, string[]>;
+  /** All that the problem says, an app's own members included. */
+  readonly body: object;
   /** With `reauthentication_required`: how the user can prove who they are. */
   readonly methods: string[];
 
@@ -36,6 +38,7 @@ export class Problem extends Error {
     this.reason = body.reason;
     this.errors = body.errors ?? {};
     this.methods = body.methods ?? [];
+    this.body = body;
   }
 }
 

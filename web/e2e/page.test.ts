@@ -107,11 +107,11 @@ test("an unreachable server shows a retry button, not a logout", async () => {
   const { context, page } = await visit(browser, server.base);
   await page.goto("/login");
   const user = await signUp(page);
-  await page.route("**/checklogin", (route) => route.abort());
+  await page.route("**/session", (route) => route.abort());
   await page.reload();
   await page.getByRole("heading", { name: "We cannot reach the newsroom" }).waitFor();
   expect(await page.getByRole("link", { name: "Log in" }).count()).toBe(0);
-  await page.unroute("**/checklogin");
+  await page.unroute("**/session");
   await page.getByRole("button", { name: "Try again" }).click();
   await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
   await context.close();
@@ -122,7 +122,7 @@ test("the wrong state never flashes", async () => {
   await page.goto("/login");
   const user = await signUp(page);
   // Every state that the navigation showed during a slow load.
-  await page.route("**/checklogin", async (route) => {
+  await page.route("**/session", async (route) => {
     await new Promise((done) => setTimeout(done, 300));
     await route.continue();
   });

@@ -101,7 +101,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await other.context.close();
   await page.goto("/");
   await page.getByRole("article").first().waitFor();
-  await page.route("**/checklogin", (route) => route.abort());
+  await page.route("**/session", (route) => route.abort());
   await page.reload();
   await page.getByRole("heading", { name: "We cannot reach the newsroom" }).waitFor();
   await check(page, "unreachable");
@@ -235,7 +235,7 @@ test.each([1280, 390])("nothing moves while a page loads, at %i pixels", async (
   };
   await visitAll();
   // Everything late, and each at another time: the font, the session, the posts.
-  const late = { "**/*.woff2": 900, "**/checklogin": 300, "**/posts*": 700, "**/posts/*": 500 };
+  const late = { "**/*.woff2": 900, "**/session": 300, "**/posts*": 700, "**/posts/*": 500 };
   for (const [pattern, delay] of Object.entries(late)) {
     await page.route(pattern, async (route) => {
       await new Promise((done) => setTimeout(done, delay));

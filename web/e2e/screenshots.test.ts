@@ -136,7 +136,7 @@ const SCENES: Record<string, Scene> = {
     await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
   },
   unreachable: async (page) => {
-    await page.route("**/checklogin", (route) => route.abort());
+    await page.route("**/session", (route) => route.abort());
     await page.goto("/");
     await page.getByRole("heading", { name: "We cannot reach the newsroom" }).waitFor();
   },

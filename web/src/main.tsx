@@ -1,35 +1,37 @@
-import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode, useEffect } from "react";
+import { ClientProvider } from "@handstamp/client/react";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, RouterProvider } from "react-router";
+import { session } from "./api/client";
+import { isWorthRetrying } from "./api/problem";
 import { routes } from "./routes";
-import { onSessionChange } from "./session/channel";
-import { isWorthRetrying, noticeLogOut } from "./session/session";
 import "./styles/index.css";
 
-const client: QueryClient = new QueryClient({
-  queryCache: new QueryCache({ onError: (error) => { noticeLogOut(client, error); } }),
-  mutationCache: new MutationCache({ onError: (error) => { noticeLogOut(client, error); } }),
+const queries = new QueryClient({
   defaultOptions: { queries: { retry: isWorthRetrying, staleTime: 10_000 } },
 });
 
 const router = createBrowserRouter(routes);
 
-function App() {
-  // Another tab has logged in or out: refetch everything.
-  useEffect(() => onSessionChange(() => void client.resetQueries()), []);
-  return (
-    <QueryClientProvider client={client}>
-      <RouterProvider router={router} />
-    </QueryClientProvider>
-  );
-}
+// What was loaded for somebody else is dropped.
+let userId: string | undefined;
+session.subscribe(() => {
+  const next = session.getState().user?.id;
+  if (next === userId) return;
+  userId = next;
+  void queries.resetQueries();
+});
 
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <App />
+      <ClientProvider client={session}>
+        <QueryClientProvider client={queries}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </ClientProvider>
     </StrictMode>,
   );
 }

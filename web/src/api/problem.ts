@@ -1,47 +1,14 @@
-/** An error as the API describes it (RFC 9457). */
-export class Problem extends Error {
-  readonly status: number;
-  /** A word that stays the same between versions. */
-  readonly code: string;
-  /** What is wrong with each field. */
-  readonly errors: Record<string, string[]>;
-  /** Why nobody is logged in. */
-  readonly reason: string | undefined;
-  /** What else the problem says. */
-  readonly body: object;
-  /** Seconds to wait before a retry. */
-  readonly retryAfter: number | undefined;
+import { Problem } from "@handstamp/client";
 
-  constructor(
-    status: number,
-    body: {
-      code?: string;
-      detail?: string;
-      reason?: string;
-      errors?: Record<string, string[]>;
-    },
-    retryAfter?: number,
-  ) {
-    super(body.detail ?? "Something went wrong.");
-    this.name = "Problem";
-    this.status = status;
-    this.code = body.code ?? "unknown";
-    this.errors = body.errors ?? {};
-    this.reason = body.reason;
-    this.body = body;
-    this.retryAfter = retryAfter;
-  }
-
-  /** The problem in a response; a gateway's error page counts as one. */
-  static from(response: Response, body: unknown): Problem {
-    const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
-    const retryAfter = Number(response.headers.get("retry-after") ?? NaN);
-    return new Problem(
-      response.status,
-      isProblem && typeof body === "object" && body !== null ? body : {},
-      Number.isFinite(retryAfter) ? retryAfter : undefined,
-    );
-  }
+/** The problem in a response whose body was read; a gateway's error page counts as one. */
+export function problemOf(response: Response, body: unknown): Problem {
+  const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
+  const retryAfter = Number(response.headers.get("retry-after")) || undefined;
+  return new Problem(
+    response.status,
+    isProblem && typeof body === "object" && body !== null ? body : {},
+    retryAfter,
+  );
 }
 
 /** Whether `error` is a problem with this code. */
@@ -51,13 +18,21 @@ export function isProblem(error: unknown, code: string): error is Problem {
 
 /** The message to show for `error`. */
 export function messageOf(error: unknown): string {
-  if (!(error instanceof Problem)) return "The server cannot be reached. Try again.";
-  if (error.retryAfter !== undefined && error.retryAfter > 1) {
-    return `${error.message} (in ${waitOf(error.retryAfter)})`;
+  if (!(error instanceof Problem) || error.status === 0) {
+    return "The server cannot be reached. Try again.";
   }
-  return error.message;
+  if (error.retryAfter !== undefined && error.retryAfter > 1) {
+    return `${error.detail} (in ${waitOf(error.retryAfter)})`;
+  }
+  return error.detail;
 }
 
 function waitOf(seconds: number): string {
   return seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+}
+
+/** Whether a retry may help: not after a refusal by the server. */
+export function isWorthRetrying(failures: number, error: unknown): boolean {
+  const isRefusal = error instanceof Problem && error.status > 0 && error.status < 500;
+  return !isRefusal && failures < 2;
 }

@@ -40,9 +40,3 @@ export function showPost(client: QueryClient, post: Post): void {
     return old && { ...old, pages: old.pages.map(withPost) };
   });
 }
-
-/** The user's sessions. */
-export const sessionsQuery = queryOptions({
-  queryKey: ["sessions"],
-  queryFn: async () => (await unwrap(api.GET("/sessions"))).sessions,
-});

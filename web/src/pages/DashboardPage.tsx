@@ -1,3 +1,4 @@
+import { useSession } from "@handstamp/client/react";
 import type { ReactNode } from "react";
 import { Link, Navigate } from "react-router";
 import { DeviceList } from "../components/account/DeviceList";
@@ -7,10 +8,9 @@ import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
 import { loginPath } from "../lib/next";
 import { dayOf } from "../lib/time";
-import { useSession } from "../session/session";
 
 export function DashboardPage() {
-  const user = useSession().data;
+  const { user } = useSession();
   if (!user) return <Navigate to={loginPath("/dashboard")} replace />;
   return (
     <>

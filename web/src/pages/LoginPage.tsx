@@ -1,3 +1,5 @@
+import { useClient, useSession } from "@handstamp/client/react";
+import { useMutation } from "@tanstack/react-query";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { Entrance } from "../components/account/Entrance";
 import { Form } from "../components/forms/Form";
@@ -8,12 +10,11 @@ import { AS_TYPED, TextField } from "../components/forms/TextField";
 import { useForm } from "../components/forms/useForm";
 import { Title } from "../components/shared/Title";
 import { nextPath, signUpPath } from "../lib/next";
-import { useLogIn, useSession } from "../session/session";
 
 export function LoginPage() {
   const [search] = useSearchParams();
-  const session = useSession();
-  if (session.data) return <Navigate to={nextPath(search)} replace />;
+  const { user } = useSession();
+  if (user) return <Navigate to={nextPath(search)} replace />;
   const signUp = (
     <>
       New here?{" "}
@@ -34,7 +35,7 @@ type Fields = Record<"username" | "password", string>;
 
 function LogInForm() {
   const form = useForm<keyof Fields>();
-  const logIn = useLogIn();
+  const logIn = useMutation({ mutationFn: useClient().login });
   const submit = ({ username, password }: Fields) => {
     // An account without a password logs in by its name alone.
     const body = password === "" ? { username } : { username, password };

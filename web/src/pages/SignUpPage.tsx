@@ -1,3 +1,6 @@
+import type { Signup } from "@handstamp/client";
+import { useClient, useSession } from "@handstamp/client/react";
+import { useMutation } from "@tanstack/react-query";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { Entrance } from "../components/account/Entrance";
 import { Form } from "../components/forms/Form";
@@ -8,12 +11,11 @@ import { AS_TYPED, TextField } from "../components/forms/TextField";
 import { useForm } from "../components/forms/useForm";
 import { Title } from "../components/shared/Title";
 import { loginPath, nextPath } from "../lib/next";
-import { useSession, useSignUp, type NewAccount } from "../session/session";
 
 export function SignUpPage() {
   const [search] = useSearchParams();
-  const session = useSession();
-  if (session.data) return <Navigate to={nextPath(search)} replace />;
+  const { user } = useSession();
+  if (user) return <Navigate to={nextPath(search)} replace />;
   const logIn = (
     <>
       Have an account?{" "}
@@ -31,9 +33,9 @@ export function SignUpPage() {
 }
 
 function SignUpForm() {
-  const form = useForm<keyof NewAccount>();
-  const signUp = useSignUp();
-  const submit = (body: NewAccount) => {
+  const form = useForm<keyof Signup>();
+  const signUp = useMutation({ mutationFn: useClient().signup });
+  const submit = (body: Signup) => {
     signUp.mutate(body, {
       onError: (error) => { form.fail(errorsOf(["username", "email", "password"], error)); },
     });

@@ -1,8 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap, type Session } from "../../api/client";
-import { messageOf } from "../../api/problem";
-import { sessionsQuery } from "../../lib/queries";
-import { NotConfirmed, withReauthentication } from "../../session/reauthentication";
+import { useSessions } from "@handstamp/client/react";
+import { useMutation } from "@tanstack/react-query";
+import type { Session } from "../../api/client";
+import { isProblem, messageOf } from "../../api/problem";
 import { ErrorNotice } from "../shared/ErrorNotice";
 import { TimeAgo } from "../shared/TimeAgo";
 import { DeviceIcon } from "./DeviceIcon";
@@ -10,27 +9,20 @@ import { deviceOf } from "./deviceOf";
 
 /** Where the user is logged in, with buttons to end one session or all others. */
 export function DeviceList() {
-  const client = useQueryClient();
-  const sessions = useQuery(sessionsQuery);
+  const { sessions, error, refresh, end: endOne, endOthers } = useSessions();
   const end = useMutation({
-    mutationFn: (id: string | null) =>
-      withReauthentication(() =>
-        unwrap(
-          id === null
-            ? api.DELETE("/sessions")
-            : api.DELETE("/sessions/{id}", { params: { path: { id } } }),
-        ),
-      ),
-    onSettled: () => client.invalidateQueries(sessionsQuery),
+    mutationFn: (id: string | null) => (id === null ? endOthers() : endOne(id)),
   });
-  if (sessions.isPending) return <div aria-busy="true" className="loading-part" />;
-  if (!sessions.data) {
-    return <ErrorNotice error={sessions.error} retry={() => void sessions.refetch()} />;
+  if (!sessions) {
+    if (error) return <ErrorNotice error={error} retry={() => void refresh()} />;
+    return <div aria-busy="true" className="loading-part" />;
   }
   const [current, others] = [
-    sessions.data.filter((session) => session.current),
-    sessions.data.filter((session) => !session.current),
+    sessions.filter((session) => session.current),
+    sessions.filter((session) => !session.current),
   ];
+  // Whoever does not give the password knows that nothing was ended.
+  const isFailed = end.isError && !isProblem(end.error, "reauthentication_required");
   return (
     <>
       <ul role="list" className="rows">
@@ -51,7 +43,7 @@ export function DeviceList() {
           </li>
         ))}
       </ul>
-      {end.isError && !(end.error instanceof NotConfirmed) && (
+      {isFailed && (
         <p role="alert" className="field-error">
           {messageOf(end.error)}
         </p>

@@ -1,15 +1,22 @@
-import { dismissEnd, useEnded } from "../../session/ended";
-import { ENDED_TEXT } from "./endedText";
+import { useSession } from "@handstamp/client/react";
+import { useState } from "react";
+import { endedText } from "./endedText";
 
-/** Tells somebody who did not log out here that they are logged out, and why. */
+/** Tells somebody who did not log out that they are logged out, and why. */
 export function LoggedOutNotice() {
-  const reason = useEnded();
+  const { user, reason } = useSession();
+  const [shownFor, setShownFor] = useState(user);
+  const [notice, setNotice] = useState<string | null>(null);
+  if (shownFor !== user) {
+    setShownFor(user);
+    setNotice(user ? null : endedText(reason));
+  }
   return (
     <div role="alert">
-      {reason && (
+      {notice && (
         <p className="toast">
-          You were logged out: {ENDED_TEXT[reason]}
-          <button type="button" onClick={dismissEnd}>
+          You were logged out: {notice}
+          <button type="button" onClick={() => { setNotice(null); }}>
             OK
           </button>
         </p>

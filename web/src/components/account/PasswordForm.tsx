@@ -1,7 +1,6 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap } from "../../api/client";
+import { useClient, useSessions } from "@handstamp/client/react";
+import { useMutation } from "@tanstack/react-query";
 import { isProblem } from "../../api/problem";
-import { sessionsQuery } from "../../lib/queries";
 import { Form } from "../forms/Form";
 import { FormError } from "../forms/FormError";
 import { errorsOf } from "../forms/errorsOf";
@@ -10,14 +9,14 @@ import { useForm } from "../forms/useForm";
 
 /** Changes the password; the user's other sessions end. */
 export function PasswordForm({ username }: { username: string }) {
-  const client = useQueryClient();
+  const { changePassword } = useClient();
+  const { refresh } = useSessions();
   const form = useForm<"current_password" | "new_password">();
   const change = useMutation({
-    mutationFn: (body: { current_password: string; new_password: string }) =>
-      unwrap(api.POST("/password", { body })),
+    mutationFn: changePassword,
     onSuccess: () => {
       form.reset();
-      return client.invalidateQueries(sessionsQuery);
+      return refresh();
     },
     onError: (error) => {
       if (isProblem(error, "bad_credentials")) {

@@ -1,6 +1,6 @@
+import { useClient, useReauthentication } from "@handstamp/client/react";
 import { useMutation } from "@tanstack/react-query";
 import { isProblem } from "../../api/problem";
-import { useReauthentication } from "../../session/reauthentication";
 import { Dialog } from "../forms/Dialog";
 import { errorsOf } from "../forms/errorsOf";
 import { Form } from "../forms/Form";
@@ -10,15 +10,17 @@ import { useForm } from "../forms/useForm";
 
 /** Asks for the password while a call waits for it. */
 export function ReauthenticationDialog({ username }: { username: string }) {
-  const { isRequired, confirm, cancel } = useReauthentication();
+  const request = useReauthentication();
+  const { reauthenticate } = useClient();
+  const cancel = () => request?.cancel();
   return (
     <Dialog
-      isOpen={isRequired}
+      isOpen={request !== null}
       onClose={cancel}
       title="Confirm that it is you"
       text="It has been a while since you gave your password. This needs it again."
     >
-      <ConfirmForm username={username} confirm={confirm} cancel={cancel} />
+      <ConfirmForm username={username} confirm={reauthenticate} cancel={cancel} />
     </Dialog>
   );
 }

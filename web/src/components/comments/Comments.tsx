@@ -1,8 +1,8 @@
+import { useSession } from "@handstamp/client/react";
 import { Link } from "react-router";
 import type { Comment } from "../../api/client";
 import { loginPath, signUpPath } from "../../lib/next";
 import { count } from "../../lib/text";
-import { useSession } from "../../session/session";
 import { CommentForm } from "./CommentForm";
 import { CommentItem } from "./CommentItem";
 
@@ -15,7 +15,7 @@ interface Props {
 
 /** The comments of a post, and the form for one more. */
 export function Comments({ postId, total, comments }: Props) {
-  const user = useSession().data;
+  const { user } = useSession();
   const path = `/post/${postId}`;
   return (
     <section className="comments" aria-labelledby="comments">

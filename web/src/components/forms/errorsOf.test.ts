@@ -1,5 +1,5 @@
+import { Problem } from "@handstamp/client";
 import { expect, test } from "vitest";
-import { Problem } from "../../api/problem";
 import { errorsOf } from "./errorsOf";
 
 const fields = ["username", "email"] as const;

@@ -1,4 +1,5 @@
-import { Problem, messageOf } from "../../api/problem";
+import { Problem } from "@handstamp/client";
+import { messageOf } from "../../api/problem";
 import type { Errors } from "./useForm";
 
 /** The server's messages at the fields they belong to; one for the form when there is none. */

@@ -1,10 +1,10 @@
+import { useSession } from "@handstamp/client/react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { api, unwrap, type Post } from "../../api/client";
 import { loginPath } from "../../lib/next";
 import { showPost } from "../../lib/queries";
 import { count } from "../../lib/text";
-import { useSession } from "../../session/session";
 
 interface Props {
   post: Post;
@@ -14,7 +14,7 @@ interface Props {
 
 /** Casts the user's vote, or takes it back; leads a visitor to the login page. */
 export function VoteButton({ post, from }: Props) {
-  const user = useSession().data;
+  const { user } = useSession();
   const client = useQueryClient();
   const vote = useMutation({
     mutationFn: (wanted: boolean) => {

@@ -1,6 +1,7 @@
+import { useClient } from "@handstamp/client/react";
+import { useMutation } from "@tanstack/react-query";
 import { NavLink, useLocation, useSearchParams } from "react-router";
 import { loginPath, signUpPath } from "../../lib/next";
-import { useLogOut } from "../../session/session";
 
 /** The links of the masthead for a visitor, or for a user. */
 export function AccountLinks({ isLoggedIn }: { isLoggedIn: boolean }) {
@@ -25,7 +26,7 @@ function VisitorLinks() {
 }
 
 function UserLinks() {
-  const logOut = useLogOut();
+  const logOut = useMutation({ mutationFn: useClient().logout });
   return (
     <>
       <NavLink to="/dashboard" className="masthead-link">

@@ -1,5 +1,5 @@
+import { useClient, useSession } from "@handstamp/client/react";
 import { Link, Outlet, ScrollRestoration } from "react-router";
-import { useSession } from "../../session/session";
 import { LoggedOutNotice } from "../account/LoggedOutNotice";
 import { AccountLinks } from "./AccountLinks";
 import { ErrorNotice } from "./ErrorNotice";
@@ -7,7 +7,9 @@ import { Stamp } from "./Stamp";
 
 /** The masthead with the links for this user, and the page below it. */
 export function Layout() {
-  const session = useSession();
+  const { status, user, error } = useSession();
+  const { refresh } = useClient();
+  const isKnown = status !== "loading";
   return (
     <div className="frame">
       <a href="#content" className="button skip">
@@ -20,22 +22,22 @@ export function Layout() {
         </Link>
         {/* Empty until the session is loaded, so that the wrong links never show. */}
         <nav aria-label="Account">
-          {session.isSuccess && <AccountLinks isLoggedIn={session.data !== null} />}
+          {isKnown && <AccountLinks isLoggedIn={user !== null} />}
         </nav>
       </header>
       <main id="content" tabIndex={-1} className="content">
-        {session.isSuccess && <Outlet />}
-        {session.isError && (
+        {isKnown && <Outlet />}
+        {!isKnown && error && (
           <ErrorNotice
             isPage
             title="We cannot reach the newsroom"
-            error={session.error}
-            retry={() => void session.refetch()}
+            error={error}
+            retry={() => void refresh()}
           />
         )}
       </main>
       {/* Shown together with the content, which would push it down otherwise. */}
-      {session.isSuccess && (
+      {isKnown && (
         <footer className="footer">
           <p>Sessions by handstamp.</p>
           <p>
