@@ -42,7 +42,7 @@ export interface Client {
    * `403 reauthentication_required` is retried once after a proof.
    */
   fetch: typeof fetch;
-  /** Ends timers, listeners and the stream. */
+  /** Ends timers, listeners and the stream, until it is asked again. */
   close: () => void;
 }
 
@@ -120,7 +120,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       const problem = asProblem(error);
       const wait = (problem.retryAfter ?? 0) * 1_000;
       notBefore = Date.now() + wait;
-      retry = setTimeout(load, Math.max(wait, backOff(failures++)));
+      if (started) retry = setTimeout(load, Math.max(wait, backOff(failures++)));
       store.fail(problem);
     }
   };
@@ -218,6 +218,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     onReauthentication: prompt.subscribe,
     fetch: guarded,
     close: () => {
+      started = false;
       tabs.stop();
       clearTimeout(retry);
     },

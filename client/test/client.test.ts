@@ -151,6 +151,20 @@ test("a 401 of the app's own API asks for the session, once", async () => {
   expect(server.count("GET /session")).toBe(3);
 });
 
+test("once it is closed it asks no more, until somebody does", async () => {
+  await client.session();
+  const [stream] = FakeEventSource.opened.slice(-1);
+  server.answer("GET /session", down);
+  const last = client.refresh();
+  client.close();
+  await last;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(stream?.readyState).toBe(FakeEventSource.CLOSED);
+  expect(server.count("GET /session")).toBe(2);
+  server.answer("GET /session", json(annOn("a")));
+  expect(await client.refresh()).toMatchObject({ status: "signed-in", error: null });
+});
+
 const required = () => json({ code: "reauthentication_required", methods: ["password"] }, 403);
 
 /** Refuses `request` until somebody has proved who they are. */
