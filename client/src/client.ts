@@ -203,7 +203,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     },
     sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
     endSession: async (id) => {
-      await send("DELETE", `/sessions/${id}`);
+      await send("DELETE", `/sessions/${encodeURIComponent(id)}`);
       if (id === store.get().session?.id) leave();
     },
     endOtherSessions: async () => {
