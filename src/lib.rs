@@ -41,6 +41,7 @@ pub mod db;
 #[cfg(test)]
 mod fuzz;
 pub mod http;
+pub mod mail;
 #[cfg(feature = "server")]
 pub mod news;
 #[cfg(feature = "server")]

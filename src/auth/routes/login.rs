@@ -78,6 +78,7 @@ async fn log_in_with(
     let RequestSession { handle, client } = session;
     let verified = credentials.verify(&client, &body.username, body.password);
     let verified = verified.await?;
+    credentials.refuse_unverified(&verified, &client).await?;
     let user = verified.user().clone();
     let replaced = handle.replaced().await?;
     let sessions = handle.sessions().clone();
@@ -86,7 +87,7 @@ async fn log_in_with(
         login,
         |(credentials, sessions, verified, client, replaced), tx| {
             Box::pin(async move {
-                credentials.log_in(tx, verified).await?;
+                credentials.log_in(tx, verified, client).await?;
                 sessions
                     .begin(tx, verified.user(), client, replaced, Action::LogIn)
                     .await
