@@ -56,6 +56,16 @@ mod library {
     mod recently_authenticated;
 }
 
+mod mail {
+    mod commands;
+    mod email_change;
+    mod notices;
+    mod outbox;
+    mod recovery;
+    mod transport;
+    mod verification;
+}
+
 mod metrics {
     mod address;
     mod counts;

@@ -27,25 +27,43 @@ async fn the_address_changes_when_the_link_is_used(kind: Kind) {
     let server = Server::start_with_mail(kind, &mail, &[]).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
-    assert_eq!(change(&server.browser(), "new@example.com").await.reason(), "no_cookie");
+    assert_eq!(
+        change(&server.browser(), "new@example.com").await.reason(),
+        "no_cookie"
+    );
     assert_eq!(change(&browser, "nobody").await.code(), "invalid");
-    assert_eq!(forgot(&server.browser(), "ann@example.com").await.status, 202);
-    let reset_link = mail.with_subject("ann@example.com", "Choose a new").await.token();
+    assert_eq!(
+        forgot(&server.browser(), "ann@example.com").await.status,
+        202
+    );
+    let reset_link = mail
+        .with_subject("ann@example.com", "Choose a new")
+        .await
+        .token();
 
     let answer = change(&browser, "new@example.com").await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (202, ""));
-    let notice = mail.with_subject("ann@example.com", "about to change").await;
+    let notice = mail
+        .with_subject("ann@example.com", "about to change")
+        .await;
     assert!(notice.text().contains("new@example.com"));
     let link = mail.only("new@example.com").await;
     assert_eq!(link.subject(), "Confirm your new e-mail address");
-    assert_eq!(browser.check().await.json()["email"], "ann@example.com", "not yet");
+    assert_eq!(
+        browser.check().await.json()["email"],
+        "ann@example.com",
+        "not yet"
+    );
     let abandoned = change(&browser, "other@example.com").await;
     assert_eq!(abandoned.status, 202);
     let other = mail.only("other@example.com").await.token();
 
     assert_eq!(verify(&server.browser(), &link.token()).await.status, 204);
     let user = browser.check().await.json();
-    assert_eq!((&user["email"], &user["email_verified"]), (&json!("new@example.com"), &json!(true)));
+    assert_eq!(
+        (&user["email"], &user["email_verified"]),
+        (&json!("new@example.com"), &json!(true))
+    );
     mail.with_subject("ann@example.com", "was changed").await;
     // Links that were sent before are of no use any more.
     assert_eq!(verify(&browser, &link.token()).await.code(), "bad_token");
@@ -59,7 +77,9 @@ async fn the_old_address_takes_a_change_back(kind: Kind) {
     let thief = server.browser();
     thief.sign_up("Ann").await;
     change(&thief, "thief@example.com").await;
-    let asked = mail.with_subject("ann@example.com", "about to change").await;
+    let asked = mail
+        .with_subject("ann@example.com", "about to change")
+        .await;
     let link = mail.only("thief@example.com").await;
     assert_eq!(verify(&thief, &link.token()).await.status, 204);
     // The thief locks the owner out, who finds the mails later.
@@ -72,14 +92,21 @@ async fn the_old_address_takes_a_change_back(kind: Kind) {
     assert_eq!(verify(&owner, &asked.token()).await.status, 204);
     assert_eq!(thief.check().await.reason(), "unknown_session");
     forgot(&owner, "ann@example.com").await;
-    let token = mail.with_subject("ann@example.com", "Choose a new").await.token();
+    let token = mail
+        .with_subject("ann@example.com", "Choose a new")
+        .await
+        .token();
     assert_eq!(reset(&owner, &token, "a third password").await.status, 204);
     let user = owner.log_in_with("Ann", "a third password").await.json();
     assert_eq!(user["email"], "ann@example.com");
 
     server.clock.advance(Duration::from_secs(60 * 60));
     let changed = mail.with_subject("ann@example.com", "was changed").await;
-    assert_eq!(verify(&owner, &changed.token()).await.code(), "bad_token", "used up or expired");
+    assert_eq!(
+        verify(&owner, &changed.token()).await.code(),
+        "bad_token",
+        "used up or expired"
+    );
 }
 
 async fn a_later_change_cannot_take_back_who_takes_it_back(kind: Kind) {
@@ -92,12 +119,21 @@ async fn a_later_change_cannot_take_back_who_takes_it_back(kind: Kind) {
         let link = mail.with_subject(email, "Confirm your new").await;
         assert_eq!(verify(&thief, &link.token()).await.status, 204);
     }
-    let thiefs = mail.with_subject("one@example.com", "was changed").await.token();
-    let owners = mail.with_subject("ann@example.com", "was changed").await.token();
+    let thiefs = mail
+        .with_subject("one@example.com", "was changed")
+        .await
+        .token();
+    let owners = mail
+        .with_subject("ann@example.com", "was changed")
+        .await
+        .token();
     // The thief's link to the first of their addresses leaves the owner's as it is.
     assert_eq!(verify(&thief, &thiefs).await.status, 204);
     assert_eq!(verify(&thief, &owners).await.status, 204);
-    let asked = mail.with_subject("one@example.com", "about to change").await.token();
+    let asked = mail
+        .with_subject("one@example.com", "about to change")
+        .await
+        .token();
     assert_eq!(verify(&thief, &asked).await.code(), "bad_token");
     let user = thief.log_in("Ann").await.json();
     assert_eq!(user["email"], "ann@example.com");
@@ -112,7 +148,9 @@ async fn taken_and_free_addresses_look_alike(kind: Kind) {
     let free = change(&browser, "free@example.com").await;
     let taken = change(&browser, "BEN@example.com").await;
     assert_eq!((free.status, &free.text), (taken.status, &taken.text));
-    let told = mail.with_subject("ben@example.com", "You have an account already").await;
+    let told = mail
+        .with_subject("ben@example.com", "You have an account already")
+        .await;
     assert!(!told.text().contains("Ann") && !told.text().contains("#token="));
     assert!(mail.received_by("BEN@example.com").is_empty());
 
@@ -132,11 +170,23 @@ async fn a_deleted_account_leaves_its_name_and_address(kind: Kind) {
     browser.sign_up("Ann").await;
     other.log_in("Ann").await;
     let post = json!({"title": "A post", "text": "by Ann"});
-    let id = browser.post("/posts", post).await.json()["id"].as_str().unwrap().to_owned();
+    let id = browser.post("/posts", post).await.json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let comments = format!("/posts/{id}/comments");
-    assert_eq!(browser.post(&comments, json!({"text": "by Ann"})).await.status, 201);
+    assert_eq!(
+        browser
+            .post(&comments, json!({"text": "by Ann"}))
+            .await
+            .status,
+        201
+    );
     let link = mail.only("ann@example.com").await;
-    assert_eq!(server.browser().delete("/account").await.reason(), "no_cookie");
+    assert_eq!(
+        server.browser().delete("/account").await.reason(),
+        "no_cookie"
+    );
 
     let answer = browser.delete("/account").await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (204, ""));
@@ -144,7 +194,11 @@ async fn a_deleted_account_leaves_its_name_and_address(kind: Kind) {
     assert_eq!(other.check().await.reason(), "unknown_session");
     assert_eq!(other.log_in("Ann").await.code(), "bad_credentials");
     assert_eq!(verify(&other, &link.token()).await.code(), "bad_token");
-    for table in ["users", "sessions where user_id is not null", "account_tokens"] {
+    for table in [
+        "users",
+        "sessions where user_id is not null",
+        "account_tokens",
+    ] {
         assert_eq!(server.database.count(table).await, 0, "{table}");
     }
 

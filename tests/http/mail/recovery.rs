@@ -22,7 +22,9 @@ on_both_databases!(
 pub const NEW: &str = "black coffee by noon";
 
 pub async fn forgot(browser: &Browser, email: &str) -> Answer {
-    browser.post("/password/forgot", json!({"email": email})).await
+    browser
+        .post("/password/forgot", json!({"email": email}))
+        .await
 }
 
 pub async fn reset(browser: &Browser, token: &str, password: &str) -> Answer {
@@ -57,7 +59,9 @@ async fn a_link_sets_a_new_password_once(kind: Kind) {
     // However the address is spelled, the link goes to it as its owner has typed it.
     let answer = forgot(&server.browser(), "ANN@example.com").await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (202, ""));
-    let received = mail.with_subject("ann@example.com", "Choose a new password").await;
+    let received = mail
+        .with_subject("ann@example.com", "Choose a new password")
+        .await;
     assert!(received.text().contains("Ann"), "the username");
     let link = format!("{PUBLIC_URL}/reset-password#token=");
     assert!(received.link().starts_with(&link), "{}", received.link());
@@ -66,26 +70,49 @@ async fn a_link_sets_a_new_password_once(kind: Kind) {
     let stranger = server.browser();
     for (body, fields) in [
         (json!({}), &["new_password", "token"][..]),
-        (json!({"token": token, "new_password": ""}), &["new_password"]),
-        (json!({"token": token, "new_password": "password1234"}), &["new_password"]),
-        (json!({"token": token, "new_password": "ann@example.com"}), &["new_password"]),
+        (
+            json!({"token": token, "new_password": ""}),
+            &["new_password"],
+        ),
+        (
+            json!({"token": token, "new_password": "password1234"}),
+            &["new_password"],
+        ),
+        (
+            json!({"token": token, "new_password": "ann@example.com"}),
+            &["new_password"],
+        ),
     ] {
         let answer = stranger.post("/password/reset", body).await;
         assert_eq!(answer.status, 422, "{answer:?}");
         let errors = answer.json()["errors"].as_object().unwrap().clone();
         assert_eq!(errors.keys().collect::<Vec<_>>(), fields);
     }
-    for wrong in ["x", &token[1..], &format!("{token}="), &token.to_uppercase()] {
+    for wrong in [
+        "x",
+        &token[1..],
+        &format!("{token}="),
+        &token.to_uppercase(),
+    ] {
         let answer = reset(&stranger, wrong, NEW).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (400, "bad_token".into()));
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (400, "bad_token".into())
+        );
     }
-    let answer = stranger.post("/email/verify", json!({"token": token})).await;
+    let answer = stranger
+        .post("/email/verify", json!({"token": token}))
+        .await;
     assert_eq!(answer.code(), "bad_token", "it is for a password");
     assert_eq!(browser.check().await.status, 200);
 
     let answer = reset(&stranger, &token, NEW).await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (204, ""));
-    assert_eq!(answer.header("set-cookie"), None, "nobody is logged in by it");
+    assert_eq!(
+        answer.header("set-cookie"),
+        None,
+        "nobody is logged in by it"
+    );
     for browser in [&browser, &other] {
         assert_eq!(browser.check().await.reason(), "unknown_session");
     }
@@ -93,8 +120,13 @@ async fn a_link_sets_a_new_password_once(kind: Kind) {
     assert_eq!(other.log_in("Ann").await.code(), "bad_credentials");
     let answer = other.log_in_with("Ann", NEW).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json()["email_verified"], true, "the link was opened there");
-    mail.with_subject("ann@example.com", "Your password was changed").await;
+    assert_eq!(
+        answer.json()["email_verified"],
+        true,
+        "the link was opened there"
+    );
+    mail.with_subject("ann@example.com", "Your password was changed")
+        .await;
 }
 
 async fn a_link_is_used_by_one_of_fifty(kind: Kind) {
@@ -110,21 +142,37 @@ async fn a_link_is_used_by_one_of_fifty(kind: Kind) {
         }
     });
     let answers = join_all(resets).await;
-    let (won, lost): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|(_, answer)| answer.status == 204);
+    let (won, lost): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|(_, answer)| answer.status == 204);
     assert_eq!(won.len(), 1);
     // With this many hashes at once, some wait too long and are sent away.
     for (_, answer) in lost {
-        assert!(matches!(&*answer.code(), "bad_token" | "busy"), "{answer:?}");
+        assert!(
+            matches!(&*answer.code(), "bad_token" | "busy"),
+            "{answer:?}"
+        );
     }
     let password = format!("black coffee by noon {}", won[0].0);
-    assert_eq!(server.browser().log_in_with("Ann", &password).await.status, 200);
-    assert_eq!(server.database.count("account_tokens where purpose = 'reset_password'").await, 0);
+    assert_eq!(
+        server.browser().log_in_with("Ann", &password).await.status,
+        200
+    );
+    assert_eq!(
+        server
+            .database
+            .count("account_tokens where purpose = 'reset_password'")
+            .await,
+        0
+    );
 }
 
 async fn links_expire_and_die_with_the_password_and_the_address(kind: Kind) {
     let mail = MailServer::start();
-    let limits = [("MAILS_PER_ACCOUNT", "unlimited"), ("MAILS_PER_ADDRESS", "unlimited")];
+    let limits = [
+        ("MAILS_PER_ACCOUNT", "unlimited"),
+        ("MAILS_PER_ADDRESS", "unlimited"),
+    ];
     let server = Server::start_with_mail(kind, &mail, &limits).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
@@ -134,30 +182,62 @@ async fn links_expire_and_die_with_the_password_and_the_address(kind: Kind) {
     server.clock.advance(Duration::from_secs(59 * 60));
     let second = ask(&mail, &server, "ann", 2).await;
     server.clock.advance(Duration::from_secs(61));
-    assert_eq!(reset(&stranger, &first, NEW).await.code(), "bad_token", "an hour");
+    assert_eq!(
+        reset(&stranger, &first, NEW).await.code(),
+        "bad_token",
+        "an hour"
+    );
     // Others die with the first that is used.
     let third = ask(&mail, &server, "ann", 3).await;
     assert_eq!(reset(&stranger, &third, NEW).await.status, 204);
-    assert_eq!(reset(&stranger, &second, PASSWORD).await.code(), "bad_token");
+    assert_eq!(
+        reset(&stranger, &second, PASSWORD).await.code(),
+        "bad_token"
+    );
 
     let fourth = ask(&mail, &server, "ann", 4).await;
     browser.log_in_with("Ann", NEW).await;
     let body = json!({"current_password": NEW, "new_password": PASSWORD});
     assert_eq!(browser.post("/password", body).await.status, 204);
-    assert_eq!(reset(&stranger, &fourth, NEW).await.code(), "bad_token", "password");
+    assert_eq!(
+        reset(&stranger, &fourth, NEW).await.code(),
+        "bad_token",
+        "password"
+    );
 
     let fifth = ask(&mail, &server, "ann", 5).await;
     let ann = find_user(server.accounts(), "Ann").await;
     let accounts = server.accounts();
-    accounts.change_email(&ann, Some("anna@example.com")).await.unwrap();
-    assert_eq!(reset(&stranger, &fifth, NEW).await.code(), "bad_token", "address");
+    accounts
+        .change_email(&ann, Some("anna@example.com"))
+        .await
+        .unwrap();
+    assert_eq!(
+        reset(&stranger, &fifth, NEW).await.code(),
+        "bad_token",
+        "address"
+    );
 
     let sixth = ask(&mail, &server, "anna", 1).await;
-    accounts.set_state(&ann, AccountState::Disabled).await.unwrap();
-    assert_eq!(reset(&stranger, &sixth, NEW).await.code(), "bad_token", "disabled");
-    accounts.set_state(&ann, AccountState::Enabled).await.unwrap();
+    accounts
+        .set_state(&ann, AccountState::Disabled)
+        .await
+        .unwrap();
+    assert_eq!(
+        reset(&stranger, &sixth, NEW).await.code(),
+        "bad_token",
+        "disabled"
+    );
+    accounts
+        .set_state(&ann, AccountState::Enabled)
+        .await
+        .unwrap();
     accounts.delete(&ann).await.unwrap();
-    assert_eq!(reset(&stranger, &sixth, NEW).await.code(), "bad_token", "deleted");
+    assert_eq!(
+        reset(&stranger, &sixth, NEW).await.code(),
+        "bad_token",
+        "deleted"
+    );
     assert_eq!(server.database.count("account_tokens").await, 0);
 }
 
@@ -192,15 +272,28 @@ async fn nobody_learns_who_has_an_account(kind: Kind) {
     assert_eq!(answers.first().unwrap().0, 202);
     assert_eq!(rows, BTreeSet::from([1]));
     // Who has an address gets a link, also an account that has no password yet.
-    mail.with_subject("known@example.com", "Choose a new password").await;
-    let bare = mail.with_subject("bare@example.com", "Choose a new password").await;
-    assert_eq!(reset(&server.browser(), &bare.token(), NEW).await.status, 204);
+    mail.with_subject("known@example.com", "Choose a new password")
+        .await;
+    let bare = mail
+        .with_subject("bare@example.com", "Choose a new password")
+        .await;
+    assert_eq!(
+        reset(&server.browser(), &bare.token(), NEW).await.status,
+        204
+    );
     assert_eq!(server.browser().log_in_with("Bare", NEW).await.status, 200);
     assert!(mail.received_by("unknown@example.com").is_empty());
     let to_disabled = mail.received_by("disabled@example.com");
-    assert!(to_disabled.iter().all(|mail| !mail.subject().contains("password")));
+    assert!(
+        to_disabled
+            .iter()
+            .all(|mail| !mail.subject().contains("password"))
+    );
     let malformed = forgot(&server.browser(), "nobody").await;
-    assert_eq!((malformed.status.as_u16(), malformed.code()), (422, "invalid".into()));
+    assert_eq!(
+        (malformed.status.as_u16(), malformed.code()),
+        (422, "invalid".into())
+    );
 }
 
 async fn limits_count_alike_whether_there_is_an_account_or_not(kind: Kind) {

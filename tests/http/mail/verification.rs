@@ -5,7 +5,9 @@ use std::time::Duration;
 use handstamp::auth::Application;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Browser, Kind, MailServer, PASSWORD, PUBLIC_URL, Server, on_both_databases};
+use crate::helpers::{
+    Answer, Browser, Kind, MailServer, PASSWORD, PUBLIC_URL, Server, on_both_databases,
+};
 
 on_both_databases!(
     a_link_verifies_the_address_of_who_has_signed_up,
@@ -38,22 +40,42 @@ async fn a_link_verifies_the_address_of_who_has_signed_up(kind: Kind) {
     assert_eq!(browser.sign_up("Ann").await.json()["email_verified"], false);
     let received = mail.only("ann@example.com").await;
     assert_eq!(received.subject(), "Confirm your e-mail address");
-    assert!(received.link().starts_with(&format!("{PUBLIC_URL}/verify-email#token=")));
+    assert!(
+        received
+            .link()
+            .starts_with(&format!("{PUBLIC_URL}/verify-email#token="))
+    );
     // The name was chosen by whoever signed up, who may be a stranger to the address.
     assert!(!received.text().contains("Ann"), "{received:?}");
     assert!(received.html().contains(&received.token()));
 
     let stranger = server.browser();
     assert_eq!(verify(&stranger, "x").await.code(), "bad_token");
-    assert_eq!(stranger.post("/email/verify", json!({})).await.code(), "invalid");
+    assert_eq!(
+        stranger.post("/email/verify", json!({})).await.code(),
+        "invalid"
+    );
     let answer = super::recovery::reset(&stranger, &received.token(), PASSWORD).await;
     assert_eq!(answer.code(), "bad_token", "it is for an address");
     assert_eq!(is_verified(&browser).await, false);
     assert_eq!(verify(&stranger, &received.token()).await.status, 204);
-    assert_eq!(is_verified(&browser).await, true, "at once, though cached before");
-    assert_eq!(verify(&stranger, &received.token()).await.code(), "bad_token");
+    assert_eq!(
+        is_verified(&browser).await,
+        true,
+        "at once, though cached before"
+    );
+    assert_eq!(
+        verify(&stranger, &received.token()).await.code(),
+        "bad_token"
+    );
 
-    assert_eq!(browser.post("/email/verification", Value::Null).await.status, 204);
+    assert_eq!(
+        browser
+            .post("/email/verification", Value::Null)
+            .await
+            .status,
+        204
+    );
     assert_eq!(mail.received().len(), 1);
 }
 
@@ -125,12 +147,19 @@ async fn where_it_is_required_nobody_logs_in_before(kind: Kind) {
     let mail = MailServer::start();
     let server = Server::start_with_mail(kind, &mail, &[REQUIRED]).await;
     let browser = server.browser();
-    assert_eq!(sign_up(&browser, "Ann", "ann@example.com").await.status, 202);
+    assert_eq!(
+        sign_up(&browser, "Ann", "ann@example.com").await.status,
+        202
+    );
     let first = mail.nth("ann@example.com", 1).await.token();
     assert_eq!(browser.log_in("Ann").await.code(), "email_not_verified");
     assert_eq!(browser.check().await.reason(), "no_cookie");
     let second = mail.nth("ann@example.com", 2).await.token();
-    assert_eq!(verify(&browser, &first).await.code(), "bad_token", "sent again");
+    assert_eq!(
+        verify(&browser, &first).await.code(),
+        "bad_token",
+        "sent again"
+    );
     assert_eq!(verify(&browser, &second).await.status, 204);
     let answer = browser.log_in("Ann").await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -163,7 +192,10 @@ async fn an_address_belongs_to_who_opens_the_link_first(kind: Kind) {
     let anns = mail.nth("ann@example.com", 2).await.token();
     assert_eq!(verify(&browser, &anns).await.status, 204);
     assert_eq!(verify(&browser, &squatters).await.code(), "bad_token");
-    assert_eq!(browser.log_in("Squatter").await.code(), "email_not_verified");
+    assert_eq!(
+        browser.log_in("Squatter").await.code(),
+        "email_not_verified"
+    );
     assert_eq!(browser.log_in("Ann").await.status, 200);
 }
 
@@ -177,9 +209,15 @@ async fn verification_on_other_nodes_is_seen(kind: Kind) {
     let node = Server::start_on(crate::helpers::Database::at(&url), &[]).await;
     let cookie = format!("session={}", browser.session().unwrap());
     let there = || node.browser();
-    assert_eq!(there().check_with(&cookie).await.json()["email_verified"], false);
+    assert_eq!(
+        there().check_with(&cookie).await.json()["email_verified"],
+        false
+    );
     assert_eq!(verify(&browser, &token).await.status, 204);
     // Within the second that other nodes have.
     tokio::time::sleep(Duration::from_millis(1_000)).await;
-    assert_eq!(there().check_with(&cookie).await.json()["email_verified"], true);
+    assert_eq!(
+        there().check_with(&cookie).await.json()["email_verified"],
+        true
+    );
 }
