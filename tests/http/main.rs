@@ -57,6 +57,7 @@ mod library {
 }
 
 mod mail {
+    mod bars;
     mod commands;
     mod email_change;
     mod notices;

@@ -51,6 +51,8 @@ pub(super) struct Empty {}
         headers(("Set-Cookie", description = "The new session"))),
     (status = 400, body = Problem, content_type = "application/problem+json",
         description = "`bad_credentials`"),
+    (status = 403, body = Problem, content_type = "application/problem+json",
+        description = "`email_not_verified`: the password is right, and the link was sent again"),
     TooManyAttempts,
     Busy,
 ))]
