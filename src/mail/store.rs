@@ -41,7 +41,7 @@ macro_rules! lease {
     ($lock:literal) => {
         concat!(
             "update outbox set next_attempt_at = $1, attempts = attempts + 1
-             where id in (select id from outbox where next_attempt_at <= $2
+             where id = (select id from outbox where next_attempt_at <= $2
                           order by next_attempt_at, id limit 1",
             $lock,
             ") returning id, created_at, attempts, sealed"
