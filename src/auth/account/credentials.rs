@@ -175,7 +175,9 @@ impl Credentials {
             Some(_) => attempt.succeed(tx, now).await?,
             None => attempt.welcome(tx, now).await?,
         }
-        if attempt.is_from_new_address() {
+        // The first login of all is from somewhere, and who has no address cannot be told.
+        let can_be_told = account.last_login_at.is_some() && account.user.email.is_some();
+        if can_be_told && attempt.is_from_new_address() {
             let letter = Letter::NewDevice {
                 user_id: account.user.id,
                 ip: client.ip.map(|ip| ip.to_string()),
