@@ -1,5 +1,7 @@
 //! Measures; run by hand: `scripts/test --test http -- --ignored --nocapture mail::bars`.
 
+#![expect(clippy::print_stdout, reason = "what is measured is to be read")]
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
