@@ -69,8 +69,9 @@ class Handler:
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    wanted = options.login.encode().split(b":")
-    return AuthResult(success=[data.login, data.password] == wanted, auth_data=data)
+    is_right = [data.login, data.password] == options.login.encode().split(b":", 1)
+    # Not handled: the server itself is to say so.
+    return AuthResult(success=is_right, handled=False, auth_data=data)
 
 
 def context():

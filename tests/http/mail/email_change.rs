@@ -64,7 +64,8 @@ async fn the_address_changes_when_the_link_is_used(kind: Kind) {
         (&user["email"], &user["email_verified"]),
         (&json!("new@example.com"), &json!(true))
     );
-    mail.with_subject("ann@example.com", "was changed").await;
+    mail.with_subject("ann@example.com", "address was changed")
+        .await;
     // Links that were sent before are of no use any more.
     assert_eq!(verify(&browser, &link.token()).await.code(), "bad_token");
     assert_eq!(verify(&browser, &other).await.code(), "bad_token");
@@ -101,7 +102,9 @@ async fn the_old_address_takes_a_change_back(kind: Kind) {
     assert_eq!(user["email"], "ann@example.com");
 
     server.clock.advance(Duration::from_secs(60 * 60));
-    let changed = mail.with_subject("ann@example.com", "was changed").await;
+    let changed = mail
+        .with_subject("ann@example.com", "address was changed")
+        .await;
     assert_eq!(
         verify(&owner, &changed.token()).await.code(),
         "bad_token",
@@ -120,11 +123,11 @@ async fn a_later_change_cannot_take_back_who_takes_it_back(kind: Kind) {
         assert_eq!(verify(&thief, &link.token()).await.status, 204);
     }
     let thiefs = mail
-        .with_subject("one@example.com", "was changed")
+        .with_subject("one@example.com", "address was changed")
         .await
         .token();
     let owners = mail
-        .with_subject("ann@example.com", "was changed")
+        .with_subject("ann@example.com", "address was changed")
         .await
         .token();
     // The thief's link to the first of their addresses leaves the owner's as it is.

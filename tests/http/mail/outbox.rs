@@ -133,8 +133,9 @@ async fn what_waits_is_encrypted_and_survives_a_rotation(kind: Kind) {
         forgot(&process.browser(), "ann@example.com").await.status,
         202
     );
+    // Whoever is nobody needs no mail server.
+    database.count_until("outbox", 2).await;
     process.stop();
-    assert_eq!(database.count("outbox").await, 3);
     let stored = database.rows_as_text("outbox").await.to_lowercase();
     for secret in ["somebody", "ann@example.com", "forgotten"] {
         let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
