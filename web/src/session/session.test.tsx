@@ -7,7 +7,13 @@ import { Problem } from "../api/problem";
 import { Layout } from "../components/shared/Layout";
 import { isWorthRetrying, noticeLogOut, sessionQuery } from "./session";
 
-const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };
+const ann = {
+  id: "1",
+  username: "Ann",
+  email: null,
+  email_verified: false,
+  created_at: "2026-01-01T00:00:00Z",
+};
 const loggedOut = { status: 401, title: "", type: "", detail: "", code: "not_logged_in" };
 // The API client captures fetch when its module is loaded.
 const fetchMock = vi.hoisted(() => {
