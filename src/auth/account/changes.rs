@@ -172,7 +172,8 @@ impl Accounts {
         changed.await
     }
 
-    /// Changes an e-mail address, or takes it away; sessions go on. It counts as not verified.
+    /// Changes an e-mail address, or takes it away; sessions go on. It counts as not verified, and
+    /// the old address is told.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is not an address, [`Error::EmailTaken`], and
@@ -180,18 +181,31 @@ impl Accounts {
     pub async fn change_email(&self, user: &User, email: Option<&str>) -> Result<User, Error> {
         let email = email.map(str::parse::<Email>).transpose();
         let email = email.map_err(|what| Error::invalid("email", what.to_string()))?;
-        let change = (user.id, email, self.clock.now());
-        let changed = self.db.write(change, |(user_id, email, now), tx| {
-            Box::pin(async move {
-                let changed = user::store::change_email(tx, *user_id, email.as_ref(), None).await;
-                let changed = changed
-                    .map_err(|error| taken(error, Error::EmailTaken))?
-                    .ok_or(Error::NotFound)?;
-                tokens::store::delete_all(tx, *user_id).await?;
-                record_change(tx, *now, *user_id, Action::ChangeEmail).await?;
-                Ok(changed)
-            })
-        });
+        let change = (self.clone(), user.id, email, self.clock.now());
+        let changed = self
+            .db
+            .write(change, |(accounts, user_id, email, now), tx| {
+                Box::pin(async move {
+                    let before = user::store::lock_account(tx, *user_id).await?;
+                    let changed =
+                        user::store::change_email(tx, *user_id, email.as_ref(), None).await;
+                    let changed = changed
+                        .map_err(|error| taken(error, Error::EmailTaken))?
+                        .ok_or(Error::NotFound)?;
+                    tokens::store::delete_all(tx, *user_id).await?;
+                    if let Some(old) = before.and_then(|before| before.user.email) {
+                        let new = email.as_ref().map_or("no address", Email::as_typed);
+                        let letter = Letter::EmailChanged {
+                            user_id: *user_id,
+                            old,
+                            new: new.to_owned(),
+                        };
+                        accounts.letters.put(tx, *now, &letter).await?;
+                    }
+                    record_change(tx, *now, *user_id, Action::ChangeEmail).await?;
+                    Ok(changed)
+                })
+            });
         changed.await
     }
 

@@ -90,6 +90,14 @@ async fn changes_of_credentials_are_told(kind: Kind) {
         .unwrap();
     let notice = mail.nth("ann@example.com", 3).await;
     assert_eq!(notice.subject(), "Your password was changed");
+    accounts
+        .change_email(&ann, Some("anna@example.com"))
+        .await
+        .unwrap();
+    let notice = mail
+        .with_subject("ann@example.com", "address was changed")
+        .await;
+    assert!(notice.text().contains("anna@example.com"));
 }
 
 async fn nobody_without_an_address_is_told(kind: Kind) {
