@@ -31,6 +31,8 @@ compile_error!("handstamp needs one of its features `sqlite` and `postgres`");
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/mail.md")]
+    struct Mail;
     #[doc = include_str!("../docs/library.md")]
     struct Library;
 }
@@ -41,6 +43,7 @@ pub mod db;
 #[cfg(test)]
 mod fuzz;
 pub mod http;
+pub mod mail;
 #[cfg(feature = "server")]
 pub mod news;
 #[cfg(feature = "server")]

@@ -12,6 +12,7 @@ use super::{
         hooks::{HookFuture, Hooks},
     },
     cookie::{Secret, SessionCookie, keys::KeyRing},
+    letters::MailOptions,
     password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
     session::{Limits, Sessions, timeouts::Timeouts},
     state::{Auth, Parts},
@@ -41,11 +42,12 @@ pub struct AuthBuilder {
     passwordless_login: bool,
     sign_up: bool,
     password_min_length: usize,
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
     password_hashes_at_once: usize,
     trusted_proxies: Vec<IpNet>,
     allowed_origins: Vec<String>,
     hooks: Hooks,
+    pub(super) mail: MailOptions,
 }
 
 /// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
@@ -113,11 +115,14 @@ impl AuthBuilder {
                 per_account: limit(10, 15 * MINUTE),
                 per_address: limit(50, 15 * MINUTE),
                 signups: limit(20, HOUR),
+                mails_per_account: limit(5, HOUR),
+                mails_per_address: limit(20, HOUR),
             },
             password_hashes_at_once: spare_cores(),
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             hooks: Hooks::default(),
+            mail: MailOptions::default(),
         }
     }
 
@@ -268,7 +273,8 @@ impl AuthBuilder {
     ///
     /// # Errors
     /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::AllowedOrigin`];
-    /// [`BuildError::Parameter`] when the shortest password is out of range.
+    /// [`BuildError::Parameter`] when the shortest password is out of range, or mail lacks what it
+    /// needs.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         warn_if_unoptimised();
@@ -290,17 +296,24 @@ impl AuthBuilder {
         )
         .map_err(|error| BuildError::Parameter(error.to_string()))?
         .with_password_min_length(self.password_min_length);
+        let (letters, mailing) = self.mail.build(
+            self.db.clone(),
+            self.clock.clone(),
+            &secret_key,
+            &self.secret_key_fallbacks,
+        )?;
         let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
             .map_err(BuildError::Parameter)?;
         Ok(Auth::new(Parts {
             sessions,
             credentials: Arc::new(Credentials {
-                accounts,
+                accounts: accounts.with_letters(letters),
                 throttle: self.throttle,
                 passwordless_login: self.passwordless_login,
                 hooks: self.hooks,
                 logins: Arc::default(),
             }),
+            mailing,
             sign_up: self.sign_up,
             password_min_length: self.password_min_length,
             trusted_proxies,

@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod audit;
 mod builder;
 pub(crate) mod cookie;
+pub(crate) mod letters;
 pub(crate) mod password;
 mod purge;
 pub(crate) mod request;
@@ -17,6 +18,7 @@ pub(crate) mod session;
 mod state;
 pub(crate) mod statistics;
 pub(crate) mod throttle;
+pub(crate) mod tokens;
 pub(crate) mod user;
 
 pub use self::{
@@ -24,6 +26,7 @@ pub use self::{
     audit::AuditEvent,
     builder::{AuthBuilder, BuildError},
     cookie::secret::{Secret, SecretError, generate_secret_key},
+    letters::EmailVerification,
     request::{
         extract::{CurrentUser, RequestSession},
         info::{Reauthentication, SessionDates, SessionInfo},
@@ -36,7 +39,7 @@ pub use self::{
         events::{EndReason, SessionEvent, SessionEvents},
         record::MAX_SESSION_BYTES,
     },
-    state::{Auth, keep_purging},
+    state::{Auth, keep_mailing, keep_purging},
     statistics::{Logins, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},
     user::{
@@ -51,6 +54,7 @@ pub use tower_sessions::Session;
 pub(crate) use {
     builder::spare_cores,
     cookie::keys::{derive_key, key_id},
+    letters::{Letters, check_mail_templates},
 };
 
 /// What `benches/pieces.rs` measures one by one; for nobody else, and not to be relied on.

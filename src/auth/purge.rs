@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{audit, session, statistics::Count, throttle};
+use super::{audit, session, statistics::Count, throttle, tokens};
 use crate::{
     clock::{Clock, Timestamp},
     db::Db,
@@ -50,7 +50,8 @@ pub(crate) async fn sessions(db: &Db, now: Timestamp, count: &Count) -> sqlx::Re
     sessions_at(BRISK, db, now, count).await
 }
 
-/// Removes counts of attempts that no longer matter and old audit events; returns how many.
+/// Removes counts of attempts that no longer matter, old audit events, and tokens of links that have
+/// expired; returns how many.
 pub(crate) async fn records(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     records_at(BRISK, db, now, count).await
 }
@@ -78,7 +79,13 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx:
             Box::pin(audit::store::purge(tx, before, rows))
         })
     });
-    Ok(counts + events.await?)
+    let events = events.await?;
+    let tokens = pace.keep(count, |rows| {
+        db.write((now, rows), |&(now, rows), tx| {
+            Box::pin(tokens::store::purge(tx, now, rows))
+        })
+    });
+    Ok(counts + events + tokens.await?)
 }
 
 impl Pace {

@@ -11,13 +11,14 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     account::{Accounts, credentials::Credentials},
     audit::Action,
+    letters::Mailing,
     purge,
     request::{
         extract::RequestSession,
         layer::{self, SessionLayer},
         require::RequireLayer,
     },
-    routes::{self, Services},
+    routes::{self, Services, SignUpRoute},
     session::Sessions,
     statistics::{Count, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},
@@ -27,6 +28,7 @@ use crate::{
     clock::Timestamp,
     db::Db,
     http::{BODY_LIMIT, CrossSite, Error},
+    mail::WaitingMails,
 };
 
 /// Accounts, login and sessions on one database. Cheap to clone.
@@ -37,6 +39,8 @@ pub struct Auth(Arc<Parts>);
 pub(super) struct Parts {
     pub sessions: Sessions,
     pub credentials: Arc<Credentials>,
+    /// None where no mail is sent.
+    pub mailing: Option<Mailing>,
     pub sign_up: bool,
     pub password_min_length: usize,
     pub trusted_proxies: Arc<[IpNet]>,
@@ -145,7 +149,14 @@ impl Auth {
         };
         let options = routes::Options {
             cookie: self.0.sessions.cookie().name(),
-            sign_up: self.0.sign_up,
+            sign_up: match (
+                self.0.sign_up,
+                self.accounts().letters().requires_verification(),
+            ) {
+                (false, _) => SignUpRoute::Closed,
+                (true, false) => SignUpRoute::LogsIn,
+                (true, true) => SignUpRoute::Verifies,
+            },
             password_min_length: self.0.password_min_length,
         };
         routes::table(services, &options).layer(self.session_layer(false))
@@ -206,6 +217,18 @@ impl Auth {
         self.0.sessions.count_live().await
     }
 
+    /// How many mails wait to be sent and for how long the oldest has, read from the database; none
+    /// where no mail is sent.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn waiting_mails(&self) -> sqlx::Result<Option<WaitingMails>> {
+        match self.accounts().letters().outbox() {
+            Some(outbox) => outbox.waiting().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The id of the key that signs cookies, which reveals nothing of it.
     #[cfg(feature = "server")]
     pub(crate) fn key_id(&self) -> &str {
@@ -218,6 +241,21 @@ impl Auth {
             trusted_proxies: self.0.trusted_proxies.clone(),
             with_values,
         })
+    }
+}
+
+/// Sends the mails of this process and of others on the same database until `stop`, for a task of
+/// its own; the mail that is being sent then is finished first. Returns at once where there is no
+/// [`mailer`](super::AuthBuilder::mailer).
+///
+/// ```no_run
+/// # fn example(auth: handstamp::Auth) {
+/// tokio::spawn(handstamp::auth::keep_mailing(auth, std::future::pending()));
+/// # }
+/// ```
+pub async fn keep_mailing(auth: Auth, stop: impl Future<Output = ()>) {
+    if let Some(mailing) = &auth.0.mailing {
+        mailing.work(stop).await;
     }
 }
 

@@ -28,7 +28,14 @@ const SQLX_TABLE: &str = "_sqlx_migrations";
 /// The library's tables, each after those that it refers to; `revocations` is a log of what nodes
 /// have cached, and means nothing elsewhere.
 #[cfg(feature = "server")]
-pub(crate) const TABLES: &[&str] = &["users", "sessions", "throttles", "audit_events"];
+pub(crate) const TABLES: &[&str] = &[
+    "users",
+    "sessions",
+    "throttles",
+    "audit_events",
+    "outbox",
+    "account_tokens",
+];
 /// What the description of a migration begins with that older versions cannot live with.
 const BREAKING: &str = "breaking";
 /// "handstmp", so that nodes that start together migrate one after another.

@@ -23,6 +23,8 @@ pub enum Error {
     BadHost,
     /// 400: unknown user or wrong password; never says which.
     BadCredentials,
+    /// 400: the token of a link was used, has expired, or never was one.
+    BadToken,
     /// 401: nobody is logged in.
     NotLoggedIn {
         /// A word that stays the same between versions.
@@ -42,6 +44,8 @@ pub enum Error {
     },
     /// 403: sign-up is closed; an operator makes accounts.
     SignUpClosed,
+    /// 403: the password is right, but the address of the account has to be verified first.
+    EmailNotVerified,
     /// 403: the user may not do this.
     Forbidden,
     /// 404: there is nothing at this address.
@@ -68,6 +72,8 @@ pub enum Error {
         /// How long to wait before a retry.
         retry_after: Duration,
     },
+    /// 503: no mail can be sent here.
+    MailNotConfigured,
     /// 503: the database is not available. The source, if any, is logged and not shown to the
     /// client.
     Unavailable(Option<Arc<sqlx::Error>>),
@@ -97,12 +103,14 @@ impl Error {
         [
             Self::MalformedJson("expected value".to_owned()),
             Self::BadCredentials,
+            Self::BadToken,
             not_logged_in,
             Self::CrossSite,
             Self::ReauthenticationRequired {
                 methods: vec!["password"],
             },
             Self::SignUpClosed,
+            Self::EmailNotVerified,
             Self::NotFound,
             Self::Status(StatusCode::REQUEST_TIMEOUT),
             Self::UsernameTaken,
@@ -118,6 +126,7 @@ impl Error {
             Self::Busy {
                 retry_after: Duration::from_secs(3),
             },
+            Self::MailNotConfigured,
             Self::Unavailable(None),
             Self::Timeout,
         ]
@@ -132,7 +141,7 @@ impl Error {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MalformedJson(_) | Self::BadHost | Self::BadCredentials => {
+            Self::MalformedJson(_) | Self::BadHost | Self::BadCredentials | Self::BadToken => {
                 StatusCode::BAD_REQUEST
             }
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
@@ -140,15 +149,17 @@ impl Error {
             | Self::OtherOrigin
             | Self::ReauthenticationRequired { .. }
             | Self::SignUpClosed
+            | Self::EmailNotVerified
             | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy { .. } | Self::StreamsBusy | Self::Unavailable(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Busy { .. }
+            | Self::StreamsBusy
+            | Self::MailNotConfigured
+            | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::SessionValues(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Status(status) => *status,
@@ -160,10 +171,12 @@ impl Error {
             Self::MalformedJson(_) => "malformed_json",
             Self::BadHost => "bad_host",
             Self::BadCredentials => "bad_credentials",
+            Self::BadToken => "bad_token",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite | Self::OtherOrigin => "cross_site",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
             Self::SignUpClosed => "signup_closed",
+            Self::EmailNotVerified => "email_not_verified",
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
             Self::Invalid(_) => "invalid",
@@ -171,6 +184,7 @@ impl Error {
             Self::SessionValues(_) => "session_values",
             Self::TooManyStreams => "too_many_streams",
             Self::Busy { .. } | Self::StreamsBusy => "busy",
+            Self::MailNotConfigured => "mail_not_configured",
             Self::Unavailable(_) => "unavailable",
             Self::Timeout => "timeout",
             Self::Forbidden => "forbidden",
@@ -190,6 +204,10 @@ impl Error {
                     .into()
             }
             Self::BadCredentials => "The username or the password is wrong.".into(),
+            Self::BadToken => {
+                "The link was used already, has expired, or is not complete. Ask for another."
+                    .into()
+            }
             Self::NotLoggedIn { detail, .. } => detail.clone(),
             Self::CrossSite => "The request comes from a page of another site. \
                                 ALLOWED_ORIGINS names the origins whose pages may call."
@@ -209,6 +227,10 @@ impl Error {
                     .into()
             }
             Self::SignUpClosed => "Nobody can sign up here; ask an operator for an account.".into(),
+            Self::EmailNotVerified => {
+                "Open the link that was sent to your e-mail address first; it was sent again now."
+                    .into()
+            }
             Self::NotFound => "There is nothing at this address.".into(),
             Self::UsernameTaken => "Somebody has this username already.".into(),
             Self::EmailTaken => "Somebody has this e-mail address already.".into(),
@@ -225,6 +247,7 @@ impl Error {
             }
             Self::StreamsBusy => "As many event streams are open as the server takes.".into(),
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
+            Self::MailNotConfigured => "No mail can be sent here: SMTP_URL is not set.".into(),
             Self::Unavailable(_) => "The database does not answer right now. Try again.".into(),
             Self::SessionValues(why) => format!("The session was not saved: {why}."),
             Self::Internal(_) => "Something went wrong on our side.".into(),

@@ -53,6 +53,34 @@ pub struct TooManyAttempts(#[allow(dead_code)] Problem);
     headers(("Retry-After" = i64, description = "Seconds to wait"))
 )]
 pub struct StreamsBusy(#[allow(dead_code)] Problem);
+/// 400 when the token of a link is good for nothing.
+#[derive(IntoResponses)]
+#[response(
+    status = 400,
+    description = "`bad_token`: it was used, has expired, or never was one",
+    content_type = "application/problem+json"
+)]
+pub struct BadToken(#[allow(dead_code)] Problem);
+
+/// 429 when too many mails were asked for.
+#[derive(IntoResponses)]
+#[response(
+    status = 429,
+    description = "`too_many_attempts`: see the settings `MAILS_PER_ACCOUNT` and \
+        `MAILS_PER_ADDRESS`",
+    content_type = "application/problem+json",
+    headers(("Retry-After" = i64, description = "Seconds to wait"))
+)]
+pub struct TooManyMails(#[allow(dead_code)] Problem);
+
+/// 503 where no mail is sent.
+#[derive(IntoResponses)]
+#[response(
+    status = 503,
+    description = "`mail_not_configured`: `SMTP_URL` is not set",
+    content_type = "application/problem+json"
+)]
+pub struct MailNotConfigured(#[allow(dead_code)] Problem);
 
 /// 503 when too many passwords wait to be hashed.
 #[derive(IntoResponses)]

@@ -63,6 +63,17 @@ mod library {
     mod recently_authenticated;
 }
 
+mod mail {
+    mod bars;
+    mod commands;
+    mod email_change;
+    mod notices;
+    mod outbox;
+    mod recovery;
+    mod transport;
+    mod verification;
+}
+
 mod metrics {
     mod address;
     mod counts;

@@ -6,8 +6,10 @@ use super::{Accounts, store};
 use crate::{
     auth::{
         audit::{self, Action, Event},
+        letters::letter::Letter,
         session,
         throttle::forget_log_ins,
+        tokens,
         user::{self, AccountState, User, email::Email, username::Username},
     },
     clock::Timestamp,
@@ -121,16 +123,30 @@ impl Accounts {
         self.check_new_password(user, "password", &password, None)
             .await?;
         let hash = self.hash(password, None).await?;
-        let set = (user.clone(), hash, self.clock.now());
-        let set = self.db.write(set, |(user, hash, now), tx| {
+        let set = (self.clone(), user.clone(), hash, self.clock.now());
+        let set = self.db.write(set, |(accounts, user, hash, now), tx| {
             Box::pin(async move {
                 user::store::set_password(tx, user.id, hash).await?;
                 forget_log_ins(tx, &user.username).await?;
                 session::store::delete_others(tx, user.id, None).await?;
-                record_change(tx, *now, user.id, Action::ChangePassword).await
+                accounts.note_new_password(tx, user.id, *now).await?;
+                Ok::<_, Error>(record_change(tx, *now, user.id, Action::ChangePassword).await?)
             })
         });
-        Ok(set.await?)
+        set.await
+    }
+
+    /// What follows from a new password: the links that were sent before are of no use any more, and
+    /// the user is told.
+    pub(super) async fn note_new_password(
+        &self,
+        tx: &mut Tx,
+        user_id: Uuid,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        tokens::store::delete_outdated(tx, user_id).await?;
+        let letter = Letter::PasswordChanged { user_id };
+        self.letters.put(tx, now, &letter).await
     }
 
     /// Changes a username; sessions go on.
@@ -156,7 +172,8 @@ impl Accounts {
         changed.await
     }
 
-    /// Changes an e-mail address, or takes it away; sessions go on.
+    /// Changes an e-mail address, or takes it away; sessions go on. It counts as not verified, and
+    /// the old address is told.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is not an address, [`Error::EmailTaken`], and
@@ -164,17 +181,31 @@ impl Accounts {
     pub async fn change_email(&self, user: &User, email: Option<&str>) -> Result<User, Error> {
         let email = email.map(str::parse::<Email>).transpose();
         let email = email.map_err(|what| Error::invalid("email", what.to_string()))?;
-        let change = (user.id, email, self.clock.now());
-        let changed = self.db.write(change, |(user_id, email, now), tx| {
-            Box::pin(async move {
-                let changed = user::store::change_email(tx, *user_id, email.as_ref()).await;
-                let changed = changed
-                    .map_err(|error| taken(error, Error::EmailTaken))?
-                    .ok_or(Error::NotFound)?;
-                record_change(tx, *now, *user_id, Action::ChangeEmail).await?;
-                Ok(changed)
-            })
-        });
+        let change = (self.clone(), user.id, email, self.clock.now());
+        let changed = self
+            .db
+            .write(change, |(accounts, user_id, email, now), tx| {
+                Box::pin(async move {
+                    let before = user::store::lock_account(tx, *user_id).await?;
+                    let changed =
+                        user::store::change_email(tx, *user_id, email.as_ref(), None).await;
+                    let changed = changed
+                        .map_err(|error| taken(error, Error::EmailTaken))?
+                        .ok_or(Error::NotFound)?;
+                    tokens::store::delete_all(tx, *user_id).await?;
+                    if let Some(old) = before.and_then(|before| before.user.email) {
+                        let new = email.as_ref().map_or("no address", Email::as_typed);
+                        let letter = Letter::EmailChanged {
+                            user_id: *user_id,
+                            old,
+                            new: new.to_owned(),
+                        };
+                        accounts.letters.put(tx, *now, &letter).await?;
+                    }
+                    record_change(tx, *now, *user_id, Action::ChangeEmail).await?;
+                    Ok(changed)
+                })
+            });
         changed.await
     }
 
@@ -184,15 +215,27 @@ impl Accounts {
     /// # Errors
     /// [`Error::NotFound`] when it was deleted already.
     pub async fn delete(&self, user: &User) -> Result<(), Error> {
-        let delete = (user.clone(), self.clock.now());
-        let deleted = self.db.write(delete, |(user, now), tx| {
+        self.delete_for(user, None).await
+    }
+
+    /// As [`delete`](Self::delete), for a client who is the user.
+    pub(crate) async fn delete_for(
+        &self,
+        user: &User,
+        client: Option<&Client>,
+    ) -> Result<(), Error> {
+        let event = Event::new(Action::DeleteAccount, user.id, client);
+        let delete = (user.clone(), event, self.clock.now());
+        let deleted = self.db.write(delete, |(user, event, now), tx| {
             Box::pin(async move {
                 if !user::store::delete(tx, user.id).await? {
                     return Err(Error::NotFound);
                 }
                 forget_log_ins(tx, &user.username).await?;
+                tokens::store::delete_all(tx, user.id).await?;
                 session::store::delete_others(tx, user.id, None).await?;
-                Ok(record_change(tx, *now, user.id, Action::DeleteAccount).await?)
+                tx.revoke([user.id.into()]);
+                Ok(audit::record(tx, *now, [event.clone()]).await?)
             })
         });
         deleted.await
@@ -211,7 +254,7 @@ async fn record_change(
 }
 
 /// `taken` if a unique constraint was violated, else the error itself.
-fn taken(error: sqlx::Error, taken: Error) -> Error {
+pub(super) fn taken(error: sqlx::Error, taken: Error) -> Error {
     let is_taken = error
         .as_database_error()
         .is_some_and(|error| error.is_unique_violation());

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::{Accounts, Application, hooks::Hooks};
+use super::{Accounts, hooks::Hooks};
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
+        letters::letter::{Letter, device_name},
         password::{Permit, Verdict},
         session,
         statistics::LoginCounts,
         throttle::{Attempt, Throttle, Used, forget_log_ins, network},
-        user::{Account, AccountState, NewAccount, User, store, username::Username},
+        user::{Account, AccountState, User, store, username::Username},
     },
     clock::Timestamp,
     db::{Db, Tx},
@@ -41,16 +42,14 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
+    /// The attempt, if it was counted as failed.
+    pub(super) fn counted_attempt(&self) -> Option<Attempt> {
+        self.permit.as_ref().map(|_| self.attempt.clone())
+    }
+
     pub fn user(&self) -> &User {
         &self.account.user
     }
-}
-
-/// An account that may be inserted.
-#[derive(Debug)]
-pub(crate) struct Admitted {
-    account: NewAccount,
-    attempt: Attempt,
 }
 
 /// A new password, checked and hashed, yet to be stored.
@@ -157,7 +156,12 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Error::BadCredentials`] when the account was changed since it was verified.
-    pub async fn log_in(&self, tx: &mut Tx, verified: &Verified) -> Result<(), Error> {
+    pub async fn log_in(
+        &self,
+        tx: &mut Tx,
+        verified: &Verified,
+        client: &Client,
+    ) -> Result<(), Error> {
         let Verified {
             account,
             attempt,
@@ -168,64 +172,20 @@ impl Credentials {
             return Err(Error::BadCredentials);
         }
         match permit {
-            Some(_) => attempt.succeed(tx, now).await,
-            None => attempt.welcome(tx, now).await,
+            Some(_) => attempt.succeed(tx, now).await?,
+            None => attempt.welcome(tx, now).await?,
         }
-    }
-
-    /// Counts that somebody tries to sign up, then checks what they sent and hashes the password.
-    ///
-    /// # Errors
-    /// [`Error::TooManyAttempts`] before any work; as [`Accounts::check`] else.
-    pub async fn admit(
-        &self,
-        application: Application,
-        client: &Client,
-    ) -> Result<Admitted, Error> {
-        let mut attempt = self.throttle.sign_up(client.ip);
-        attempt.check(self.db(), self.now()).await?;
-        let mut tried = self.throttle.sign_up_try(client.ip);
-        tried.check(self.db(), self.now()).await?;
-        self.count_sign_up_try(tried, client).await?;
-        let account = self.accounts.check(application, origin(client)).await?;
-        Ok(Admitted { account, attempt })
-    }
-
-    async fn count_sign_up_try(&self, tried: Attempt, client: &Client) -> Result<(), Error> {
-        let lock_out = sign_up_lock_out(None, client);
-        let count = (tried, lock_out, self.now());
-        let count = self.db().write(count, |(tried, lock_out, now), tx| {
-            Box::pin(async move {
-                if tried.count_with(tx, *now).await? != Used::Some {
-                    audit::record(tx, *now, [lock_out.clone()]).await?;
-                }
-                Ok(())
-            })
-        });
-        count.await
-    }
-
-    /// Inserts the account and runs the app's hook, in the transaction that begins its session.
-    ///
-    /// # Errors
-    /// [`Error::UsernameTaken`] or [`Error::EmailTaken`], where that has happened meanwhile.
-    pub async fn sign_up(
-        &self,
-        tx: &mut Tx,
-        admitted: &Admitted,
-        client: &Client,
-    ) -> Result<User, Error> {
-        let Admitted { account, attempt } = admitted;
-        let now = self.now();
-        let user = self.accounts.insert(tx, account, now, Some(now)).await?;
-        let used = attempt.count_with(tx, now).await?;
-        let known = self.throttle.log_in(&user.username, client.ip);
-        known.welcome(tx, now).await?;
-        self.hooks.on_sign_up(tx, &user).await?;
-        if used != Used::Some {
-            audit::record(tx, now, [sign_up_lock_out(Some(user.id), client)]).await?;
+        // The first login of all is from somewhere, and who has no address cannot be told.
+        let can_be_told = account.last_login_at.is_some() && account.user.email.is_some();
+        if can_be_told && attempt.is_from_new_address() {
+            let letter = Letter::NewDevice {
+                user_id: account.user.id,
+                ip: client.ip.map(|ip| ip.to_string()),
+                device: device_name(client.user_agent.as_deref()),
+            };
+            self.accounts.letters().put(tx, now, &letter).await?;
         }
-        Ok(user)
+        Ok(())
     }
 
     /// Verifies the current password of the user of a session, and hashes the new one.
@@ -302,6 +262,7 @@ impl Credentials {
         let known = self.throttle.log_in(&user.username, client.ip);
         known.welcome(tx, now).await?;
         tx.revoke([user.id.into()]);
+        self.accounts.note_new_password(tx, user.id, now).await?;
         session::store::delete_others(tx, user.id, Some(*session_id)).await?;
         Ok(Event::new(Action::ChangePassword, user.id, Some(client)))
     }
@@ -342,12 +303,6 @@ impl Credentials {
     }
 }
 
-/// The event that an address has reached the limit of sign-ups; `user_id` is the last to sign up.
-fn sign_up_lock_out(user_id: Option<Uuid>, client: &Client) -> Event {
-    Event::failure(Action::SignUp, Reason::AddressLimit, user_id, client)
-        .as_lock_out(Reason::AddressLimit)
-}
-
 /// Why no password opens this account, if so.
 fn refusal(account: Option<&Account>) -> Option<Reason> {
     match account {
@@ -359,6 +314,6 @@ fn refusal(account: Option<&Account>) -> Option<Reason> {
 }
 
 /// Where a client comes from, for its share of the work on passwords.
-fn origin(client: &Client) -> Option<IpNet> {
+pub(super) fn origin(client: &Client) -> Option<IpNet> {
     client.ip.map(network)
 }

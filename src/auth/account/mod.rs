@@ -3,10 +3,14 @@
 mod application;
 mod changes;
 pub(crate) mod credentials;
+pub(crate) mod email;
 pub(crate) mod hooks;
+mod invitation;
 mod reauthentication;
+mod recovery;
 #[cfg(feature = "server")]
 mod sessions;
+mod sign_up;
 mod store;
 
 pub use application::Application;
@@ -15,6 +19,7 @@ use uuid::Uuid;
 
 use super::{
     audit::{self, Action, AuditEvent, Event},
+    letters::{Letters, letter::Letter},
     password::{Origin, Passwords},
     user::{
         self, Account, NewAccount, Taken, User,
@@ -34,6 +39,7 @@ pub struct Accounts {
     db: Db,
     clock: Clock,
     passwords: Passwords,
+    letters: Letters,
 }
 
 impl Accounts {
@@ -48,6 +54,7 @@ impl Accounts {
             db,
             clock,
             passwords,
+            letters: Letters::default(),
         })
     }
 
@@ -56,6 +63,16 @@ impl Accounts {
     pub fn with_password_min_length(mut self, chars: usize) -> Self {
         self.passwords.set_min_chars(chars);
         self
+    }
+
+    /// The same, which write to their users.
+    #[must_use]
+    pub(crate) fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
+    }
+
+    pub(crate) fn letters(&self) -> &Letters {
+        &self.letters
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -82,7 +99,9 @@ impl Accounts {
         origin: Origin,
     ) -> Result<NewAccount, Error> {
         let username = Username::for_sign_up(&application.username);
-        self.check_with(username, application, origin).await
+        let is_pending = self.letters.requires_verification();
+        self.check_with(username, application, origin, is_pending)
+            .await
     }
 
     async fn check_with(
@@ -90,6 +109,7 @@ impl Accounts {
         username: Result<Username, UsernameError>,
         application: Application,
         origin: Origin,
+        is_pending: bool,
     ) -> Result<NewAccount, Error> {
         let mut errors = FieldErrors::new();
         let username = username
@@ -111,7 +131,9 @@ impl Accounts {
                 .as_deref()
                 .is_none_or(|password| strength.has_good_length(password))
         {
-            self.refuse_taken(username, email.as_ref()).await?;
+            // Where an address has to be verified first, whether it is taken is for its owner alone.
+            let email = email.as_ref().filter(|_| !is_pending);
+            self.refuse_taken(username, email).await?;
         }
         if let Some(password) = &password {
             // What is neither may be as long as the body.
@@ -132,9 +154,14 @@ impl Accounts {
             Some(password) => Some(self.hash(password, origin).await?),
             None => None,
         };
+        let (email, pending_email) = match is_pending {
+            true => (None, email),
+            false => (email, None),
+        };
         Ok(NewAccount {
             username,
             email,
+            pending_email,
             password_hash,
         })
     }
@@ -145,14 +172,28 @@ impl Accounts {
     /// [`Error::Invalid`] with all that is wrong; [`Error::UsernameTaken`] or
     /// [`Error::EmailTaken`].
     pub async fn add(&self, application: Application) -> Result<User, Error> {
+        self.add_because(application, Action::SignUp, |_| None)
+            .await
+    }
+
+    /// As [`add`](Self::add); the user gets a letter, if any.
+    async fn add_because(
+        &self,
+        application: Application,
+        action: Action,
+        letter: fn(&User) -> Option<Letter>,
+    ) -> Result<User, Error> {
         let username = Username::parse(&application.username);
-        let account = self.check_with(username, application, None).await?;
+        let account = self.check_with(username, application, None, false).await?;
         let add = (self.clone(), account);
-        let added = self.db.write(add, |(accounts, account), tx| {
+        let added = self.db.write(add, move |(accounts, account), tx| {
             Box::pin(async move {
-                let user = accounts.insert(tx, account, accounts.now(), None).await?;
-                let event = Event::new(Action::SignUp, user.id, None);
-                audit::record(tx, accounts.now(), [event]).await?;
+                let now = accounts.now();
+                let user = accounts.insert(tx, account, now, None).await?;
+                if let Some(letter) = letter(&user) {
+                    accounts.letters.put(tx, now, &letter).await?;
+                }
+                audit::record(tx, now, [Event::new(action, user.id, None)]).await?;
                 Ok::<_, Error>(user)
             })
         });

@@ -34,6 +34,17 @@ pub(crate) enum Action {
     DeleteAccount,
     ChangeUsername,
     ChangeEmail,
+    /// Somebody has asked for a link to change a forgotten password, whoever they are.
+    RequestPasswordReset,
+    /// An operator has sent such a link.
+    SendPasswordReset,
+    ResetPassword,
+    RequestEmailChange,
+    UndoEmailChange,
+    VerifyEmail,
+    /// An operator has added an account and sent a link to choose its password.
+    Invite,
+    SendMail,
 }
 
 impl Action {
@@ -53,6 +64,14 @@ impl Action {
             Self::DeleteAccount => "delete_account",
             Self::ChangeUsername => "change_username",
             Self::ChangeEmail => "change_email",
+            Self::RequestPasswordReset => "request_password_reset",
+            Self::SendPasswordReset => "send_password_reset",
+            Self::ResetPassword => "reset_password",
+            Self::RequestEmailChange => "request_email_change",
+            Self::UndoEmailChange => "undo_email_change",
+            Self::VerifyEmail => "verify_email",
+            Self::Invite => "invite",
+            Self::SendMail => "send_mail",
         }
     }
 }
@@ -68,6 +87,10 @@ pub(crate) enum Reason {
     AccountLimit,
     /// `LOGIN_FAILURES_PER_ADDRESS` or `SIGNUPS_PER_ADDRESS` is reached.
     AddressLimit,
+    /// The password was right, but `EMAIL_VERIFICATION` is required and the address not verified.
+    EmailNotVerified,
+    /// The mail server has refused it, or was not available for a day.
+    MailNotSent,
 }
 
 impl Reason {
@@ -79,6 +102,8 @@ impl Reason {
             Self::Disabled => "disabled",
             Self::AccountLimit => "account_limit",
             Self::AddressLimit => "address_limit",
+            Self::EmailNotVerified => "email_not_verified",
+            Self::MailNotSent => "mail_not_sent",
         }
     }
 }
@@ -108,6 +133,16 @@ impl Event {
     /// A failed attempt. An unknown name is not recorded, as it may be a password.
     pub fn failure(action: Action, reason: Reason, user_id: Option<Uuid>, client: &Client) -> Self {
         Self::of(action, Some(reason), user_id, Some(client))
+    }
+
+    /// What the server has failed to do, for a user if it is known for whom.
+    pub fn of_server(action: Action, reason: Reason, user_id: Option<Uuid>) -> Self {
+        Self::of(action, Some(reason), user_id, None)
+    }
+
+    /// What somebody has done who may not be a user.
+    pub fn of_anybody(action: Action, client: &Client) -> Self {
+        Self::of(action, None, None, Some(client))
     }
 
     fn of(

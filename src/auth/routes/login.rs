@@ -51,6 +51,8 @@ pub(super) struct Empty {}
         headers(("Set-Cookie", description = "The new session"))),
     (status = 400, body = Problem, content_type = "application/problem+json",
         description = "`bad_credentials`"),
+    (status = 403, body = Problem, content_type = "application/problem+json",
+        description = "`email_not_verified`: the password is right, and the link was sent again"),
     TooManyAttempts,
     Busy,
 ))]
@@ -78,6 +80,7 @@ async fn log_in_with(
     let RequestSession { handle, client } = session;
     let verified = credentials.verify(&client, &body.username, body.password);
     let verified = verified.await?;
+    credentials.refuse_unverified(&verified, &client).await?;
     let user = verified.user().clone();
     let replaced = handle.replaced().await?;
     let sessions = handle.sessions().clone();
@@ -86,7 +89,7 @@ async fn log_in_with(
         login,
         |(credentials, sessions, verified, client, replaced), tx| {
             Box::pin(async move {
-                credentials.log_in(tx, verified).await?;
+                credentials.log_in(tx, verified, client).await?;
                 sessions
                     .begin(tx, verified.user(), client, replaced, Action::LogIn)
                     .await

@@ -1,9 +1,12 @@
 //! The route table.
 
+mod account;
+mod email;
 mod events;
 mod login;
 mod password;
 mod reauthentication;
+mod recovery;
 mod session;
 mod sessions;
 mod sign_up;
@@ -38,21 +41,31 @@ impl FromRef<Services> for Accounts {
     }
 }
 
+/// What a sign-up does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignUpRoute {
+    /// It is refused.
+    Closed,
+    LogsIn,
+    /// It sends a link that verifies the address.
+    Verifies,
+}
+
 /// What the routes and their description depend on.
 #[derive(Debug)]
 pub(crate) struct Options<'a> {
     /// Its name.
     pub cookie: &'a str,
-    /// Whether anybody can sign up.
-    pub sign_up: bool,
+    pub sign_up: SignUpRoute,
     pub password_min_length: usize,
 }
 
 /// The routes, yet without their sessions, and their description.
 pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter {
     let sign_up = match options.sign_up {
-        true => routes!(sign_up::sign_up),
-        false => routes!(sign_up::refuse_sign_up),
+        SignUpRoute::LogsIn => routes!(sign_up::sign_up),
+        SignUpRoute::Verifies => routes!(sign_up::sign_up_unverified),
+        SignUpRoute::Closed => routes!(sign_up::refuse_sign_up),
     };
     let mut table = OpenApiRouter::with_openapi(description(options.cookie))
         .routes(sign_up)
@@ -68,6 +81,12 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         ))
         .routes(routes!(sessions::end_session))
         .routes(routes!(password::change_password))
+        .routes(routes!(recovery::forgot_password))
+        .routes(routes!(recovery::reset_password))
+        .routes(routes!(email::send_verification))
+        .routes(routes!(email::verify_email))
+        .routes(routes!(email::change_email))
+        .routes(routes!(account::delete_account))
         .with_state(services);
     describe_min_length(table.get_openapi_mut(), options.password_min_length);
     table
@@ -78,7 +97,11 @@ fn describe_min_length(openapi: &mut OpenApi, min_length: usize) {
     let Some(components) = &mut openapi.components else {
         return;
     };
-    for (schema, field) in [("SignUp", "password"), ("PasswordChange", "new_password")] {
+    for (schema, field) in [
+        ("SignUp", "password"),
+        ("PasswordChange", "new_password"),
+        ("PasswordReset", "new_password"),
+    ] {
         if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(schema)
             && let Some(RefOr::T(Schema::Object(password))) = object.properties.get_mut(field)
         {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -88,6 +88,50 @@ pub(super) async fn sign_up(
     let (user, token) = begun.await?;
     handle.keep(token);
     Ok((StatusCode::CREATED, Json(user)))
+}
+
+/// What to do next.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerifyEmail {
+    /// Open the link that was sent to the address.
+    next: VerifyEmailStep,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum VerifyEmailStep {
+    VerifyEmail,
+}
+
+/// Ask for an account
+///
+/// A link that verifies the address is sent to it; nobody is logged in before it was opened. Whether
+/// the address has an account already is told to its owner alone, by mail.
+#[utoipa::path(post, path = "/signup", tag = "session", request_body = SignUp, responses(
+    (status = 202, body = VerifyEmail, description = "The link is sent"),
+    (status = 409, body = Problem, content_type = "application/problem+json",
+        description = "`username_taken`"),
+    TooManyAttempts,
+    Busy,
+))]
+pub(super) async fn sign_up_unverified(
+    State(credentials): State<Arc<Credentials>>,
+    RequestSession { client, .. }: RequestSession,
+    JsonBody(body): JsonBody<SignUp>,
+) -> Result<(StatusCode, Json<VerifyEmail>), Error> {
+    let application = Application::new(body.username)
+        .email(Some(body.email))
+        .password(Some(body.password));
+    let admitted = credentials.admit(application, &client).await?;
+    let sign_up = (credentials.clone(), admitted, client);
+    let signed_up = credentials
+        .db()
+        .write(sign_up, |(credentials, admitted, client), tx| {
+            Box::pin(credentials.sign_up(tx, admitted, client))
+        });
+    signed_up.await?;
+    let next = VerifyEmailStep::VerifyEmail;
+    Ok((StatusCode::ACCEPTED, Json(VerifyEmail { next })))
 }
 
 /// Nobody can sign up here

@@ -165,6 +165,7 @@ pub(crate) fn live(
             id,
             username,
             email: row.email,
+            email_verified: row.email_verified,
             created_at,
         }),
         (Some(_), ..) => return Err(NotLive::UserGone),
@@ -197,6 +198,7 @@ mod tests {
             id: Uuid::from_u128(2),
             username: "Ann".to_owned(),
             email: None,
+            email_verified: false,
             created_at: start,
         };
         let proof = Proof {

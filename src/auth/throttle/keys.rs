@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv6Net};
 use sha2::{Digest, Sha256};
 
-use crate::auth::user::username::Username;
+use crate::auth::user::{email::Email, username::Username};
 
 /// A client that has one address of a /64 has all of them.
 const IPV6_PREFIX: u8 = 64;
@@ -19,8 +19,21 @@ pub(super) fn account_key(name: &str) -> String {
     } else {
         Sha256::digest(Username::key_of(name))
     };
-    let digest = u128::from_be_bytes(std::array::from_fn(|at| digest[at]));
-    format!("log-in of {digest:032x}")
+    format!("log-in of {:032x}", shortened(&digest))
+}
+
+/// The first half of a SHA-256.
+fn shortened(digest: &[u8]) -> u128 {
+    digest
+        .iter()
+        .take(16)
+        .fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+/// The key of the mails to an address. A digest, as the counts are of people who may never have heard
+/// of us.
+pub(super) fn mail_key(email: &Email) -> String {
+    format!("mail to {:032x}", shortened(&Sha256::digest(email.key())))
 }
 
 /// The address, or for IPv6 its /64.

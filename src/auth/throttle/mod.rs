@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use self::{
     counter::{Address, Counted, Scope, Wait},
-    keys::account_key,
+    keys::{account_key, mail_key},
     store::Tally,
 };
-use super::throttle;
+use super::{throttle, user::email::Email};
 use crate::{
     clock::Timestamp,
     db::{Db, Tx},
@@ -39,6 +39,8 @@ pub(crate) struct Throttle {
     pub per_account: Option<RateLimit>,
     pub per_address: Option<RateLimit>,
     pub signups: Option<RateLimit>,
+    pub mails_per_account: Option<RateLimit>,
+    pub mails_per_address: Option<RateLimit>,
 }
 
 /// A rate-limited attempt, and every count that it adds to.
@@ -100,6 +102,19 @@ impl Throttle {
         Attempt::new(counted.into_iter().collect())
     }
 
+    /// A mail to an e-mail address, whether it has an account or not, that a client has asked for,
+    /// perhaps as the user `by`.
+    pub fn mail(&self, email: &Email, by: Option<Uuid>, ip: Option<IpAddr>) -> Attempt {
+        let by = by.map(|user_id| format!("mail by {user_id}"));
+        let accounts = [Some(mail_key(email)), by].into_iter().flatten();
+        let accounts = accounts.map(|key| (self.mails_per_account, key));
+        let address = ip.map(|ip| (self.mails_per_address, format!("mail from {}", network(ip))));
+        let counts = accounts
+            .chain(address)
+            .filter_map(|(limit, key)| Some(Counted::new(key, limit?, Scope::Address)));
+        Attempt::new(counts.collect())
+    }
+
     /// An attempted sign-up, to be counted before any work is done for it.
     pub fn sign_up_try(&self, ip: Option<IpAddr>) -> Attempt {
         let counted = self.signups.zip(ip).map(|(limit, ip)| {
@@ -112,6 +127,12 @@ impl Throttle {
 }
 
 impl Attempt {
+    /// Whether the account is known not to have been logged in to from this address lately.
+    pub fn is_from_new_address(&self) -> bool {
+        let knows_addresses = |counted: &Counted| counted.scope == Scope::KnownAddress;
+        self.by != Address::Known && self.counts.iter().any(knows_addresses)
+    }
+
     pub fn new(counts: Vec<Counted>) -> Self {
         Self {
             counts,

@@ -27,6 +27,8 @@ pub struct User {
     /// None for accounts made without one.
     #[schema(required, example = "jackson@example.com")]
     pub email: Option<String>,
+    /// Whether a link that was sent to this address was opened.
+    pub email_verified: bool,
     /// When they signed up.
     pub created_at: Timestamp,
 }
@@ -52,11 +54,21 @@ pub struct Account {
     pub password_hash: Option<String>,
     /// When they last logged in.
     pub last_login_at: Option<Timestamp>,
+    /// The address that the sign-up has named, where addresses have to be verified, until it was.
+    pub pending_email: Option<String>,
     /// When an operator disabled the account.
     pub disabled_at: Option<Timestamp>,
 }
 
 impl Account {
+    /// The address that is yet to be verified, if there is one.
+    pub(crate) fn unverified_email(&self) -> Option<&str> {
+        match &self.user.email {
+            Some(email) => (!self.user.email_verified).then_some(email),
+            None => self.pending_email.as_deref(),
+        }
+    }
+
     /// Whether the account may be used.
     pub fn state(&self) -> AccountState {
         if self.disabled_at.is_some() {
@@ -84,6 +96,8 @@ pub(crate) struct NewAccount {
     pub username: Username,
     /// Unique, if there is one.
     pub email: Option<Email>,
+    /// An address that is yet to be verified, in the place of `email`; others may have it.
+    pub pending_email: Option<Email>,
     /// The hash; none for an account without a password.
     pub password_hash: Option<String>,
 }

@@ -19,10 +19,11 @@ pub(crate) async fn insert(
     in_tx!(tx, conn => sqlx::query_as(
         "insert into users
              (id, username, username_key, email, email_key, password_hash, created_at,
-              last_login_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+              last_login_at, pending_email)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict do nothing
-         returning id, username, email, created_at",
+         returning id, username, email, email_verified_at is not null as email_verified,
+                   created_at",
     )
     .bind(now.new_id())
     .bind(account.username.as_typed())
@@ -32,6 +33,7 @@ pub(crate) async fn insert(
     .bind(account.password_hash.as_deref())
     .bind(now)
     .bind(last_login_at)
+    .bind(account.pending_email.as_ref().map(Email::as_typed))
     .fetch_optional(conn)
     .await)
 }
@@ -79,7 +81,8 @@ fn taken(takers: &[(String,)], username: &Username) -> Option<Taken> {
 macro_rules! find_where {
     ($db:ident, $column:literal, $value:expr) => {
         on_reader!($db, conn => sqlx::query_as(concat!(
-            "select id, username, email, created_at, password_hash, last_login_at, disabled_at
+            "select id, username, email, email_verified_at is not null as email_verified, created_at,
+                    password_hash, last_login_at, pending_email, disabled_at
              from users where ", $column, " = $1",
         ))
         .bind($value)
@@ -111,7 +114,8 @@ pub(crate) async fn change_username(
 ) -> sqlx::Result<Option<User>> {
     in_tx!(tx, conn => sqlx::query_as(
         "update users set username = $1, username_key = $2 where id = $3
-         returning id, username, email, created_at",
+         returning id, username, email, email_verified_at is not null as email_verified,
+                   created_at",
     )
     .bind(username.as_typed())
     .bind(username.key())
@@ -120,18 +124,54 @@ pub(crate) async fn change_username(
     .await)
 }
 
-/// Changes an address; none when there is no such account.
+/// Changes an address, which was verified at `verified_at`, if it was; none when there is no such
+/// account.
 pub(crate) async fn change_email(
     tx: &mut Tx,
     id: Uuid,
     email: Option<&Email>,
+    verified_at: Option<Timestamp>,
 ) -> sqlx::Result<Option<User>> {
     in_tx!(tx, conn => sqlx::query_as(
-        "update users set email = $1, email_key = $2 where id = $3
-         returning id, username, email, created_at",
+        "update users set email = $1, email_key = $2, email_verified_at = $3, pending_email = null
+         where id = $4
+         returning id, username, email, email_verified_at is not null as email_verified,
+                   created_at",
     )
     .bind(email.map(Email::as_typed))
     .bind(email.map(Email::key))
+    .bind(verified_at)
+    .bind(id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Records that the address of an account was verified; false when it has another by now.
+pub(crate) async fn verify_email(
+    tx: &mut Tx,
+    id: Uuid,
+    email: &Email,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update users set email_verified_at = coalesce(email_verified_at, $1)
+         where id = $2 and email_key = $3",
+    )
+    .bind(now)
+    .bind(id)
+    .bind(email.key())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// The account of this user, locked until the transaction ends.
+pub(crate) async fn lock_account(tx: &mut Tx, id: Uuid) -> sqlx::Result<Option<Account>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "update users set id = id where id = $1
+         returning id, username, email, email_verified_at is not null as email_verified,
+                   created_at, password_hash, last_login_at, pending_email, disabled_at",
+    )
     .bind(id)
     .fetch_optional(conn)
     .await)
@@ -155,8 +195,8 @@ pub(crate) async fn list(db: &Db, after: &str, limit: i64) -> sqlx::Result<Vec<(
         account: Account,
     }
     let rows: Vec<Row> = on_reader!(db, conn => sqlx::query_as(
-        "select username_key, id, username, email, created_at, password_hash, last_login_at,
-                disabled_at
+        "select username_key, id, username, email, email_verified_at is not null as email_verified,
+                created_at, password_hash, last_login_at, pending_email, disabled_at
          from users where username_key > $1 order by username_key limit $2",
     )
     .bind(after)

@@ -9,8 +9,10 @@ use crate::{
 };
 
 /// The newest come first here, so that a limit keeps them; readers get the oldest first.
-pub(crate) const LIST: &str = "select id, text, author, created_at from comments
-     where post_id = $1 order by id desc limit $2";
+pub(crate) const LIST: &str = "select c.id, c.text,
+        case when u.id is null then '[deleted]' else c.author end as author, c.created_at
+     from comments c left join users u on u.id = c.author_id
+     where c.post_id = $1 order by c.id desc limit $2";
 
 /// The comments of a post, oldest first; of very many the `limit` newest.
 pub(crate) async fn list(db: &Db, post_id: Uuid, limit: i64) -> sqlx::Result<Vec<Comment>> {

@@ -8,24 +8,33 @@ use crate::{
     db::{Db, Tx, in_tx, on_reader},
 };
 
-/// `$1` is the current user, `$2` the last id of the page before, `$3` the limit.
-pub(crate) const LIST: &str = "select p.id, p.title, p.url, p.text, p.author, p.comment_count,
-        p.vote_count, v.user_id is not null as voted, p.created_at
-     from posts p left join votes v on v.post_id = p.id and v.user_id = $1
-     where p.id < $2 order by p.id desc limit $3";
+/// What readers see of a post; `$1` is the current user. Of an author who has deleted their account
+/// nobody sees the name, which somebody else may have by now.
+macro_rules! select_where {
+    ($rest:literal) => {
+        concat!(
+            "select p.id, p.title, p.url, p.text,
+                    case when u.id is null then '[deleted]' else p.author end as author,
+                    p.comment_count, p.vote_count, v.user_id is not null as voted, p.created_at
+             from posts p
+             left join votes v on v.post_id = p.id and v.user_id = $1
+             left join users u on u.id = p.author_id
+             where ",
+            $rest
+        )
+    };
+}
 
-/// As [`LIST`]; `$4` is the author.
-pub(crate) const LIST_BY_AUTHOR: &str =
-    "select p.id, p.title, p.url, p.text, p.author, p.comment_count,
-        p.vote_count, v.user_id is not null as voted, p.created_at
-     from posts p left join votes v on v.post_id = p.id and v.user_id = $1
-     where p.id < $2 and p.author_key = $4 order by p.id desc limit $3";
+/// `$2` is the last id of the page before, `$3` the limit.
+pub(crate) const LIST: &str = select_where!("p.id < $2 order by p.id desc limit $3");
 
-/// `$1` is the current user, `$2` the post.
-pub(crate) const FIND: &str = "select p.id, p.title, p.url, p.text, p.author, p.comment_count,
-        p.vote_count, v.user_id is not null as voted, p.created_at
-     from posts p left join votes v on v.post_id = p.id and v.user_id = $1
-     where p.id = $2";
+/// As [`LIST`]; `$3` is the author, `$4` the limit.
+pub(crate) const LIST_BY_AUTHOR: &str = select_where!(
+    "p.id < $2 and p.author_key = $3 and u.id is not null order by p.id desc limit $4"
+);
+
+/// `$2` is the post.
+pub(crate) const FIND: &str = select_where!("p.id = $2");
 
 /// A page of posts, newest first: ids sort by time.
 pub(crate) async fn list(db: &Db, reader: Option<Uuid>, page: Page<'_>) -> sqlx::Result<Vec<Post>> {
@@ -40,8 +49,8 @@ pub(crate) async fn list(db: &Db, reader: Option<Uuid>, page: Page<'_>) -> sqlx:
         Some(author_key) => on_reader!(db, conn => sqlx::query_as(LIST_BY_AUTHOR)
             .bind(reader)
             .bind(after)
-            .bind(page.limit)
             .bind(author_key)
+            .bind(page.limit)
             .fetch_all(conn)
             .await),
     }

@@ -125,7 +125,11 @@ pub enum UserCommand {
     SignOut(SignOut),
     /// Delete an account with its sessions; what its user has written stays
     Delete(Name),
-    /// Set a password and end every session of its account
+    /// Make an account, and mail its user a link to choose a password with
+    Invite(Invite),
+    /// Mail somebody a link to choose a new password with
+    Reset(Name),
+    /// Set a password and end every session of its account; `reset` lets its user choose one
     Password(SetPassword),
 }
 
@@ -195,6 +199,16 @@ pub struct AddUser {
     pub no_password: bool,
 }
 
+/// Whom to invite.
+#[derive(Args, Debug)]
+pub struct Invite {
+    /// 2 to 32 letters, digits, '.', '_' or '-'
+    pub name: String,
+    /// Where the link is sent to
+    #[arg(long, value_name = "E")]
+    pub email: String,
+}
+
 /// A new password.
 #[derive(Args, Debug)]
 pub struct SetPassword {
@@ -229,7 +243,13 @@ pub fn command() -> clap::Command {
         })
         .mut_subcommand("user", |user| {
             user.after_help(of(CommandName::User))
-                .mut_subcommands(|action| action.after_help(of(CommandName::User)))
+                .mut_subcommands(|action| {
+                    let writes_mail = matches!(action.get_name(), "invite" | "password" | "reset");
+                    action.after_help(of(match writes_mail {
+                        true => CommandName::Mail,
+                        false => CommandName::User,
+                    }))
+                })
         })
 }
 

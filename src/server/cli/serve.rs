@@ -23,10 +23,11 @@ use super::{
     warn_of_unknown_names,
 };
 use crate::{
-    auth::{Secret, keep_purging},
+    auth::{Secret, keep_mailing, keep_purging},
     clock::Clock,
     db::REQUEST_TIMEOUT,
     http::{self, Shutdown},
+    mail::SmtpUrl,
     server::{
         app,
         health::Health,
@@ -38,6 +39,8 @@ use crate::{
 /// How long a load balancer may see that the server is not ready before it stops accepting.
 const NOT_READY: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a mail that is being sent may delay the exit.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long another server may still have the address of the metrics.
 const METRICS_PATIENCE: Duration = Duration::from_secs(3);
 const METRICS_PAUSE: Duration = Duration::from_millis(100);
@@ -93,9 +96,14 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
+    warn_of_mail(&config);
     tracing::info!(database = %config.database_url, "serving");
 
-    let purging = tokio::spawn(keep_purging(auth, PURGE_INTERVAL));
+    let purging = tokio::spawn(keep_purging(auth.clone(), PURGE_INTERVAL));
+    let (stop_mailing, mailing_stops) = oneshot::channel::<()>();
+    let mut mailing = tokio::spawn(keep_mailing(auth, async move {
+        let _ = mailing_stops.await;
+    }));
     let (stopping, stopped) = oneshot::channel();
     let stop = async {
         let signal = signals.next().await;
@@ -126,6 +134,10 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
         }
     }
     purging.abort();
+    // A mail that is being sent would be sent again.
+    drop(stop_mailing);
+    let _ = tokio::time::timeout(MAIL_TIMEOUT, &mut mailing).await;
+    mailing.abort();
     // What is stuck in the database must not keep the process.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, db.close()).await;
     Ok(())
@@ -203,6 +215,25 @@ fn warn_of_weak_fallbacks(config: &Config) {
         tracing::warn!(
             "SECRET_KEY_FALLBACKS holds a key that can be guessed; remove it as soon as \
              SESSION_ABSOLUTE_TIMEOUT has passed"
+        );
+    }
+}
+
+fn warn_of_mail(config: &Config) {
+    if !config.sends_mail() {
+        tracing::warn!(
+            "SMTP_URL is not set: nobody who forgets their password gets back in by themselves"
+        );
+    }
+    if config
+        .mail
+        .smtp_url
+        .as_ref()
+        .is_some_and(SmtpUrl::risks_password)
+    {
+        tracing::warn!(
+            "SMTP_URL lets the password for the mail server go over the network in clear, should \
+             somebody in between hide STARTTLS; add ?tls=required, or use smtps://"
         );
     }
 }

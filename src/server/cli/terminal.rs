@@ -14,6 +14,14 @@ pub fn say(line: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a warning to standard error. A reader that is gone is no error.
+pub fn warn(line: &str) -> Result<(), Failure> {
+    match writeln!(io::stderr(), "warning: {line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(Failure::other),
+    }
+}
+
 /// Escapes control and format characters of untrusted text, which a terminal would act on.
 pub fn harmless(text: &str) -> String {
     let is_acted_on = |c: char| {

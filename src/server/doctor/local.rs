@@ -11,6 +11,7 @@ use super::report::Check;
 use crate::{
     auth::Secret,
     db::{DatabaseUrl, Db, MigrateError},
+    mail::SmtpMailer,
     news,
     server::settings::{Config, Variables},
 };
@@ -20,6 +21,7 @@ const SECRET_KEY: &str = "secret_key";
 const DATABASE: &str = "database";
 const MIGRATIONS: &str = "migrations";
 const DISK_SPACE: &str = "disk_space";
+const MAIL: &str = "mail";
 /// Below this, or below the size of the database, of which a backup is a second copy.
 const MIN_FREE_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -38,7 +40,7 @@ pub(super) async fn examine(variables: &Variables) -> Vec<Check> {
                 )
             }));
             let why = "the settings are to be corrected first";
-            let rest = [SECRET_KEY, DATABASE, MIGRATIONS, DISK_SPACE];
+            let rest = [SECRET_KEY, DATABASE, MIGRATIONS, DISK_SPACE, MAIL];
             checks.extend(rest.map(|name| Check::skipped(name, why)));
             return checks;
         }
@@ -55,7 +57,32 @@ pub(super) async fn examine(variables: &Variables) -> Vec<Check> {
     checks.push(key_strength(&config));
     checks.extend(database(&config, variables).await);
     checks.push(disk_space(&config.database_url));
+    checks.push(mail(&config, variables).await);
     checks
+}
+
+/// Whether the mail server lets us in. Nothing is sent.
+async fn mail(config: &Config, variables: &Variables) -> Check {
+    let Some(url) = &config.mail.smtp_url else {
+        return match config.is_production() {
+            true => Check::skipped(
+                MAIL,
+                "SMTP_URL is not set: nobody who forgets their password gets back in by themselves, \
+                 and nobody hears of a new device",
+            ),
+            false => Check::pass(MAIL, "SMTP_URL is not set: mails are in the log"),
+        };
+    };
+    let fix = "correct SMTP_URL, or start the mail server; its own message says what is wrong";
+    let fail = |what: String| Check::fail(MAIL, variables.without_secrets(&what), fix);
+    let mailer = match SmtpMailer::new(url.clone(), &config.mail.from) {
+        Ok(mailer) => mailer,
+        Err(error) => return fail(error),
+    };
+    match mailer.check().await {
+        Ok(()) => Check::pass(MAIL, format!("{url} lets this server in")),
+        Err(error) => fail(format!("{url}: {error}")),
+    }
 }
 
 fn key_strength(config: &Config) -> Check {

@@ -1,6 +1,7 @@
 //! `GET /metrics` in the Prometheus text format, on an address of its own.
 
 mod live_sessions;
+mod outbox;
 mod requests;
 mod snapshot;
 
@@ -18,7 +19,7 @@ use axum::{
 use prometheus::{Registry, TextEncoder};
 use tokio::net::TcpListener;
 
-use self::{live_sessions::LiveSessions, snapshot::Snapshot};
+use self::{live_sessions::LiveSessions, outbox::OutboxGauges, snapshot::Snapshot};
 use crate::{
     auth::Auth,
     http::{self, Error},
@@ -37,6 +38,7 @@ struct Parts {
     requests: Requests,
     snapshot: Snapshot,
     live_sessions: LiveSessions,
+    outbox: OutboxGauges,
     auth: Auth,
 }
 
@@ -55,6 +57,7 @@ impl Metrics {
             requests: Requests::new(&registry)?,
             snapshot: Snapshot::new(&registry)?,
             live_sessions: LiveSessions::new(&registry)?,
+            outbox: OutboxGauges::new(&registry)?,
             auth: auth.clone(),
             registry,
         })))
@@ -82,10 +85,12 @@ impl Metrics {
             registry,
             snapshot,
             live_sessions,
+            outbox,
             auth,
             ..
         } = &*self.0;
         live_sessions.refresh(auth).await;
+        outbox.refresh(auth).await;
         snapshot.set(&auth.statistics());
         let families = registry.gather();
         let text = TextEncoder::new().encode_to_string(&families);

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::{
-    ConfigError, EnvReader, SETTINGS, Variables,
+    ConfigError, EnvReader, MailSettings, SETTINGS, Variables,
     api_prefix::api_prefix,
     exposed_files::exposed_files,
     page_csp::{DEFAULT_PAGE_CSP, page_csp},
@@ -18,11 +18,13 @@ use super::{
 };
 use crate::{
     auth::{
-        Accounts, Auth, BuildError, RateLimit, Secret, password::MIN_PASSWORD_LENGTHS, spare_cores,
+        Accounts, Auth, BuildError, Letters, RateLimit, Secret, password::MIN_PASSWORD_LENGTHS,
+        spare_cores,
     },
     clock::Clock,
     db::{DatabaseUrl, DatabaseUrlError, Db},
     http::Layers,
+    mail::{LogMailer, SmtpMailer},
     news,
 };
 
@@ -92,6 +94,8 @@ pub struct Config {
     pub login_failures_per_address: Option<RateLimit>,
     /// `SIGNUPS_PER_ADDRESS`; none when they are not counted
     pub signups_per_address: Option<RateLimit>,
+    /// `SMTP_URL` and what belongs to it
+    pub mail: MailSettings,
     /// `PASSWORD_HASHES_AT_ONCE`
     pub password_hashes_at_once: usize,
     /// `SESSION_CACHE_ENTRIES`
@@ -182,14 +186,17 @@ impl Config {
             env.mistake("PASSWORDLESS_LOGIN", "must be off in production");
         }
         let is_news_on = env.switch("NEWS", environment == Environment::Development);
+        let port = env.read("PORT", 5000, "a port number, 0 to 65535");
+        let mail = MailSettings::read(&mut env, environment, port);
         let config = Self {
             environment,
+            mail,
             host: env
                 .text("HOST")
                 .unwrap_or("127.0.0.1")
                 .trim_matches(['[', ']'])
                 .to_owned(),
-            port: env.read("PORT", 5000, "a port number, 0 to 65535"),
+            port,
             shutdown_timeout: env.duration("SHUTDOWN_TIMEOUT", "10s"),
             metrics_address: env.read_with("METRICS_ADDR", None, metrics_address),
             secret_key: env.read_with("SECRET_KEY", None, signing_key),
@@ -250,7 +257,7 @@ impl Config {
     /// The accounts and sessions that these settings ask for.
     ///
     /// # Errors
-    /// When there is no key to sign with.
+    /// When there is no key to sign with, or TLS cannot be set up for mail.
     pub fn auth(&self, db: Db, clock: Clock) -> Result<Auth, BuildError> {
         let builder = Auth::builder(db)
             .clock(clock)
@@ -267,9 +274,25 @@ impl Config {
             .login_failures_per_account(self.login_failures_per_account)
             .login_failures_per_address(self.login_failures_per_address)
             .signups_per_address(self.signups_per_address)
+            .mails_per_account(self.mail.per_account)
+            .mails_per_address(self.mail.per_address)
+            .email_verification(self.mail.verification)
+            .public_url(&self.mail.public_url)
             .password_hashes_at_once(self.password_hashes_at_once)
             .trusted_proxies(self.trusted_proxies.iter().copied())
             .allowed_origins(self.allowed_origins.iter().cloned());
+        let builder = match &self.mail.templates {
+            Some(folder) => builder.mail_templates(folder),
+            None => builder,
+        };
+        let builder = match &self.mail.smtp_url {
+            Some(url) => {
+                let mailer = SmtpMailer::new(url.clone(), &self.mail.from);
+                builder.mailer(mailer.map_err(BuildError::Parameter)?)
+            }
+            None if self.is_production() => builder,
+            None => builder.mailer(LogMailer::default()),
+        };
         match &self.secret_key {
             Some(key) => builder.secret_key(key.clone()).build(),
             None => builder.build(),
@@ -281,8 +304,22 @@ impl Config {
     /// # Errors
     /// When the parameters of password hashing are out of range.
     pub fn accounts(&self, db: Db, clock: Clock) -> Result<Accounts, crate::Error> {
-        let accounts = Accounts::new(db, clock, self.password_hashes_at_once)?;
-        Ok(accounts.with_password_min_length(self.password_min_length))
+        let accounts = Accounts::new(db.clone(), clock.clone(), self.password_hashes_at_once)?;
+        let accounts = accounts.with_password_min_length(self.password_min_length);
+        // The server sends what a command writes.
+        let key = self.secret_key.as_ref().filter(|_| self.sends_mail());
+        Ok(match key {
+            Some(key) => {
+                let letters = Letters::new(db, clock, key, &self.secret_key_fallbacks);
+                accounts.with_letters(letters)
+            }
+            None => accounts,
+        })
+    }
+
+    /// Whether mail is sent, or is at least in the log.
+    pub fn sends_mail(&self) -> bool {
+        self.mail.smtp_url.is_some() || !self.is_production()
     }
 
     /// What is done to every request and response.

@@ -44,10 +44,10 @@ impl Variables {
 
     /// `text` less the password of `DATABASE_URL`, which a database's error might repeat.
     pub fn without_secrets(&self, text: &str) -> String {
-        match self.get("DATABASE_URL") {
-            Some(url) => without_password(url, text),
-            None => text.to_owned(),
-        }
+        ["DATABASE_URL", "SMTP_URL"]
+            .into_iter()
+            .filter_map(|name| self.get(name))
+            .fold(text.to_owned(), |text, url| without_password(url, &text))
     }
 
     pub(super) fn dotenv_names(&self) -> impl Iterator<Item = &str> {

@@ -22,13 +22,15 @@ pub enum CommandName {
     Demo,
     /// `handstamp backup`, `restore` and `move-database`
     Database,
+    /// `handstamp user invite`, `user reset` and `user password`, which write mails
+    Mail,
     /// `handstamp migrate`
     Migrate,
     /// `handstamp user …`
     User,
 }
 
-use CommandName::{Audit, Database, Demo, Migrate, User};
+use CommandName::{Audit, Database, Demo, Mail, Migrate, User};
 
 impl Setting {
     const fn read_by(mut self, commands: &'static [CommandName]) -> Self {
@@ -48,7 +50,8 @@ const fn setting(name: &'static str, default: &'static str, about: &'static str)
 
 /// The settings, in the order of `.env.example`.
 pub const SETTINGS: &[Setting] = &[
-    setting("APP_ENV", "development", "development or production").read_by(&[Demo, Migrate, User]),
+    setting("APP_ENV", "development", "development or production")
+        .read_by(&[Demo, Mail, Migrate, User]),
     setting("HOST", "127.0.0.1", "address to listen on"),
     setting("PORT", "5000", "port to listen on; 0 takes a free one"),
     setting(
@@ -66,29 +69,31 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite://handstamp.db",
         "sqlite://FILE or postgres://…",
     )
-    .read_by(&[Audit, Database, Demo, Migrate, User]),
+    .read_by(&[Audit, Database, Demo, Mail, Migrate, User]),
     setting(
         "SECRET_KEY",
         "none",
         "signs the cookie; at least 32 characters",
-    ),
+    )
+    .read_by(&[Mail]),
     setting(
         "SECRET_KEY_FALLBACKS",
         "empty",
         "older keys still accepted, comma-separated",
-    ),
+    )
+    .read_by(&[Mail]),
     setting(
         "SESSION_IDLE_TIMEOUT",
         "14d",
         "a session unused for this long expires",
     )
-    .read_by(&[User]),
+    .read_by(&[Mail, User]),
     setting(
         "SESSION_ABSOLUTE_TIMEOUT",
         "30d",
         "a session this old expires, regardless of activity",
     )
-    .read_by(&[User]),
+    .read_by(&[Mail, User]),
     setting("SESSIONS_PER_USER", "20", "one more login ends the oldest"),
     setting(
         "REAUTHENTICATION_WINDOW",
@@ -100,7 +105,7 @@ pub const SETTINGS: &[Setting] = &[
         "off",
         "on: accounts without a password log in by name",
     )
-    .read_by(&[User]),
+    .read_by(&[Mail, User]),
     setting(
         "SIGNUP",
         "open",
@@ -111,7 +116,7 @@ pub const SETTINGS: &[Setting] = &[
         "8",
         "characters of a password, 8 to 64",
     )
-    .read_by(&[User]),
+    .read_by(&[Mail, User]),
     setting(
         "LOGIN_FAILURES_PER_ACCOUNT",
         "10/15m",
@@ -126,6 +131,44 @@ pub const SETTINGS: &[Setting] = &[
         "SIGNUPS_PER_ADDRESS",
         "20/1h",
         "sign-ups from an address; past it, 429",
+    ),
+    setting(
+        "SMTP_URL",
+        "none",
+        "mail server: smtp://USER:PASSWORD@HOST:PORT or smtps://…",
+    )
+    .read_by(&[Mail]),
+    setting(
+        "MAIL_FROM",
+        "none",
+        "sender of mails, such as App <noreply@app.example>",
+    )
+    .read_by(&[Mail]),
+    setting(
+        "PUBLIC_URL",
+        "none",
+        "what links in mails begin with; needed with SMTP_URL",
+    )
+    .read_by(&[Mail]),
+    setting(
+        "EMAIL_VERIFICATION",
+        "optional",
+        "required: nobody logs in before their address is verified",
+    ),
+    setting(
+        "MAILS_PER_ACCOUNT",
+        "5/1h",
+        "mails asked for to one e-mail address; past it, 429",
+    ),
+    setting(
+        "MAILS_PER_ADDRESS",
+        "20/1h",
+        "mails asked for from one address; past it, 429",
+    ),
+    setting(
+        "MAIL_TEMPLATES",
+        "none",
+        "folder whose files replace the texts of mails",
     ),
     setting(
         "PASSWORD_HASHES_AT_ONCE",

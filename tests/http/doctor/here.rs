@@ -12,12 +12,13 @@ on_both_databases!(
     a_newer_database_is_named,
 );
 
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "settings",
     "secret_key",
     "database",
     "migrations",
     "disk_space",
+    "mail",
 ];
 
 fn workplace_of(database: &Database) -> Workplace {

@@ -196,6 +196,22 @@ impl Database {
         on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap())
     }
 
+    /// Every column of every row of a table; bytes in hexadecimal.
+    pub async fn rows_as_text(&self, table: &str) -> String {
+        let sql = match self.pool().await {
+            Pool::Sqlite(pool) => {
+                let columns = format!("select name from pragma_table_info('{table}')");
+                let columns: Vec<String> =
+                    sqlx::query_scalar(&columns).fetch_all(&pool).await.unwrap();
+                let quoted = columns.iter().map(|column| format!("quote(\"{column}\")"));
+                let quoted = quoted.collect::<Vec<_>>().join(" || ' ' || ");
+                format!("select group_concat({quoted}, char(10)) from {table}")
+            }
+            Pool::Postgres(_) => format!("select string_agg(t::text, E'\\n') from {table} t"),
+        };
+        self.text(&sql).await.unwrap_or_default()
+    }
+
     /// The query plan of a statement with parameters.
     pub async fn plan(&self, sql: &str) -> String {
         match self.pool().await {

@@ -213,6 +213,15 @@ impl Process {
         String::from_utf8(self.logs.lock().unwrap().clone()).unwrap()
     }
 
+    /// Where it serves its metrics.
+    pub fn metrics_address(&self) -> String {
+        let before = "metrics at http://";
+        self.wait_for_log(before);
+        let logs = self.logs();
+        let (_, address) = logs.split_once(before).unwrap();
+        address.split('/').next().unwrap().to_owned()
+    }
+
     /// Waits until it has logged `text`.
     pub fn wait_for_log(&self, text: &str) {
         for _ in 0..500 {

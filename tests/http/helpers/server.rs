@@ -1,12 +1,12 @@
 use handstamp::{
     Db,
-    auth::{Accounts, Auth, User},
+    auth::{Accounts, Auth, User, keep_mailing},
     http::{self, HttpService},
     server::{Config, Health, app},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Browser, Database, Kind, MovableClock};
+use super::{Browser, Database, Kind, MailServer, MovableClock};
 
 /// The app on a free port, in this process, with a clock that can be moved.
 pub struct Server {
@@ -16,6 +16,7 @@ pub struct Server {
     pub auth: Auth,
     pub health: Health,
     _task: Task,
+    _mailing: Task,
 }
 
 /// Aborted with its server.
@@ -30,6 +31,14 @@ impl Drop for Task {
 impl Server {
     pub async fn start(kind: Kind) -> Self {
         Self::start_with(kind, &[]).await
+    }
+
+    /// One whose mail goes to `mail`.
+    pub async fn start_with_mail(kind: Kind, mail: &MailServer, settings: &[(&str, &str)]) -> Self {
+        let of_mail = mail.settings();
+        let of_mail = of_mail.iter().map(|(name, value)| (&**name, &**value));
+        let settings: Vec<_> = of_mail.chain(settings.iter().copied()).collect();
+        Self::start_with(kind, &settings).await
     }
 
     /// With settings of its own.
@@ -74,6 +83,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(http::serve(listener, app, std::future::pending()));
+        // Elsewhere mails wait in the outbox.
+        let sends_mail = config.mail.smtp_url.is_some();
+        let mailing = keep_mailing_if(sends_mail, auth.clone());
         Self {
             base,
             clock,
@@ -81,6 +93,7 @@ impl Server {
             auth,
             health,
             _task: Task(task),
+            _mailing: Task(tokio::spawn(mailing)),
         }
     }
 
@@ -104,6 +117,12 @@ impl Server {
 
     pub fn accounts(&self) -> &Accounts {
         self.auth.accounts()
+    }
+}
+
+async fn keep_mailing_if(sends_mail: bool, auth: Auth) {
+    if sends_mail {
+        keep_mailing(auth, std::future::pending()).await;
     }
 }
 

@@ -112,6 +112,7 @@ async fn everything_moves_and_everybody_stays_logged_in(kind: Kind) {
         "sessions",
         "throttles",
         "audit_events",
+        "account_tokens",
         "posts",
         "comments",
         "votes",

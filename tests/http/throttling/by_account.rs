@@ -286,6 +286,8 @@ async fn limits_can_be_turned_off(kind: Kind) {
         ("LOGIN_FAILURES_PER_ACCOUNT", "unlimited"),
         ("LOGIN_FAILURES_PER_ADDRESS", "unlimited"),
         ("SIGNUPS_PER_ADDRESS", "unlimited"),
+        ("MAILS_PER_ACCOUNT", "unlimited"),
+        ("MAILS_PER_ADDRESS", "unlimited"),
     ];
     let server = Server::start_with(kind, &settings).await;
     for number in 0..21 {

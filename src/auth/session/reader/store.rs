@@ -30,6 +30,7 @@ pub(crate) struct SessionRow {
     /// This and what follows are none for a deleted or disabled user, too.
     pub username: Option<String>,
     pub email: Option<String>,
+    pub email_verified: bool,
     pub created_at: Option<Timestamp>,
     pub has_password: bool,
 }
@@ -56,7 +57,8 @@ macro_rules! select_where_public_id {
         concat!(
             "select s.id, s.public_id, s.created_at as session_created_at, s.authenticated_at,
                     s.last_seen_at, s.expiry_date, s.key_id, s.user_id, u.username, u.email,
-                    u.created_at, u.password_hash is not null as has_password
+                    u.email_verified_at is not null as email_verified, u.created_at,
+                    u.password_hash is not null as has_password
              from sessions s
              left join users u on u.id = s.user_id and u.disabled_at is null
              where s.public_id ",

@@ -15,6 +15,8 @@ pub(super) struct AccountJson<'a> {
     id: Uuid,
     username: &'a str,
     email: Option<&'a str>,
+    email_verified: bool,
+    pending_email: Option<&'a str>,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
     disabled_at: Option<Timestamp>,
@@ -27,6 +29,8 @@ impl<'a> AccountJson<'a> {
             id: account.user.id,
             username: &account.user.username,
             email: account.user.email.as_deref(),
+            email_verified: account.user.email_verified,
+            pending_email: account.pending_email.as_deref(),
             created_at: account.user.created_at,
             last_login_at: account.last_login_at,
             disabled_at: account.disabled_at,
@@ -76,13 +80,18 @@ pub(super) fn account_page(account: &Account) -> String {
         Some(_) => "yes",
         None => "no",
     };
+    let verified = match (&user.email, user.email_verified) {
+        (Some(_), true) => " (verified)",
+        (Some(_), false) => " (not verified)",
+        (None, _) => "",
+    };
     let last_login = account
         .last_login_at
         .map_or("never".to_owned(), |at| at.to_string());
     format!(
         "username    {}\n\
          id          {}\n\
-         email       {}\n\
+         email       {}{verified}\n\
          password    {has_password}\n\
          created     {}\n\
          last login  {last_login}\n\

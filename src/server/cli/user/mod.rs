@@ -7,7 +7,7 @@ use super::{
     Failure,
     args::{Listed, SignOut, UserCommand},
     database::{Needs, open},
-    terminal::{read_password, say, say_json},
+    terminal::{read_password, say, say_json, warn},
 };
 use crate::{
     Clock,
@@ -19,9 +19,18 @@ const PAGE: i64 = 500;
 
 /// Carries out `command`.
 pub async fn run(command: UserCommand, variables: &Variables) -> Result<(), Failure> {
-    let config = Config::for_command(variables, CommandName::User)?;
+    let name = match command {
+        UserCommand::Invite(_) | UserCommand::Reset(_) | UserCommand::Password(_) => {
+            CommandName::Mail
+        }
+        _ => CommandName::User,
+    };
+    let config = Config::for_command(variables, name)?;
+    if matches!(command, UserCommand::Invite(_) | UserCommand::Reset(_)) {
+        refuse_without_mail(&config)?;
+    }
     let needs = Needs {
-        file: matches!(command, UserCommand::Add(_)),
+        file: matches!(command, UserCommand::Add(_) | UserCommand::Invite(_)),
         news: false,
     };
     let db = open(&config, needs).await?;
@@ -108,16 +117,53 @@ async fn carry_out(
                 user.username
             ))
         }
+        UserCommand::Invite(new) => {
+            let user = accounts.invite(&new.name, &new.email).await?;
+            say(&format!(
+                "added {}; the server sends a link to {}",
+                user.username, new.email
+            ))
+        }
+        UserCommand::Reset(who) => {
+            let account = find(accounts, &who.name).await?;
+            accounts.send_password_reset(&account).await?;
+            say(&format!(
+                "the server sends {} a link to choose a new password with",
+                account.user.username
+            ))
+        }
         UserCommand::Password(new) => {
             let account = find(accounts, &new.name).await?;
             let password = read_password(new.password_stdin)?;
             accounts.set_password(&account.user, password).await?;
+            warn_of_chosen_password(&account)?;
             say(&format!(
                 "set the password of {}; every session has ended",
                 account.user.username
             ))
         }
     }
+}
+
+/// Names what is missing before anything is changed.
+fn refuse_without_mail(config: &Config) -> Result<(), Failure> {
+    let mistake = |what: &str| Err(Failure::Mistakes(vec![what.to_owned()]));
+    if config.secret_key.is_none() {
+        return mistake("SECRET_KEY: is not set; mails wait encrypted with a key derived from it");
+    }
+    match config.sends_mail() {
+        true => Ok(()),
+        false => mistake("SMTP_URL: is not set, so no mail can be sent"),
+    }
+}
+
+/// ASVS 6.4.6: an operator may start a reset, but is not to know anybody's password.
+fn warn_of_chosen_password(account: &Account) -> Result<(), Failure> {
+    let name = &account.user.username;
+    warn(&format!(
+        "you now know the password of {name}: have them change it; `handstamp user reset {name}` \
+         lets them choose one by mail"
+    ))
 }
 
 /// The account of this name.

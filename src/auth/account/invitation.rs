@@ -1,0 +1,54 @@
+//! Links that an operator sends, so that nobody chooses a password for somebody else (ASVS 6.4.6).
+
+use super::{Accounts, Application};
+use crate::{
+    auth::{
+        audit::{self, Action, Event},
+        letters::letter::Letter,
+        user::{Account, AccountState, User},
+    },
+    http::Error,
+};
+
+impl Accounts {
+    /// Makes an account without a password, and sends a link to its address with which its user
+    /// chooses one.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); [`Error::MailNotConfigured`].
+    pub async fn invite(&self, username: &str, email: &str) -> Result<User, Error> {
+        self.letters.refuse_unconfigured()?;
+        let application = Application::new(username).email(email.to_owned());
+        self.add_because(application, Action::Invite, |user| {
+            Some(Letter::Invitation { user_id: user.id })
+        })
+        .await
+    }
+
+    /// Sends a link to choose a new password to the address of an account; until it is used, the old
+    /// one stays.
+    ///
+    /// # Errors
+    /// [`Error::MailNotConfigured`]; [`Error::Invalid`] when the account has no address, or is
+    /// disabled.
+    pub async fn send_password_reset(&self, account: &Account) -> Result<(), Error> {
+        self.letters.refuse_unconfigured()?;
+        if account.user.email.is_none() {
+            return Err(Error::invalid("email", "the account has no address"));
+        }
+        if account.state() == AccountState::Disabled {
+            return Err(Error::invalid("account", "is disabled"));
+        }
+        let user_id = account.user.id;
+        let event = Event::new(Action::SendPasswordReset, user_id, None);
+        let send = (self.clone(), user_id, event, self.now());
+        let sent = self.db.write(send, |(accounts, user_id, event, now), tx| {
+            Box::pin(async move {
+                let letter = Letter::ResetPassword { user_id: *user_id };
+                accounts.letters.put(tx, *now, &letter).await?;
+                Ok::<_, Error>(audit::record(tx, *now, [event.clone()]).await?)
+            })
+        });
+        sent.await
+    }
+}

@@ -1,0 +1,32 @@
+//! The caller's account as a whole.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::{
+    auth::{account::Accounts, request::extract::RequestSession},
+    http::{
+        Error,
+        problem_responses::{NotLoggedIn, ReauthenticationRequired},
+    },
+};
+
+/// Delete the caller's account
+///
+/// Soon after a proof of who the caller is. With its sessions and credentials; its name and address are free again. What its user has written
+/// stays, without their name.
+#[utoipa::path(delete, path = "/account", tag = "account", security(("session" = [])), responses(
+    (status = 204, description = "Deleted",
+        headers(("Set-Cookie", description = "Removes the cookie"))),
+    NotLoggedIn,
+    ReauthenticationRequired,
+))]
+pub(super) async fn delete_account(
+    State(accounts): State<Accounts>,
+    session: RequestSession,
+) -> Result<StatusCode, Error> {
+    let RequestSession { handle, client } = session;
+    let (user, _) = handle.recently_authenticated().await?;
+    accounts.delete_for(&user, Some(&client)).await?;
+    handle.forget();
+    Ok(StatusCode::NO_CONTENT)
+}
