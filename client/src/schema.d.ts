@@ -374,20 +374,7 @@ export interface components {
              */
             id: string;
         };
-        /**
-         * @description Who is logged in, since when, and until when they need not prove again who they are: what `GET
-         *     /session` responds with. As an argument of a handler it is there for everybody; while the database
-         *     does not respond, it is 503.
-         *
-         *     ```
-         *     use handstamp::{Error, auth::SessionInfo};
-         *
-         *     async fn greeting(session: SessionInfo) -> Result<String, Error> {
-         *         let name = session.user.map_or("stranger".to_owned(), |user| user.username);
-         *         Ok(format!("Hello {name}"))
-         *     }
-         *     ```
-         */
+        /** @description Who is logged in, since when, and when they have to prove again who they are */
         SessionInfo: {
             /**
              * @description Why nobody is logged in, as in the 401 of `/checklogin`.
