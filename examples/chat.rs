@@ -28,11 +28,20 @@ async fn chat(
     session: SessionEvents,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    upgrade.on_upgrade(async move |socket| talk(socket, room, user.username, session).await)
+    // Before the client is told that it is connected, so that it misses nothing from then on.
+    let mut said = room.subscribe();
+    upgrade.on_upgrade(async move |mut socket| {
+        talk(&mut socket, &room, &mut said, &user.username, session).await;
+    })
 }
 
-async fn talk(mut socket: WebSocket, room: Room, name: String, mut session: SessionEvents) {
-    let mut said = room.subscribe();
+async fn talk(
+    socket: &mut WebSocket,
+    room: &Room,
+    said: &mut broadcast::Receiver<String>,
+    name: &str,
+    mut session: SessionEvents,
+) {
     loop {
         tokio::select! {
             received = socket.recv() => match received {
