@@ -64,7 +64,7 @@ test("a password can be shown, and its rule is told before a mistake", async () 
   // What the server refuses is said at the field; the rule stays.
   await page.getByLabel("Username").fill("Somebody");
   await page.getByRole("button", { name: "Sign up" }).click();
-  await page.getByText("Is required.").waitFor();
+  await page.locator(".field-error").first().waitFor();
   await rule.waitFor();
   await context.close();
 });

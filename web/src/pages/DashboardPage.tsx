@@ -1,4 +1,5 @@
-import { useSession } from "@handstamp/client/react";
+import { useSession, useSessions } from "@handstamp/client/react";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link, Navigate } from "react-router";
 import { DeviceList } from "../components/account/DeviceList";
@@ -7,6 +8,7 @@ import { ReauthenticationDialog } from "../components/account/ReauthenticationDi
 import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
 import { loginPath } from "../lib/next";
+import { postsQuery } from "../lib/queries";
 import { dayOf } from "../lib/time";
 
 export function DashboardPage() {
@@ -35,6 +37,19 @@ export function DashboardPage() {
           </Link>
         </nav>
       </div>
+      <Sections username={user.username} />
+      <ReauthenticationDialog username={user.username} />
+    </>
+  );
+}
+
+/** Shown at once when all are loaded, so that none of them moves. */
+function Sections({ username }: { username: string }) {
+  const posts = useInfiniteQuery(postsQuery("me"));
+  const { sessions, error } = useSessions();
+  if (posts.isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
+  return (
+    <>
       <Panel id="posts" title="Your posts" text="What you have published, newest first. Everybody can read it.">
         <OwnPosts />
       </Panel>
@@ -50,9 +65,8 @@ export function DashboardPage() {
         title="Security"
         text="A new password logs you out everywhere but here."
       >
-        <PasswordForm username={user.username} />
+        <PasswordForm username={username} />
       </Panel>
-      <ReauthenticationDialog username={user.username} />
     </>
   );
 }
