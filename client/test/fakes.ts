@@ -2,7 +2,7 @@
 import { vi } from "vitest";
 import type { SessionBody } from "../src/types.js";
 
-export const ann = { id: "1", username: "Ann", email: null, created_at: "2026-01-01T00:00:00Z" };
+export const ann = { id: "1", username: "Ann", email: null, email_verified: false, created_at: "2026-01-01T00:00:00Z" };
 
 /** The body of `GET /session` for Ann, on the session with this public id. */
 export function annOn(id: string): SessionBody {
