@@ -10,7 +10,7 @@ on_both_databases!(
     a_changed_name_and_address_are_seen_by_sessions_on_every_node,
     a_name_or_address_of_somebody_else_is_refused,
     a_deleted_account_is_gone_with_its_sessions_and_its_name_is_free,
-    a_post_keeps_the_name_of_a_deleted_author,
+    a_post_of_a_deleted_author_stays_without_their_name,
 );
 
 async fn user(server: &Server, name: &str) -> User {
@@ -105,7 +105,7 @@ async fn a_deleted_account_is_gone_with_its_sessions_and_its_name_is_free(kind: 
     }
 }
 
-async fn a_post_keeps_the_name_of_a_deleted_author(kind: Kind) {
+async fn a_post_of_a_deleted_author_stays_without_their_name(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
@@ -114,5 +114,5 @@ async fn a_post_keeps_the_name_of_a_deleted_author(kind: Kind) {
     let ann = user(&server, "Ann").await;
     server.accounts().delete(&ann).await.unwrap();
     let posts = server.browser().get("/posts").await;
-    assert_eq!(posts.json()["posts"][0]["author"], "Ann");
+    assert_eq!(posts.json()["posts"][0]["author"], "[deleted]");
 }

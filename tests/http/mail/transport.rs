@@ -29,6 +29,8 @@ impl Certificate {
                 "/CN=localhost",
             ])
             .args(["-addext", "subjectAltName=DNS:localhost"])
+            // Else it would be an authority, which no server may pose as.
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .args(["-keyout", "key.pem", "-out", "certificate.pem"])
             .current_dir(folder.path())
             .output()

@@ -144,7 +144,7 @@ async fn a_deleted_user_is_out_and_what_they_wrote_stays(kind: Kind) {
         (400, "bad_credentials".into())
     );
     let posts = reader.get("/posts").await.json();
-    assert_eq!(posts["posts"][0]["author"], "Ann");
+    assert_eq!(posts["posts"][0]["author"], "[deleted]");
     let event = "audit_events where event = 'delete_account' and user_id is not null";
     assert_eq!(database.count(event).await, 1);
     let again = failed(&workplace.run(&["user", "delete", "Ann"]), 1);
