@@ -108,7 +108,8 @@ async fn what_somebody_wrote_outlives_their_account(kind: Kind) {
         (&seen["post"]["author"], &seen["comments"][0]["author"]),
         (&json!("[deleted]"), &json!("[deleted]"))
     );
-    assert_eq!(titles(&visitor.get("/posts?author=ann").await), ["t"]);
+    let of_ann = titles(&visitor.get("/posts?author=ann").await);
+    assert!(of_ann.is_empty(), "the name may be another's soon");
     ann.check_until(401).await;
     assert_eq!(
         patch(&ann, &path, json!({"title": "x"})).await.reason(),
