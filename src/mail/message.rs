@@ -54,7 +54,7 @@ pub enum MailError {
     Refused(String),
 }
 
-/// Sends mail: [`SmtpMailer`](crate::mail::SmtpMailer), or one of your own over the API of a mail
+/// Sends mail: `SmtpMailer` (feature `smtp`), or one of your own over the API of a mail
 /// service. It is called for one mail at a time, and given up after 45 seconds.
 ///
 /// ```

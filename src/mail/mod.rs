@@ -2,7 +2,7 @@
 //!
 //! A mail is a row that is written in the transaction of what it tells of, so that neither is there
 //! without the other, and no request waits for a mail server. Who gets what is decided when it is
-//! sent, by [`Compose`]; how it is sent, by a [`Mailer`].
+//! sent; how it is sent, by a [`Mailer`].
 
 mod backoff;
 mod log_mailer;

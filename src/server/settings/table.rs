@@ -98,7 +98,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "REAUTHENTICATION_WINDOW",
         "10m",
-        "after this long, ending other sessions asks for the password",
+        "after this long, what is at risk asks for the password",
     ),
     setting(
         "PASSWORDLESS_LOGIN",
@@ -135,7 +135,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "SMTP_URL",
         "none",
-        "mail server: smtp://USER:PASSWORD@HOST:PORT or smtps://…",
+        "smtp://USER:PASSWORD@HOST:PORT or smtps://…",
     )
     .read_by(&[Mail]),
     setting(
@@ -153,7 +153,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "EMAIL_VERIFICATION",
         "optional",
-        "required: nobody logs in before their address is verified",
+        "required: no login before the address is verified",
     ),
     setting(
         "MAILS_PER_ACCOUNT",

@@ -11,6 +11,8 @@ const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/http/helpers/smtp_server.py"
 );
+/// Longer than anything takes, so that a test fails rather than hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Where links lead in tests.
 pub const PUBLIC_URL: &str = "https://app.example";
 
@@ -144,7 +146,7 @@ impl MailServer {
 
     /// Waits for the `number`th mail to this address.
     pub async fn nth(&self, to: &str, number: usize) -> Received {
-        self.nth_within(to, number, Duration::from_secs(20)).await
+        self.nth_within(to, number, PATIENCE).await
     }
 
     pub async fn nth_within(&self, to: &str, number: usize, patience: Duration) -> Received {
@@ -168,7 +170,7 @@ impl MailServer {
     /// Waits for a mail to this address whose subject has these words.
     pub async fn with_subject(&self, to: &str, words: &str) -> Received {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(20) {
+        while start.elapsed() < PATIENCE {
             let found = self.received_by(to).into_iter().rev();
             if let Some(mail) = found
                 .into_iter()

@@ -7,11 +7,13 @@ use handstamp::auth::{AccountState, Application};
 use serde_json::json;
 
 use crate::helpers::{
-    Answer, Browser, Kind, MailServer, PASSWORD, PUBLIC_URL, Server, find_user, on_both_databases,
+    Answer, Browser, Database, EventStream, Kind, MailServer, PASSWORD, PUBLIC_URL, Server,
+    find_user, on_both_databases,
 };
 
 on_both_databases!(
     a_link_sets_a_new_password_once,
+    open_pages_say_that_the_password_was_changed,
     a_link_is_used_by_one_of_fifty,
     links_expire_and_die_with_the_password_and_the_address,
     nobody_learns_who_has_an_account,
@@ -127,6 +129,22 @@ async fn a_link_sets_a_new_password_once(kind: Kind) {
     );
     mail.with_subject("ann@example.com", "Your password was changed")
         .await;
+}
+
+async fn open_pages_say_that_the_password_was_changed(kind: Kind) {
+    let mail = MailServer::start();
+    let server = Server::start_with_mail(kind, &mail, &[]).await;
+    let url = server.database.url.clone();
+    let node = Server::start_on(Database::at(&url), &[]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let cookie = format!("session={}", browser.session().unwrap());
+    let here = EventStream::open(&browser).await;
+    let there = EventStream::open_with(&node.browser(), &cookie).await;
+    let token = ask(&mail, &server, "ann", 1).await;
+    assert_eq!(reset(&server.browser(), &token, NEW).await.status, 204);
+    assert_eq!(here.reason().await, "password_changed");
+    assert_eq!(there.reason().await, "password_changed");
 }
 
 async fn a_link_is_used_by_one_of_fifty(kind: Kind) {

@@ -22,6 +22,7 @@ async fn every_route_is_described(kind: Kind) {
     assert_eq!(
         operations,
         [
+            "delete /account",
             "delete /logout",
             "delete /posts/{id}",
             "delete /posts/{id}/comments/{comment_id}",
@@ -38,8 +39,13 @@ async fn every_route_is_described(kind: Kind) {
             "get /session/events",
             "get /sessions",
             "patch /posts/{id}",
+            "post /email",
+            "post /email/verification",
+            "post /email/verify",
             "post /login",
             "post /password",
+            "post /password/forgot",
+            "post /password/reset",
             "post /posts",
             "post /posts/{id}/comments",
             "post /reauthenticate",

@@ -66,7 +66,7 @@ pub enum EndReason {
     /// Its user has ended it from another one, or an operator has; or it was the oldest of too
     /// many.
     Revoked,
-    /// The password was changed on another session, or by an operator.
+    /// The password was changed on another session or by an operator, or was reset.
     PasswordChanged,
     /// The account was disabled.
     Disabled,
@@ -90,9 +90,11 @@ impl EndReason {
     }
 
     /// Events that end all of a user's sessions, or all but one.
-    const ENDING_ALL: [Action; 3] = [
+    const ENDING_ALL: [Action; 5] = [
         Action::EndSessions,
         Action::ChangePassword,
+        Action::ResetPassword,
+        Action::UndoEmailChange,
         Action::EnableAccount,
     ];
 
@@ -102,7 +104,7 @@ impl EndReason {
         let is_any = |actions: &[Action]| actions.iter().any(|action| action.as_str() == event);
         if is_any(&[Action::LogOut, Action::LogIn, Action::SignUp]) {
             Self::LoggedOut
-        } else if is_any(&[Action::ChangePassword]) {
+        } else if is_any(&[Action::ChangePassword, Action::ResetPassword]) {
             Self::PasswordChanged
         } else if is_any(&[Action::EnableAccount]) {
             Self::Disabled
