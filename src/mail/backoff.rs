@@ -8,7 +8,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// So that mails are sent soon after a mail server's return.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// A mail that was not sent by then is given up: whoever waits for it has asked again.
+/// A mail that was not sent by then is given up: its recipient has asked again.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a mail waits after this many attempts. `jitter` is from 0 to 1: mails that failed

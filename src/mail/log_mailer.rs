@@ -4,8 +4,7 @@ use async_trait::async_trait;
 
 use super::{Mail, MailError, Mailer};
 
-/// Writes each mail to the log with its link, for development: whoever reads the log can use the
-/// link.
+/// Writes each mail to the log with its link, which readers of the log can use: for development.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct LogMailer;

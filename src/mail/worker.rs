@@ -21,8 +21,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often the end of an attempt is written down again while the database does not respond: as
 /// long as the mail's lease lasts.
 const RECORD_TRIES: u32 = 15;
-/// Of a mail server's answer, in the log.
-const ANSWER_CHARS: usize = 300;
+/// Of a mail server's response, in the log.
+const RESPONSE_CHARS: usize = 300;
 
 /// Makes mails of letters, as what they are about stands when they are sent.
 #[async_trait]
@@ -153,7 +153,7 @@ impl Worker {
         };
         let sent = timeout(ATTEMPT_LIMIT, self.mailer.send(&mail)).await;
         let sent = sent.unwrap_or_else(|_| {
-            let what = format!("no answer within {} s", ATTEMPT_LIMIT.as_secs());
+            let what = format!("no response within {} s", ATTEMPT_LIMIT.as_secs());
             Err(MailError::Deferred(what))
         });
         let Err(error) = sent else {
@@ -219,7 +219,7 @@ impl Worker {
     }
 }
 
-/// On one line, and without what lets somebody in, which a mail server may have quoted.
+/// On one line, and without tokens, which a mail server may have quoted.
 fn for_log(error: &MailError, mail: &Mail) -> String {
     let mut text = error.to_string();
     if let Some(secret) = &mail.secret {
@@ -229,7 +229,7 @@ fn for_log(error: &MailError, mail: &Mail) -> String {
         true => ' ',
         false => char,
     });
-    visible.take(ANSWER_CHARS).collect()
+    visible.take(RESPONSE_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -250,6 +250,6 @@ mod tests {
         let answer = format!("554 no link #token=s3cret\r\nhere {}", "x".repeat(1_000));
         let line = for_log(&MailError::Refused(answer), &mail);
         assert!(line.starts_with("the mail server refused a mail: 554 no link #token=…  here x"));
-        assert_eq!(line.chars().count(), ANSWER_CHARS);
+        assert_eq!(line.chars().count(), RESPONSE_CHARS);
     }
 }

@@ -185,7 +185,7 @@ impl Accounts {
             .db
             .write(used, |(accounts, hash, user_id, client, now), tx| {
                 Box::pin(async move {
-                    // First of all, as whoever changes an account locks it before its tokens.
+                    // First, as every change of an account locks it before its tokens.
                     let account = user::store::lock_account(tx, *user_id).await?;
                     let bound = tokens::store::take(tx, hash, *now).await?;
                     let (Some(account), Some(bound)) = (account, bound) else {
@@ -244,7 +244,7 @@ impl Accounts {
                 tokens::store::delete_outdated(tx, user.id).await?;
                 // Those that undo later changes would bring back what this one undoes.
                 tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
-                // Whoever asked for the change was logged in, and may have been somebody else.
+                // The change was asked for on a session, which may have been stolen.
                 session::store::delete_others(tx, user.id, None).await?;
                 forget_log_ins(tx, &user.username).await?;
                 Action::UndoEmailChange

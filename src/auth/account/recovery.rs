@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Credentials {
-    /// Sends a link to choose a new password to whoever has this address. The same is written
+    /// Sends a link to choose a new password to the owner of this address. The same is written
     /// whether there is an account or not, and no account is looked up before it is sent: neither
     /// what this does nor how long it takes tells anything (ASVS 6.3.8).
     ///
@@ -74,7 +74,7 @@ impl Credentials {
             |(credentials, hash, user, password_hash, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
-                    // First of all, as whoever changes an account locks it before its tokens.
+                    // First, as every change of an account locks it before its tokens.
                     let account = user::store::lock_account(tx, user.id).await?;
                     let bound = tokens::store::take(tx, hash, now).await?;
                     let (Some(account), Some(bound)) = (account, bound) else {

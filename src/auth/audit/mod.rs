@@ -34,7 +34,7 @@ pub(crate) enum Action {
     DeleteAccount,
     ChangeUsername,
     ChangeEmail,
-    /// Somebody has asked for a link to change a forgotten password, whoever they are.
+    /// A link to replace a forgotten password was asked for, by a user or another person.
     RequestPasswordReset,
     /// An operator has sent such a link.
     SendPasswordReset,

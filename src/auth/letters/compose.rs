@@ -238,8 +238,8 @@ impl Composer {
         let now = self.clock.now();
         let inserted = self.db.write(insert, move |(hash, bound, account), tx| {
             Box::pin(async move {
-                // Whoever changes a password or an address deletes the tokens after it, and so
-                // this one.
+                // A change of the password or the address deletes tokens after it, and so this
+                // one.
                 if !user::store::lock_unchanged(tx, account).await? {
                     return Ok(false);
                 }

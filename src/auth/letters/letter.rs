@@ -31,7 +31,7 @@ pub(crate) enum Letter {
         old: String,
         new: String,
     },
-    /// A link to whoever has this address, so that they can choose a new password.
+    /// A link to choose a new password, for the owner of this address.
     ForgottenPassword {
         email: String,
     },
@@ -70,7 +70,7 @@ impl Letter {
     }
 }
 
-/// A browser by its `User-Agent`, in words of ours: whoever sent it may have written anything.
+/// A browser by its `User-Agent`, in fixed words: the header's text is the client's to choose.
 pub(crate) fn device_name(user_agent: Option<&str>) -> String {
     // Those that call themselves by the names of others come first.
     const BROWSERS: [(&str, &str); 6] = [

@@ -31,7 +31,7 @@ pub(super) fn outgoing(
         .subject(mail.subject.clone())
         .date(written_at)
         .message_id(Some(id))
-        // No vacation notice and no other robot is to answer (RFC 3834).
+        // No vacation notice or other robot is to reply (RFC 3834).
         .raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),

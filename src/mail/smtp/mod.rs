@@ -94,7 +94,7 @@ impl SmtpMailer {
     async fn connect_in_time(&self) -> Result<AsyncSmtpConnection, MailError> {
         let connected = timeout(CONNECT_LIMIT, self.connect()).await;
         let connected = connected.map_err(|_| {
-            MailError::Unavailable(format!("no answer within {} s", CONNECT_LIMIT.as_secs()))
+            MailError::Unavailable(format!("no response within {} s", CONNECT_LIMIT.as_secs()))
         })?;
         connected.map_err(|error| MailError::Unavailable(error.to_string()))
     }
@@ -162,7 +162,7 @@ impl Mailer for SmtpMailer {
         let mut connection = self.connection().await?;
         let sent = timeout(SEND_LIMIT, connection.send(&envelope, &message)).await;
         let sent = sent.map_err(|_| {
-            MailError::Deferred(format!("no answer within {} s", SEND_LIMIT.as_secs()))
+            MailError::Deferred(format!("no response within {} s", SEND_LIMIT.as_secs()))
         })?;
         match sent {
             Ok(_) => {
