@@ -157,10 +157,11 @@ impl Credentials {
                 Box::pin(async move {
                     mail.count_with(tx, *now).await?;
                     let letters = credentials.accounts.letters();
-                    letters.put(tx, *now, link).await?;
+                    // Before the link, whose use makes it late.
                     if let Some(notice) = notice {
                         letters.put(tx, *now, notice).await?;
                     }
+                    letters.put(tx, *now, link).await?;
                     Ok::<_, Error>(audit::record(tx, *now, [event.clone()]).await?)
                 })
             });
