@@ -28,7 +28,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tokio_io_timeout::TimeoutStream;
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
 use self::{
@@ -165,7 +165,8 @@ impl<A: HttpService> Server<A> {
         let head_timer = timer.clone();
         let service = service_fn(move |request| {
             timer.note_request();
-            respond(app.clone(), stopping.clone(), peer, request)
+            // Boxed, as hyper keeps the room for one with every connection, also for an open stream.
+            Box::pin(respond(app.clone(), stopping.clone(), peer, request))
         });
         let connection = http1::Builder::new()
             .timer(head_timer)
@@ -173,11 +174,13 @@ impl<A: HttpService> Server<A> {
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(io(stream, place), service)
             .with_upgrades();
+        // Boxed, as the task would keep the room for it twice.
+        let mut connection = Box::pin(connection);
         let mut running = self.running.clone();
         tokio::spawn(async move {
             // How a connection ends is the client's business.
             tokio::select! {
-                _ = connection => {}
+                _ = &mut connection => {}
                 _ = running.changed() => {}
             }
         });
@@ -231,8 +234,8 @@ fn is_of_the_client(error: &io::Error) -> bool {
 
 /// A connection keeps its place when it becomes a WebSocket.
 fn io(stream: TcpStream, place: Place) -> TokioIo<Placed> {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(WRITE_TIMEOUT));
     TokioIo::new(Placed::new(stream, place))
 }
 

@@ -10,19 +10,19 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_io_timeout::TimeoutStream;
+use tokio_io_timeout::TimeoutWriter;
 
 use super::room::Place;
 
 /// A connection in its place.
 #[derive(Debug)]
 pub(super) struct Placed {
-    stream: Pin<Box<TimeoutStream<TcpStream>>>,
+    stream: Pin<Box<TimeoutWriter<TcpStream>>>,
     _place: Place,
 }
 
 impl Placed {
-    pub fn new(stream: TimeoutStream<TcpStream>, place: Place) -> Self {
+    pub fn new(stream: TimeoutWriter<TcpStream>, place: Place) -> Self {
         Self {
             stream: Box::pin(stream),
             _place: place,

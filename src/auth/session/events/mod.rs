@@ -228,13 +228,13 @@ impl Sessions {
             let listener = revocations.listen([public_id.into(), user_id.into()]);
             // Else it was revoked before anybody listened.
             if revocations.is_good(stamp, session.revocables()) {
-                let follower = Follower {
+                let follower = Box::new(Follower {
                     sessions: self.clone(),
                     listener,
                     session,
                     user_id,
                     seen_at,
-                };
+                });
                 return Ok(Followed::Events(follower.events()));
             }
         }
@@ -270,7 +270,7 @@ impl Sessions {
     }
 }
 
-/// Who follows a session.
+/// Who follows a session. Boxed, as a stream would keep the room for several.
 struct Follower {
     sessions: Sessions,
     listener: Listener,
@@ -283,13 +283,13 @@ struct Follower {
 
 /// Which event comes next.
 enum Next {
-    First(Follower),
-    Further(Follower),
+    First(Box<Follower>),
+    Further(Box<Follower>),
     None,
 }
 
 impl Follower {
-    fn events(self) -> SessionEvents {
+    fn events(self: Box<Self>) -> SessionEvents {
         let session_id = self.session.public_id;
         let events = stream::unfold(Next::First(self), async |next| match next {
             Next::First(follower) => Some((SessionEvent::Active, Next::Further(follower))),
