@@ -14,7 +14,7 @@ pub(crate) use open_files::max_event_streams;
 pub use open_files::{TooFewOpenFiles, raise_open_files};
 pub use shutdown::Shutdown;
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, HttpBody},
@@ -97,7 +97,7 @@ async fn serve_in(
     let (end, running) = watch::channel(());
     let mut server = Server {
         listener,
-        app,
+        app: Arc::new(app),
         room,
         accepted: None,
         stopping: Stopping::default(),
@@ -121,7 +121,8 @@ async fn serve_in(
 
 struct Server<A> {
     listener: TcpListener,
-    app: A,
+    /// Shared, as a connection is kept smaller so.
+    app: Arc<A>,
     room: Room,
     /// A connection for which there is no room yet.
     accepted: Option<(TcpStream, SocketAddr)>,
@@ -166,7 +167,7 @@ impl<A: HttpService> Server<A> {
         let service = service_fn(move |request| {
             timer.note_request();
             // Boxed, as hyper keeps the room for one with every connection, also for an open stream.
-            Box::pin(respond(app.clone(), stopping.clone(), peer, request))
+            Box::pin(respond(A::clone(&app), stopping.clone(), peer, request))
         });
         let connection = http1::Builder::new()
             .timer(head_timer)
