@@ -58,6 +58,8 @@ impl Race {
             ("PASSWORD_HASHES_AT_ONCE", "3"),
             ("LOGIN_FAILURES_PER_ACCOUNT", "unlimited"),
             ("LOGIN_FAILURES_PER_ADDRESS", "unlimited"),
+            // Many rounds take longer than the default, and some users prove themselves once.
+            ("REAUTHENTICATION_WINDOW", "1d"),
         ];
         let server = Server::start_app(kind, &settings, app).await;
         server.browser().sign_up("Ann").await;
