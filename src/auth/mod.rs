@@ -19,6 +19,8 @@ mod state;
 pub(crate) mod statistics;
 pub(crate) mod throttle;
 pub(crate) mod tokens;
+#[cfg(feature = "totp")]
+pub(crate) mod totp;
 pub(crate) mod user;
 
 pub use self::{

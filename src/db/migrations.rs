@@ -35,6 +35,9 @@ pub(crate) const TABLES: &[&str] = &[
     "audit_events",
     "outbox",
     "account_tokens",
+    "totp_secrets",
+    "recovery_codes",
+    "half_logins",
 ];
 /// What the description of a migration begins with that older versions cannot live with.
 const BREAKING: &str = "breaking";

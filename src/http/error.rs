@@ -25,6 +25,8 @@ pub enum Error {
     BadCredentials,
     /// 400: the token of a link was used, has expired, or never was one.
     BadToken,
+    /// 400: the code of a second factor is wrong, or was used before.
+    BadCode,
     /// 401: nobody is logged in.
     NotLoggedIn {
         /// A word that stays the same between versions.
@@ -104,6 +106,7 @@ impl Error {
             Self::MalformedJson("expected value".to_owned()),
             Self::BadCredentials,
             Self::BadToken,
+            Self::BadCode,
             not_logged_in,
             Self::CrossSite,
             Self::ReauthenticationRequired {
@@ -141,9 +144,11 @@ impl Error {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MalformedJson(_) | Self::BadHost | Self::BadCredentials | Self::BadToken => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::MalformedJson(_)
+            | Self::BadHost
+            | Self::BadCredentials
+            | Self::BadToken
+            | Self::BadCode => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
             Self::CrossSite
             | Self::OtherOrigin
@@ -172,6 +177,7 @@ impl Error {
             Self::BadHost => "bad_host",
             Self::BadCredentials => "bad_credentials",
             Self::BadToken => "bad_token",
+            Self::BadCode => "bad_code",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite | Self::OtherOrigin => "cross_site",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
@@ -208,6 +214,7 @@ impl Error {
                 "The link was used already, has expired, or is not complete. Ask for another."
                     .into()
             }
+            Self::BadCode => "The code is wrong, or was used already.".into(),
             Self::NotLoggedIn { detail, .. } => detail.clone(),
             Self::CrossSite => "The request comes from a page of another site. \
                                 ALLOWED_ORIGINS names the origins whose pages may call."

@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{Accounts, hooks::Hooks};
+#[cfg(feature = "totp")]
+use crate::auth::totp::Codes;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
@@ -29,12 +31,15 @@ pub(crate) struct Credentials {
     pub passwordless_login: bool,
     pub hooks: Hooks,
     pub logins: Arc<LoginCounts>,
+    /// None where there is no second factor.
+    #[cfg(feature = "totp")]
+    pub totp: Option<Codes>,
 }
 
 /// Credentials that were verified, for a login or a re-authentication yet to be committed.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    pub(super) account: Account,
+    pub(in crate::auth) account: Account,
     pub(super) attempt: Attempt,
     /// Held until the login is committed and its attempt no longer counts as failed; none if no
     /// password was verified.
@@ -42,8 +47,23 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
+    /// Somebody who was verified by other means than a password. The attempt is not counted.
+    #[cfg(feature = "totp")]
+    pub fn otherwise(account: Account, attempt: Attempt) -> Self {
+        Self {
+            account,
+            attempt,
+            permit: None,
+        }
+    }
+
+    /// Whether a code has to follow.
+    pub fn needs_second_factor(&self) -> bool {
+        self.account.totp_since.is_some()
+    }
+
     /// The attempt, if it was counted as failed.
-    pub(super) fn counted_attempt(&self) -> Option<Attempt> {
+    pub fn counted_attempt(&self) -> Option<Attempt> {
         self.permit.as_ref().map(|_| self.attempt.clone())
     }
 

@@ -93,6 +93,21 @@ impl Throttle {
         Attempt::new(self.per_account.map(counted).into_iter().collect())
     }
 
+    /// A code of the second step of a login, which only who knows the password can try. A right
+    /// password does not clear its count, and no address comes before another.
+    #[cfg(feature = "totp")]
+    pub fn second_factor(&self, user_id: Uuid) -> Attempt {
+        let key = format!("second factor of {user_id}");
+        let counts = self.per_account.map(|limit| {
+            let failed = format!("{key} failed");
+            [
+                Counted::new(failed, limit, Scope::FailedAddress),
+                Counted::new(key, limit, Scope::Account),
+            ]
+        });
+        Attempt::new(counts.into_iter().flatten().collect())
+    }
+
     /// A sign-up, to be counted when it succeeds.
     pub fn sign_up(&self, ip: Option<IpAddr>) -> Attempt {
         let counted = self.signups.zip(ip).map(|(limit, ip)| {
@@ -250,6 +265,15 @@ impl Attempt {
             counted.less_one(tally)
         })
         .await
+    }
+
+    /// The same, in a transaction.
+    #[cfg(feature = "totp")]
+    pub async fn take_back_with(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let is_decisive = |counted: &&Counted| self.is_decided_by(counted);
+        let tallies = self.lock(tx, is_decisive, now).await?.into_iter();
+        let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
+        Ok(throttle::store::put(tx, &less_one.collect::<Vec<_>>()).await?)
     }
 
     /// Stores what `change` makes of the counts of a kind.

@@ -56,6 +56,8 @@ pub struct Account {
     pub last_login_at: Option<Timestamp>,
     /// The address that the sign-up has named, where addresses have to be verified, until it was.
     pub pending_email: Option<String>,
+    /// When a second factor was turned on: codes of an authenticator app.
+    pub totp_since: Option<Timestamp>,
     /// When an operator disabled the account.
     pub disabled_at: Option<Timestamp>,
 }

@@ -278,6 +278,7 @@ impl Config {
             .mails_per_address(self.mail.per_address)
             .email_verification(self.mail.verification)
             .public_url(&self.mail.public_url)
+            .totp(self.issuer())
             .password_hashes_at_once(self.password_hashes_at_once)
             .trusted_proxies(self.trusted_proxies.iter().copied())
             .allowed_origins(self.allowed_origins.iter().cloned());
@@ -315,6 +316,15 @@ impl Config {
             }
             None => accounts,
         })
+    }
+
+    /// What authenticator apps call this site: its host.
+    fn issuer(&self) -> String {
+        let url = Url::parse(&self.mail.public_url);
+        let host = url.ok().and_then(|url| url.host_str().map(str::to_owned));
+        // An IPv6 address has colons, which cannot be in it.
+        host.filter(|host| !host.contains(':'))
+            .unwrap_or_else(|| "handstamp".to_owned())
     }
 
     /// Whether mail is sent, or is at least in the log.

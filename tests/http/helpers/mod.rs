@@ -1,4 +1,5 @@
 mod attempts;
+mod authenticator_app;
 mod browser;
 mod clock;
 mod database;
@@ -9,6 +10,7 @@ mod proxy;
 mod server;
 
 pub use attempts::{guess, sign_up_number, wait};
+pub use authenticator_app::{AuthenticatorApp, STEP, TwoSteps, recovery_codes};
 pub use browser::{Answer, Browser, client_builder};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
