@@ -5,6 +5,8 @@ use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism, time::Dur
 use ipnet::IpNet;
 use thiserror::Error;
 
+#[cfg(feature = "passkeys")]
+use super::passkey::RelyingParty;
 #[cfg(feature = "totp")]
 use super::totp::Codes;
 use super::{
@@ -52,6 +54,8 @@ pub struct AuthBuilder {
     pub(super) mail: MailOptions,
     #[cfg(feature = "totp")]
     totp_issuer: Option<String>,
+    #[cfg(feature = "passkeys")]
+    passkeys: Option<RelyingParty>,
 }
 
 /// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
@@ -129,6 +133,8 @@ impl AuthBuilder {
             mail: MailOptions::default(),
             #[cfg(feature = "totp")]
             totp_issuer: None,
+            #[cfg(feature = "passkeys")]
+            passkeys: None,
         }
     }
 
@@ -278,6 +284,14 @@ impl AuthBuilder {
         self
     }
 
+    /// Lets users log in with passkeys, which are bound to this site. Off by default. Once users have
+    /// one, leave it on: some may have nothing else.
+    #[cfg(feature = "passkeys")]
+    pub fn passkeys(mut self, relying_party: RelyingParty) -> Self {
+        self.passkeys = Some(relying_party);
+        self
+    }
+
     /// Where the time comes from. The system's clock by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -337,6 +351,8 @@ impl AuthBuilder {
                 logins: Arc::default(),
                 #[cfg(feature = "totp")]
                 totp,
+                #[cfg(feature = "passkeys")]
+                passkeys: self.passkeys,
             }),
             mailing,
             sign_up: self.sign_up,

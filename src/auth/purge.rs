@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "passkeys")]
+use super::passkey;
 #[cfg(feature = "totp")]
 use super::totp;
 use super::{audit, session, statistics::Count, throttle, tokens};
@@ -53,7 +55,7 @@ pub(crate) async fn sessions(db: &Db, now: Timestamp, count: &Count) -> sqlx::Re
 }
 
 /// Removes counts of attempts that no longer matter, old audit events, and what has expired: tokens of
-/// links, logins that wait for a code; returns how many.
+/// links, logins that wait for a code, challenges; returns how many.
 pub(crate) async fn records(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     records_at(BRISK, db, now, count).await
 }
@@ -96,6 +98,15 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx:
             })
         });
         removed + half_logins.await?
+    };
+    #[cfg(feature = "passkeys")]
+    let removed = {
+        let challenges = pace.keep(count, |rows| {
+            db.write((now, rows), |&(now, rows), tx| {
+                Box::pin(passkey::store::purge(tx, now, rows))
+            })
+        });
+        removed + challenges.await?
     };
     Ok(removed)
 }

@@ -38,6 +38,8 @@ pub(crate) const TABLES: &[&str] = &[
     "totp_secrets",
     "recovery_codes",
     "half_logins",
+    "passkeys",
+    "passkey_challenges",
 ];
 /// What the description of a migration begins with that older versions cannot live with.
 const BREAKING: &str = "breaking";

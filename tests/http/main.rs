@@ -114,6 +114,8 @@ mod reauthentication {
 }
 
 mod second_factors {
+    mod passkey_logins;
+    mod passkeys;
     mod told;
     mod totp;
     mod two_steps;

@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{Accounts, hooks::Hooks};
+#[cfg(feature = "passkeys")]
+use crate::auth::passkey::RelyingParty;
 #[cfg(feature = "totp")]
 use crate::auth::totp::Codes;
 use crate::{
@@ -34,6 +36,9 @@ pub(crate) struct Credentials {
     /// None where there is no second factor.
     #[cfg(feature = "totp")]
     pub totp: Option<Codes>,
+    /// None where there are no passkeys.
+    #[cfg(feature = "passkeys")]
+    pub passkeys: Option<RelyingParty>,
 }
 
 /// Credentials that were verified, for a login or a re-authentication yet to be committed.
@@ -48,7 +53,7 @@ pub(crate) struct Verified {
 
 impl Verified {
     /// Somebody who was verified by other means than a password. The attempt is not counted.
-    #[cfg(feature = "totp")]
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
     pub fn otherwise(account: Account, attempt: Attempt) -> Self {
         Self {
             account,
@@ -111,6 +116,7 @@ impl Credentials {
         if let (Some(Reason::NoPassword), Some(account)) = (refusal(account.as_ref()), &account)
             && password.is_none()
             && self.passwordless_login
+            && account.passkey_count == 0
         {
             return Ok(Verified {
                 account: account.clone(),

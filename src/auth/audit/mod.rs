@@ -59,6 +59,15 @@ pub(crate) enum Action {
     /// An operator has taken a second factor away.
     #[cfg(feature = "totp")]
     ResetSecondFactor,
+    #[cfg(feature = "passkeys")]
+    AddPasskey,
+    #[cfg(feature = "passkeys")]
+    RenamePasskey,
+    #[cfg(feature = "passkeys")]
+    DeletePasskey,
+    /// An authenticator that counts has counted back.
+    #[cfg(feature = "passkeys")]
+    PasskeySignCountBackwards,
 }
 
 impl Action {
@@ -98,6 +107,14 @@ impl Action {
             Self::UseRecoveryCode => "use_recovery_code",
             #[cfg(feature = "totp")]
             Self::ResetSecondFactor => "reset_second_factor",
+            #[cfg(feature = "passkeys")]
+            Self::AddPasskey => "add_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::RenamePasskey => "rename_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::DeletePasskey => "delete_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
         }
     }
 }
@@ -123,6 +140,12 @@ pub(crate) enum Reason {
     /// `LOGIN_FAILURES_PER_ACCOUNT` is reached by wrong codes.
     #[cfg(feature = "totp")]
     CodeLimit,
+    /// What an authenticator has sent is not right.
+    #[cfg(feature = "passkeys")]
+    BadPasskey,
+    /// There may be a copy of an authenticator.
+    #[cfg(feature = "passkeys")]
+    PasskeySignCountBackwards,
 }
 
 impl Reason {
@@ -140,6 +163,10 @@ impl Reason {
             Self::WrongCode => "wrong_code",
             #[cfg(feature = "totp")]
             Self::CodeLimit => "code_limit",
+            #[cfg(feature = "passkeys")]
+            Self::BadPasskey => "bad_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
         }
     }
 }

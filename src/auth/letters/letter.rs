@@ -67,6 +67,9 @@ pub(crate) enum SecurityChange {
     RecoveryCodesRenewed,
     RecoveryCodeUsed,
     SecondFactorReset,
+    PasskeyAdded,
+    PasskeyRenamed,
+    PasskeyDeleted,
 }
 
 impl SecurityChange {
@@ -77,6 +80,9 @@ impl SecurityChange {
             Self::TotpOff => "Two-step login was turned off",
             Self::RecoveryCodesRenewed => "Your recovery codes were replaced",
             Self::RecoveryCodeUsed => "A recovery code was used to log in",
+            Self::PasskeyAdded => "A passkey was added",
+            Self::PasskeyRenamed => "A passkey was renamed",
+            Self::PasskeyDeleted => "A passkey was deleted",
             Self::SecondFactorReset => "An operator has turned two-step login off",
         }
     }
@@ -100,7 +106,7 @@ impl Letter {
     }
 
     /// Word of a change.
-    #[cfg(feature = "totp")]
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
     pub fn of_change(user_id: Uuid, change: SecurityChange) -> Self {
         Self::SecurityChanged { user_id, change }
     }

@@ -4,6 +4,8 @@ mod account;
 mod email;
 mod events;
 mod login;
+#[cfg(feature = "passkeys")]
+mod passkeys;
 mod password;
 mod reauthentication;
 mod recovery;
@@ -71,6 +73,8 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
     };
     #[cfg(feature = "totp")]
     let has_totp = services.credentials.totp.is_some();
+    #[cfg(feature = "passkeys")]
+    let has_passkeys = services.credentials.passkeys.is_some();
     let table = OpenApiRouter::with_openapi(description(options.cookie))
         .routes(sign_up)
         .routes(routes!(login::log_in))
@@ -96,6 +100,11 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         true => with_totp(table),
         false => table,
     };
+    #[cfg(feature = "passkeys")]
+    let table = match has_passkeys {
+        true => with_passkeys(table),
+        false => table,
+    };
     let mut table = table.with_state(services);
     describe_min_length(table.get_openapi_mut(), options.password_min_length);
     table
@@ -114,6 +123,19 @@ fn with_totp(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
         .routes(routes!(totp::renew_recovery_codes))
         .routes(routes!(login::log_in_with_totp))
         .routes(routes!(login::log_in_with_recovery_code))
+}
+
+#[cfg(feature = "passkeys")]
+fn with_passkeys(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
+    use passkeys::{own, proofs};
+    table
+        .routes(routes!(own::list_passkeys, own::add_passkey))
+        .routes(routes!(own::passkey_options))
+        .routes(routes!(own::rename_passkey, own::delete_passkey))
+        .routes(routes!(proofs::login_options))
+        .routes(routes!(proofs::log_in_with_passkey))
+        .routes(routes!(proofs::reauthenticate_options))
+        .routes(routes!(proofs::reauthenticate_with_passkey))
 }
 
 /// Says in the description how long a new password has to be.

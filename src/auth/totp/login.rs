@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{recovery_code, store};
+use super::{
+    recovery_code,
+    store::{self, SecretRow},
+};
 use crate::{
     auth::{
         account::credentials::{Credentials, Verified},
@@ -13,7 +16,7 @@ use crate::{
         letters::letter::{Letter, SecurityChange},
         session::{self, Replaced, Sessions},
         throttle::{Attempt, Used},
-        user::{self, AccountState, User},
+        user::{self, Account, AccountState, User},
     },
     clock::Timestamp,
     db::Tx,
@@ -127,9 +130,10 @@ impl SecondStep {
             Ok(()) | Err(Error::TooManyAttempts { .. }) => {}
             Err(error) => return Err(error),
         }
-        let step = (self, sessions.clone(), login, replaced);
-        let done = db.write(step, |(step, sessions, login, replaced), tx| {
-            Box::pin(step.log_in_with(tx, sessions, login, replaced))
+        let proof = self.prepare().await?;
+        let step = (self, sessions.clone(), login, replaced, proof);
+        let done = db.write(step, |(step, sessions, login, replaced, proof), tx| {
+            Box::pin(step.log_in_with(tx, sessions, login, replaced, proof))
         });
         match done.await? {
             Done::LoggedIn(user, token) => Ok(Some((user, token))),
@@ -138,31 +142,58 @@ impl SecondStep {
         }
     }
 
+    /// What is to be used up, if the code is right. Read before the transaction, in which others who
+    /// log in as the same user wait.
+    async fn prepare(&self) -> Result<Proof, Error> {
+        let code = match &self.factor {
+            Factor::Totp(code) => code,
+            Factor::RecoveryCode(code) => {
+                return Ok(Proof::RecoveryCode(recovery_code::hash(code)));
+            }
+        };
+        let (db, now) = (self.credentials.db(), self.credentials.now());
+        let Some(SecretRow { id, sealed }) = store::find_confirmed(db, self.user_id).await? else {
+            return Ok(Proof::Wrong);
+        };
+        let codes = self.credentials.codes()?;
+        Ok(match codes.step_of(id, &sealed, code, now)? {
+            Some(step) => Proof::Step {
+                id,
+                step,
+                resealed: codes.resealed(id, &sealed)?,
+            },
+            None => Proof::Wrong,
+        })
+    }
+
     async fn log_in_with(
         &self,
         tx: &mut Tx,
         sessions: &Sessions,
         login: &Attempt,
         replaced: &Replaced,
+        proof: &Proof,
     ) -> Result<Done, Error> {
         let now = self.credentials.now();
         // First of all, as whoever changes an account locks it before what belongs to it.
         let account = user::store::lock_account(tx, self.user_id).await?;
-        let half_login = store::find_half_login_in_tx(tx, self.session_id, now).await?;
-        let (Some(account), Some(_)) = (account, half_login) else {
+        let is_usable = |account: &Account| {
+            account.state() == AccountState::Enabled && account.totp_since.is_some()
+        };
+        let Some(account) = account.filter(is_usable) else {
             return Ok(Done::NothingToDo);
         };
-        let is_usable = account.state() == AccountState::Enabled && account.totp_since.is_some();
-        if !is_usable || !session::store::lock(tx, self.session_id).await? {
-            return Ok(Done::NothingToDo);
-        }
         let used = self.tried.count_with(tx, now).await?;
-        if !self.is_right(tx, now).await? {
+        if !proof.use_up(tx, self.user_id).await? {
             self.record_failure(tx, used, now).await?;
             return Ok(Done::WrongCode);
         }
+        let is_half_done = store::delete_half_login(tx, self.session_id, now).await?;
+        if !is_half_done || !session::store::lock(tx, self.session_id).await? {
+            tx.abandon();
+            return Ok(Done::NothingToDo);
+        }
         self.tried.succeed(tx, now).await?;
-        store::delete_half_login(tx, self.session_id).await?;
         if let Factor::RecoveryCode(_) = self.factor {
             self.note_recovery_code(tx, now).await?;
         }
@@ -171,29 +202,6 @@ impl SecondStep {
         let user = verified.user();
         let begun = sessions.begin(tx, user, &self.client, replaced, Action::LogIn);
         Ok(Done::LoggedIn(user.clone(), begun.await?))
-    }
-
-    /// Whether the code is right and was not used before; it is used up then.
-    async fn is_right(&self, tx: &mut Tx, now: Timestamp) -> Result<bool, Error> {
-        let code = match &self.factor {
-            Factor::Totp(code) => code,
-            Factor::RecoveryCode(code) => {
-                let hash = recovery_code::hash(code);
-                return Ok(store::use_recovery_code(tx, self.user_id, &hash).await?);
-            }
-        };
-        let Some(row) = store::find_confirmed(tx, self.user_id).await? else {
-            return Ok(false);
-        };
-        let codes = self.credentials.codes()?;
-        let Some(step) = codes.step_of(row.id, &row.sealed, code, now)? else {
-            return Ok(false);
-        };
-        let is_unused = store::use_step(tx, row.id, step).await?;
-        if let Some(sealed) = codes.resealed(row.id, &row.sealed)?.filter(|_| is_unused) {
-            store::reseal(tx, row.id, &sealed).await?;
-        }
-        Ok(is_unused)
     }
 
     async fn record_failure(&self, tx: &mut Tx, used: Used, now: Timestamp) -> sqlx::Result<()> {
@@ -209,6 +217,37 @@ impl SecondStep {
         letters.put(tx, now, &letter).await?;
         let event = Event::new(Action::UseRecoveryCode, self.user_id, Some(&self.client));
         Ok(audit::record(tx, now, [event]).await?)
+    }
+}
+
+/// What a code proves.
+enum Proof {
+    Wrong,
+    /// It is of this step, of the secret `id`.
+    Step {
+        id: Uuid,
+        step: i64,
+        /// The secret encrypted again, where an older key has.
+        resealed: Option<Vec<u8>>,
+    },
+    /// Its hash.
+    RecoveryCode(Vec<u8>),
+}
+
+impl Proof {
+    /// Uses it up; false when it is wrong, or somebody has.
+    async fn use_up(&self, tx: &mut Tx, user_id: Uuid) -> sqlx::Result<bool> {
+        match self {
+            Self::Wrong => Ok(false),
+            Self::RecoveryCode(hash) => store::use_recovery_code(tx, user_id, hash).await,
+            Self::Step { id, step, resealed } => {
+                let is_used_up = store::use_step(tx, *id, *step).await?;
+                if let Some(sealed) = resealed.as_ref().filter(|_| is_used_up) {
+                    store::reseal(tx, *id, sealed).await?;
+                }
+                Ok(is_used_up)
+            }
+        }
     }
 }
 

@@ -62,8 +62,8 @@ pub(super) async fn find_unconfirmed(
 }
 
 /// The secret that is in use.
-pub(super) async fn find_confirmed(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<Option<SecretRow>> {
-    in_tx!(tx, conn => sqlx::query_as(
+pub(super) async fn find_confirmed(db: &Db, user_id: Uuid) -> sqlx::Result<Option<SecretRow>> {
+    on_reader!(db, conn => sqlx::query_as(
         "select id, sealed from totp_secrets where user_id = $1 and confirmed_at is not null",
     )
     .bind(user_id)
@@ -202,42 +202,35 @@ pub(super) async fn insert_half_login(
     .map(drop))
 }
 
-const FIND_HALF_LOGIN: &str =
-    "select user_id from half_logins where session_id = $1 and expires_at > $2";
-
 /// Whose login is half done on a session.
 pub(super) async fn find_half_login(
     db: &Db,
     session_id: Uuid,
     now: Timestamp,
 ) -> sqlx::Result<Option<Uuid>> {
-    on_reader!(db, conn => sqlx::query_scalar(FIND_HALF_LOGIN)
-        .bind(session_id)
-        .bind(now)
-        .fetch_optional(conn)
-        .await)
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select user_id from half_logins where session_id = $1 and expires_at > $2",
+    )
+    .bind(session_id)
+    .bind(now)
+    .fetch_optional(conn)
+    .await)
 }
 
-/// As [`find_half_login`], in a transaction that has locked the user.
-pub(super) async fn find_half_login_in_tx(
+/// Ends a half-done login, as it is complete; false when there is none any more.
+pub(super) async fn delete_half_login(
     tx: &mut Tx,
     session_id: Uuid,
     now: Timestamp,
-) -> sqlx::Result<Option<Uuid>> {
-    in_tx!(tx, conn => sqlx::query_scalar(FIND_HALF_LOGIN)
-        .bind(session_id)
-        .bind(now)
-        .fetch_optional(conn)
-        .await)
-}
-
-/// Ends a half-done login, as it is complete.
-pub(super) async fn delete_half_login(tx: &mut Tx, session_id: Uuid) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query("delete from half_logins where session_id = $1")
-        .bind(session_id)
-        .execute(conn)
-        .await
-        .map(drop))
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from half_logins where session_id = $1 and expires_at > $2",
+    )
+    .bind(session_id)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Ends the half-done logins of a user.

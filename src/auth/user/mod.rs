@@ -58,6 +58,9 @@ pub struct Account {
     pub pending_email: Option<String>,
     /// When a second factor was turned on: codes of an authenticator app.
     pub totp_since: Option<Timestamp>,
+    /// How many passkeys it has.
+    #[sqlx(try_from = "i64")]
+    pub passkey_count: u64,
     /// When an operator disabled the account.
     pub disabled_at: Option<Timestamp>,
 }

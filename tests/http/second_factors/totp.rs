@@ -186,17 +186,17 @@ async fn every_change_asks_for_a_recent_proof(kind: Kind) {
 }
 
 async fn a_rotated_key_still_reads_secrets(kind: Kind) {
-    const OLD: &str = "a key of the tests, long enough and no other's";
+    const OLD: &str = "the first key of this test which is long enough";
     const NEW: (&str, &str) = (
         "SECRET_KEY",
-        "another key of the tests, as long as the first",
+        "another key of this test which is long enough",
     );
-    let server = Server::start(kind).await;
+    let server = Server::start_with(kind, &[("SECRET_KEY", OLD)]).await;
     let ann = TwoSteps::sign_up(&server, "Ann").await;
     let sealed = "select hex(sealed) from totp_secrets";
     let sealed = match kind {
         Kind::Sqlite => sealed,
-        Kind::Postgres => "select encode(sealed, 'hex') from totp_secrets",
+        _ => "select encode(sealed, 'hex') from totp_secrets",
     };
     let before = server.database.text(sealed).await;
 
