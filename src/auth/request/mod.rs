@@ -2,6 +2,8 @@
 
 pub(crate) mod extract;
 mod follow;
+#[cfg(feature = "totp")]
+mod half_done;
 pub(crate) mod info;
 pub(crate) mod layer;
 pub(crate) mod lookup;
@@ -200,22 +202,6 @@ impl SessionHandle {
     pub async fn session_and_user(&self) -> Result<(Arc<LiveSession>, User), Error> {
         self.tell(|session, user| (session.clone(), user.clone()))
             .await
-    }
-
-    /// The public id of a session on which nobody is logged in, or the 401.
-    #[cfg(feature = "totp")]
-    pub async fn session_of_nobody(&self) -> Result<Uuid, Error> {
-        match self.find().await? {
-            Ok(session) if session.user.is_none() => Ok(session.public_id),
-            Ok(_) => Err(self.first_step_missing()),
-            Err(reason) => Err(self.not_logged_in(reason)),
-        }
-    }
-
-    /// The 401 of a second step without a first one.
-    #[cfg(feature = "totp")]
-    pub fn first_step_missing(&self) -> Error {
-        self.not_logged_in(Unauthorized::FirstStepMissing)
     }
 
     async fn tell<T>(&self, of: impl FnOnce(&Arc<LiveSession>, &User) -> T) -> Result<T, Error> {

@@ -4,6 +4,8 @@ mod address_limit;
 pub(crate) mod counter;
 mod keys;
 pub mod rate_limit;
+#[cfg(feature = "totp")]
+mod second_factor;
 pub(crate) mod store;
 
 pub use address_limit::AddressLimit;
@@ -91,21 +93,6 @@ impl Throttle {
         let key = format!("password on {session_id}");
         let counted = |limit| Counted::new(key, limit, Scope::Account);
         Attempt::new(self.per_account.map(counted).into_iter().collect())
-    }
-
-    /// A code of the second step of a login, which only who knows the password can try. A right
-    /// password does not clear its count, and no address comes before another.
-    #[cfg(feature = "totp")]
-    pub fn second_factor(&self, user_id: Uuid) -> Attempt {
-        let key = format!("second factor of {user_id}");
-        let counts = self.per_account.map(|limit| {
-            let failed = format!("{key} failed");
-            [
-                Counted::new(failed, limit, Scope::FailedAddress),
-                Counted::new(key, limit, Scope::Account),
-            ]
-        });
-        Attempt::new(counts.into_iter().flatten().collect())
     }
 
     /// A sign-up, to be counted when it succeeds.
@@ -265,15 +252,6 @@ impl Attempt {
             counted.less_one(tally)
         })
         .await
-    }
-
-    /// The same, in a transaction.
-    #[cfg(feature = "totp")]
-    pub async fn take_back_with(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let is_decisive = |counted: &&Counted| self.is_decided_by(counted);
-        let tallies = self.lock(tx, is_decisive, now).await?.into_iter();
-        let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
-        Ok(throttle::store::put(tx, &less_one.collect::<Vec<_>>()).await?)
     }
 
     /// Stores what `change` makes of the counts of a kind.

@@ -6,7 +6,7 @@ use handstamp::auth::AccountState;
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Answer, Authenticator, Browser, Kind, Server, TwoSteps, encode, find_user, guess,
+    Answer, Authenticator, Browser, Kind, Server, TwoSteps, Workplace, encode, find_user, guess,
     on_both_databases,
 };
 
@@ -24,6 +24,30 @@ on_both_databases!(
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// It learns its port when it starts, after its settings were read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_on_a_free_port_takes_pages_of_localhost() {
+    let place = Workplace::new(&[]);
+    let process = place.serve();
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let mut authenticator = Authenticator {
+        origin: "http://localhost:4321".to_owned(),
+        ..Authenticator::default()
+    };
+    let added = browser.add_passkey(&mut authenticator).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let other = process.browser();
+    assert_eq!(
+        other.log_in_by_passkey(&mut authenticator).await.status,
+        200
+    );
+    other.log_out().await;
+    authenticator.origin = "http://127.0.0.1:4321".to_owned();
+    let answer = other.log_in_by_passkey(&mut authenticator).await;
+    refused(&other, &answer, "an address").await;
+}
 
 /// An account with a passkey.
 async fn ann(server: &Server) -> (Browser, Authenticator) {

@@ -63,7 +63,7 @@ async fn a_passkey_is_added_named_and_deleted(kind: Kind) {
     };
     let second = browser.add_passkey(&mut other).await.json();
     assert_eq!(second["backed_up"], false);
-    assert_eq!(second["name"], "an unknown browser");
+    assert_eq!(second["name"], "Passkey");
     let renamed = rename(&browser, &second["id"], "Key ring").await;
     assert_eq!(
         (renamed.status.as_u16(), &renamed.json()["name"]),

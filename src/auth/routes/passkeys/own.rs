@@ -17,7 +17,7 @@ use crate::{
         request::{SessionHandle, extract::RequestSession},
     },
     http::{
-        Error, JsonBody, PathIds, Problem,
+        Client, Error, JsonBody, PathIds, Problem,
         problem_responses::{NotFound, NotLoggedIn, ReauthenticationRequired},
     },
 };
@@ -57,6 +57,15 @@ impl PasskeyId {
     fn bytes(&self) -> Result<Vec<u8>, Error> {
         let id = BASE64_URL_SAFE_NO_PAD.decode(&self.id);
         id.map_err(|_| Error::NotFound)
+    }
+}
+
+/// What a passkey is called that its user has given no name.
+fn name_after(client: &Client) -> String {
+    let device = device_name(client.user_agent.as_deref());
+    match device.starts_with("an unknown") {
+        true => "Passkey".to_owned(),
+        false => device,
     }
 }
 
@@ -113,7 +122,7 @@ pub(in crate::auth::routes) async fn add_passkey(
     required(&credential)?;
     let name = match name {
         Some(name) => checked_name(&name)?,
-        None => device_name(client.user_agent.as_deref()),
+        None => name_after(&client),
     };
     let asked_by = AskedBy::session(session_id);
     let added = credentials
