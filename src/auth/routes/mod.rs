@@ -1,16 +1,14 @@
 //! The route table.
 
 mod account;
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+mod authenticators;
 mod email;
 mod events;
 mod login;
-#[cfg(feature = "passkeys")]
-mod passkeys;
 mod password;
 mod reauthentication;
 mod recovery;
-#[cfg(feature = "totp")]
-mod second_factor;
 mod session;
 mod sessions;
 mod sign_up;
@@ -112,7 +110,7 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
 
 #[cfg(feature = "totp")]
 fn with_totp(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
-    use second_factor::{login, totp};
+    use authenticators::second_factor::{login, totp};
     table
         .routes(routes!(
             totp::totp_state,
@@ -127,7 +125,7 @@ fn with_totp(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
 
 #[cfg(feature = "passkeys")]
 fn with_passkeys(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
-    use passkeys::{own, proofs};
+    use authenticators::passkeys::{own, proofs};
     table
         .routes(routes!(own::list_passkeys, own::add_passkey))
         .routes(routes!(own::passkey_options))

@@ -173,12 +173,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "RP_ID",
         "host of PUBLIC_URL",
-        "domain that passkeys are bound to; localhost in development",
+        "domain that passkeys are bound to",
     ),
     setting(
         "RP_ORIGINS",
         "PUBLIC_URL",
-        "pages that may use passkeys; http://localhost:PORT in development",
+        "pages that may use passkeys, comma-separated",
     ),
     setting(
         "PASSWORD_HASHES_AT_ONCE",

@@ -1,7 +1,7 @@
 //! Passkeys: the caller's own, and what is proved with them.
 
-pub(super) mod own;
-pub(super) mod proofs;
+pub(in crate::auth::routes) mod own;
+pub(in crate::auth::routes) mod proofs;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,4 +11,4 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Object)]
-pub(super) struct PublicKeyOptions(Value);
+pub(in crate::auth::routes) struct PublicKeyOptions(Value);
