@@ -8,10 +8,15 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::store::{self, ChallengeRow};
-use crate::{clock::Timestamp, db::Db, http::Error};
+use super::{
+    ceremony::Asked,
+    store::{self, ChallengeRow},
+};
+use crate::{auth::throttle::Attempt, clock::Timestamp, db::Db, http::Error};
 
 const LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Challenges that one browser may have open for one purpose: its pages ask for one each.
+const MAX_OPEN: i64 = 16;
 
 /// What a challenge is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,25 +52,34 @@ impl AskedBy {
     }
 }
 
-/// Stores a challenge with what its response is to be checked against.
-pub(super) async fn keep(
+/// Stores a challenge with what its response is to be checked against; older ones of the same browser
+/// go when it has many.
+///
+/// # Errors
+/// [`Error::TooManyAttempts`] when `attempt` must wait.
+pub(super) async fn keep<S: Serialize>(
     db: &Db,
-    challenge: &[u8],
+    asked: &Asked<S>,
     purpose: Purpose,
     asked_by: &AskedBy,
-    state: &impl Serialize,
+    attempt: Attempt,
     now: Timestamp,
 ) -> Result<(), Error> {
     let row = ChallengeRow {
         purpose: purpose.as_str().to_owned(),
         asked_by: asked_by.0.clone(),
-        state: serde_json::to_string(state).map_err(Error::internal)?,
+        state: serde_json::to_string(&asked.state).map_err(Error::internal)?,
         expires_at: now.after(LIFETIME),
     };
-    let insert = db.write((challenge.to_vec(), row), |(challenge, row), tx| {
-        Box::pin(store::insert_challenge(tx, challenge, row))
+    let keep = (asked.challenge.clone(), row, attempt, now);
+    let kept = db.write(keep, |(challenge, row, attempt, now), tx| {
+        Box::pin(async move {
+            attempt.count_with(tx, *now).await?;
+            store::delete_oldest_challenges(tx, row, MAX_OPEN - 1).await?;
+            Ok::<_, Error>(store::insert_challenge(tx, challenge, row).await?)
+        })
     });
-    Ok(insert.await?)
+    kept.await
 }
 
 /// Uses up the challenge that a response is to, whatever becomes of the response; without one, all

@@ -53,7 +53,6 @@ impl RelyingParty {
         user: &User,
         present: Vec<Vec<u8>>,
     ) -> Result<Asked<PasskeyRegistration>, Error> {
-        let present = present.into_iter().map(Into::into).collect();
         let name = &user.username;
         let (asked, state) = self
             .webauthn()

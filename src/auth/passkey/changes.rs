@@ -14,6 +14,7 @@ use crate::{
         account::credentials::Credentials,
         audit::{self, Action, Event},
         letters::letter::{Letter, SecurityChange},
+        throttle::Attempt,
         user::{self, User},
     },
     clock::Timestamp,
@@ -51,8 +52,9 @@ impl Credentials {
         let present = self.list_passkeys(user.id).await?;
         let present = present.into_iter().map(|passkey| passkey.id).collect();
         let asked = self.relying_party()?.ask_for_new(user, present)?;
-        let (challenge, state, now) = (&asked.challenge, &asked.state, self.now());
-        keep(self.db(), challenge, Purpose::Add, asked_by, state, now).await?;
+        // Who is logged in is limited by their session alone.
+        let (attempt, now) = (Attempt::new(Vec::new()), self.now());
+        keep(self.db(), &asked, Purpose::Add, asked_by, attempt, now).await?;
         Ok(asked.options)
     }
 

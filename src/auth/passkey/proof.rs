@@ -14,6 +14,7 @@ use crate::{
     auth::{
         account::credentials::{Credentials, Verified},
         audit::{self, Action, Event, Reason},
+        throttle::Attempt,
         user::{self, AccountState, User},
     },
     clock::Timestamp,
@@ -57,22 +58,29 @@ impl Proved {
 }
 
 impl Credentials {
-    /// Asks a browser for the use of a passkey: of whichever its user chooses, or of those of a user
-    /// who is logged in. Returns the request options.
-    pub async fn ask_for_use(
-        &self,
-        purpose: Purpose,
-        asked_by: &AskedBy,
-        of: Option<Uuid>,
-    ) -> Result<Value, Error> {
-        let of = match of {
-            Some(user_id) => self.list_passkeys(user_id).await?,
-            None => Vec::new(),
-        };
+    /// Asks a browser on which nobody is logged in for the use of a passkey, of whichever its user
+    /// chooses. Returns the request options.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`]
+    pub async fn ask_for_login(&self, asked_by: &AskedBy, client: &Client) -> Result<Value, Error> {
+        let now = self.now();
+        let mut attempt = self.throttle.passkey_challenge(client.ip);
+        attempt.check(self.db(), now).await?;
+        let asked = self.relying_party()?.ask_for_use(Vec::new())?;
+        keep(self.db(), &asked, Purpose::LogIn, asked_by, attempt, now).await?;
+        Ok(asked.options)
+    }
+
+    /// Asks the browser of a user who is logged in for the use of one of their passkeys. Returns the
+    /// request options.
+    pub async fn ask_for_proof(&self, user_id: Uuid, asked_by: &AskedBy) -> Result<Value, Error> {
+        let of = self.list_passkeys(user_id).await?;
         let of = of.into_iter().map(|passkey| passkey.id).collect();
         let asked = self.relying_party()?.ask_for_use(of)?;
-        let (challenge, state, now) = (&asked.challenge, &asked.state, self.now());
-        keep(self.db(), challenge, purpose, asked_by, state, now).await?;
+        // Who is logged in is limited by their session alone.
+        let (purpose, attempt) = (Purpose::Reauthenticate, Attempt::new(Vec::new()));
+        keep(self.db(), &asked, purpose, asked_by, attempt, self.now()).await?;
         Ok(asked.options)
     }
 

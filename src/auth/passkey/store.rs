@@ -68,6 +68,25 @@ pub(super) async fn insert_challenge(
     .map(drop))
 }
 
+/// Deletes the challenges of the browser and the purpose of `row`, but the `kept` newest.
+pub(super) async fn delete_oldest_challenges(
+    tx: &mut Tx,
+    row: &ChallengeRow,
+    kept: i64,
+) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from passkey_challenges where asked_by = $1 and purpose = $2 and challenge not in
+             (select challenge from passkey_challenges where asked_by = $1 and purpose = $2
+              order by expires_at desc, challenge limit $3)",
+    )
+    .bind(&row.asked_by)
+    .bind(&row.purpose)
+    .bind(kept)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
 /// Uses up a challenge; none when it was used up, or never was one.
 pub(super) async fn take_challenge(
     tx: &mut Tx,

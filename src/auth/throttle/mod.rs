@@ -3,6 +3,8 @@
 mod address_limit;
 pub(crate) mod counter;
 mod keys;
+#[cfg(feature = "passkeys")]
+mod passkey;
 pub mod rate_limit;
 #[cfg(feature = "totp")]
 mod second_factor;

@@ -5,6 +5,7 @@ use std::fmt;
 use totp_rs::{Algorithm, Builder, Secret as TotpSecret, Totp};
 use uuid::Uuid;
 
+use super::turns::Turns;
 use crate::{
     auth::cookie::{Secret, keys::derive_key},
     clock::Timestamp,
@@ -26,6 +27,7 @@ const DRIFT: u16 = 1;
 pub(crate) struct Codes {
     issuer: String,
     seal: Seal,
+    pub(super) turns: Turns,
 }
 
 impl fmt::Debug for Codes {
@@ -58,7 +60,11 @@ impl Codes {
         }
         let key = |secret| derive_key(secret, KEY_PURPOSE);
         let seal = Seal::new(key(secret), fallbacks.iter().map(key));
-        Ok(Self { issuer, seal })
+        Ok(Self {
+            issuer,
+            seal,
+            turns: Turns::default(),
+        })
     }
 
     /// A random secret for the row `id`.

@@ -113,7 +113,7 @@ impl Credentials {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
                     let account = user::store::lock_account(tx, user_id).await?;
-                    if !account.is_some_and(|account| account.totp_since.is_some()) {
+                    if account.is_none_or(|account| account.totp_since.is_none()) {
                         return Err(Error::NotFound);
                     }
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
@@ -131,7 +131,7 @@ impl Credentials {
     /// How many recovery codes a user has left; none when they have no second factor.
     pub async fn recovery_codes_left(&self, user_id: Uuid) -> Result<Option<u64>, Error> {
         let account = user::store::find_by_id(self.db(), user_id).await?;
-        if !account.is_some_and(|account| account.totp_since.is_some()) {
+        if account.is_none_or(|account| account.totp_since.is_none()) {
             return Ok(None);
         }
         let left = store::count_recovery_codes(self.db(), user_id).await?;

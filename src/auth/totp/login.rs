@@ -118,6 +118,10 @@ impl SecondStep {
         replaced: Replaced,
     ) -> Result<Option<(User, SessionToken)>, Error> {
         let db = self.credentials.db().clone();
+        // Before the wait, and after it: who is over the limit lets others wait for nothing.
+        self.tried.check(&db, self.credentials.now()).await?;
+        let codes = self.credentials.codes()?.clone();
+        let _turn = codes.turns.of(self.user_id).await;
         self.tried.check(&db, self.credentials.now()).await?;
         let account = user::store::find_by_id(&db, self.user_id).await?;
         let Some(account) = account else {

@@ -6,6 +6,7 @@ mod enrolment;
 mod login;
 mod recovery_code;
 pub(crate) mod store;
+mod turns;
 
 pub(crate) use self::{
     codes::Codes,

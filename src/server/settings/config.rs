@@ -7,14 +7,11 @@ use ipnet::IpNet;
 
 use super::{
     ConfigError, EnvReader, MailSettings, PasskeySettings, SETTINGS, Variables,
-    api_prefix::api_prefix,
     exposed_files::exposed_files,
-    page_csp::{DEFAULT_PAGE_CSP, page_csp},
-    passkeys::origin,
     read_environment,
     table::{CommandName, NEWS_SETTINGS, names},
-    trusted_proxies::trusted_proxy,
     unknown,
+    values::{DEFAULT_PAGE_CSP, api_prefix, origin, page_csp, trusted_proxy},
 };
 use crate::{
     auth::{

@@ -23,7 +23,10 @@ use crate::{
         request::{SessionHandle, extract::RequestSession, info::SessionInfo},
         user::User,
     },
-    http::{Error, JsonBody, Problem, problem_responses::NotLoggedIn},
+    http::{
+        Error, JsonBody, Problem,
+        problem_responses::{NotLoggedIn, TooManyAttempts},
+    },
 };
 
 /// As long as a challenge is good.
@@ -96,10 +99,11 @@ impl AskedCookie {
     (status = 200, body = PublicKeyOptions,
         description = "For `PublicKeyCredential.parseRequestOptionsFromJSON`",
         headers(("Set-Cookie", description = "Binds the challenge to this browser; logs nobody in"))),
+    TooManyAttempts,
 ))]
 pub(in crate::auth::routes) async fn login_options(
     State(credentials): State<Arc<Credentials>>,
-    handle: SessionHandle,
+    RequestSession { handle, client }: RequestSession,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cookie = AskedCookie::of(&handle);
@@ -109,7 +113,7 @@ pub(in crate::auth::routes) async fn login_options(
         BASE64_URL_SAFE_NO_PAD.encode(random)
     });
     let asked_by = AskedBy::visitor(&value);
-    let options = credentials.ask_for_use(Purpose::LogIn, &asked_by, None);
+    let options = credentials.ask_for_login(&asked_by, &client);
     let options = Json(PublicKeyOptions(options.await?));
     let set_cookie = [(header::SET_COOKIE, cookie.set(&value))];
     Ok((set_cookie, options).into_response())
@@ -190,8 +194,7 @@ pub(in crate::auth::routes) async fn reauthenticate_options(
 ) -> Result<Json<PublicKeyOptions>, Error> {
     let (user, session_id) = handle.user().await?;
     let asked_by = AskedBy::session(session_id);
-    let purpose = Purpose::Reauthenticate;
-    let options = credentials.ask_for_use(purpose, &asked_by, Some(user.id));
+    let options = credentials.ask_for_proof(user.id, &asked_by);
     Ok(Json(PublicKeyOptions(options.await?)))
 }
 

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{EnvReader, config::Environment};
+use super::{EnvReader, config::Environment, values::origin};
 use crate::auth::RelyingParty;
 
 /// The site as authenticators know it.
@@ -18,7 +18,7 @@ pub struct PasskeySettings {
 impl PasskeySettings {
     pub(super) fn read(env: &mut EnvReader<'_>, environment: Environment, port: u16) -> Self {
         let mut origins = env.list("RP_ORIGINS", origin);
-        let public_url = env.text("PUBLIC_URL").and_then(|text| origin_of(text));
+        let public_url = env.text("PUBLIC_URL").and_then(origin_of);
         let own = match environment {
             // Whatever HOST is: browsers trust `localhost` over http, and no address.
             Environment::Development => Some(format!("http://localhost:{port}")),
@@ -61,18 +61,6 @@ fn origin_of(text: &str) -> Option<String> {
 
 fn domain_of(origin: &str) -> Option<String> {
     Url::parse(origin).ok()?.domain().map(str::to_owned)
-}
-
-/// An origin as browsers write it: scheme, host and, unless usual, port.
-pub(super) fn origin(text: &str) -> Result<String, String> {
-    let origin = Url::parse(text).map(|url| url.origin().ascii_serialization());
-    let is_web = text.starts_with("http://") || text.starts_with("https://");
-    match origin {
-        Ok(origin) if is_web && origin == text => Ok(origin),
-        _ => Err(format!(
-            "must be an origin such as https://app.example (it is {text:?})"
-        )),
-    }
 }
 
 #[cfg(test)]
