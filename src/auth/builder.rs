@@ -5,6 +5,10 @@ use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism, time::Dur
 use ipnet::IpNet;
 use thiserror::Error;
 
+#[cfg(feature = "passkeys")]
+use super::passkey::RelyingParty;
+#[cfg(feature = "totp")]
+use super::totp::Codes;
 use super::{
     account::{
         Accounts,
@@ -48,6 +52,10 @@ pub struct AuthBuilder {
     allowed_origins: Vec<String>,
     hooks: Hooks,
     pub(super) mail: MailOptions,
+    #[cfg(feature = "totp")]
+    totp_issuer: Option<String>,
+    #[cfg(feature = "passkeys")]
+    passkeys: Option<RelyingParty>,
 }
 
 /// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
@@ -123,6 +131,10 @@ impl AuthBuilder {
             allowed_origins: Vec::new(),
             hooks: Hooks::default(),
             mail: MailOptions::default(),
+            #[cfg(feature = "totp")]
+            totp_issuer: None,
+            #[cfg(feature = "passkeys")]
+            passkeys: None,
         }
     }
 
@@ -263,6 +275,23 @@ impl AuthBuilder {
         self
     }
 
+    /// Lets users turn on a second factor: codes of an authenticator app (TOTP), which shows them
+    /// beside the name of the `issuer`. Off by default. Once users have it, leave it on: they could
+    /// not log in without.
+    #[cfg(feature = "totp")]
+    pub fn totp(mut self, issuer: impl Into<String>) -> Self {
+        self.totp_issuer = Some(issuer.into());
+        self
+    }
+
+    /// Lets users log in with passkeys, which are bound to this site. Off by default. Once users have
+    /// one, leave it on: some may have nothing else.
+    #[cfg(feature = "passkeys")]
+    pub fn passkeys(mut self, relying_party: RelyingParty) -> Self {
+        self.passkeys = Some(relying_party);
+        self
+    }
+
     /// Where the time comes from. The system's clock by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -273,8 +302,8 @@ impl AuthBuilder {
     ///
     /// # Errors
     /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::AllowedOrigin`];
-    /// [`BuildError::Parameter`] when the shortest password is out of range, or mail lacks what it
-    /// needs.
+    /// [`BuildError::Parameter`] when the shortest password is out of range, mail lacks what it
+    /// needs, or the issuer of codes has a colon.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         warn_if_unoptimised();
@@ -296,6 +325,14 @@ impl AuthBuilder {
         )
         .map_err(|error| BuildError::Parameter(error.to_string()))?
         .with_password_min_length(self.password_min_length);
+        #[cfg(feature = "totp")]
+        let totp = match self.totp_issuer {
+            Some(issuer) => {
+                let codes = Codes::new(issuer, &secret_key, &self.secret_key_fallbacks);
+                Some(codes.map_err(BuildError::Parameter)?)
+            }
+            None => None,
+        };
         let (letters, mailing) = self.mail.build(
             self.db.clone(),
             self.clock.clone(),
@@ -312,6 +349,10 @@ impl AuthBuilder {
                 passwordless_login: self.passwordless_login,
                 hooks: self.hooks,
                 logins: Arc::default(),
+                #[cfg(feature = "totp")]
+                totp,
+                #[cfg(feature = "passkeys")]
+                passkeys: self.passkeys,
             }),
             mailing,
             sign_up: self.sign_up,

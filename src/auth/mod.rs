@@ -10,6 +10,8 @@ pub(crate) mod audit;
 mod builder;
 pub(crate) mod cookie;
 pub(crate) mod letters;
+#[cfg(feature = "passkeys")]
+pub(crate) mod passkey;
 pub(crate) mod password;
 mod purge;
 pub(crate) mod request;
@@ -19,6 +21,8 @@ mod state;
 pub(crate) mod statistics;
 pub(crate) mod throttle;
 pub(crate) mod tokens;
+#[cfg(feature = "totp")]
+pub(crate) mod totp;
 pub(crate) mod user;
 
 pub use self::{
@@ -48,6 +52,8 @@ pub use self::{
         username::{Username, UsernameError},
     },
 };
+#[cfg(feature = "passkeys")]
+pub use passkey::RelyingParty;
 pub use tower_sessions::Session;
 
 #[cfg(feature = "server")]

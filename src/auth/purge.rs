@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "passkeys")]
+use super::passkey;
+#[cfg(feature = "totp")]
+use super::totp;
 use super::{audit, session, statistics::Count, throttle, tokens};
 use crate::{
     clock::{Clock, Timestamp},
@@ -50,8 +54,8 @@ pub(crate) async fn sessions(db: &Db, now: Timestamp, count: &Count) -> sqlx::Re
     sessions_at(BRISK, db, now, count).await
 }
 
-/// Removes counts of attempts that no longer matter, old audit events, and tokens of links that have
-/// expired; returns how many.
+/// Removes counts of attempts that no longer matter, old audit events, and what has expired: tokens of
+/// links, logins that wait for a code, challenges; returns how many.
 pub(crate) async fn records(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     records_at(BRISK, db, now, count).await
 }
@@ -85,7 +89,26 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx:
             Box::pin(tokens::store::purge(tx, now, rows))
         })
     });
-    Ok(counts + events + tokens.await?)
+    let removed = counts + events + tokens.await?;
+    #[cfg(feature = "totp")]
+    let removed = {
+        let half_logins = pace.keep(count, |rows| {
+            db.write((now, rows), |&(now, rows), tx| {
+                Box::pin(totp::store::purge(tx, now, rows))
+            })
+        });
+        removed + half_logins.await?
+    };
+    #[cfg(feature = "passkeys")]
+    let removed = {
+        let challenges = pace.keep(count, |rows| {
+            db.write((now, rows), |&(now, rows), tx| {
+                Box::pin(passkey::store::purge(tx, now, rows))
+            })
+        });
+        removed + challenges.await?
+    };
+    Ok(removed)
 }
 
 impl Pace {

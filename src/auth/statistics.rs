@@ -33,13 +33,14 @@ pub struct Statistics {
     pub event_streams: usize,
 }
 
-/// Logins through `POST /login`, by their outcome.
+/// Logins through `POST /login` and its second step, by their outcome; a right password that a code
+/// has to follow is none yet.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Logins {
     /// Somebody was logged in.
     pub success: u64,
-    /// Unknown user, wrong password or disabled account.
+    /// Unknown user, wrong password or code, or disabled account.
     pub bad_credentials: u64,
     /// Refused by a rate limit.
     pub throttled: u64,
@@ -88,7 +89,7 @@ impl LoginCounts {
     pub fn note<T>(&self, outcome: &Result<T, Error>) {
         let count = match outcome {
             Ok(_) => &self.success,
-            Err(Error::BadCredentials) => &self.bad_credentials,
+            Err(Error::BadCredentials | Error::BadCode) => &self.bad_credentials,
             Err(Error::TooManyAttempts { .. }) => &self.throttled,
             Err(Error::Busy { .. }) => &self.busy,
             Err(Error::Unavailable(_)) => &self.unavailable,

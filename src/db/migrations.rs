@@ -35,6 +35,11 @@ pub(crate) const TABLES: &[&str] = &[
     "audit_events",
     "outbox",
     "account_tokens",
+    "totp_secrets",
+    "recovery_codes",
+    "half_logins",
+    "passkeys",
+    "passkey_challenges",
 ];
 /// What the description of a migration begins with that older versions cannot live with.
 const BREAKING: &str = "breaking";

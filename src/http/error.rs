@@ -25,6 +25,10 @@ pub enum Error {
     BadCredentials,
     /// 400: the token of a link was used, has expired, or never was one.
     BadToken,
+    /// 400: the code of a second factor is wrong, or was used before.
+    BadCode,
+    /// 400: a new passkey is not one, or not for the challenge.
+    BadPasskey,
     /// 401: nobody is logged in.
     NotLoggedIn {
         /// A word that stays the same between versions.
@@ -39,7 +43,7 @@ pub enum Error {
     OtherOrigin,
     /// 403: the user has not proved lately who they are.
     ReauthenticationRequired {
-        /// What they can prove it with: `password`.
+        /// What they can prove it with: `password`, `passkey`.
         methods: Vec<&'static str>,
     },
     /// 403: sign-up is closed; an operator makes accounts.
@@ -54,6 +58,8 @@ pub enum Error {
     UsernameTaken,
     /// 409: the e-mail address is taken.
     EmailTaken,
+    /// 409: the account would have nothing to log in with.
+    LastCredential,
     /// 415: the `Content-Type` is not JSON.
     UnsupportedMediaType,
     /// 422: some fields are invalid.
@@ -104,6 +110,8 @@ impl Error {
             Self::MalformedJson("expected value".to_owned()),
             Self::BadCredentials,
             Self::BadToken,
+            Self::BadCode,
+            Self::BadPasskey,
             not_logged_in,
             Self::CrossSite,
             Self::ReauthenticationRequired {
@@ -115,6 +123,7 @@ impl Error {
             Self::Status(StatusCode::REQUEST_TIMEOUT),
             Self::UsernameTaken,
             Self::EmailTaken,
+            Self::LastCredential,
             Self::Status(StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType,
             Self::invalid("title", "is required"),
@@ -141,9 +150,12 @@ impl Error {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MalformedJson(_) | Self::BadHost | Self::BadCredentials | Self::BadToken => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::MalformedJson(_)
+            | Self::BadHost
+            | Self::BadCredentials
+            | Self::BadToken
+            | Self::BadCode
+            | Self::BadPasskey => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
             Self::CrossSite
             | Self::OtherOrigin
@@ -152,7 +164,7 @@ impl Error {
             | Self::EmailNotVerified
             | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::UsernameTaken | Self::EmailTaken => StatusCode::CONFLICT,
+            Self::UsernameTaken | Self::EmailTaken | Self::LastCredential => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
@@ -172,6 +184,8 @@ impl Error {
             Self::BadHost => "bad_host",
             Self::BadCredentials => "bad_credentials",
             Self::BadToken => "bad_token",
+            Self::BadCode => "bad_code",
+            Self::BadPasskey => "bad_passkey",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite | Self::OtherOrigin => "cross_site",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
@@ -179,6 +193,7 @@ impl Error {
             Self::EmailNotVerified => "email_not_verified",
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
+            Self::LastCredential => "last_credential",
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::SessionValues(_) => "session_values",
@@ -203,10 +218,14 @@ impl Error {
                               a port (RFC 9112, 3.2)."
                     .into()
             }
-            Self::BadCredentials => "The username or the password is wrong.".into(),
+            Self::BadCredentials => "The username, the password or the passkey is wrong.".into(),
             Self::BadToken => {
                 "The link was used already, has expired, or is not complete. Ask for another."
                     .into()
+            }
+            Self::BadCode => "The code is wrong, or was used already.".into(),
+            Self::BadPasskey => {
+                "The passkey cannot be taken; ask for new options and try again.".into()
             }
             Self::NotLoggedIn { detail, .. } => detail.clone(),
             Self::CrossSite => "The request comes from a page of another site. \
@@ -234,6 +253,11 @@ impl Error {
             Self::NotFound => "There is nothing at this address.".into(),
             Self::UsernameTaken => "Somebody has this username already.".into(),
             Self::EmailTaken => "Somebody has this e-mail address already.".into(),
+            Self::LastCredential => {
+                "It is all that this account can be logged in to with; add another passkey or a \
+                 password first."
+                    .into()
+            }
             Self::UnsupportedMediaType => {
                 "The body must be JSON and say so: Content-Type: application/json.".into()
             }

@@ -38,8 +38,8 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<&'static str>,
-    /// With `reauthentication_required`: how the user can prove who they are. `password`; more in
-    /// later versions.
+    /// With `reauthentication_required`: how the user can prove who they are, `password` or `passkey`;
+    /// either is enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Vec<String>)]
     pub methods: Option<Vec<&'static str>>,

@@ -1,4 +1,4 @@
-//! Encrypts what waits to be sent.
+//! Encrypts what must not be read in the database: mails that wait, secrets of second factors.
 
 use std::fmt;
 
@@ -44,6 +44,16 @@ impl Seal {
         // It fails above 256 GiB only; what is empty is not decrypted.
         let sealed = self.current.encrypt(&XNonce::from(nonce), payload);
         [&nonce[..], &sealed.unwrap_or_default()].concat()
+    }
+
+    /// Whether the content of the row `id` was not sealed with the current key.
+    #[cfg(feature = "totp")]
+    pub fn is_outdated(&self, id: Uuid, sealed: &[u8]) -> bool {
+        let current = Self {
+            current: self.current.clone(),
+            fallbacks: Vec::new(),
+        };
+        current.open(id, sealed).is_none()
     }
 
     /// The content of the row `id`; none when it was sealed with a key that is not here.

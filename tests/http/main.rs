@@ -68,7 +68,7 @@ mod mail {
     mod commands;
     mod email_change;
     mod notices;
-    mod outbox;
+    pub mod outbox;
     mod recovery;
     mod transport;
     mod verification;
@@ -111,6 +111,14 @@ mod reauthentication {
     mod races;
     mod session_info;
     mod window;
+}
+
+mod second_factors {
+    mod passkey_logins;
+    mod passkeys;
+    mod told;
+    mod totp;
+    mod two_steps;
 }
 
 mod server {

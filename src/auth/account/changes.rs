@@ -3,6 +3,8 @@
 use uuid::Uuid;
 
 use super::{Accounts, store};
+#[cfg(feature = "totp")]
+use crate::auth::totp;
 use crate::{
     auth::{
         audit::{self, Action, Event},
@@ -28,6 +30,8 @@ impl Accounts {
         let set = self.db.write(set, |&(user_id, state, now), tx| {
             Box::pin(async move {
                 user::store::set_state(tx, user_id, state, now).await?;
+                #[cfg(feature = "totp")]
+                totp::store::delete_half_logins(tx, user_id).await?;
                 if state == AccountState::Enabled {
                     session::store::delete_others(tx, user_id, None).await?;
                 }
@@ -136,8 +140,8 @@ impl Accounts {
         set.await
     }
 
-    /// What follows from a new password: the links that were sent before are of no use any more, and
-    /// the user is told.
+    /// What follows from a new password: the links that were sent before are of no use any more,
+    /// logins that wait for a code end, and the user is told.
     pub(super) async fn note_new_password(
         &self,
         tx: &mut Tx,
@@ -145,6 +149,8 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<(), Error> {
         tokens::store::delete_outdated(tx, user_id).await?;
+        #[cfg(feature = "totp")]
+        totp::store::delete_half_logins(tx, user_id).await?;
         let letter = Letter::PasswordChanged { user_id };
         self.letters.put(tx, now, &letter).await
     }

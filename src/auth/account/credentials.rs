@@ -6,6 +6,10 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{Accounts, hooks::Hooks};
+#[cfg(feature = "passkeys")]
+use crate::auth::passkey::RelyingParty;
+#[cfg(feature = "totp")]
+use crate::auth::totp::Codes;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
@@ -29,12 +33,18 @@ pub(crate) struct Credentials {
     pub passwordless_login: bool,
     pub hooks: Hooks,
     pub logins: Arc<LoginCounts>,
+    /// None where there is no second factor.
+    #[cfg(feature = "totp")]
+    pub totp: Option<Codes>,
+    /// None where there are no passkeys.
+    #[cfg(feature = "passkeys")]
+    pub passkeys: Option<RelyingParty>,
 }
 
 /// Credentials that were verified, for a login or a re-authentication yet to be committed.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    pub(super) account: Account,
+    pub(in crate::auth) account: Account,
     pub(super) attempt: Attempt,
     /// Held until the login is committed and its attempt no longer counts as failed; none if no
     /// password was verified.
@@ -42,8 +52,23 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
+    /// Somebody who was verified by other means than a password. The attempt is not counted.
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub fn otherwise(account: Account, attempt: Attempt) -> Self {
+        Self {
+            account,
+            attempt,
+            permit: None,
+        }
+    }
+
+    /// Whether a code has to follow.
+    pub fn needs_second_factor(&self) -> bool {
+        self.account.totp_since.is_some()
+    }
+
     /// The attempt, if it was counted as failed.
-    pub(super) fn counted_attempt(&self) -> Option<Attempt> {
+    pub fn counted_attempt(&self) -> Option<Attempt> {
         self.permit.as_ref().map(|_| self.attempt.clone())
     }
 
@@ -91,6 +116,7 @@ impl Credentials {
         if let (Some(Reason::NoPassword), Some(account)) = (refusal(account.as_ref()), &account)
             && password.is_none()
             && self.passwordless_login
+            && account.passkey_count == 0
         {
             return Ok(Verified {
                 account: account.clone(),

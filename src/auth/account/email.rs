@@ -7,6 +7,8 @@ use super::{
     changes::taken,
     credentials::{Credentials, Verified},
 };
+#[cfg(feature = "totp")]
+use crate::auth::totp;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
@@ -247,6 +249,8 @@ impl Accounts {
                 tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
                 // The change was asked for on a session, which may have been stolen.
                 session::store::delete_others(tx, user.id, None).await?;
+                #[cfg(feature = "totp")]
+                totp::store::delete_half_logins(tx, user.id).await?;
                 forget_log_ins(tx, &user.username).await?;
                 Action::UndoEmailChange
             }

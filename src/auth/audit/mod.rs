@@ -45,6 +45,29 @@ pub(crate) enum Action {
     /// An operator has added an account and sent a link to choose its password.
     Invite,
     SendMail,
+    /// The password of a login was right, and a code is asked for.
+    #[cfg(feature = "totp")]
+    BeginLogIn,
+    #[cfg(feature = "totp")]
+    EnableTotp,
+    #[cfg(feature = "totp")]
+    DisableTotp,
+    #[cfg(feature = "totp")]
+    RenewRecoveryCodes,
+    #[cfg(feature = "totp")]
+    UseRecoveryCode,
+    /// An operator has taken a second factor away.
+    #[cfg(feature = "totp")]
+    ResetSecondFactor,
+    #[cfg(feature = "passkeys")]
+    AddPasskey,
+    #[cfg(feature = "passkeys")]
+    RenamePasskey,
+    #[cfg(feature = "passkeys")]
+    DeletePasskey,
+    /// An authenticator that counts has counted back.
+    #[cfg(feature = "passkeys")]
+    PasskeySignCountBackwards,
 }
 
 impl Action {
@@ -72,6 +95,26 @@ impl Action {
             Self::VerifyEmail => "verify_email",
             Self::Invite => "invite",
             Self::SendMail => "send_mail",
+            #[cfg(feature = "totp")]
+            Self::BeginLogIn => "begin_log_in",
+            #[cfg(feature = "totp")]
+            Self::EnableTotp => "enable_totp",
+            #[cfg(feature = "totp")]
+            Self::DisableTotp => "disable_totp",
+            #[cfg(feature = "totp")]
+            Self::RenewRecoveryCodes => "renew_recovery_codes",
+            #[cfg(feature = "totp")]
+            Self::UseRecoveryCode => "use_recovery_code",
+            #[cfg(feature = "totp")]
+            Self::ResetSecondFactor => "reset_second_factor",
+            #[cfg(feature = "passkeys")]
+            Self::AddPasskey => "add_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::RenamePasskey => "rename_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::DeletePasskey => "delete_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
         }
     }
 }
@@ -91,6 +134,18 @@ pub(crate) enum Reason {
     EmailNotVerified,
     /// The mail server has refused it, or was not available for a day.
     MailNotSent,
+    /// The code of the second step of a login is wrong, or was used before.
+    #[cfg(feature = "totp")]
+    WrongCode,
+    /// `LOGIN_FAILURES_PER_ACCOUNT` is reached by wrong codes.
+    #[cfg(feature = "totp")]
+    CodeLimit,
+    /// What an authenticator has sent is not right.
+    #[cfg(feature = "passkeys")]
+    BadPasskey,
+    /// There may be a copy of an authenticator.
+    #[cfg(feature = "passkeys")]
+    PasskeySignCountBackwards,
 }
 
 impl Reason {
@@ -104,6 +159,14 @@ impl Reason {
             Self::AddressLimit => "address_limit",
             Self::EmailNotVerified => "email_not_verified",
             Self::MailNotSent => "mail_not_sent",
+            #[cfg(feature = "totp")]
+            Self::WrongCode => "wrong_code",
+            #[cfg(feature = "totp")]
+            Self::CodeLimit => "code_limit",
+            #[cfg(feature = "passkeys")]
+            Self::BadPasskey => "bad_passkey",
+            #[cfg(feature = "passkeys")]
+            Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
         }
     }
 }

@@ -38,6 +38,7 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
     "new_device.txt",
     "password_changed.txt",
     "reset_password.txt",
+    "security_changed.txt",
     "verify_email.txt",
     "layout.html",
 );
@@ -62,6 +63,7 @@ struct Context {
     username: String,
     link: String,
     new_email: String,
+    change: &'static str,
     device: String,
     ip: String,
     time: String,
@@ -168,6 +170,14 @@ impl Composer {
             Letter::PasswordChanged { user_id } => {
                 let account = self.account(user_id).await?;
                 account.and_then(to_own_address("password_changed"))
+            }
+            Letter::SecurityChanged { user_id, change } => {
+                let account = self.account(user_id).await?;
+                let mut draft = account.and_then(to_own_address("security_changed"));
+                if let Some(draft) = &mut draft {
+                    draft.context.change = change.in_words();
+                }
+                draft
             }
         })
     }

@@ -51,6 +51,41 @@ pub(crate) enum Letter {
     PasswordChanged {
         user_id: Uuid,
     },
+    /// What an account is logged in to with was changed.
+    SecurityChanged {
+        user_id: Uuid,
+        change: SecurityChange,
+    },
+}
+
+/// A change of what an account is logged in to with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SecurityChange {
+    TotpOn,
+    TotpOff,
+    RecoveryCodesRenewed,
+    RecoveryCodeUsed,
+    SecondFactorReset,
+    PasskeyAdded,
+    PasskeyRenamed,
+    PasskeyDeleted,
+}
+
+impl SecurityChange {
+    /// A sentence without its full stop.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::TotpOn => "Two-step login was turned on",
+            Self::TotpOff => "Two-step login was turned off",
+            Self::RecoveryCodesRenewed => "Your recovery codes were replaced",
+            Self::RecoveryCodeUsed => "A recovery code was used to log in",
+            Self::PasskeyAdded => "A passkey was added",
+            Self::PasskeyRenamed => "A passkey was renamed",
+            Self::PasskeyDeleted => "A passkey was deleted",
+            Self::SecondFactorReset => "An operator has turned two-step login off",
+        }
+    }
 }
 
 impl Letter {
@@ -65,8 +100,15 @@ impl Letter {
             | Self::ResetPassword { user_id }
             | Self::Invitation { user_id }
             | Self::NewDevice { user_id, .. }
-            | Self::PasswordChanged { user_id } => Some(*user_id),
+            | Self::PasswordChanged { user_id }
+            | Self::SecurityChanged { user_id, .. } => Some(*user_id),
         }
+    }
+
+    /// Word of a change.
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub fn of_change(user_id: Uuid, change: SecurityChange) -> Self {
+        Self::SecurityChanged { user_id, change }
     }
 }
 

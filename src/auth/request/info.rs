@@ -69,8 +69,8 @@ pub struct SessionDates {
 pub struct Reauthentication {
     /// After this moment they are asked.
     pub required_after: Timestamp,
-    /// `password`; more in later versions.
-    #[schema(value_type = Vec<String>, example = json!(["password"]))]
+    /// `password`, `passkey`, or both: either is enough.
+    #[schema(value_type = Vec<String>, example = json!(["password", "passkey"]))]
     pub methods: Vec<&'static str>,
 }
 
@@ -95,7 +95,7 @@ impl SessionInfo {
         }
     }
 
-    /// Of the session that `user` has just proved on who they are, with a password.
+    /// Of the session that `user` has just proved on who they are.
     pub(crate) fn reauthenticated(
         sessions: &Sessions,
         session: &LiveSession,
@@ -104,7 +104,7 @@ impl SessionInfo {
     ) -> Self {
         let proof = Proof {
             authenticated_at,
-            has_password: true,
+            ..session.proof
         };
         Self::of(sessions, session, user, proof)
     }

@@ -2,6 +2,8 @@
 
 pub(crate) mod extract;
 mod follow;
+#[cfg(feature = "totp")]
+mod half_done;
 pub(crate) mod info;
 pub(crate) mod layer;
 pub(crate) mod lookup;

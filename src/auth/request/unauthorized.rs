@@ -16,6 +16,9 @@ pub(crate) enum Unauthorized {
     Session(NotLive),
     /// There is a session, but only a visitor's.
     Visitor,
+    /// No login is half done on the session.
+    #[cfg(feature = "totp")]
+    FirstStepMissing,
 }
 
 /// The circumstances of a request without the cookie.
@@ -89,6 +92,8 @@ impl Unauthorized {
             Self::Cookie(NoSession::NoCookie) => "no_cookie",
             Self::Cookie(NoSession::BadSignature | NoSession::SentTwice) => "bad_signature",
             Self::Session(NotLive::Unknown) | Self::Visitor => "unknown_session",
+            #[cfg(feature = "totp")]
+            Self::FirstStepMissing => "unknown_session",
             Self::Session(NotLive::Expired) => "expired",
             Self::Session(NotLive::UserGone) => "user_gone",
         }
@@ -118,6 +123,12 @@ impl Unauthorized {
             Self::Session(NotLive::Unknown) => {
                 "The session has ended: it was logged out, revoked, replaced by a newer login \
                  or belongs to another database."
+                    .to_owned()
+            }
+            #[cfg(feature = "totp")]
+            Self::FirstStepMissing => {
+                "No login is half done on this session: it took over ten minutes, is complete, or \
+                 the account was changed. Begin with POST /login."
                     .to_owned()
             }
             Self::Visitor => "The session is a visitor's: nobody has logged in on it.".to_owned(),

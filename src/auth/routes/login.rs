@@ -6,12 +6,14 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderValue, header},
-    response::Response,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+#[cfg(feature = "totp")]
+use crate::auth::totp::begin_second_step;
 use crate::{
     auth::{
         account::credentials::Credentials,
@@ -42,13 +44,39 @@ pub(super) struct LogIn {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Empty {}
 
+/// What a login goes on with.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SecondFactorNext {
+    next: NextStep,
+    /// What the second step takes, one of them.
+    #[schema(value_type = Vec<String>, example = json!(["totp", "recovery_code"]))]
+    methods: [&'static str; 2],
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum NextStep {
+    SecondFactor,
+}
+
+impl SecondFactorNext {
+    const NOW: Self = Self {
+        next: NextStep::SecondFactor,
+        methods: ["totp", "recovery_code"],
+    };
+}
+
 /// Log in
 ///
 /// On a new session id; the session that came along ends. Unknown user, wrong password and
-/// disabled account get the same response.
+/// disabled account get the same response. An account with a second factor is not logged in yet: its
+/// session logs nobody in, and `POST /login/totp` or `POST /login/recovery-code` has to follow on it
+/// within ten minutes.
 #[utoipa::path(post, path = "/login", tag = "session", request_body = LogIn, responses(
     (status = 200, body = User, description = "Logged in",
         headers(("Set-Cookie", description = "The new session"))),
+    (status = 202, body = SecondFactorNext, description = "The password is right; a code has to follow",
+        headers(("Set-Cookie", description = "A session that logs nobody in"))),
     (status = 400, body = Problem, content_type = "application/problem+json",
         description = "`bad_credentials`"),
     (status = 403, body = Problem, content_type = "application/problem+json",
@@ -60,29 +88,48 @@ pub(super) async fn log_in(
     State(credentials): State<Arc<Credentials>>,
     session: RequestSession,
     JsonBody(body): JsonBody<LogIn>,
-) -> Result<Json<User>, Error> {
+) -> Result<Response, Error> {
     let logins = credentials.logins.clone();
     // An attempt that was counted as failed is to be taken back, also when its client disconnects
     // while the password is verified.
     run_to_completion(async move {
         let done = log_in_with(credentials, session, body).await;
-        logins.note(&done);
-        done.map(Json)
+        if !matches!(done, Ok(None)) {
+            logins.note(&done);
+        }
+        Ok(match done? {
+            Some(user) => Json(user).into_response(),
+            None => (StatusCode::ACCEPTED, Json(SecondFactorNext::NOW)).into_response(),
+        })
     })
     .await
 }
 
+/// None when a code has to follow.
 async fn log_in_with(
     credentials: Arc<Credentials>,
     session: RequestSession,
     body: LogIn,
-) -> Result<User, Error> {
+) -> Result<Option<User>, Error> {
     let RequestSession { handle, client } = session;
     let verified = credentials.verify(&client, &body.username, body.password);
     let verified = verified.await?;
     credentials.refuse_unverified(&verified, &client).await?;
-    let user = verified.user().clone();
     let replaced = handle.replaced().await?;
+    if verified.needs_second_factor() {
+        #[cfg(feature = "totp")]
+        {
+            let sessions = handle.sessions();
+            let begun = begin_second_step(&credentials, sessions, verified, client, replaced);
+            handle.keep(begun.await?);
+            return Ok(None);
+        }
+        #[cfg(not(feature = "totp"))]
+        return Err(Error::internal(
+            "the account has a second factor, and the feature `totp` is off",
+        ));
+    }
+    let user = verified.user().clone();
     let sessions = handle.sessions().clone();
     let login = (credentials.clone(), sessions, verified, client, replaced);
     let begun = credentials.db().write(
@@ -97,7 +144,7 @@ async fn log_in_with(
         },
     );
     handle.keep(begun.await?);
-    Ok(user)
+    Ok(Some(user))
 }
 
 /// Who is logged in

@@ -1,6 +1,8 @@
 //! The route table.
 
 mod account;
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+mod authenticators;
 mod email;
 mod events;
 mod login;
@@ -67,7 +69,11 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         SignUpRoute::Verifies => routes!(sign_up::sign_up_unverified),
         SignUpRoute::Closed => routes!(sign_up::refuse_sign_up),
     };
-    let mut table = OpenApiRouter::with_openapi(description(options.cookie))
+    #[cfg(feature = "totp")]
+    let has_totp = services.credentials.totp.is_some();
+    #[cfg(feature = "passkeys")]
+    let has_passkeys = services.credentials.passkeys.is_some();
+    let table = OpenApiRouter::with_openapi(description(options.cookie))
         .routes(sign_up)
         .routes(routes!(login::log_in))
         .routes(routes!(login::check_login))
@@ -86,10 +92,48 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         .routes(routes!(email::send_verification))
         .routes(routes!(email::verify_email))
         .routes(routes!(email::change_email))
-        .routes(routes!(account::delete_account))
-        .with_state(services);
+        .routes(routes!(account::delete_account));
+    #[cfg(feature = "totp")]
+    let table = match has_totp {
+        true => with_totp(table),
+        false => table,
+    };
+    #[cfg(feature = "passkeys")]
+    let table = match has_passkeys {
+        true => with_passkeys(table),
+        false => table,
+    };
+    let mut table = table.with_state(services);
     describe_min_length(table.get_openapi_mut(), options.password_min_length);
     table
+}
+
+#[cfg(feature = "totp")]
+fn with_totp(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
+    use authenticators::second_factor::{login, totp};
+    table
+        .routes(routes!(
+            totp::totp_state,
+            totp::begin_totp,
+            totp::remove_totp
+        ))
+        .routes(routes!(totp::confirm_totp))
+        .routes(routes!(totp::renew_recovery_codes))
+        .routes(routes!(login::log_in_with_totp))
+        .routes(routes!(login::log_in_with_recovery_code))
+}
+
+#[cfg(feature = "passkeys")]
+fn with_passkeys(table: OpenApiRouter<Services>) -> OpenApiRouter<Services> {
+    use authenticators::passkeys::{own, proofs};
+    table
+        .routes(routes!(own::list_passkeys, own::add_passkey))
+        .routes(routes!(own::passkey_options))
+        .routes(routes!(own::rename_passkey, own::delete_passkey))
+        .routes(routes!(proofs::login_options))
+        .routes(routes!(proofs::log_in_with_passkey))
+        .routes(routes!(proofs::reauthenticate_options))
+        .routes(routes!(proofs::reauthenticate_with_passkey))
 }
 
 /// Says in the description how long a new password has to be.

@@ -80,29 +80,18 @@ impl Sessions {
         action: Action,
     ) -> Result<SessionToken, Error> {
         let now = self.now();
-        tx.revoke(replaced.ids.iter().map(|id| (*id).into()));
-        let mut data = Data::new();
-        let mut login = Event::new(action, user.id, Some(client));
-        let mut events = Vec::new();
-        for old in replaced.ids.iter().copied() {
-            let Some(taken) = store::take(tx, old).await? else {
-                continue;
-            };
-            tx.revoke([taken.public_id.into()]);
-            match taken.user_id {
-                Some(owner) if owner != user.id => {
-                    let event = Event::new(Action::LogOut, owner, Some(client));
-                    events.push(event.ending(taken.public_id));
-                    continue;
-                }
-                Some(_) => login = login.ending(taken.public_id),
-                None => {}
-            }
-            if replaced.keep_values {
-                data = record::values_or_none(&taken.data, replaced.current.as_deref());
-            }
-        }
-        events.insert(0, login);
+        let Taken {
+            mut data,
+            log_outs,
+            own,
+        } = take(tx, Some(user.id), client, replaced).await?;
+        let login = Event::new(action, user.id, Some(client));
+        let login = match own {
+            Some(own) => login.ending(own),
+            None => login,
+        };
+        let mut events = vec![login];
+        events.extend(log_outs);
         data.extend(LogInData::of(user).into_values());
 
         let expires_at = self.0.timeouts.expires_at(now, now);
@@ -137,6 +126,24 @@ impl Sessions {
         Ok(SessionToken::new(public_id, record.id))
     }
 
+    /// Begins a session that logs nobody in, for the second step of a login; returns its public id,
+    /// too. The replaced sessions end with it; a visitor's values move along.
+    #[cfg(feature = "totp")]
+    pub async fn begin_for_nobody(
+        &self,
+        tx: &mut Tx,
+        client: &Client,
+        replaced: &Replaced,
+    ) -> Result<(SessionToken, Uuid), Error> {
+        let now = self.now();
+        let Taken { data, log_outs, .. } = take(tx, None, client, replaced).await?;
+        let record = record::new_record(data, self.0.timeouts.visitor_expires_at(now));
+        let public_id = now.new_id();
+        let token = self.insert_for_visitor(tx, record, public_id, now).await?;
+        audit::record(tx, now, log_outs).await?;
+        Ok((token, public_id))
+    }
+
     /// Gives a session a new secret id, in the transaction that has verified who its user is because
     /// of `event`, at `now`. None when the session has ended meanwhile.
     pub async fn renew(
@@ -164,4 +171,48 @@ impl Sessions {
             ..token
         }))
     }
+}
+
+/// What is left of sessions that were replaced.
+struct Taken {
+    /// Their values, unless they belonged to somebody else.
+    data: Data,
+    /// Of others who were logged in on them.
+    log_outs: Vec<Event>,
+    /// The public id of one on which the user themselves was.
+    own: Option<Uuid>,
+}
+
+/// Ends the sessions that a login of `user_id` replaces, or that of somebody who is not logged in yet.
+async fn take(
+    tx: &mut Tx,
+    user_id: Option<Uuid>,
+    client: &Client,
+    replaced: &Replaced,
+) -> sqlx::Result<Taken> {
+    tx.revoke(replaced.ids.iter().map(|id| (*id).into()));
+    let mut taken = Taken {
+        data: Data::new(),
+        log_outs: Vec::new(),
+        own: None,
+    };
+    for old in replaced.ids.iter().copied() {
+        let Some(ended) = store::take(tx, old).await? else {
+            continue;
+        };
+        tx.revoke([ended.public_id.into()]);
+        match ended.user_id {
+            Some(owner) if Some(owner) != user_id => {
+                let event = Event::new(Action::LogOut, owner, Some(client));
+                taken.log_outs.push(event.ending(ended.public_id));
+                continue;
+            }
+            Some(_) => taken.own = Some(ended.public_id),
+            None => {}
+        }
+        if replaced.keep_values {
+            taken.data = record::values_or_none(&ended.data, replaced.current.as_deref());
+        }
+    }
+    Ok(taken)
 }

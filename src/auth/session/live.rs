@@ -204,6 +204,7 @@ mod tests {
         let proof = Proof {
             authenticated_at: start,
             has_password: true,
+            has_passkey: false,
         };
         let id = Uuid::from_u128(1);
         let new = |user| LiveSession::new(Id(1), id, written, None, None, user, proof);

@@ -6,6 +6,8 @@ use crate::clock::Timestamp;
 
 /// The method of an account with a password.
 const PASSWORD: &str = "password";
+/// The method of one with a passkey.
+const PASSKEY: &str = "passkey";
 
 /// The shortest time that a timestamp can tell apart.
 const TICK: Duration = Duration::from_micros(1);
@@ -15,12 +17,15 @@ const TICK: Duration = Duration::from_micros(1);
 pub(crate) struct Proof {
     pub authenticated_at: Timestamp,
     pub has_password: bool,
+    pub has_passkey: bool,
 }
 
 impl Proof {
     /// What the user can prove with who they are; nothing for an account without credentials.
     pub fn methods(self) -> Vec<&'static str> {
-        self.has_password.then_some(PASSWORD).into_iter().collect()
+        let password = self.has_password.then_some(PASSWORD);
+        let passkey = self.has_passkey.then_some(PASSKEY);
+        password.into_iter().chain(passkey).collect()
     }
 
     /// The last moment at which the proof counts, if it counts for as long as `window`.
@@ -35,7 +40,8 @@ impl Proof {
 
     /// Whether the user need not prove again who they are. One without credentials cannot.
     pub fn is_enough(self, window: Duration, now: Timestamp) -> bool {
-        !self.has_password || now <= self.required_after(window, now)
+        let has_nothing = !self.has_password && !self.has_passkey;
+        has_nothing || now <= self.required_after(window, now)
     }
 }
 
@@ -51,7 +57,24 @@ mod tests {
         Proof {
             authenticated_at: datetime!(2026-01-31 12:00 UTC).into(),
             has_password,
+            has_passkey: false,
         }
+    }
+
+    #[test]
+    fn a_passkey_is_a_credential_like_a_password() {
+        let passkey = Proof {
+            has_passkey: true,
+            ..proof(false)
+        };
+        let later = passkey.authenticated_at.after(10 * WINDOW);
+        assert!(!passkey.is_enough(WINDOW, later));
+        assert_eq!(passkey.methods(), ["passkey"]);
+        let both = Proof {
+            has_password: true,
+            ..passkey
+        };
+        assert_eq!(both.methods(), ["password", "passkey"]);
     }
 
     #[test]

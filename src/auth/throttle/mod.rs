@@ -3,7 +3,11 @@
 mod address_limit;
 pub(crate) mod counter;
 mod keys;
+#[cfg(feature = "passkeys")]
+mod passkey;
 pub mod rate_limit;
+#[cfg(feature = "totp")]
+mod second_factor;
 pub(crate) mod store;
 
 pub use address_limit::AddressLimit;

@@ -56,6 +56,11 @@ pub struct Account {
     pub last_login_at: Option<Timestamp>,
     /// The address that the sign-up has named, where addresses have to be verified, until it was.
     pub pending_email: Option<String>,
+    /// When a second factor was turned on: codes of an authenticator app.
+    pub totp_since: Option<Timestamp>,
+    /// How many passkeys it has.
+    #[sqlx(try_from = "i64")]
+    pub passkey_count: u64,
     /// When an operator disabled the account.
     pub disabled_at: Option<Timestamp>,
 }

@@ -82,7 +82,7 @@ macro_rules! find_where {
     ($db:ident, $column:literal, $value:expr) => {
         on_reader!($db, conn => sqlx::query_as(concat!(
             "select id, username, email, email_verified_at is not null as email_verified, created_at,
-                    password_hash, last_login_at, pending_email, disabled_at
+                    password_hash, last_login_at, pending_email, totp_since, passkey_count, disabled_at
              from users where ", $column, " = $1",
         ))
         .bind($value)
@@ -170,7 +170,7 @@ pub(crate) async fn lock_account(tx: &mut Tx, id: Uuid) -> sqlx::Result<Option<A
     in_tx!(tx, conn => sqlx::query_as(
         "update users set id = id where id = $1
          returning id, username, email, email_verified_at is not null as email_verified,
-                   created_at, password_hash, last_login_at, pending_email, disabled_at",
+                   created_at, password_hash, last_login_at, pending_email, totp_since, passkey_count, disabled_at",
     )
     .bind(id)
     .fetch_optional(conn)
@@ -196,7 +196,7 @@ pub(crate) async fn list(db: &Db, after: &str, limit: i64) -> sqlx::Result<Vec<(
     }
     let rows: Vec<Row> = on_reader!(db, conn => sqlx::query_as(
         "select username_key, id, username, email, email_verified_at is not null as email_verified,
-                created_at, password_hash, last_login_at, pending_email, disabled_at
+                created_at, password_hash, last_login_at, pending_email, totp_since, passkey_count, disabled_at
          from users where username_key > $1 order by username_key limit $2",
     )
     .bind(after)
@@ -218,11 +218,13 @@ pub(crate) async fn note_login(
 ) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update users set last_login_at = $1
-         where id = $2 and disabled_at is null and password_hash is not distinct from $3",
+         where id = $2 and disabled_at is null and password_hash is not distinct from $3
+           and (totp_since is null) = $4",
     )
     .bind(now)
     .bind(checked.user.id)
     .bind(checked.password_hash.as_deref())
+    .bind(checked.totp_since.is_none())
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))

@@ -129,6 +129,8 @@ pub enum UserCommand {
     Invite(Invite),
     /// Mail somebody a link to choose a new password with
     Reset(Name),
+    /// Take somebody's second factor away who has lost it: codes and recovery codes, not passkeys
+    ResetSecondFactor(Name),
     /// Set a password and end every session of its account; `reset` lets its user choose one
     Password(SetPassword),
 }
@@ -244,7 +246,10 @@ pub fn command() -> clap::Command {
         .mut_subcommand("user", |user| {
             user.after_help(of(CommandName::User))
                 .mut_subcommands(|action| {
-                    let writes_mail = matches!(action.get_name(), "invite" | "password" | "reset");
+                    let writes_mail = matches!(
+                        action.get_name(),
+                        "invite" | "password" | "reset" | "reset-second-factor"
+                    );
                     action.after_help(of(match writes_mail {
                         true => CommandName::Mail,
                         false => CommandName::User,

@@ -4,17 +4,14 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::http::HeaderValue;
 use ipnet::IpNet;
-use url::Url;
 
 use super::{
-    ConfigError, EnvReader, MailSettings, SETTINGS, Variables,
-    api_prefix::api_prefix,
+    ConfigError, EnvReader, MailSettings, PasskeySettings, SETTINGS, Variables,
     exposed_files::exposed_files,
-    page_csp::{DEFAULT_PAGE_CSP, page_csp},
     read_environment,
     table::{CommandName, NEWS_SETTINGS, names},
-    trusted_proxies::trusted_proxy,
     unknown,
+    values::{DEFAULT_PAGE_CSP, api_prefix, origin, page_csp, trusted_proxy},
 };
 use crate::{
     auth::{
@@ -96,6 +93,8 @@ pub struct Config {
     pub signups_per_address: Option<RateLimit>,
     /// `SMTP_URL` and what belongs to it
     pub mail: MailSettings,
+    /// `RP_ID` and `RP_ORIGINS`
+    pub passkeys: PasskeySettings,
     /// `PASSWORD_HASHES_AT_ONCE`
     pub password_hashes_at_once: usize,
     /// `SESSION_CACHE_ENTRIES`
@@ -188,9 +187,11 @@ impl Config {
         let is_news_on = env.switch("NEWS", environment == Environment::Development);
         let port = env.read("PORT", 5000, "a port number, 0 to 65535");
         let mail = MailSettings::read(&mut env, environment, port);
+        let passkeys = PasskeySettings::read(&mut env, environment, port);
         let config = Self {
             environment,
             mail,
+            passkeys,
             host: env
                 .text("HOST")
                 .unwrap_or("127.0.0.1")
@@ -278,6 +279,7 @@ impl Config {
             .mails_per_address(self.mail.per_address)
             .email_verification(self.mail.verification)
             .public_url(&self.mail.public_url)
+            .totp(&self.passkeys.issuer)
             .password_hashes_at_once(self.password_hashes_at_once)
             .trusted_proxies(self.trusted_proxies.iter().copied())
             .allowed_origins(self.allowed_origins.iter().cloned());
@@ -292,6 +294,10 @@ impl Config {
             }
             None if self.is_production() => builder,
             None => builder.mailer(LogMailer::default()),
+        };
+        let builder = match &self.passkeys.relying_party {
+            Some(relying_party) => builder.passkeys(relying_party.clone()),
+            None => builder,
         };
         match &self.secret_key {
             Some(key) => builder.secret_key(key.clone()).build(),
@@ -381,17 +387,5 @@ fn free_reads(text: &str) -> Result<Option<u32>, String> {
             .parse()
             .map(Some)
             .map_err(|_| format!("must be a whole number or unlimited (it is {text:?})")),
-    }
-}
-
-/// An origin as browsers write it: scheme, host and, unless usual, port.
-fn origin(text: &str) -> Result<String, String> {
-    let origin = Url::parse(text).map(|url| url.origin().ascii_serialization());
-    let is_web = text.starts_with("http://") || text.starts_with("https://");
-    match origin {
-        Ok(origin) if is_web && origin == text => Ok(origin),
-        _ => Err(format!(
-            "must be an origin such as https://app.example (it is {text:?})"
-        )),
     }
 }

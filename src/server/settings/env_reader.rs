@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Variables, dotenv::DOTENV, rate_limit};
+use super::{Variables, dotenv::DOTENV, values::rate_limit};
 use crate::auth::throttle::RateLimit;
 
 /// Everything that is wrong with the settings, a line each; never a secret's value.
@@ -121,8 +121,8 @@ impl<'a> EnvReader<'a> {
 
     /// A count in a time such as `10/15m`; none for `unlimited`.
     pub fn rate_limit(&mut self, name: &str, default: &str) -> Option<RateLimit> {
-        let default = rate_limit::parse(default).unwrap_or_default();
-        self.read_with(name, default, rate_limit::parse)
+        let default = rate_limit(default).unwrap_or_default();
+        self.read_with(name, default, rate_limit)
     }
 
     /// Values separated by commas; every one that cannot be read is a mistake.

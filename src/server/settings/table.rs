@@ -171,6 +171,16 @@ pub const SETTINGS: &[Setting] = &[
         "folder whose files replace the texts of mails",
     ),
     setting(
+        "RP_ID",
+        "host of PUBLIC_URL",
+        "domain that passkeys are bound to",
+    ),
+    setting(
+        "RP_ORIGINS",
+        "PUBLIC_URL",
+        "pages that may use passkeys, comma-separated",
+    ),
+    setting(
         "PASSWORD_HASHES_AT_ONCE",
         "cores less one",
         "further logins queue for up to 3 s",

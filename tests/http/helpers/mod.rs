@@ -1,4 +1,6 @@
 mod attempts;
+mod authenticator;
+mod authenticator_app;
 mod browser;
 mod clock;
 mod database;
@@ -9,6 +11,8 @@ mod proxy;
 mod server;
 
 pub use attempts::{guess, sign_up_number, wait};
+pub use authenticator::{Authenticator, ORIGIN, encode};
+pub use authenticator_app::{AuthenticatorApp, STEP, TwoSteps, recovery_codes};
 pub use browser::{Answer, Browser, client_builder};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};

@@ -241,7 +241,13 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
     let is_a_value = |default| {
         !matches!(
             default,
-            "none" | "empty" | "cores less one" | "on in development" | "its own files"
+            "none"
+                | "empty"
+                | "cores less one"
+                | "on in development"
+                | "its own files"
+                | "host of PUBLIC_URL"
+                | "PUBLIC_URL"
         )
     };
     let defaults = SETTINGS

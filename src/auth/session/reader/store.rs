@@ -33,6 +33,7 @@ pub(crate) struct SessionRow {
     pub email_verified: bool,
     pub created_at: Option<Timestamp>,
     pub has_password: bool,
+    pub has_passkey: bool,
 }
 
 impl SessionRow {
@@ -48,6 +49,7 @@ impl SessionRow {
         Proof {
             authenticated_at: self.authenticated_at.unwrap_or(self.session_created_at),
             has_password: self.has_password,
+            has_passkey: self.has_passkey,
         }
     }
 }
@@ -58,7 +60,8 @@ macro_rules! select_where_public_id {
             "select s.id, s.public_id, s.created_at as session_created_at, s.authenticated_at,
                     s.last_seen_at, s.expiry_date, s.key_id, s.user_id, u.username, u.email,
                     u.email_verified_at is not null as email_verified, u.created_at,
-                    u.password_hash is not null as has_password
+                    u.password_hash is not null as has_password,
+                    coalesce(u.passkey_count, 0) > 0 as has_passkey
              from sessions s
              left join users u on u.id = s.user_id and u.disabled_at is null
              where s.public_id ",

@@ -21,6 +21,8 @@ pub(super) struct AccountJson<'a> {
     last_login_at: Option<Timestamp>,
     disabled_at: Option<Timestamp>,
     has_password: bool,
+    has_totp: bool,
+    passkeys: u64,
 }
 
 impl<'a> AccountJson<'a> {
@@ -35,6 +37,8 @@ impl<'a> AccountJson<'a> {
             last_login_at: account.last_login_at,
             disabled_at: account.disabled_at,
             has_password: account.password_hash.is_some(),
+            has_totp: account.totp_since.is_some(),
+            passkeys: account.passkey_count,
         }
     }
 }
@@ -76,10 +80,9 @@ pub(super) fn account_line(account: &Account) -> String {
 /// An account as `user show` prints it, over several lines.
 pub(super) fn account_page(account: &Account) -> String {
     let user = &account.user;
-    let has_password = match account.password_hash {
-        Some(_) => "yes",
-        None => "no",
-    };
+    let yes = |is_so| if is_so { "yes" } else { "no" };
+    let has_password = yes(account.password_hash.is_some());
+    let has_codes = yes(account.totp_since.is_some());
     let verified = match (&user.email, user.email_verified) {
         (Some(_), true) => " (verified)",
         (Some(_), false) => " (not verified)",
@@ -93,12 +96,15 @@ pub(super) fn account_page(account: &Account) -> String {
          id          {}\n\
          email       {}{verified}\n\
          password    {has_password}\n\
+         codes       {has_codes}\n\
+         passkeys    {}\n\
          created     {}\n\
          last login  {last_login}\n\
          state       {}",
         user.username,
         user.id,
         or_dash(user.email.as_deref()),
+        account.passkey_count,
         user.created_at,
         state(account)
     )

@@ -20,9 +20,10 @@ const PAGE: i64 = 500;
 /// Carries out `command`.
 pub async fn run(command: UserCommand, variables: &Variables) -> Result<(), Failure> {
     let name = match command {
-        UserCommand::Invite(_) | UserCommand::Reset(_) | UserCommand::Password(_) => {
-            CommandName::Mail
-        }
+        UserCommand::Invite(_)
+        | UserCommand::Reset(_)
+        | UserCommand::ResetSecondFactor(_)
+        | UserCommand::Password(_) => CommandName::Mail,
         _ => CommandName::User,
     };
     let config = Config::for_command(variables, name)?;
@@ -131,6 +132,13 @@ async fn carry_out(
                 "the server sends {} a link to choose a new password with",
                 account.user.username
             ))
+        }
+        UserCommand::ResetSecondFactor(who) => {
+            let Account { user, .. } = find(accounts, &who.name).await?;
+            say(&match accounts.reset_second_factor(&user).await? {
+                true => format!("{} logs in without a code now", user.username),
+                false => format!("{} has no second factor", user.username),
+            })
         }
         UserCommand::Password(new) => {
             let account = find(accounts, &new.name).await?;

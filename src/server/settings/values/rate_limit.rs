@@ -8,7 +8,7 @@ use crate::auth::RateLimit;
 const MAX_WINDOW: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Reads `10/15m`, or `unlimited` as none; the error says what would be right.
-pub(super) fn parse(text: &str) -> Result<Option<RateLimit>, String> {
+pub(crate) fn rate_limit(text: &str) -> Result<Option<RateLimit>, String> {
     if text == "unlimited" {
         return Ok(None);
     }
@@ -30,13 +30,13 @@ mod tests {
     #[test]
     fn a_count_in_a_time_or_unlimited() {
         let limit = RateLimit::new(10, Duration::from_secs(15 * 60));
-        assert_eq!(parse("10/15m"), Ok(Some(limit)));
-        assert_eq!(parse("10 / 15m"), Ok(Some(limit)));
-        assert_eq!(parse("unlimited"), Ok(None));
+        assert_eq!(rate_limit("10/15m"), Ok(Some(limit)));
+        assert_eq!(rate_limit("10 / 15m"), Ok(Some(limit)));
+        assert_eq!(rate_limit("unlimited"), Ok(None));
         for text in [
             "10", "10/", "/15m", "0/15m", "10/0s", "-1/1m", "10/15", "10/1y", "off",
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(rate_limit(text).is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@
 const TAKEN: [&str; 5] = ["assets", "docs", "healthz", "openapi.json", "readyz"];
 
 /// A path such as `/api` or `/auth/v1`.
-pub(super) fn api_prefix(text: &str) -> Result<String, String> {
+pub(crate) fn api_prefix(text: &str) -> Result<String, String> {
     let is_segment = |segment: &str| {
         !segment.is_empty()
             && !segment.starts_with('.')

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::Environment;
+use crate::server::settings::Environment;
 
 /// Before an IPv4 address that is written as one of IPv6 (`::ffff:10.0.0.7`).
 const MAPPED_PREFIX: u8 = 96;
@@ -15,7 +15,7 @@ const WIDEST_V6: u8 = 7;
 
 /// An address (`10.0.0.7`) or a block of them (`10.0.0.0/8`). In production none so wide that
 /// it holds strangers, who could then choose the address that limits count.
-pub(super) fn trusted_proxy(text: &str, environment: Environment) -> Result<IpNet, String> {
+pub(crate) fn trusted_proxy(text: &str, environment: Environment) -> Result<IpNet, String> {
     let block = block(text)
         .ok_or_else(|| format!("must be an address or a CIDR block (it is {text:?})"))?;
     if environment == Environment::Production && is_too_wide(&block) {

@@ -3,13 +3,13 @@
 use axum::http::HeaderValue;
 
 /// Nothing but the page's own files, and nobody frames it (ASVS 3.4.3, 3.4.6).
-pub(super) const DEFAULT_PAGE_CSP: &str = "default-src 'none'; script-src 'self'; style-src \
+pub(crate) const DEFAULT_PAGE_CSP: &str = "default-src 'none'; script-src 'self'; style-src \
     'self'; img-src 'self' data:; font-src 'self'; media-src 'self'; connect-src 'self'; \
     manifest-src 'self'; worker-src 'self'; object-src 'none'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
 
 /// A policy, of which no more is known than that it can be sent.
-pub(super) fn page_csp(text: &str) -> Result<HeaderValue, String> {
+pub(crate) fn page_csp(text: &str) -> Result<HeaderValue, String> {
     let is_sendable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     match HeaderValue::from_str(text) {
         Ok(policy) if is_sendable => Ok(policy),

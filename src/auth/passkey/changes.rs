@@ -1,0 +1,193 @@
+//! Adding, naming and deleting passkeys.
+
+use serde_json::Value;
+use uuid::Uuid;
+use webauthn_rs::prelude::PasskeyRegistration;
+
+use super::{
+    AskedBy, OwnPasskey, Purpose, RelyingParty,
+    asked::{keep, take},
+    store,
+};
+use crate::{
+    auth::{
+        account::credentials::Credentials,
+        audit::{self, Action, Event},
+        letters::letter::{Letter, SecurityChange},
+        throttle::Attempt,
+        user::{self, User},
+    },
+    clock::Timestamp,
+    db::Tx,
+    http::{Client, Error},
+};
+
+const MAX_NAME_CHARS: usize = 64;
+
+/// The name of a passkey as it is stored.
+///
+/// # Errors
+/// [`Error::Invalid`]
+pub(crate) fn checked_name(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    let chars = name.chars().count();
+    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", "must have 1 to 64 characters"));
+    }
+    Ok(name.to_owned())
+}
+
+impl Credentials {
+    pub(super) fn relying_party(&self) -> Result<&RelyingParty, Error> {
+        self.passkeys.as_ref().ok_or(Error::NotFound)
+    }
+
+    /// The passkeys of a user, oldest first.
+    pub async fn list_passkeys(&self, user_id: Uuid) -> Result<Vec<OwnPasskey>, Error> {
+        Ok(store::list(self.db(), user_id).await?)
+    }
+
+    /// Asks the browser of a user for a new passkey; returns the options to create it.
+    pub async fn ask_for_passkey(&self, user: &User, asked_by: &AskedBy) -> Result<Value, Error> {
+        let present = self.list_passkeys(user.id).await?;
+        let present = present.into_iter().map(|passkey| passkey.id).collect();
+        let asked = self.relying_party()?.ask_for_new(user, present)?;
+        // Who is logged in is limited by their session alone.
+        let (attempt, now) = (Attempt::new(Vec::new()), self.now());
+        keep(self.db(), &asked, Purpose::Add, asked_by, attempt, now).await?;
+        Ok(asked.options)
+    }
+
+    /// Adds a passkey that a browser has made.
+    ///
+    /// # Errors
+    /// [`Error::BadPasskey`]
+    pub async fn add_passkey(
+        &self,
+        user: &User,
+        asked_by: &AskedBy,
+        credential: Value,
+        name: String,
+        client: &Client,
+    ) -> Result<OwnPasskey, Error> {
+        let (db, now) = (self.db(), self.now());
+        let state = take::<PasskeyRegistration>(db, &credential, Purpose::Add, asked_by, now);
+        let state = state.await?.ok_or(Error::BadPasskey)?;
+        let made = self.relying_party()?.check_new(credential, &state)?;
+        let passkey = OwnPasskey {
+            id: made.id,
+            name,
+            created_at: now,
+            last_used_at: None,
+            backed_up: made.backed_up,
+        };
+        let add = (self.clone(), user.id, passkey, made.credential);
+        let added = db.write(
+            (add, client.clone()),
+            |((credentials, user_id, passkey, credential), client), tx| {
+                Box::pin(async move {
+                    let now = credentials.now();
+                    user::store::lock(tx, *user_id).await?;
+                    let inserted = store::insert(tx, *user_id, passkey, credential).await;
+                    inserted.map_err(bad_if_taken)?;
+                    let change = (Action::AddPasskey, SecurityChange::PasskeyAdded);
+                    credentials
+                        .note_change(tx, *user_id, change, client, now)
+                        .await?;
+                    Ok::<_, Error>(passkey.clone())
+                })
+            },
+        );
+        added.await
+    }
+
+    /// Renames a passkey.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user has no such.
+    pub async fn rename_passkey(
+        &self,
+        user_id: Uuid,
+        id: Vec<u8>,
+        name: String,
+        client: &Client,
+    ) -> Result<OwnPasskey, Error> {
+        let rename = (self.clone(), user_id, id, name, client.clone());
+        let renamed = self
+            .db()
+            .write(rename, |(credentials, user_id, id, name, client), tx| {
+                Box::pin(async move {
+                    let now = credentials.now();
+                    let renamed = store::rename(tx, *user_id, id, name).await?;
+                    let renamed = renamed.ok_or(Error::NotFound)?;
+                    let change = (Action::RenamePasskey, SecurityChange::PasskeyRenamed);
+                    credentials
+                        .note_change(tx, *user_id, change, client, now)
+                        .await?;
+                    Ok(renamed)
+                })
+            });
+        renamed.await
+    }
+
+    /// Deletes a passkey; sessions that it has begun go on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user has no such; [`Error::LastCredential`] when they have
+    /// nothing else to log in with.
+    pub async fn delete_passkey(
+        &self,
+        user_id: Uuid,
+        id: Vec<u8>,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let delete = (self.clone(), user_id, id, client.clone());
+        let deleted = self
+            .db()
+            .write(delete, |(credentials, user_id, id, client), tx| {
+                Box::pin(async move {
+                    let now = credentials.now();
+                    let account = user::store::lock_account(tx, *user_id).await?;
+                    let account = account.ok_or(Error::NotFound)?;
+                    if !store::delete(tx, *user_id, id).await? {
+                        return Err(Error::NotFound);
+                    }
+                    if account.password_hash.is_none() && account.passkey_count <= 1 {
+                        return Err(Error::LastCredential);
+                    }
+                    let change = (Action::DeletePasskey, SecurityChange::PasskeyDeleted);
+                    credentials
+                        .note_change(tx, *user_id, change, client, now)
+                        .await
+                })
+            });
+        deleted.await
+    }
+
+    /// Records and tells what was changed; cached sessions name the credentials of their user.
+    async fn note_change(
+        &self,
+        tx: &mut Tx,
+        user_id: Uuid,
+        (action, change): (Action, SecurityChange),
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        tx.revoke([user_id.into()]);
+        let letter = Letter::of_change(user_id, change);
+        self.accounts.letters().put(tx, now, &letter).await?;
+        Ok(audit::record(tx, now, [Event::new(action, user_id, Some(client))]).await?)
+    }
+}
+
+/// Somebody has a passkey of this id: no authenticator makes one twice.
+fn bad_if_taken(error: sqlx::Error) -> Error {
+    let is_taken = error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation());
+    if is_taken {
+        Error::BadPasskey
+    } else {
+        error.into()
+    }
+}

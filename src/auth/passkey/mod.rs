@@ -1,0 +1,15 @@
+//! Passkeys (WebAuthn Level 3): discoverable credentials that verify their user.
+
+mod asked;
+mod ceremony;
+mod changes;
+mod proof;
+mod relying_party;
+pub(crate) mod store;
+
+pub use self::relying_party::RelyingParty;
+pub(crate) use self::{
+    asked::{AskedBy, Purpose},
+    changes::checked_name,
+    store::OwnPasskey,
+};

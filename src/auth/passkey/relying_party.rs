@@ -1,0 +1,100 @@
+//! The site as authenticators know it.
+
+use std::{fmt, sync::Arc};
+
+use url::Url;
+use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+use crate::auth::BuildError;
+
+/// The site as authenticators know it: the domain that passkeys are bound to, and the origins of the
+/// pages that may use them. Cheap to clone.
+#[derive(Clone)]
+pub struct RelyingParty(Arc<Webauthn>);
+
+impl fmt::Debug for RelyingParty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelyingParty").finish_non_exhaustive()
+    }
+}
+
+impl RelyingParty {
+    /// The domain `id`, such as `app.example`, and the origins of its pages, such as
+    /// `https://app.example`, which are on that domain or below it. Passkeys are of no use under
+    /// another domain later.
+    ///
+    /// # Errors
+    /// [`BuildError::Parameter`] when an origin is not one, or not of the domain.
+    pub fn new<'a>(
+        id: &str,
+        origins: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, BuildError> {
+        Self::build(id, origins, false)
+    }
+
+    /// The same, on whatever port a page is: for a server that has yet to get one.
+    #[cfg(feature = "server")]
+    pub(crate) fn on_any_port(id: &str, origin: &str) -> Result<Self, BuildError> {
+        Self::build(id, [origin], true)
+    }
+
+    fn build<'a>(
+        id: &str,
+        origins: impl IntoIterator<Item = &'a str>,
+        on_any_port: bool,
+    ) -> Result<Self, BuildError> {
+        let parameter = |what: String| BuildError::Parameter(what);
+        let parse = |origin: &str| {
+            Url::parse(origin).map_err(|_| parameter(format!("`{origin}` is no origin")))
+        };
+        let origins: Vec<Url> = origins.into_iter().map(parse).collect::<Result<_, _>>()?;
+        for origin in &origins {
+            WebauthnBuilder::new(id, origin).map_err(|_| {
+                let origin = origin.origin().ascii_serialization();
+                parameter(format!("the origin {origin} is not of the domain `{id}`"))
+            })?;
+        }
+        let first = origins
+            .first()
+            .ok_or_else(|| parameter("passkeys need an origin".to_owned()))?;
+        let unusable = |_| parameter(format!("`{id}` cannot be the domain of passkeys"));
+        let mut builder = WebauthnBuilder::new(id, first)
+            .map_err(unusable)?
+            .rp_name(id)
+            .allow_any_port(on_any_port);
+        for origin in &origins[1..] {
+            builder = builder.append_allowed_origin(origin);
+        }
+        Ok(Self(Arc::new(builder.build().map_err(unusable)?)))
+    }
+
+    pub(super) fn webauthn(&self) -> &Webauthn {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_of_the_domain_or_below_it() {
+        let new = |id, origins: &[&str]| RelyingParty::new(id, origins.iter().copied());
+        assert!(new("app.example", &["https://app.example"]).is_ok());
+        assert!(new("app.example", &["https://www.app.example"]).is_ok());
+        assert!(new("localhost", &["http://localhost:5000"]).is_ok());
+        for (id, origins) in [
+            ("app.example", &["https://example"][..]),
+            ("app.example", &["https://evilapp.example"]),
+            (
+                "app.example",
+                &["https://app.example", "https://evil.example"],
+            ),
+            ("app.example", &["app.example"]),
+            ("app.example", &[]),
+            ("127.0.0.1", &["http://127.0.0.1:5000"]),
+        ] {
+            assert!(new(id, origins).is_err(), "{id} {origins:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Turning the second factor on and off.
+
+use uuid::Uuid;
+
+use super::{
+    recovery_code::{self, new_codes},
+    store,
+};
+use crate::{
+    auth::{
+        account::{Accounts, credentials::Credentials},
+        audit::{self, Action, Event},
+        letters::letter::{Letter, SecurityChange},
+        totp::Codes,
+        user::{self, User},
+    },
+    http::{Client, Error},
+};
+
+/// What a user puts into their authenticator app.
+#[derive(Debug)]
+pub(crate) struct Enrolment {
+    pub secret: String,
+    pub uri: String,
+}
+
+impl Credentials {
+    /// The codes of this server.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where [`AuthBuilder::totp`](crate::auth::AuthBuilder::totp) was not called.
+    pub fn codes(&self) -> Result<&Codes, Error> {
+        self.totp.as_ref().ok_or_else(|| {
+            Error::internal(
+                "the account has a second factor, and `AuthBuilder::totp` was not called",
+            )
+        })
+    }
+
+    /// Makes a secret for the authenticator app of a user; nothing is on until it is confirmed.
+    pub async fn begin_totp(&self, user: &User) -> Result<Enrolment, Error> {
+        let now = self.now();
+        let id = now.new_id();
+        let secret = self.codes()?.new_secret(id, &user.username)?;
+        let insert = (id, user.id, secret.sealed, now);
+        let inserted = self.db().write(insert, |(id, user_id, sealed, now), tx| {
+            Box::pin(async move {
+                user::store::lock(tx, *user_id).await?;
+                store::insert_secret(tx, *id, *user_id, sealed, *now).await
+            })
+        });
+        inserted.await?;
+        Ok(Enrolment {
+            secret: secret.base32,
+            uri: secret.uri,
+        })
+    }
+
+    /// Turns codes on with one that the app has made, which is used up. Returns recovery codes.
+    ///
+    /// # Errors
+    /// [`Error::BadCode`]
+    pub async fn confirm_totp(
+        &self,
+        user_id: Uuid,
+        code: String,
+        client: &Client,
+    ) -> Result<Vec<String>, Error> {
+        let recovery_codes = new_codes();
+        let hashes = hashes(&recovery_codes);
+        let event = Event::new(Action::EnableTotp, user_id, Some(client));
+        let confirm = (self.clone(), user_id, code, hashes, event, self.now());
+        let confirmed = self.db().write(
+            confirm,
+            |(credentials, user_id, code, hashes, event, now), tx| {
+                Box::pin(async move {
+                    let (user_id, now) = (*user_id, *now);
+                    user::store::lock(tx, user_id).await?;
+                    let row = store::find_unconfirmed(tx, user_id).await?;
+                    let row = row.ok_or(Error::BadCode)?;
+                    let codes = credentials.codes()?;
+                    let step = codes.step_of(row.id, &row.sealed, code, now)?;
+                    let step = step.ok_or(Error::BadCode)?;
+                    store::confirm(tx, row.id, user_id, step, now).await?;
+                    store::replace_recovery_codes(tx, user_id, hashes, now).await?;
+                    let letter = Letter::of_change(user_id, SecurityChange::TotpOn);
+                    let letters = credentials.accounts.letters();
+                    letters.put(tx, now, &letter).await?;
+                    Ok::<_, Error>(audit::record(tx, now, [event.clone()]).await?)
+                })
+            },
+        );
+        confirmed.await?;
+        Ok(recovery_codes)
+    }
+
+    /// Gives a user new recovery codes; the old ones are of no use any more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when they have no second factor that one could stand in for.
+    pub async fn renew_recovery_codes(
+        &self,
+        user_id: Uuid,
+        client: &Client,
+    ) -> Result<Vec<String>, Error> {
+        let recovery_codes = new_codes();
+        let hashes = hashes(&recovery_codes);
+        let event = Event::new(Action::RenewRecoveryCodes, user_id, Some(client));
+        let renew = (self.clone(), user_id, hashes, event, self.now());
+        let renewed = self
+            .db()
+            .write(renew, |(credentials, user_id, hashes, event, now), tx| {
+                Box::pin(async move {
+                    let (user_id, now) = (*user_id, *now);
+                    let account = user::store::lock_account(tx, user_id).await?;
+                    if account.is_none_or(|account| account.totp_since.is_none()) {
+                        return Err(Error::NotFound);
+                    }
+                    store::replace_recovery_codes(tx, user_id, hashes, now).await?;
+                    let change = SecurityChange::RecoveryCodesRenewed;
+                    let letter = Letter::of_change(user_id, change);
+                    let letters = credentials.accounts.letters();
+                    letters.put(tx, now, &letter).await?;
+                    Ok(audit::record(tx, now, [event.clone()]).await?)
+                })
+            });
+        renewed.await?;
+        Ok(recovery_codes)
+    }
+
+    /// How many recovery codes a user has left; none when they have no second factor.
+    pub async fn recovery_codes_left(&self, user_id: Uuid) -> Result<Option<u64>, Error> {
+        let account = user::store::find_by_id(self.db(), user_id).await?;
+        if account.is_none_or(|account| account.totp_since.is_none()) {
+            return Ok(None);
+        }
+        let left = store::count_recovery_codes(self.db(), user_id).await?;
+        Ok(Some(u64::try_from(left).unwrap_or(0)))
+    }
+}
+
+impl Accounts {
+    /// Takes the second factor of a user away, for an operator whom its user has asked: codes of
+    /// their app and recovery codes, not passkeys. Logins that wait for a code end; sessions go on.
+    /// The user is told by mail. False when there was none.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn reset_second_factor(&self, user: &User) -> Result<bool, Error> {
+        self.remove_second_factor(user.id, None).await
+    }
+
+    /// The same, for a client who is the user; none is an operator.
+    pub(crate) async fn remove_second_factor(
+        &self,
+        user_id: Uuid,
+        client: Option<&Client>,
+    ) -> Result<bool, Error> {
+        let (action, change) = match client {
+            Some(_) => (Action::DisableTotp, SecurityChange::TotpOff),
+            None => (Action::ResetSecondFactor, SecurityChange::SecondFactorReset),
+        };
+        let event = Event::new(action, user_id, client);
+        let remove = (self.clone(), Letter::of_change(user_id, change), event);
+        let removed = self
+            .db()
+            .write(remove, move |(accounts, letter, event), tx| {
+                Box::pin(async move {
+                    let now = accounts.now();
+                    let account = user::store::lock_account(tx, user_id).await?;
+                    let had_one = account.is_some_and(|account| account.totp_since.is_some());
+                    store::delete_second_factor(tx, user_id).await?;
+                    if had_one {
+                        accounts.letters().put(tx, now, letter).await?;
+                        audit::record(tx, now, [event.clone()]).await?;
+                    }
+                    Ok::<_, Error>(had_one)
+                })
+            });
+        removed.await
+    }
+}
+
+fn hashes(recovery_codes: &[String]) -> Vec<Vec<u8>> {
+    let hashes = recovery_codes.iter();
+    hashes.map(|code| recovery_code::hash(code)).collect()
+}

@@ -1,0 +1,15 @@
+//! Codes of an authenticator app (TOTP, RFC 6238) as a second factor, and recovery codes for who has
+//! lost it.
+
+mod codes;
+mod enrolment;
+mod login;
+mod recovery_code;
+pub(crate) mod store;
+mod turns;
+
+pub(crate) use self::{
+    codes::Codes,
+    enrolment::Enrolment,
+    login::{Factor, SecondStep, begin_second_step},
+};

@@ -1,0 +1,253 @@
+//! Secrets of codes, recovery codes and half-done logins: the rows and their SQL.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use crate::{
+    clock::Timestamp,
+    db::{Db, Tx, in_tx, on_reader},
+};
+
+/// What the codes of a user are made from.
+#[derive(FromRow)]
+pub(crate) struct SecretRow {
+    pub id: Uuid,
+    pub sealed: Vec<u8>,
+}
+
+/// Runs a statement whose only parameter is the user.
+macro_rules! of_user {
+    ($tx:ident, $sql:literal, $user_id:ident) => {
+        in_tx!($tx, conn => sqlx::query($sql).bind($user_id).execute(conn).await.map(drop))
+    };
+}
+
+/// Adds a secret that is yet to be confirmed, in the place of another such.
+pub(super) async fn insert_secret(
+    tx: &mut Tx,
+    id: Uuid,
+    user_id: Uuid,
+    sealed: &[u8],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    of_user!(
+        tx,
+        "delete from totp_secrets where user_id = $1 and confirmed_at is null",
+        user_id
+    )?;
+    in_tx!(tx, conn => sqlx::query(
+        "insert into totp_secrets (id, user_id, sealed, created_at, last_step)
+         values ($1, $2, $3, $4, 0)",
+    )
+    .bind(id)
+    .bind(user_id)
+    .bind(sealed)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// The secret that is yet to be confirmed.
+pub(super) async fn find_unconfirmed(
+    tx: &mut Tx,
+    user_id: Uuid,
+) -> sqlx::Result<Option<SecretRow>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "select id, sealed from totp_secrets where user_id = $1 and confirmed_at is null",
+    )
+    .bind(user_id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// The secret that is in use.
+pub(super) async fn find_confirmed(db: &Db, user_id: Uuid) -> sqlx::Result<Option<SecretRow>> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select id, sealed from totp_secrets where user_id = $1 and confirmed_at is not null",
+    )
+    .bind(user_id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Puts a secret into use, in the place of another; the code of `step` is used up.
+pub(super) async fn confirm(
+    tx: &mut Tx,
+    id: Uuid,
+    user_id: Uuid,
+    step: i64,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    of_user!(
+        tx,
+        "delete from totp_secrets where user_id = $1 and confirmed_at is not null",
+        user_id
+    )?;
+    in_tx!(tx, conn => sqlx::query(
+        "update totp_secrets set confirmed_at = $1, last_step = $2 where id = $3",
+    )
+    .bind(now)
+    .bind(step)
+    .bind(id)
+    .execute(conn)
+    .await
+    .map(drop))?;
+    set_since(tx, user_id, Some(now)).await
+}
+
+/// Uses up the code of a step; false when one of this step or a later one was used before.
+pub(super) async fn use_step(tx: &mut Tx, id: Uuid, step: i64) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update totp_secrets set last_step = $1 where id = $2 and last_step < $1",
+    )
+    .bind(step)
+    .bind(id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// Stores a secret that was sealed again.
+pub(super) async fn reseal(tx: &mut Tx, id: Uuid, sealed: &[u8]) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update totp_secrets set sealed = $1 where id = $2")
+        .bind(sealed)
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Deletes the second factor of a user, and their half-done logins.
+pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    of_user!(tx, "delete from totp_secrets where user_id = $1", user_id)?;
+    of_user!(tx, "delete from recovery_codes where user_id = $1", user_id)?;
+    delete_half_logins(tx, user_id).await?;
+    set_since(tx, user_id, None).await
+}
+
+async fn set_since(tx: &mut Tx, user_id: Uuid, since: Option<Timestamp>) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query("update users set totp_since = $1 where id = $2")
+        .bind(since)
+        .bind(user_id)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Gives a user these recovery codes, in the place of all others.
+pub(super) async fn replace_recovery_codes(
+    tx: &mut Tx,
+    user_id: Uuid,
+    hashes: &[Vec<u8>],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    of_user!(tx, "delete from recovery_codes where user_id = $1", user_id)?;
+    for hash in hashes {
+        in_tx!(tx, conn => sqlx::query(
+            "insert into recovery_codes (hash, user_id, created_at) values ($1, $2, $3)",
+        )
+        .bind(hash)
+        .bind(user_id)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop))?;
+    }
+    Ok(())
+}
+
+/// Uses up a recovery code; false when the user has no such.
+pub(super) async fn use_recovery_code(
+    tx: &mut Tx,
+    user_id: Uuid,
+    hash: &[u8],
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query("delete from recovery_codes where hash = $1 and user_id = $2")
+        .bind(hash)
+        .bind(user_id)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
+/// How many recovery codes a user has left.
+pub(super) async fn count_recovery_codes(db: &Db, user_id: Uuid) -> sqlx::Result<i64> {
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select count(*) from recovery_codes where user_id = $1",
+    )
+    .bind(user_id)
+    .fetch_one(conn)
+    .await)
+}
+
+/// Records that the first step of a login was done on a session.
+pub(super) async fn insert_half_login(
+    tx: &mut Tx,
+    session_id: Uuid,
+    user_id: Uuid,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "insert into half_logins (session_id, user_id, created_at, expires_at)
+         values ($1, $2, $3, $4)",
+    )
+    .bind(session_id)
+    .bind(user_id)
+    .bind(now)
+    .bind(expires_at)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Whose login is half done on a session.
+pub(super) async fn find_half_login(
+    db: &Db,
+    session_id: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<Option<Uuid>> {
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select user_id from half_logins where session_id = $1 and expires_at > $2",
+    )
+    .bind(session_id)
+    .bind(now)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Ends a half-done login, as it is complete; false when there is none any more.
+pub(super) async fn delete_half_login(
+    tx: &mut Tx,
+    session_id: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from half_logins where session_id = $1 and expires_at > $2",
+    )
+    .bind(session_id)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// Ends the half-done logins of a user.
+pub(crate) async fn delete_half_logins(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    of_user!(tx, "delete from half_logins where user_id = $1", user_id)
+}
+
+/// Removes up to `limit` half-done logins that have expired; returns how many.
+pub(crate) async fn purge(tx: &mut Tx, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from half_logins where session_id in
+             (select session_id from half_logins where expires_at < $1
+              order by expires_at limit $2)",
+    )
+    .bind(now)
+    .bind(limit)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
+}

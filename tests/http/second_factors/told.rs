@@ -1,0 +1,130 @@
+//! What users and operators learn of second factors, and what an operator does.
+
+use serde_json::{Value, json};
+
+use crate::helpers::{
+    AuthenticatorApp, Database, Kind, MailServer, PASSWORD, STEP, Server, TwoSteps, find_user,
+    on_both_databases, succeeded,
+};
+use crate::mail::outbox::workplace;
+
+on_both_databases!(
+    every_change_is_told_by_mail,
+    every_step_is_recorded,
+    an_operator_resets_a_lost_second_factor,
+    logins_are_counted_once,
+);
+
+const ANN: &str = "ann@example.com";
+
+async fn every_change_is_told_by_mail(kind: Kind) {
+    let mail = MailServer::start();
+    let server = Server::start_with_mail(kind, &mail, &[]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let on = mail.with_subject(ANN, "Two-step login was turned on").await;
+    assert!(on.text().contains("your account Ann"), "{on:?}");
+    ann.browser.post("/recovery-codes", json!({})).await;
+    mail.with_subject(ANN, "Your recovery codes were replaced")
+        .await;
+    let accounts = server.accounts();
+    let user = find_user(accounts, "Ann").await;
+    accounts.reset_second_factor(&user).await.unwrap();
+    mail.with_subject(ANN, "An operator has turned two-step login off")
+        .await;
+
+    let ann = TwoSteps::turn_on(&server, ann.browser).await;
+    let browser = ann.first_step("Ann").await;
+    browser.send_recovery_code(&ann.recovery_codes[0]).await;
+    mail.with_subject(ANN, "A recovery code was used").await;
+    assert_eq!(browser.delete("/totp").await.status, 204);
+    mail.with_subject(ANN, "Two-step login was turned off")
+        .await;
+    let mails = mail.received_by(ANN);
+    let text = format!("{mails:?}");
+    assert!(!ann.recovery_codes.iter().any(|code| text.contains(code)));
+}
+
+async fn events(server: &Server) -> Vec<(String, String, Value)> {
+    let accounts = server.accounts();
+    let start = handstamp::clock::Timestamp::from_unix_micros(0);
+    let events = accounts
+        .audit_events(None, start, uuid::Uuid::nil(), 1_000)
+        .await;
+    let events = events.unwrap().into_iter();
+    events
+        .map(|event| (event.event, event.outcome, json!(event.reason)))
+        .collect()
+}
+
+async fn every_step_is_recorded(kind: Kind) {
+    let server = Server::start_with(kind, &[("LOGIN_FAILURES_PER_ACCOUNT", "1/15m")]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let browser = ann.first_step("Ann").await;
+    browser.send_recovery_code(&ann.recovery_codes[0]).await;
+    browser.post("/recovery-codes", json!({})).await;
+    let half_done = ann.first_step("Ann").await;
+    half_done.send_code(&ann.app.wrong_code()).await;
+    browser.delete("/totp").await;
+    let happened =
+        |event: &str, outcome: &str, reason: Value| (event.to_owned(), outcome.to_owned(), reason);
+    let success = |event| happened(event, "success", json!(null));
+    let expected = [
+        success("sign_up"),
+        success("enable_totp"),
+        success("begin_log_in"),
+        success("use_recovery_code"),
+        success("log_in"),
+        success("renew_recovery_codes"),
+        success("begin_log_in"),
+        happened("log_in", "failure", json!("wrong_code")),
+        happened("lock_out", "failure", json!("code_limit")),
+        success("disable_totp"),
+    ];
+    assert_eq!(events(&server).await, expected);
+}
+
+async fn an_operator_resets_a_lost_second_factor(kind: Kind) {
+    let mail = MailServer::start();
+    let database = Database::new(kind).await;
+    let place = workplace(&database, &mail, &[]);
+    let process = place.serve();
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    let begun = browser.post("/totp", json!({})).await.json();
+    let app = AuthenticatorApp::of_system(begun["secret"].as_str().unwrap());
+    let confirm = json!({"code": app.code()});
+    let confirmed = browser.post("/totp/confirm", confirm).await;
+    assert_eq!(confirmed.status, 200, "{confirmed:?}");
+    let other = process.browser();
+    assert_eq!(other.log_in_with("Ann", PASSWORD).await.status, 202);
+
+    let output = place.run(&["user", "reset-second-factor", "ann"]);
+    assert_eq!(succeeded(&output), "Ann logs in without a code now\n");
+    mail.with_subject(ANN, "An operator has turned two-step login off")
+        .await;
+    let answer = other.send_code(&app.code_in(1)).await;
+    assert_eq!(answer.reason(), "unknown_session");
+    assert_eq!(other.log_in_with("Ann", PASSWORD).await.status, 200);
+    assert_eq!(browser.check().await.status, 200, "sessions go on");
+    let output = place.run(&["user", "reset-second-factor", "Ann"]);
+    assert_eq!(succeeded(&output), "Ann has no second factor\n");
+    let events = succeeded(&place.run(&["audit", "--user", "Ann"]));
+    assert_eq!(events.matches("reset_second_factor").count(), 1, "{events}");
+}
+
+async fn logins_are_counted_once(kind: Kind) {
+    let counted = std::sync::Arc::new(std::sync::OnceLock::new());
+    let keep = counted.clone();
+    let server = Server::start_app(kind, &[], move |auth| {
+        keep.get_or_init(|| auth.clone());
+        auth.router()
+    })
+    .await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let browser = ann.first_step("Ann").await;
+    browser.send_code(&ann.app.wrong_code()).await;
+    browser.send_code(&ann.app.code()).await;
+    server.clock.advance(STEP);
+    let logins = counted.get().unwrap().statistics().logins;
+    assert_eq!((logins.success, logins.bad_credentials), (1, 1));
+}
