@@ -1,4 +1,5 @@
 /** Links of real mails: a forgotten password, addresses, required verification. */
+import { resolve } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -300,9 +301,10 @@ test("where addresses have to be verified, a sign-up leads to the mailbox", asyn
 });
 
 test("a server that sends no mail says so", async () => {
-  const server = await Server.start({
+  const server = await Server.startBare({
     APP_ENV: "production",
     NEWS: "on",
+    WEB_DIR: resolve(import.meta.dirname, "../dist"),
     SECRET_KEY: "a-key-for-tests-9dKx2mVq7PzR4wYb8LhT",
   });
   const { context, page, complaints } = await visit(browser, server.base);

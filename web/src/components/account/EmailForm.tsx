@@ -28,7 +28,7 @@ export function EmailForm({ current }: { current: string | null }) {
       />
       <FormError message={form.errors.form} />
       <p role="status" className="form-done">
-        {change.isSuccess && (
+        {change.isSuccess && change.variables !== current && (
           <>
             We have sent a link to <strong>{change.variables}</strong>. Open it within 24 hours:{" "}
             {current === null ? "then it is your address." : "until then your address stays as it is."}

@@ -23,7 +23,7 @@ export const ACCOUNT: Aside = {
 };
 
 export const NEW_PASSWORD: Aside = {
-  title: "A new password",
+  title: "What happens then",
   points: [
     {
       what: "A link by mail",
