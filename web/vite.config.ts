@@ -22,6 +22,8 @@ const apiPaths = prefix ? [prefix, "/docs", "/openapi.json"] : [
   "/sessions",
   "/reauthenticate",
   "/password",
+  "/email",
+  "/account",
   "/posts",
   "/docs",
   "/openapi.json",

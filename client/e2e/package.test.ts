@@ -82,6 +82,15 @@ test("schema.d.ts is what the server describes", async () => {
   expect(body(committed)).toBe(body(described).replaceAll('"/api/', '"/'));
 });
 
+test("a server that wants addresses verified describes what signup() resolves with then", async () => {
+  const server = await Server.start({ EMAIL_VERIFICATION: "required" });
+  const described = astToString(await openapiTS(new URL(`${server.base}/openapi.json`)));
+  server.remove();
+  expect(described).toContain('"application/json": components["schemas"]["VerifyEmail"];');
+  expect(described).toMatch(/VerifyEmail: \{[^}]*next: components\["schemas"\]\["VerifyEmailStep"\];/);
+  expect(described).toMatch(/VerifyEmailStep: "verify_email";/);
+});
+
 test("the login form of the README has at most 15 lines", () => {
   const readme = readFileSync(join(client, "README.md"), "utf8");
   const form = /```tsx\n([^]*?)```/.exec(readme)?.[1] ?? "";

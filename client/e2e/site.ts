@@ -12,6 +12,13 @@ const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
 const binary = process.env.HANDSTAMP ?? join(target, "debug/handstamp");
 const configFile = join(import.meta.dirname, "vite.config.ts");
 
+/** A link in a mail, which a server without a mail server writes to its log. */
+interface Link {
+  /** `ADDRESS: SUBJECT` */
+  mail: string;
+  token: string;
+}
+
 /** A server with a folder of its own, which serves the tests' page and the API below `/api`. */
 export class Server {
   private constructor(
@@ -20,13 +27,15 @@ export class Server {
     readonly base: string,
     /** What it responded to: `GET /api/session 200`. */
     private readonly log: string[],
+    private readonly links: Link[],
   ) {}
 
-  static async start(): Promise<Server> {
+  static async start(settings: Record<string, string> = {}): Promise<Server> {
     const folder = mkdtempSync(join(tmpdir(), "handstamp-client-"));
     const log: string[] = [];
-    const { child, base } = await run(folder, "0", log);
-    return new Server(folder, child, base, log);
+    const links: Link[] = [];
+    const { child, base } = await run(folder, "0", log, links, settings);
+    return new Server(folder, child, base, log, links);
   }
 
   /** Starts it again, with the same data and address, `pause` milliseconds after it stopped. */
@@ -35,7 +44,17 @@ export class Server {
     this.child.kill("SIGTERM");
     await ended;
     await new Promise((done) => setTimeout(done, pause));
-    this.child = (await run(this.folder, new URL(this.base).port, this.log)).child;
+    this.child = (await run(this.folder, new URL(this.base).port, this.log, this.links)).child;
+  }
+
+  /** Waits for the token in the `number`th mail whose recipient and subject have these words. */
+  async token(mail: RegExp, number = 1): Promise<string> {
+    for (let waits = 0; waits < 500; waits += 1) {
+      const found = this.links.filter((link) => mail.test(link.mail))[number - 1];
+      if (found) return found.token;
+      await pause(20);
+    }
+    throw new Error(`there is no mail like ${String(mail)}`);
   }
 
   /** How often it responded to `request` so far. */
@@ -53,6 +72,8 @@ async function run(
   folder: string,
   port: string,
   log: string[],
+  links: Link[],
+  settings: Record<string, string> = {},
 ): Promise<{ child: ChildProcess; base: string }> {
   const child = spawn(binary, ["serve"], {
     cwd: folder,
@@ -63,11 +84,16 @@ async function run(
       SIGNUP: "open",
       WEB_DIR: join(import.meta.dirname, "dist"),
       RUST_LOG: "info,handstamp::http::layers=debug",
+      ...settings,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  let mail = "";
   createInterface(child.stderr).on("line", (line) => {
     const field = (name: string) => new RegExp(`\\b${name}="?([^ "]+)`).exec(line)?.[1] ?? "";
+    const token = /#token=([\w-]+)/.exec(line)?.[1];
+    mail = /mail to (.*)/.exec(line)?.[1] ?? mail;
+    if (token) links.push({ mail, token });
     if (line.includes("answered")) log.push(`${field("method")} ${field("path")} ${field("status")}`);
   });
   for await (const line of createInterface(child.stdout)) {

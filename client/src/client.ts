@@ -3,7 +3,17 @@ import { createPrompt, type ReauthenticationRequest } from "./reauthentication.j
 import { createStore } from "./store.js";
 import { backOff, createStream } from "./stream.js";
 import { createTabs, type Tabs } from "./tabs.js";
-import type { Login, OwnSession, PasswordChange, SessionBody, SessionState, Signup, User } from "./types.js";
+import type {
+  Login,
+  OwnSession,
+  PasswordChange,
+  PasswordReset,
+  SessionBody,
+  SessionState,
+  Signup,
+  User,
+  VerifyEmail,
+} from "./types.js";
 
 export interface ClientOptions {
   /** Where the API lives: a path such as `/api`, or another origin. Default: the page's own root. */
@@ -20,8 +30,11 @@ export interface Client {
   session: () => Promise<SessionState>;
   /** Asks the server again. */
   refresh: () => Promise<SessionState>;
-  /** Resolves with the session already set. */
-  signup: (account: Signup | FormData) => Promise<User>;
+  /**
+   * Resolves with the session already set; where addresses have to be verified first
+   * (`EMAIL_VERIFICATION=required`), with `{ next: "verify_email" }` once the link is sent.
+   */
+  signup: (account: Signup | FormData) => Promise<User | VerifyEmail>;
   /** Resolves with the session already set. */
   login: (credentials: Login | FormData) => Promise<User>;
   logout: () => Promise<void>;
@@ -31,6 +44,18 @@ export interface Client {
   endOtherSessions: () => Promise<void>;
   /** The user's other sessions end. */
   changePassword: (change: PasswordChange) => Promise<void>;
+  /** Sends a link to choose a new password to the owner of the address, if it has an account. */
+  forgotPassword: (email: string) => Promise<void>;
+  /** Sets a password with the token of such a link; every session of its user ends, this one too. */
+  resetPassword: (reset: PasswordReset) => Promise<void>;
+  /** Sends the link again that verifies the user's address. */
+  requestVerification: () => Promise<void>;
+  /** Sends a link to another address of the user's; the address changes when it is used. */
+  changeEmail: (email: string) => Promise<void>;
+  /** Verifies or changes an address with the token of a link, or takes a change back. */
+  verifyEmail: (token: string) => Promise<void>;
+  /** The user, their sessions and their credentials are gone. */
+  deleteAccount: () => Promise<void>;
   /** Proves who the user is; calls that wait for it go on. */
   reauthenticate: (password: string) => Promise<void>;
   /** The call that waits for a proof, if any. */
@@ -65,6 +90,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   let doubted = 0;
   /** The server has asked not to be asked before. */
   let notBefore = 0;
+  /** Why this tab's own call may have ended the session; the server does not know any more. */
+  let cause: string | undefined;
 
   const guarded: typeof fetch = async (input, init) => {
     const request = new Request(input, init);
@@ -96,7 +123,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
         ...(body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
       });
       if (!response.ok) throw await problemOf(response);
-      return response.status === 204 ? undefined : await response.json();
+      const text = await response.text();
+      return text ? JSON.parse(text) : undefined;
     } catch (error) {
       throw asProblem(error);
     }
@@ -105,7 +133,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   const learn = (body: unknown, time: number) => {
     // Somebody else's JSON, else: nobody is logged out by that.
     if (!Object.hasOwn(body as object, "user")) throw asProblem(body);
-    store.apply(body as SessionBody, time);
+    const state = body as SessionBody;
+    store.apply(cause && !state.user ? { ...state, reason: cause } : state, time);
   };
 
   const read = async () => {
@@ -151,14 +180,25 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   };
 
   /** Nobody is logged in on this session any more, by this tab's own doing. */
-  const leave = () => {
-    store.apply({ user: null, session: null, reauthentication: null, reason: "logged_out" }, store.tick());
+  const leave = (reason: string) => {
+    store.apply({ user: null, session: null, reauthentication: null, reason }, store.tick());
   };
 
-  const enter = async (path: string, body: object): Promise<User> => {
+  /** Asks again after a call that may have changed the user, or ended their session for `reason`. */
+  const follow = async (reason?: string) => {
+    const { status, user } = store.get();
+    if (!started || status === "signed-out") return;
+    cause = user ? reason : undefined;
+    await load();
+    cause = undefined;
+  };
+
+  /** Logs in, unless the server says what is to be done first. */
+  const enter = async (path: string, body: object): Promise<User | VerifyEmail> => {
     start();
     const fields = body instanceof FormData ? Object.fromEntries(body) : body;
-    const user = (await send("POST", path, fields)) as User;
+    const user = (await send("POST", path, fields)) as User | VerifyEmail;
+    if ("next" in user) return user;
     const time = store.tick();
     const { status, error, reason } = await load();
     if (error) {
@@ -196,15 +236,15 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       return load();
     },
     signup: (account) => enter("/signup", account),
-    login: (credentials) => enter("/login", credentials),
+    login: (credentials) => enter("/login", credentials) as Promise<User>,
     logout: async () => {
       await send("DELETE", "/logout");
-      leave();
+      leave("logged_out");
     },
     sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
     endSession: async (id) => {
       await send("DELETE", `/sessions/${encodeURIComponent(id)}`);
-      if (id === store.get().session?.id) leave();
+      if (id === store.get().session?.id) leave("logged_out");
     },
     endOtherSessions: async () => {
       await send("DELETE", "/sessions");
@@ -212,6 +252,29 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     changePassword: async (change) => {
       await send("POST", "/password", change);
       await load();
+    },
+    forgotPassword: async (email) => {
+      await send("POST", "/password/forgot", { email });
+    },
+    resetPassword: async (reset) => {
+      await send("POST", "/password/reset", reset);
+      await follow("password_changed");
+    },
+    requestVerification: async () => {
+      await send("POST", "/email/verification");
+      // There may have been nothing to verify any more.
+      await follow();
+    },
+    changeEmail: async (email) => {
+      await send("POST", "/email", { email });
+    },
+    verifyEmail: async (token) => {
+      await send("POST", "/email/verify", { token });
+      await follow();
+    },
+    deleteAccount: async () => {
+      await send("DELETE", "/account");
+      leave("deleted");
     },
     reauthenticate,
     getReauthentication: prompt.get,

@@ -5,6 +5,7 @@ export type {
   Login,
   OwnSession,
   PasswordChange,
+  PasswordReset,
   Reauthentication,
   Session,
   SessionState,
@@ -12,4 +13,5 @@ export type {
   SignedOut,
   Signup,
   User,
+  VerifyEmail,
 } from "./types.js";

@@ -16,6 +16,15 @@ export type OwnSession = Schemas["OwnSession"];
 export type Login = Schemas["LogIn"];
 export type Signup = Schemas["SignUp"];
 export type PasswordChange = Schemas["PasswordChange"];
+export type PasswordReset = Schemas["PasswordReset"];
+
+/**
+ * What a sign-up resolves with where addresses have to be verified first: the user is to open the link
+ * that was sent to them. Such a server describes it in its `/openapi.json` in the place of the user.
+ */
+export interface VerifyEmail {
+  next: "verify_email";
+}
 
 interface Asked {
   /** Why the last request for the session failed. The rest is what was known before. */

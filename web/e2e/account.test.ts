@@ -35,10 +35,18 @@ test("the forms say what they are, and password managers can read them", async (
   const user = await signUp(page);
   await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
   expect(await fields()).toEqual([
+    "email email",
     "text username",
     "password current-password",
     "password new-password",
   ]);
+  await page.goto("/forgot-password");
+  await page.getByRole("heading", { name: "Forgotten your password?", level: 1 }).waitFor();
+  expect(await page.title()).toBe("Forgotten your password? · Just Tech News");
+  expect(await fields()).toEqual(["email email"]);
+  await page.goto("/reset-password#token=any");
+  await page.getByRole("heading", { name: "Choose a password", level: 1 }).waitFor();
+  expect(await fields()).toEqual(["text username", "password new-password"]);
   await context.close();
 });
 
@@ -158,4 +166,74 @@ test("a changed password needs the old one", async () => {
   await page.getByText("Changed.").waitFor();
   expect(complaints).toEqual([]);
   await context.close();
+});
+
+test("deleting the account asks twice, takes the password, and leaves what was written", async () => {
+  const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
+  const { context, page, complaints } = await visit(browser, strict.base);
+  await page.goto("/");
+  const user = await signUp(page);
+  await page.getByRole("button", { name: "Write a post" }).click();
+  await page.getByLabel("Title").fill("My last words");
+  await page.getByRole("button", { name: "Publish" }).click();
+  await page.getByRole("link", { name: "My last words" }).waitFor();
+  const other = await visit(browser, strict.base);
+  await other.page.goto("/login");
+  await logIn(other.page, user);
+  await other.page.waitForURL("**/dashboard");
+  await page.waitForTimeout(3_100);
+
+  const button = page.getByRole("button", { name: "Delete account" });
+  const warning = page.getByRole("alertdialog", { name: "Delete your account?" });
+  const dialog = page.getByRole("dialog", { name: "Confirm that it is you" });
+  await button.click();
+  await warning.getByRole("button", { name: "Cancel" }).click();
+  await warning.waitFor({ state: "hidden" });
+  await button.click();
+  await warning.getByRole("button", { name: "Delete account" }).click();
+  // Cancelled: nothing has happened, and nothing is wrong.
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  expect(await page.getByRole("alert").filter({ hasText: /./ }).count()).toBe(0);
+  await button.click();
+  await warning.getByRole("button", { name: "Delete account" }).click();
+  await dialog.getByLabel("Password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+
+  await page.getByText("You were logged out: your account was deleted.").waitFor();
+  await page.waitForURL(`${strict.base}/`);
+  await other.page.getByText("You were logged out: your account was deleted.").waitFor({ timeout: 2_000 });
+  const post = page.getByRole("article").filter({ hasText: "My last words" });
+  await post.getByText("[deleted]").waitFor();
+  await page.getByRole("banner").getByRole("link", { name: "Log in" }).click();
+  await logIn(page, user);
+  await page.getByText("The username or the password is wrong.").waitFor();
+  expect(complaints).toEqual([]);
+  await other.context.close();
+  await context.close();
+  strict.remove();
+});
+
+test("a new address waits for the password, and is kept in its field meanwhile", async () => {
+  const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
+  const { context, page, complaints } = await visit(browser, strict.base);
+  await page.goto("/");
+  const user = await signUp(page);
+  await page.waitForTimeout(3_100);
+  const field = page.getByLabel("New e-mail address");
+  const button = page.getByRole("button", { name: "Change address" });
+  const dialog = page.getByRole("dialog", { name: "Confirm that it is you" });
+  await field.fill(`next-${user}@example.com`);
+  await button.click();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  expect(await page.getByRole("alert").filter({ hasText: /./ }).count()).toBe(0);
+  expect(await field.inputValue()).toBe(`next-${user}@example.com`);
+  await button.click();
+  await dialog.getByLabel("Password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByText(`We have sent a link to next-${user}@example.com.`).waitFor();
+  expect(complaints).toEqual([]);
+  await context.close();
+  strict.remove();
 });

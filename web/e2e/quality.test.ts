@@ -9,7 +9,7 @@ let server: Server;
 let browser: Browser;
 
 beforeAll(async () => {
-  server = await Server.start();
+  server = await Server.start({ MAILS_PER_ADDRESS: "unlimited" });
   browser = await launchBrowser();
 });
 
@@ -17,6 +17,16 @@ afterAll(async () => {
   await browser.close();
   server.remove();
 });
+
+/** Lets a request of the page succeed or fail without the server. */
+async function fake(page: Page, pattern: string, status: number, json?: object): Promise<void> {
+  await page.route(pattern, (route) => {
+    const contentType = status < 400 ? "application/json" : "application/problem+json";
+    return route.request().method() === "POST"
+      ? route.fulfill({ status, contentType, ...(json ? { json } : {}) })
+      : route.continue();
+  });
+}
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -70,12 +80,20 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await page.locator(".field-error").first().waitFor();
   await check(page, "sign-up");
 
+  await checkLinks(page);
+  await page.goto("/");
+
   const user = await signUp(page);
   const other = await visit(browser, server.base);
   await other.page.goto("/login");
   await logIn(other.page, user);
   await other.page.waitForURL("**/dashboard");
   await page.reload();
+  await page.getByRole("button", { name: "Send the link again" }).click();
+  await page.getByText("Sent.").waitFor();
+  await page.getByLabel("New e-mail address").fill("a-rather-long-address-of-somebody@mail.example.com");
+  await page.getByRole("button", { name: "Change address" }).click();
+  await page.getByText("We have sent a link").waitFor();
   await page.getByRole("button", { name: "Write a post" }).click();
   await page.getByLabel("Title").fill("A title that is rather long, in order to see what it does");
   await page.getByRole("button", { name: "Publish" }).click();
@@ -86,6 +104,10 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await page.getByRole("button", { name: "Delete A title" }).click();
   await page.getByRole("alertdialog").waitFor();
   await check(page, "delete dialog");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Delete account" }).click();
+  await page.getByRole("alertdialog").waitFor();
+  await check(page, "account dialog");
   await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
   await page.route("**/sessions", (route) => {
     const json = { status: 403, code: "reauthentication_required", methods: ["password"] };
@@ -108,6 +130,59 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await check(page, "unreachable");
   await context.close();
 });
+
+/** The pages that mails lead to, and those that lead to a mail, for a visitor. */
+async function checkLinks(page: Page): Promise<void> {
+  const shows = async (name: string) => {
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    await check(page, name);
+  };
+  await fake(page, "**/login", 403, { code: "email_not_verified" });
+  await page.goto("/login");
+  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await shows("Verify your address first");
+  await fake(page, "**/signup", 202, { next: "verify_email" });
+  await page.goto("/signup");
+  await page.getByLabel("E-mail").fill("a-rather-long-address-of-somebody@mail.example.com");
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await shows("Look into your mailbox");
+
+  await page.goto("/forgot-password");
+  await page.getByRole("button", { name: "Send the link" }).click();
+  await page.locator(".field-error").waitFor();
+  await shows("Forgotten your password?");
+  await page.getByLabel("E-mail").fill("a-rather-long-address-of-somebody@mail.example.com");
+  await page.getByRole("button", { name: "Send the link" }).click();
+  await shows("Look into your mailbox");
+
+  await page.goto("/reset-password");
+  await shows("Open the link in our mail");
+  await page.goto("/reset-password#token=any");
+  await page.getByRole("button", { name: "Set the password" }).click();
+  await page.locator(".field-error").waitFor();
+  await shows("Choose a password");
+  await page.getByLabel("New password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Set the password" }).click();
+  await shows("This link does not work any more");
+  await fake(page, "**/password/reset", 204);
+  await page.goto("/reset-password#token=any");
+  await page.getByLabel("New password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Set the password" }).click();
+  await shows("Your new password is set");
+
+  await page.goto("/verify-email");
+  await shows("Open the link in our mail");
+  await page.goto("/verify-email#token=any");
+  await shows("This link does not work any more");
+  await fake(page, "**/email/verify", 204);
+  await page.goto("/verify-email#token=other");
+  await shows("Your e-mail address is verified");
+  await page.goto("/verify-email?undo#token=any");
+  await shows("Take the change back?");
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await shows("Your address is back");
+  await page.unrouteAll();
+}
 
 /** Presses Tab until what has the focus has this name, and shows that it has it. */
 async function tabTo(page: Page, name: string | RegExp): Promise<void> {
@@ -189,6 +264,52 @@ test("by keyboard alone: sign up, vote, write, delete, log out, log in", async (
   await context.close();
 });
 
+test("by keyboard alone: a forgotten password, a new one, an address, the account's end", async () => {
+  const { context, page } = await visit(browser, server.base);
+  await page.goto("/");
+  const user = await signUp(page);
+  await tabTo(page, "New e-mail address");
+  await page.keyboard.type(`next-${user}@example.com`);
+  await tabTo(page, "Change address");
+  await page.keyboard.press("Space");
+  await page.getByText("We have sent a link").waitFor();
+
+  await page.goto("/login?next=/");
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.goto("/login");
+  await tabTo(page, "Forgotten your password?");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Forgotten your password?" }).waitFor();
+  await tabTo(page, "E-mail");
+  await page.keyboard.type("nobody@example.com");
+  await page.keyboard.press("Enter");
+  const outcome = page.getByRole("heading", { name: "Look into your mailbox" });
+  await outcome.waitFor();
+  // Read out, and the next Tab goes on from there.
+  await expect.poll(() => outcome.evaluate((heading) => heading === document.activeElement)).toBe(true);
+  await tabTo(page, "Try another address");
+
+  await fake(page, "**/password/reset", 204);
+  await page.goto("/reset-password#token=any");
+  await page.getByRole("heading", { name: "Choose a password" }).waitFor();
+  await tabTo(page, "New password");
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Your new password is set" }).waitFor();
+  await tabTo(page, "Log in");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Log in", level: 1 }).waitFor();
+  await logIn(page, user);
+  await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
+  await tabTo(page, "Delete account");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alertdialog").waitFor();
+  await tabTo(page, "Delete account");
+  await page.keyboard.press("Enter");
+  await page.getByText("your account was deleted").waitFor();
+  await context.close();
+});
+
 interface Watched {
   shifts: string[];
 }
@@ -227,6 +348,11 @@ test.each([1280, 390])("nothing moves while a page loads, at %i pixels", async (
   };
   const visitAll = async () => {
     for (const path of ["/", "/login", "/signup", "/nowhere"]) await settled(path);
+    for (const path of ["/forgot-password", "/reset-password", "/verify-email"]) await settled(path);
+    for (const path of ["/reset-password", "/verify-email", "/verify-email?undo"]) {
+      await page.goto("/login");
+      await settled(`${path}#token=any`);
+    }
     await page.goto("/");
     for (const place of [0, 1, 2, 3]) {
       const link = page.getByRole("article").nth(place).getByRole("heading").getByRole("link");
@@ -276,6 +402,11 @@ test("the scripts of every page together are small", async () => {
   await page.goto("/login");
   await page.getByRole("heading", { name: "Log in" }).waitFor();
   await signUp(page);
+  await page.waitForLoadState("networkidle");
+  for (const path of ["/forgot-password", "/reset-password", "/verify-email"]) {
+    await page.goto(path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+  }
   await page.waitForLoadState("networkidle");
   const all = sum();
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;

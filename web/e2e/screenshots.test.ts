@@ -2,13 +2,13 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { test } from "vitest";
-import { launchBrowser, logIn, openStory, Server } from "./site";
+import { launchBrowser, logIn, openStory, Server, signUp } from "./site";
 
 /** The folder for the screenshots; none are taken when it is not set. */
 const folder = process.env.SCREENSHOTS;
 
-/** Every page in every width and scheme, not the README's three alone. */
-const isAll = process.env.SCREENSHOTS_ALL !== undefined;
+/** Every page in every width and scheme, not the README's three alone; those that it names, if any. */
+const wanted = process.env.SCREENSHOTS_ALL;
 
 const PHONE =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1";
@@ -44,6 +44,25 @@ async function askForPassword(page: Page): Promise<void> {
       : route.continue(),
   );
 }
+
+/** Lets a POST of the page get this response. */
+async function respond(page: Page, pattern: string, status: number, json?: object): Promise<void> {
+  const contentType = status < 400 ? "application/json" : "application/problem+json";
+  await page.route(pattern, (route) =>
+    route.request().method() === "POST"
+      ? route.fulfill({ status, contentType, ...(json ? { json } : {}) })
+      : route.continue(),
+  );
+}
+
+const shows = (page: Page, name: string) => page.getByRole("heading", { name, level: 1 }).waitFor();
+
+/** What comes of a link to `path`. */
+const link = (path: string, name: string, status?: number): Scene => async (page) => {
+  if (status) await respond(page, "**/email/verify", status);
+  await page.goto(`${path}#token=any`);
+  await shows(page, name);
+};
 
 const SCENES: Record<string, Scene> = {
   "front-page": async (page) => {
@@ -99,6 +118,95 @@ const SCENES: Record<string, Scene> = {
     await page.getByRole("button", { name: "Sign up" }).click();
     await page.locator(".field-error").first().waitFor();
   },
+  "signup-sent": async (page) => {
+    await respond(page, "**/signup", 202, { next: "verify_email" });
+    await page.goto("/signup");
+    await page.getByLabel("E-mail").fill("ann@example.com");
+    await page.getByRole("button", { name: "Sign up" }).click();
+    await shows(page, "Look into your mailbox");
+  },
+  "login-unverified": async (page) => {
+    await respond(page, "**/login", 403, { code: "email_not_verified" });
+    await page.goto("/login");
+    await logIn(page, "Ann", "plain tea at dawn");
+    await shows(page, "Verify your address first");
+  },
+  forgot: async (page) => {
+    await page.goto("/forgot-password");
+    await shows(page, "Forgotten your password?");
+  },
+  "forgot-no-mail": async (page) => {
+    await respond(page, "**/password/forgot", 503, { code: "mail_not_configured" });
+    await page.goto("/forgot-password");
+    await page.getByLabel("E-mail").fill("ann@example.com");
+    await page.getByRole("button", { name: "Send the link" }).click();
+    await page.getByText("This site sends no mail").waitFor();
+  },
+  "forgot-sent": async (page) => {
+    await respond(page, "**/password/forgot", 202);
+    await page.goto("/forgot-password");
+    await page.getByLabel("E-mail").fill("ann@example.com");
+    await page.getByRole("button", { name: "Send the link" }).click();
+    await shows(page, "Look into your mailbox");
+  },
+  reset: async (page) => {
+    await page.goto("/reset-password#token=any");
+    await page.getByLabel("New password").fill("black coffee");
+  },
+  "reset-error": async (page) => {
+    const errors = { new_password: ["is too easily guessed"] };
+    await respond(page, "**/password/reset", 422, { code: "invalid", errors });
+    await page.goto("/reset-password#token=any");
+    await page.getByLabel("New password").fill("password");
+    await page.getByRole("button", { name: "Set the password" }).click();
+    await page.locator(".field-error").waitFor();
+  },
+  "reset-done": async (page) => {
+    await respond(page, "**/password/reset", 204);
+    await page.goto("/reset-password#token=any");
+    await page.getByLabel("New password").fill("black coffee by noon");
+    await page.getByRole("button", { name: "Set the password" }).click();
+    await shows(page, "Your new password is set");
+  },
+  "reset-refused": async (page) => {
+    await page.goto("/reset-password#token=any");
+    await page.getByLabel("New password").fill("black coffee by noon");
+    await page.getByRole("button", { name: "Set the password" }).click();
+    await shows(page, "This link does not work any more");
+  },
+  "reset-no-link": async (page) => {
+    await page.goto("/reset-password");
+    await shows(page, "Open the link in our mail");
+  },
+  "verify-done": link("/verify-email", "Your e-mail address is verified", 204),
+  "verify-refused": link("/verify-email", "This link does not work any more"),
+  "verify-refused-user": async (page) => {
+    await page.goto("/");
+    await signUp(page);
+    await page.goto("/verify-email#token=any");
+    await shows(page, "This link does not work any more");
+  },
+  "verify-undo": link("/verify-email?undo", "Take the change back?"),
+  "verify-undone": async (page) => {
+    await respond(page, "**/email/verify", 204);
+    await page.goto("/verify-email?undo#token=any");
+    await page.getByRole("button", { name: "Take it back" }).click();
+    await shows(page, "Your address is back");
+  },
+  "dashboard-address": async (page) => {
+    await page.goto("/");
+    await signUp(page);
+    await page.getByRole("button", { name: "Send the link again" }).click();
+    await page.getByText("Sent.").waitFor();
+    await page.getByLabel("New e-mail address").fill("ann@example.org");
+    await page.getByRole("button", { name: "Change address" }).click();
+    await page.getByText("We have sent a link").waitFor();
+  },
+  "dialog-account": async (page) => {
+    await page.goto("/");
+    await signUp(page);
+    await page.getByRole("button", { name: "Delete account" }).click();
+  },
   dashboard: async (page, browser, server) => {
     const phone = await fromThePhone(browser, server);
     await asJackson(page);
@@ -143,7 +251,7 @@ const SCENES: Record<string, Scene> = {
 };
 
 test.runIf(folder)("pictures", { timeout: 600_000 }, async () => {
-  const server = await Server.start({ PASSWORDLESS_LOGIN: "on" });
+  const server = await Server.start({ PASSWORDLESS_LOGIN: "on", SIGNUPS_PER_ADDRESS: "unlimited", MAILS_PER_ADDRESS: "unlimited" });
   const browser = await launchBrowser();
   const take = async (file: string, scene: string, { width, scheme }: View, fullPage: boolean) => {
     const context = await browser.newContext({
@@ -161,8 +269,8 @@ test.runIf(folder)("pictures", { timeout: 600_000 }, async () => {
   };
   mkdirSync(folder ?? "", { recursive: true });
   try {
-    if (isAll) {
-      for (const scene of Object.keys(SCENES)) {
+    if (wanted !== undefined) {
+      for (const scene of Object.keys(SCENES).filter((name) => new RegExp(wanted).test(name))) {
         for (const width of [1280, 390]) {
           for (const scheme of ["light", "dark"] as const) {
             const isFull = !scene.startsWith("dialog") && scene !== "logged-out";

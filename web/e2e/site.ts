@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer as createNetServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -16,7 +17,13 @@ export class Server {
     readonly base: string,
     private readonly process: ChildProcess,
     private readonly folder: string,
+    private readonly log: string[],
   ) {}
+
+  /** All that it has logged. */
+  get logged(): string {
+    return this.log.join("");
+  }
 
   /** With the sample news and its page. */
   static async start(settings: Record<string, string> = {}, folder = newFolder()): Promise<Server> {
@@ -36,11 +43,13 @@ export class Server {
     const child = spawn(binary, command, {
       cwd: folder,
       env: { PORT: "0", ...settings },
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
+    const log: string[] = [];
+    child.stderr.on("data", (chunk: Buffer) => log.push(chunk.toString()));
     for await (const line of createInterface(child.stdout)) {
       const base = /^listening on (\S+)$/.exec(line)?.[1];
-      if (base) return new Server(base, child, folder);
+      if (base) return new Server(base, child, folder, log);
     }
     throw new Error("the server did not start");
   }
@@ -64,6 +73,15 @@ export class Server {
 
 function newFolder(): string {
   return mkdtempSync(join(tmpdir(), "handstamp-e2e-"));
+}
+
+/** A port for a server whose address others have to know before it starts. */
+export async function freePort(): Promise<number> {
+  const server = createNetServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
 }
 
 /** Vite's dev server in front of `api`, whose API lives under `prefix`. */
@@ -124,16 +142,27 @@ export const PASSWORD = "plain tea at dawn";
 
 /** Signs up a new user with the form, which the masthead leads to. */
 export async function signUp(page: Page): Promise<string> {
+  const name = await fillSignUp(page);
+  await page.getByRole("link", { name: "Dashboard" }).waitFor();
+  return name;
+}
+
+/** Sends the form for a new user. */
+export async function fillSignUp(page: Page): Promise<string> {
   users += 1;
   const name = `Reader-${process.pid}-${users}`;
   await page.getByRole("banner").getByRole("link", { name: "Sign up" }).click();
   await page.getByRole("heading", { name: "Sign up", level: 1 }).waitFor();
   await page.getByLabel("Username").fill(name);
-  await page.getByLabel("E-mail").fill(`${name}@example.com`);
+  await page.getByLabel("E-mail").fill(addressOf(name));
   await page.getByLabel("Password").fill(PASSWORD);
   await page.getByRole("button", { name: "Sign up" }).click();
-  await page.getByRole("link", { name: "Dashboard" }).waitFor();
   return name;
+}
+
+/** The e-mail address that a user signs up with. */
+export function addressOf(name: string): string {
+  return `${name}@example.com`;
 }
 
 /** Logs in with the form of the page that is open. */

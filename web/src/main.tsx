@@ -5,8 +5,11 @@ import { createRoot } from "react-dom/client";
 import { createBrowserRouter, RouterProvider } from "react-router";
 import { session } from "./api/client";
 import { isWorthRetrying } from "./api/problem";
+import { watchLinks } from "./lib/linkToken";
 import { routes } from "./routes";
 import "./styles/index.css";
+
+watchLinks();
 
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: isWorthRetrying, staleTime: 10_000 } },

@@ -22,6 +22,22 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("./pages/SignUpPage")).SignUpPage }),
       },
       {
+        path: "/forgot-password",
+        lazy: async () => ({
+          Component: (await import("./pages/ForgotPasswordPage")).ForgotPasswordPage,
+        }),
+      },
+      {
+        path: "/reset-password",
+        lazy: async () => ({
+          Component: (await import("./pages/ResetPasswordPage")).ResetPasswordPage,
+        }),
+      },
+      {
+        path: "/verify-email",
+        lazy: async () => ({ Component: (await import("./pages/VerifyEmailPage")).VerifyEmailPage }),
+      },
+      {
         path: "/dashboard",
         lazy: async () => ({ Component: (await import("./pages/DashboardPage")).DashboardPage }),
       },

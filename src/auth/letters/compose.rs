@@ -278,6 +278,8 @@ impl Composer {
         let public_url = &self.public_url;
         let page = match draft.link {
             Some(purpose) if purpose.sets_password() => "reset-password",
+            // It ends every session, so a page asks first.
+            Some(Purpose::UndoEmailChange) => "verify-email?undo",
             _ => "verify-email",
         };
         let link = token

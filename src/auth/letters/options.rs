@@ -85,7 +85,8 @@ impl AuthBuilder {
     }
 
     /// What the links of mails begin with, such as `https://app.example`: never a header of a
-    /// request, which anybody can choose. The links are `…/verify-email#token=…` and
+    /// request, which anybody can choose. The links are `…/verify-email#token=…`,
+    /// `…/verify-email?undo#token=…` to take a change of the address back, and
     /// `…/reset-password#token=…`; your page posts the token.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.mail.public_url = Some(url.into().trim_end_matches('/').to_owned());

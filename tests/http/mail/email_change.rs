@@ -8,7 +8,9 @@ use super::{
     recovery::{NEW, forgot, reset},
     verification::verify,
 };
-use crate::helpers::{Answer, Browser, Kind, MailServer, Server, on_both_databases};
+use crate::helpers::{
+    Answer, Browser, Kind, MailServer, PUBLIC_URL, Server, on_both_databases,
+};
 
 on_both_databases!(
     the_address_changes_when_the_link_is_used,
@@ -47,6 +49,9 @@ async fn the_address_changes_when_the_link_is_used(kind: Kind) {
         .with_subject("ann@example.com", "about to change")
         .await;
     assert!(notice.text().contains("new@example.com"));
+    // Its page asks first, as the link ends every session.
+    let undo = format!("{PUBLIC_URL}/verify-email?undo#token=");
+    assert!(notice.link().starts_with(&undo), "{notice:?}");
     let link = mail.only("new@example.com").await;
     assert_eq!(link.subject(), "Confirm your new e-mail address");
     assert_eq!(

@@ -21,6 +21,9 @@ export function messageOf(error: unknown): string {
   if (!(error instanceof Problem) || error.status === 0) {
     return "The server cannot be reached. Try again.";
   }
+  if (error.code === "mail_not_configured") {
+    return "This site sends no mail, so no link can come. Ask whoever runs it.";
+  }
   if (error.retryAfter !== undefined && error.retryAfter > 1) {
     return `${error.detail} (in ${waitOf(error.retryAfter)})`;
   }

@@ -1,10 +1,13 @@
+import type { User } from "@handstamp/client";
 import { useSession, useSessions } from "@handstamp/client/react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link, Navigate } from "react-router";
-import { DeviceList } from "../components/account/DeviceList";
+import { DeleteAccount } from "../components/account/DeleteAccount";
+import { EmailSettings } from "../components/account/EmailSettings";
 import { PasswordForm } from "../components/account/PasswordForm";
 import { ReauthenticationDialog } from "../components/account/ReauthenticationDialog";
+import { DeviceList } from "../components/devices/DeviceList";
 import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
 import { loginPath } from "../lib/next";
@@ -12,8 +15,9 @@ import { postsQuery } from "../lib/queries";
 import { dayOf } from "../lib/time";
 
 export function DashboardPage() {
-  const { user } = useSession();
-  if (!user) return <Navigate to={loginPath("/dashboard")} replace />;
+  const { user, reason } = useSession();
+  // Nobody logs in to an account that is gone.
+  if (!user) return <Navigate to={reason === "deleted" ? "/" : loginPath("/dashboard")} replace />;
   return (
     <>
       <Title>Dashboard</Title>
@@ -35,16 +39,19 @@ export function DashboardPage() {
           <Link to="#security" className="link">
             Security
           </Link>
+          <Link to="#account" className="link">
+            Account
+          </Link>
         </nav>
       </div>
-      <Sections username={user.username} />
+      <Sections user={user} />
       <ReauthenticationDialog username={user.username} />
     </>
   );
 }
 
 /** Shown at once when all are loaded, so that none of them moves. */
-function Sections({ username }: { username: string }) {
+function Sections({ user }: { user: User }) {
   const posts = useInfiniteQuery(postsQuery("me"));
   const { sessions, error } = useSessions();
   if (posts.isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
@@ -63,9 +70,17 @@ function Sections({ username }: { username: string }) {
       <Panel
         id="security"
         title="Security"
-        text="A new password logs you out everywhere but here."
+        text="How you get in, and where we write to when that changes. A new password logs you out everywhere but here."
       >
-        <PasswordForm username={username} />
+        <Part id="email" title="E-mail address">
+          <EmailSettings user={user} />
+        </Part>
+        <Part id="password" title="Password">
+          <PasswordForm username={user.username} />
+        </Part>
+      </Panel>
+      <Panel id="account" title="Delete account" text="If you want to leave. This is what happens:">
+        <DeleteAccount username={user.username} />
       </Panel>
     </>
   );
@@ -86,6 +101,16 @@ function Panel({ id, title, text, children }: PanelProps) {
         <p>{text}</p>
       </div>
       <div>{children}</div>
+    </section>
+  );
+}
+
+/** One of several things in a panel. */
+function Part({ id, title, children }: Omit<PanelProps, "text">) {
+  return (
+    <section className="part" aria-labelledby={id}>
+      <h3 id={id}>{title}</h3>
+      {children}
     </section>
   );
 }

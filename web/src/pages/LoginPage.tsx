@@ -1,20 +1,24 @@
 import { useClient, useSession } from "@handstamp/client/react";
 import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
-import { Entrance } from "../components/account/Entrance";
+import { isProblem } from "../api/problem";
+import { Entrance } from "../components/entrance/Entrance";
+import { NO_MAIL } from "../components/entrance/asides";
 import { Form } from "../components/forms/Form";
 import { FormError } from "../components/forms/FormError";
 import { errorsOf } from "../components/forms/errorsOf";
 import { PasswordField } from "../components/forms/PasswordField";
 import { AS_TYPED, TextField } from "../components/forms/TextField";
 import { useForm } from "../components/forms/useForm";
-import { Title } from "../components/shared/Title";
 import { nextPath, signUpPath } from "../lib/next";
 
 export function LoginPage() {
   const [search] = useSearchParams();
   const { user } = useSession();
+  const [isUnverified, setIsUnverified] = useState(false);
   if (user) return <Navigate to={nextPath(search)} replace />;
+  if (isUnverified) return <Unverified onBack={() => { setIsUnverified(false); }} />;
   const signUp = (
     <>
       New here?{" "}
@@ -24,23 +28,30 @@ export function LoginPage() {
     </>
   );
   return (
-    <Entrance title="Log in" other={signUp}>
-      <Title>Log in</Title>
-      <LogInForm />
+    <Entrance title="Log in" lead={signUp}>
+      <LogInForm onUnverified={() => { setIsUnverified(true); }} />
+      <p className="entrance-end">
+        <Link to="/forgot-password" className="link">
+          Forgotten your password?
+        </Link>
+      </p>
     </Entrance>
   );
 }
 
 type Fields = Record<"username" | "password", string>;
 
-function LogInForm() {
+function LogInForm({ onUnverified }: { onUnverified: () => void }) {
   const form = useForm<keyof Fields>();
   const logIn = useMutation({ mutationFn: useClient().login });
   const submit = ({ username, password }: Fields) => {
     // An account without a password logs in by its name alone.
     const body = password === "" ? { username } : { username, password };
     logIn.mutate(body, {
-      onError: (error) => { form.fail(errorsOf(["username"], error)); },
+      onError: (error) => {
+        if (isProblem(error, "email_not_verified")) onUnverified();
+        else form.fail(errorsOf(["username"], error));
+      },
     });
   };
   return (
@@ -57,5 +68,21 @@ function LogInForm() {
         {logIn.isPending ? "Logging in…" : "Log in"}
       </button>
     </Form>
+  );
+}
+
+/** For whoever has the right password, at a site that wants addresses verified. */
+function Unverified({ onBack }: { onBack: () => void }) {
+  return (
+    <Entrance
+      isOutcome
+      title="Verify your address first"
+      lead="Your password is right, but nobody has opened the link in our mail yet. We have sent it to you again: open it, then log in. Earlier links do not count any more."
+      aside={NO_MAIL}
+    >
+      <button type="button" className="button" onClick={onBack}>
+        Back to the login
+      </button>
+    </Entrance>
   );
 }

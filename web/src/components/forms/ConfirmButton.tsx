@@ -2,6 +2,7 @@ import { useState, type ReactNode } from "react";
 import { Dialog } from "./Dialog";
 
 interface Props {
+  className?: string;
   label: ReactNode;
   title: string;
   text: string;
@@ -11,14 +12,15 @@ interface Props {
 }
 
 /** A button that asks for confirmation before an action that cannot be undone. */
-export function ConfirmButton({ label, title, text, confirm, isPending, onConfirm }: Props) {
+export function ConfirmButton(props: Props) {
+  const { className = "action", label, title, text, confirm, isPending, onConfirm } = props;
   const [isOpen, setIsOpen] = useState(false);
   const close = () => { setIsOpen(false); };
   return (
     <>
       <button
         type="button"
-        className="action"
+        className={className}
         disabled={isPending}
         onClick={() => { setIsOpen(true); }}
       >

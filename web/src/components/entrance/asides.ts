@@ -1,0 +1,59 @@
+/** What stands beside a form. */
+export interface Aside {
+  title: string;
+  points: { what: string; text: string }[];
+}
+
+export const ACCOUNT: Aside = {
+  title: "With an account",
+  points: [
+    {
+      what: "Read everything",
+      text: "Articles are not counted for those who are logged in.",
+    },
+    {
+      what: "Have a say",
+      text: "Vote, comment, and publish posts of your own.",
+    },
+    {
+      what: "Know where you are logged in",
+      text: "Every device is listed, and you can log any of them out.",
+    },
+  ],
+};
+
+export const NEW_PASSWORD: Aside = {
+  title: "What happens then",
+  points: [
+    {
+      what: "A link by mail",
+      text: "It goes to the address of your account, and counts once.",
+    },
+    {
+      what: "A password of your choice",
+      text: "You choose it on the page that the link opens.",
+    },
+    {
+      what: "Logged out everywhere",
+      text: "Whoever was logged in to your account has to log in again, with the new password.",
+    },
+  ],
+};
+
+export const NO_MAIL: Aside = {
+  title: "Nothing there?",
+  points: [
+    {
+      what: "Give it a minute",
+      text: "A mail can take a while, and is tried again when it does not get through.",
+    },
+    {
+      what: "Look among the spam",
+      text: "Mails with a link sometimes end up there.",
+    },
+    {
+      what: "Check the address",
+      text: "We cannot tell you that it has a typing mistake.",
+    },
+  ],
+};
