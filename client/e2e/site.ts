@@ -109,9 +109,9 @@ export async function launchBrowser(...args: string[]): Promise<Browser> {
 }
 
 /** A browser whose tabs can be hidden and frozen: Playwright's own are always in the focus. */
-export async function launchPlainBrowser(): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
+export async function launchPlainBrowser(...args: string[]): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
   const port = await freePort();
-  const launched = await launchBrowser(`--remote-debugging-port=${port}`);
+  const launched = await launchBrowser(`--remote-debugging-port=${port}`, ...args);
   const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
   const [context] = browser.contexts();
   if (!context) throw new Error("there is no default context");
