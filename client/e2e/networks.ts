@@ -52,7 +52,7 @@ export class Network {
     this.reset();
   }
 
-  /** Nothing arrives any more, and nobody is told: a cable is out, or one side sleeps. */
+  /** Nothing arrives any more, and neither side notices: a cable is out, or one side sleeps. */
   silence(): void {
     this.state = "silent";
   }

@@ -164,7 +164,7 @@ export async function logIn(page: Page, username: string): Promise<void> {
   await page.evaluate((credentials) => window.client.login(credentials), credentials);
 }
 
-/** Waits until the event stream is open, as the server's log cannot tell. */
+/** Waits until the event stream is open, which the server's log does not show. */
 export async function untilLive(server: Server, streams = 1): Promise<void> {
   const before = Date.now();
   while (server.count("GET /api/session/events") < streams) {

@@ -57,7 +57,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     (body, time, ended) => { tabs.publish(body, time, ended); },
     nudge,
   );
-  const stream = createStream(`${base}/session/events`, store, (isLost) => { tabs.ask(isLost); });
+  const stream = createStream(`${base}/session/events`, store, (isSure) => { tabs.ask(isSure); });
   const tabs: Tabs = createTabs(`handstamp ${base}`, store, stream, nudge);
   const prompt = createPrompt((password) => reauthenticate(password));
   let started = false;

@@ -8,8 +8,9 @@ export interface Store {
   /** The present as a number above every earlier one, those `received` from other tabs included. */
   tick: (received?: number) => number;
   /**
-   * Takes what was true at `time`, unless something newer is known. `ended` is the public id of a
-   * session: that it is over is all that such a body says. Other tabs know what `isReceived` from them.
+   * Takes what was true at `time`, unless something newer is known. With `ended`, the public id of a
+   * session, the body says no more than that this one has ended. What `isReceived` from another tab
+   * is not published again.
    */
   apply: (body: SessionBody, time: number, ended?: string, isReceived?: boolean) => void;
   /**
@@ -44,9 +45,9 @@ export function createStore(
   let state = initial;
   /** As of when the state is true. */
   let shown = 0;
-  /** The same, but for the end of one session: a body of another one may be older than that. */
+  /** The same, but for the end of one session: a body that names another one may be older than that. */
   let known = 0;
-  let over: string | undefined;
+  let endedId: string | undefined;
   let heldUntil = 0;
   // A hybrid logical clock: it orders changes across tabs, also after the system's was set back.
   let clock = 0;
@@ -67,7 +68,7 @@ export function createStore(
     tick: (received = 0) => (clock = Math.max(Date.now(), clock + 1, received)),
     apply: (body, time, ended, isReceived) => {
       const { session, reason } = body;
-      if (time < (session && session.id !== over ? known : shown)) return;
+      if (time < (session && session.id !== endedId ? known : shown)) return;
       // It was replaced before its end was noticed.
       if (ended && state.user && state.session?.id !== ended) return;
       if (Date.now() < heldUntil && (ended || reason === "unknown_session")) {
@@ -75,7 +76,7 @@ export function createStore(
         return;
       }
       shown = time;
-      if (ended) over = ended;
+      if (ended) endedId = ended;
       else known = time;
       set({ ...body, status: body.user ? "signed-in" : "signed-out", error: null } as SessionState);
       if (!isReceived) publish(body, time, ended);

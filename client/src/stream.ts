@@ -23,8 +23,8 @@ export function backOff(failures: number): number {
   return 1_000 * 2 ** Math.min(failures, 8) * (0.5 + Math.random());
 }
 
-/** Calls `ask` when there may be something to learn from the server: the session's end, if `isLost`. */
-export function createStream(url: string, store: Store, ask: (isLost?: boolean) => void): Stream {
+/** Calls `ask` when there may be something to learn from the server; `isSure` at a change, and once at a loss. */
+export function createStream(url: string, store: Store, ask: (isSure?: boolean) => void): Stream {
   let source: EventSource | undefined;
   /** The public id of the session that it is for. */
   let id: string | undefined;
@@ -66,19 +66,19 @@ export function createStream(url: string, store: Store, ask: (isLost?: boolean) 
       timer = undefined;
       failures = 0;
       live = true;
-      if (behind || state === "changed") ask();
+      const isChanged = state === "changed";
+      if (behind || isChanged) ask(isChanged);
       behind = false;
     });
   };
 
-  // An EventSource does not tell why it was refused: whether the session is over (204, 401), or
+  // An EventSource does not say why it was refused: whether the session has ended (204, 401), or
   // there are too many streams (429), or the server is away (5xx). Asking for the session does.
   const giveUp = () => {
     shut();
     behind = true;
-    const isLost = !failures;
+    ask(!failures);
     timer = setTimeout(open, backOff(failures++));
-    ask(isLost);
   };
 
   store.subscribe(() => {

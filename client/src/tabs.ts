@@ -35,9 +35,9 @@ export interface Tabs {
   hold: (calls: number) => void;
   /**
    * Asks for the session, or leaves that to a tab that is used, as asking keeps the session alive.
-   * Once the stream `isLost` it asks anyway: the session may have ended.
+   * What `isSure` to be news does not wait for that.
    */
-  ask: (isLost?: boolean) => void;
+  ask: (isSure?: boolean) => void;
   start: () => void;
   stop: () => void;
 }
@@ -147,7 +147,7 @@ export function createTabs(name: string, store: Store, stream: Stream, load: () 
     channel = new BroadcastChannel(name);
     channel.addEventListener("message", receive);
     if (isAlone()) {
-      show();
+      if (!document.hidden) lead();
       return;
     }
     hello();
@@ -156,10 +156,6 @@ export function createTabs(name: string, store: Store, stream: Stream, load: () 
 
   /** Outside https and localhost there are no locks: each visible tab has a stream of its own. */
   const isAlone = () => !("locks" in navigator);
-  const show = () => {
-    if (document.hidden) follow();
-    else if (!leading) lead();
-  };
 
   const leave = () => {
     joined = false;
@@ -191,14 +187,17 @@ export function createTabs(name: string, store: Store, stream: Stream, load: () 
   const focus = () => {
     if (!joined) return;
     if (!document.hidden) used = Date.now();
-    const wasLeading = leading;
-    if (isAlone()) show();
-    if (document.hidden || leading !== wasLeading) return;
+    if (isAlone() && leading === document.hidden) {
+      follow();
+      if (!document.hidden) lead();
+      return;
+    }
+    if (document.hidden) return;
     notice();
     const now = Date.now();
     const { status, error } = store.get();
     const isDue = owed || !!error;
-    if ((now - asked < pause && !owed) || (status !== "signed-in" && !error)) return;
+    if (now - asked < pause || (status !== "signed-in" && !error)) return;
     asked = now;
     owed = false;
     if (leading) stream.revive(isDue);
@@ -221,8 +220,8 @@ export function createTabs(name: string, store: Store, stream: Stream, load: () 
       store.hold(hold);
       post({ hold });
     },
-    ask: (isLost) => {
-      if (isLost || isUsed()) load();
+    ask: (isSure) => {
+      if (isSure || isUsed()) load();
       else {
         owed = true;
         post({ ask: true });

@@ -53,7 +53,7 @@ test("a newer tab whose clock was set back counts all the same", () => {
   old.apply(annOn("a"), old.tick());
   vi.setSystemTime(1_000_000);
   const fresh = createStore(() => undefined);
-  // With its first message the older tab tells its time.
+  // The older tab's first message has its time.
   fresh.tick(old.tick());
   old.apply(visitor, fresh.tick());
   expect(old.get().status).toBe("signed-out");

@@ -159,15 +159,18 @@ test("a page that nobody uses asks nothing, and asks once when somebody does", a
   expect(server.count("GET /session")).toBe(asked + 2);
 });
 
-test("a page that nobody uses learns of an end that its stream has missed", async () => {
+test("a page that nobody uses learns of changes, and of an end that its stream has missed", async () => {
   const tab = await openTab();
   FakeEventSource.last.send({ state: "active" });
   await vi.advanceTimersByTimeAsync(600_000);
+  server.answer("GET /session", json(benOn("a")));
+  FakeEventSource.last.send({ state: "changed" });
+  await vi.waitFor(() => { expect(tab.getState().user?.username).toBe("Ben"); });
   server.answer("GET /session", json(unknown));
   FakeEventSource.last.refuse();
   await vi.advanceTimersByTimeAsync(500);
   await vi.waitFor(() => { expect(tab.getState().status).toBe("signed-out"); });
-  expect(server.count("GET /session")).toBe(2);
+  expect(server.count("GET /session")).toBe(3);
 });
 
 test("what a tab in the background has missed is asked for by the one that is used", async () => {
@@ -206,7 +209,7 @@ test("a focus asks nothing while the stream is open, and asks when it is not", a
   vi.setSystemTime(Date.now() + 6_000);
   dispatchEvent(new Event("focus"));
   await settle();
-  // The first tab, and the second, which the first told that there is no stream.
+  // The first tab, and the second, to which the first responded that there is no stream.
   expect(server.count("GET /session")).toBe(5);
   dispatchEvent(new Event("focus"));
   await settle();
