@@ -1,7 +1,7 @@
 /** What nobody is logged out by, and how a page catches up. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Network, startHoldingProxy } from "./networks";
+import { Network, startCuttingProxy, startHoldingProxy, startLateProxy } from "./networks";
 import {
   buildPage,
   launchBrowser,
@@ -170,6 +170,95 @@ test("where streams do not get through, a focus asks", async () => {
   await shows(page, "signed-out unknown_session", 2_000);
   await context.close();
   proxy.close();
+});
+
+test("where streams are cut, a page that nobody uses does not keep its session alive", async () => {
+  const proxy = await startCuttingProxy(server.base, 500);
+  const { context, page } = await enter(proxy.base);
+  const [asked, opened] = [requests(), streams()];
+  while (requests() < asked + 2) await pause(100);
+  // Ten minutes later, nothing was pressed or clicked.
+  await page.evaluate(() => {
+    const now = Date.now;
+    Date.now = () => now() + 600_000;
+  });
+  await pause(1_000);
+  const [before, during] = [requests(), streams()];
+  await pause(8_000);
+  expect(streams()).toBeGreaterThan(during);
+  expect(during).toBeGreaterThan(opened);
+  expect(requests()).toBe(before);
+  await page.keyboard.press("Shift");
+  await pause(500);
+  expect(requests()).toBeGreaterThan(before);
+  await context.close();
+  proxy.close();
+});
+
+test("requests that cross a proof or a login have the cookie from before, and log nobody out", async () => {
+  const proxy = await startLateProxy(server.base, 2_000);
+  const { context, page, user } = await enter(proxy.base);
+  await untilLive(server, streams());
+  const other = await openTab(context);
+  const crossed: string[] = [];
+  const meanwhile = async (path: string, call: Promise<unknown>) => {
+    const done = server.count(path);
+    while (server.count(path) === done) await pause(20);
+    // What the server says to the cookie from before; the page's own requests are the same.
+    const reason = await other.evaluate(() =>
+      fetch("/api/session").then((response) => response.json() as Promise<{ reason: string }>).then((body) => body.reason),
+    );
+    crossed.push(reason);
+    for (const tab of [page, other]) await tab.evaluate(() => window.client.refresh());
+    await call;
+    await pause(300);
+  };
+  await meanwhile(
+    "POST /api/reauthenticate",
+    page.evaluate((password) => window.client.reauthenticate(password), password),
+  );
+  await meanwhile(
+    "POST /api/password",
+    page.evaluate((password) => window.client.changePassword({ current_password: password, new_password: password + "!" }), password),
+  );
+  for (const tab of [page, other]) {
+    await shows(tab, new RegExp(`^signed-in ${user}$`));
+    expect(await stayed(tab, user)).toBe(true);
+  }
+  // A stale tab logs in once more, over the session that is there: its end is not the end of the new one.
+  const id = await page.evaluate(() => window.client.getState().session?.id);
+  const credentials = { username: user, password: `${password}!` };
+  await meanwhile(
+    "POST /api/login",
+    other.evaluate((credentials) => window.client.login(credentials), credentials),
+  );
+  expect(crossed).toEqual(["unknown_session", "unknown_session", "unknown_session"]);
+  for (const tab of [page, other]) {
+    await shows(tab, new RegExp(`^signed-in ${user}$`));
+    expect(await stayed(tab, user)).toBe(true);
+    const state = await tab.evaluate(() => window.client.getState());
+    expect(state.session?.id).toBeTruthy();
+    expect(state.session?.id).not.toBe(id);
+  }
+  await context.close();
+  proxy.close();
+});
+
+test("without locks, as on http, many tabs leave connections to requests", async () => {
+  const { context, close } = await launchPlainBrowser("--host-resolver-rules=MAP lan.test 127.0.0.1");
+  const base = server.base.replace("127.0.0.1", "lan.test");
+  const before = streams();
+  const page = await openTab(context, base);
+  expect(await page.evaluate(() => "locks" in navigator)).toBe(false);
+  const user = await signUp(page);
+  await untilLive(server, before + 1);
+  const tabs = [page];
+  while (tabs.length < 9) tabs.push(await openTab(context, base));
+  for (const tab of tabs) expect((await tab.evaluate(() => window.client.refresh())).error).toBeNull();
+  await pause(500);
+  await endElsewhere(user);
+  for (const tab of tabs) await shows(tab, "signed-out revoked", 1_000);
+  await close();
 });
 
 test("a call that needs a proof asks for the password, and is sent once more", async () => {

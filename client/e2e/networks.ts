@@ -1,5 +1,5 @@
 /** What may lie between a browser and the server. */
-import { createServer as createHttpServer, request, type Server as HttpServer } from "node:http";
+import { createServer as createHttpServer, request, type IncomingMessage, type Server as HttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 async function listen(server: Server | HttpServer): Promise<string> {
@@ -52,7 +52,7 @@ export class Network {
     this.reset();
   }
 
-  /** Nothing arrives any more, and nobody is told: a cable is out, or one side sleeps. */
+  /** Nothing arrives any more, and neither side notices: a cable is out, or one side sleeps. */
   silence(): void {
     this.state = "silent";
   }
@@ -72,18 +72,29 @@ export class Network {
   }
 }
 
-/** A proxy that keeps every stream of events to itself. */
-export async function startHoldingProxy(to: string): Promise<{ base: string; close: () => void }> {
+type Deliver = () => void;
+interface Proxy {
+  base: string;
+  close: () => void;
+}
+
+const isStream = (response: IncomingMessage) => response.headers["content-type"]?.startsWith("text/event-stream");
+
+/** A proxy that treats each response as it likes. */
+async function startProxy(
+  to: string,
+  treat: (request: IncomingMessage, response: IncomingMessage, deliver: Deliver) => void,
+): Promise<Proxy> {
   const { hostname, port } = new URL(to);
   const proxy = createHttpServer((incoming, outgoing) => {
     const { method, url, headers } = incoming;
     const upstream = request({ hostname, port, method, path: url, headers }, (response) => {
-      if (response.headers["content-type"]?.startsWith("text/event-stream")) {
-        response.resume();
-        return;
-      }
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
+      response.on("close", () => { if (!response.complete) outgoing.destroy(); });
+      treat(incoming, response, () => {
+        outgoing.writeHead(response.statusCode ?? 502, response.headers);
+        outgoing.flushHeaders();
+        response.pipe(outgoing);
+      });
     });
     outgoing.on("close", () => upstream.destroy());
     upstream.on("error", () => outgoing.destroy());
@@ -94,4 +105,28 @@ export async function startHoldingProxy(to: string): Promise<{ base: string; clo
     proxy.close();
   };
   return { base: await listen(proxy), close };
+}
+
+/** A proxy that keeps every stream of events to itself. */
+export function startHoldingProxy(to: string): Promise<Proxy> {
+  return startProxy(to, (_, response, deliver) => {
+    if (isStream(response)) response.resume();
+    else deliver();
+  });
+}
+
+/** A proxy that cuts every stream of events after `life` milliseconds. */
+export function startCuttingProxy(to: string, life: number): Promise<Proxy> {
+  return startProxy(to, (_, response, deliver) => {
+    if (isStream(response)) setTimeout(() => response.destroy(), life);
+    deliver();
+  });
+}
+
+/** A proxy whose responses to POST requests, their cookies with them, arrive late. */
+export function startLateProxy(to: string, delay: number): Promise<Proxy> {
+  return startProxy(to, (incoming, _, deliver) => {
+    if (incoming.method === "POST") setTimeout(deliver, delay);
+    else deliver();
+  });
 }

@@ -88,6 +88,34 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
     await context.close();
   });
 
+  test("a login over another session is not undone by the end of that one", async () => {
+    const { context, page } = await enter();
+    const other = await openTab(context);
+    const user = await signUp(page);
+    await shows(other, `signed-in ${user}`);
+    const elsewhere = await enter();
+    const next = await signUp(elsewhere.page);
+    await pause(500);
+    // The end of the session arrives while the new one is asked for.
+    await context.route("**/api/session", async (route) => {
+      await pause(500);
+      await route.continue();
+    });
+    for (const tab of [page, other]) await tab.evaluate(() => { window.shown = []; });
+    const state = await other.evaluate(
+      (credentials) => window.client.login(credentials).then(() => window.client.getState()),
+      { username: next, password },
+    );
+    expect(state).toMatchObject({ status: "signed-in", user: { username: next } });
+    await pause(1_000);
+    for (const tab of [page, other]) {
+      await shows(tab, `signed-in ${next}`);
+      expect(await tab.evaluate(() => window.shown)).toEqual([`signed-in ${next}`]);
+    }
+    await context.close();
+    await elsewhere.context.close();
+  });
+
   test("three tabs and a second browser follow within a second, without a request", async () => {
     const { context, page } = await enter();
     const tabs = [page, await openTab(context), await openTab(context)];

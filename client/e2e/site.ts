@@ -135,9 +135,9 @@ export async function launchBrowser(...args: string[]): Promise<Browser> {
 }
 
 /** A browser whose tabs can be hidden and frozen: Playwright's own are always in the focus. */
-export async function launchPlainBrowser(): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
+export async function launchPlainBrowser(...args: string[]): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
   const port = await freePort();
-  const launched = await launchBrowser(`--remote-debugging-port=${port}`);
+  const launched = await launchBrowser(`--remote-debugging-port=${port}`, ...args);
   const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
   const [context] = browser.contexts();
   if (!context) throw new Error("there is no default context");
@@ -190,7 +190,7 @@ export async function logIn(page: Page, username: string): Promise<void> {
   await page.evaluate((credentials) => window.client.login(credentials), credentials);
 }
 
-/** Waits until the event stream is open, as the server's log cannot tell. */
+/** Waits until the event stream is open, which the server's log does not show. */
 export async function untilLive(server: Server, streams = 1): Promise<void> {
   const before = Date.now();
   while (server.count("GET /api/session/events") < streams) {

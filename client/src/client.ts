@@ -26,7 +26,7 @@ export interface Client {
   getState: () => SessionState;
   /** Calls `listener` after every change. The first subscriber makes the client ask the server. */
   subscribe: (listener: () => void) => () => void;
-  /** What is known once the first response is here. */
+  /** What is known, once something is: after a failure the client tries again. */
   session: () => Promise<SessionState>;
   /** Asks the server again. */
   refresh: () => Promise<SessionState>;
@@ -72,40 +72,52 @@ export interface Client {
 }
 
 /** A `401` makes the client ask for the session at most this often. */
-const doubt = 5_000;
+const recheckPause = 5_000;
 /** How long the server may take to say who is logged in. */
-const patience = 10_000;
+const readTimeout = 10_000;
 
 export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   const base = baseUrl.replace(/\/$/, "");
-  const store = createStore((body, time) => { tabs.publish(body, time); });
-  const stream = createStream(`${base}/session/events`, store, () => { nudge(); });
-  const tabs: Tabs = createTabs(`handstamp ${base}`, store, stream, () => { nudge(); });
+  const store = createStore(
+    (body, time, ended) => { tabs.publish(body, time, ended); },
+    nudge,
+  );
+  const stream = createStream(`${base}/session/events`, store, (isSure) => { tabs.ask(isSure); });
+  const tabs: Tabs = createTabs(`handstamp ${base}`, store, stream, nudge);
   const prompt = createPrompt((password) => reauthenticate(password));
   let started = false;
   let reading: Promise<SessionState> | undefined;
   let again = false;
   let failures = 0;
   let retry: ReturnType<typeof setTimeout> | undefined;
-  let doubted = 0;
+  let rechecked = 0;
+  let calls = 0;
   /** The server has asked not to be asked before. */
   let notBefore = 0;
   /** Why this tab's own call may have ended the session; the server does not know any more. */
   let cause: string | undefined;
+  /** The session of the call that waits for a proof. */
+  let waiting: SessionState["session"] = null;
+
+  /** Whether another session than `before` is shown. */
+  const isReplaced = (before: SessionState["session"]) => before && before.id !== store.get().session?.id;
 
   const guarded: typeof fetch = async (input, init) => {
     const request = new Request(input, init);
-    const spare = request.clone();
+    const copy = request.clone();
+    const { session } = store.get();
     const response = await fetch(request);
     const { status } = response;
-    if (status === 401 && store.get().user && Date.now() - doubted > doubt) {
-      doubted = Date.now();
+    if (status === 401 && store.get().user && Date.now() - rechecked > recheckPause) {
+      rechecked = Date.now();
       nudge();
     }
     if (status !== 403) return response;
     const problem = await problemOf(response);
-    const isAsked = problem.code === "reauthentication_required" && (await prompt.ask(problem));
-    return isAsked ? fetch(spare) : response;
+    // Nobody else's proof is for this call.
+    if (problem.code !== "reauthentication_required" || isReplaced(session)) return response;
+    if (!prompt.get()) waiting = session;
+    return (await prompt.ask(problem)) ? fetch(copy) : response;
   };
 
   const send = async (
@@ -141,7 +153,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     clearTimeout(retry);
     const time = store.tick();
     try {
-      const signal = AbortSignal.timeout(patience);
+      const signal = AbortSignal.timeout(readTimeout);
       learn(await send("GET", "/session", undefined, fetch, signal), time);
       failures = 0;
       notBefore = 0;
@@ -168,9 +180,9 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     return reading;
   };
 
-  const nudge = () => {
+  function nudge() {
     if (Date.now() >= notBefore) void load();
-  };
+  }
 
   const start = () => {
     if (started || typeof document === "undefined") return;
@@ -182,6 +194,11 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   /** Nobody is logged in on this session any more, by this tab's own doing. */
   const leave = (reason: string) => {
     store.apply({ user: null, session: null, reauthentication: null, reason }, store.tick());
+  };
+
+  const logout = async () => {
+    await send("DELETE", "/logout");
+    leave("logged_out");
   };
 
   /** Asks again after a call that may have changed the user, or ended their session for `reason`. */
@@ -196,6 +213,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   /** Logs in, unless the server says what is to be done first. */
   const enter = async (path: string, body: object): Promise<User | VerifyEmail> => {
     start();
+    const before = store.get().session;
     const fields = body instanceof FormData ? Object.fromEntries(body) : body;
     const user = (await send("POST", path, fields)) as User | VerifyEmail;
     if ("next" in user) return user;
@@ -205,20 +223,34 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       // Logged in all the same; the rest comes with the next attempt.
       store.apply({ user, session: null, reauthentication: null, reason: null }, time);
       store.fail(error);
-    } else if (status !== "signed-in") {
+    } else if (status !== "signed-in" || (before && !isReplaced(before))) {
       const detail = "The browser did not keep the session's cookie.";
       throw new Problem(401, { code: "not_logged_in", detail, reason: reason ?? "" });
     }
     return user;
   };
 
+  /** Makes a call after which the browser has another cookie; requests under way have the one before. */
+  const replace = async <T>(call: () => Promise<T>): Promise<T> => {
+    const result = call();
+    tabs.hold(++calls);
+    try {
+      return await result;
+    } finally {
+      tabs.hold(--calls);
+    }
+  };
+
   const reauthenticate = async (password: string) => {
-    learn(await send("POST", "/reauthenticate", { password }), store.tick());
+    await replace(async () => {
+      learn(await send("POST", "/reauthenticate", { password }), store.tick());
+    });
     prompt.settle(true);
   };
 
   store.subscribe(() => {
-    if (!store.get().user) prompt.settle(false);
+    const { user, session } = store.get();
+    if (!user || isReplaced((waiting ??= session))) prompt.settle(false);
   });
 
   return {
@@ -229,30 +261,37 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     },
     session: async () => {
       start();
-      return (store.get().status === "loading" && reading) || store.get();
+      while (started && store.get().status === "loading") {
+        await new Promise<void>((resolve) => {
+          const stop = store.subscribe(() => {
+            stop();
+            resolve();
+          });
+        });
+      }
+      return store.get();
     },
     refresh: () => {
       start();
       return load();
     },
-    signup: (account) => enter("/signup", account),
-    login: (credentials) => enter("/login", credentials) as Promise<User>,
-    logout: async () => {
-      await send("DELETE", "/logout");
-      leave("logged_out");
-    },
+    signup: (account) => replace(() => enter("/signup", account)),
+    login: (credentials) => replace(() => enter("/login", credentials)) as Promise<User>,
+    logout,
     sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
     endSession: async (id) => {
+      // The server then knows that it was the user's own doing, as the other tabs do.
+      if (id === store.get().session?.id) return logout();
       await send("DELETE", `/sessions/${encodeURIComponent(id)}`);
-      if (id === store.get().session?.id) leave("logged_out");
     },
     endOtherSessions: async () => {
       await send("DELETE", "/sessions");
     },
-    changePassword: async (change) => {
-      await send("POST", "/password", change);
-      await load();
-    },
+    changePassword: (change) =>
+      replace(async () => {
+        await send("POST", "/password", change);
+        await load();
+      }),
     forgotPassword: async (email) => {
       await send("POST", "/password/forgot", { email });
     },

@@ -11,17 +11,17 @@ export interface ProblemBody {
 export class Problem extends Error {
   override readonly name = "Problem";
   /** A word that stays the same between versions: `bad_credentials`, `too_many_attempts`, … */
-  readonly code: string;
+  declare readonly code: string;
   /** What happened, for a person. */
-  readonly detail: string;
+  declare readonly detail: string;
   /** With `not_logged_in`: what is wrong with the session. */
-  readonly reason: string | undefined;
+  declare readonly reason: string | undefined;
   /** With `invalid`: what is wrong with each field. */
-  readonly errors: Record<string, string[]>;
+  declare readonly errors: Record<string, string[]>;
   /** All that the problem says, an app's own members included. */
-  readonly body: object;
+  declare readonly body: object;
   /** With `reauthentication_required`: how the user can prove who they are. */
-  readonly methods: string[];
+  declare readonly methods: string[];
 
   constructor(
     /** The response's status; 0 when there was none. */

@@ -1,10 +1,10 @@
 import type { Store } from "./store.js";
 
 /** How long the server may take to say that the stream is open; a proxy may hold it back. */
-const patience = 8_000;
+const openTimeout = 8_000;
 
 /** A page that is being left has its stream cut off, which looks like a refusal. */
-const parting = 500;
+const unloadTime = 500;
 
 /** The event stream of the session, for the one tab that reads it. */
 export interface Stream {
@@ -12,8 +12,8 @@ export interface Stream {
   lead: (behind: boolean) => void;
   /** Opens it again: the connection may be dead without anybody noticing. */
   renew: () => void;
-  /** Opens it and asks for the session, unless it is open. */
-  revive: () => void;
+  /** Opens it and asks for the session, unless it is open; then asks if `isDue`. */
+  revive: (isDue?: boolean) => void;
   close: () => void;
   isLive: () => boolean;
 }
@@ -23,7 +23,8 @@ export function backOff(failures: number): number {
   return 1_000 * 2 ** Math.min(failures, 8) * (0.5 + Math.random());
 }
 
-export function createStream(url: string, store: Store, load: () => void): Stream {
+/** Calls `ask` when there may be something to learn from the server; `isSure` at a change, and once at a loss. */
+export function createStream(url: string, store: Store, ask: (isSure?: boolean) => void): Stream {
   let source: EventSource | undefined;
   /** The public id of the session that it is for. */
   let id: string | undefined;
@@ -45,38 +46,39 @@ export function createStream(url: string, store: Store, load: () => void): Strea
     shut();
     if (!leading || !id) return;
     source = new EventSource(url, { withCredentials: true });
-    timer = setTimeout(giveUp, patience);
+    timer = setTimeout(giveUp, openTimeout);
     source.onerror = () => {
       live = false;
       behind = true;
       // The server refused and the browser leaves it at that, or it tries again by itself.
       if (source?.readyState === EventSource.CLOSED) {
         clearTimeout(timer);
-        timer = setTimeout(giveUp, parting);
-      } else timer ??= setTimeout(giveUp, patience);
+        timer = setTimeout(giveUp, unloadTime);
+      } else timer ??= setTimeout(giveUp, openTimeout);
     };
     source.addEventListener("session", ({ data }: MessageEvent<string>) => {
       const { state, reason } = JSON.parse(data) as { state: string; reason: string };
       if (state === "ended") {
-        store.apply({ user: null, session: null, reauthentication: null, reason }, store.tick());
+        store.apply({ user: null, session: null, reauthentication: null, reason }, store.tick(), id);
         return;
       }
       clearTimeout(timer);
       timer = undefined;
       failures = 0;
       live = true;
-      if (behind || state === "changed") load();
+      const isChanged = state === "changed";
+      if (behind || isChanged) ask(isChanged);
       behind = false;
     });
   };
 
-  // An EventSource does not tell why it was refused: whether the session is over (204, 401), or
+  // An EventSource does not say why it was refused: whether the session has ended (204, 401), or
   // there are too many streams (429), or the server is away (5xx). Asking for the session does.
   const giveUp = () => {
     shut();
     behind = true;
+    ask(!failures);
     timer = setTimeout(open, backOff(failures++));
-    load();
   };
 
   store.subscribe(() => {
@@ -99,11 +101,11 @@ export function createStream(url: string, store: Store, load: () => void): Strea
       failures = 0;
       open();
     },
-    revive: () => {
-      // It is open, or about to be for the first time.
-      if (live || (source && !behind)) return;
+    revive: (isDue) => {
+      // Else it is open, or about to be for the first time.
+      const isClosed = !live && (!source || behind);
       if (!source) open();
-      load();
+      if (isClosed || isDue) ask();
     },
     close: () => {
       leading = false;

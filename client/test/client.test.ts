@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
 import { Problem } from "../src/problem.js";
-import { ann, annOn, down, FakeEventSource, FakeLocks, FakeServer, json, visitor } from "./fakes.js";
+import { ann, annOn, ben, benOn, down, FakeEventSource, FakeLocks, FakeServer, json, unknown, visitor } from "./fakes.js";
 
 let server: FakeServer;
 let client: Client;
@@ -67,9 +67,19 @@ test("a wait that the server asks for is kept", async () => {
   expect(server.count("GET /session")).toBe(3);
 });
 
-test("a failure at first leaves open who is logged in", async () => {
+test("a failure at first leaves open who is logged in, and session() waits until it is known", async () => {
   server.answer("GET /session", down);
-  expect(await client.session()).toMatchObject({ status: "loading", error: { code: "unreachable", status: 0 } });
+  const known = vi.fn();
+  const session = client.session().then(known);
+  await vi.waitFor(() => { expect(client.getState().error).toMatchObject({ code: "unreachable", status: 0 }); });
+  const later = client.session().then(known);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.getState().status).toBe("loading");
+  expect(known).not.toHaveBeenCalled();
+  server.answer("GET /session", json(annOn("a")));
+  await vi.advanceTimersByTimeAsync(10_000);
+  await Promise.all([session, later]);
+  expect(known).toHaveBeenCalledWith(expect.objectContaining({ status: "signed-in", user: ann }));
 });
 
 test("login resolves with the session already set", async () => {
@@ -104,6 +114,123 @@ test("a login whose cookie the browser refused fails", async () => {
   expect(client.getState().status).toBe("signed-out");
 });
 
+/** A response that the test lets arrive. */
+function pending() {
+  let arrive: (response: Response) => void = () => undefined;
+  const response = new Promise<Response>((resolve) => { arrive = resolve; });
+  return { response: () => response, arrive };
+}
+
+const statuses = () => {
+  const shown: string[] = [];
+  client.subscribe(() => { shown.push(client.getState().status); });
+  return shown;
+};
+
+test.each(["before the response", "while the session is asked for"])(
+  "a login over another session is not undone by the end of that one, %s",
+  async (when) => {
+    await client.session();
+    const shown = statuses();
+    const stream = FakeEventSource.last;
+    stream.send({ state: "active" });
+    const login = pending();
+    const session = pending();
+    server.answer("POST /login", login.response);
+    server.answer("GET /session", session.response);
+    const user = client.login({ username: "Ben" });
+    await vi.waitFor(() => { expect(server.count("POST /login")).toBe(1); });
+    if (when === "before the response") stream.send({ state: "ended", reason: "logged_out" });
+    login.arrive(json(ben));
+    await vi.waitFor(() => { expect(server.count("GET /session")).toBe(2); });
+    if (when !== "before the response") stream.send({ state: "ended", reason: "logged_out" });
+    server.answer("GET /session", json(benOn("b")));
+    session.arrive(json(benOn("b")));
+    expect(await user).toEqual(ben);
+    expect(client.getState()).toMatchObject({ status: "signed-in", user: ben, session: { id: "b" } });
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(client.getState().user).toEqual(ben);
+    expect(shown.filter((status) => status !== "signed-in")).toEqual([]);
+  },
+);
+
+test("a login over another session fails when the browser refuses the cookie", async () => {
+  await client.session();
+  server.answer("POST /login", json(ben));
+  server.answer("GET /session", json(unknown));
+  const problem = await problemOf(client.login({ username: "Ben" }));
+  expect(problem.code).toBe("not_logged_in");
+  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.waitFor(() => { expect(client.getState()).toMatchObject({ status: "signed-out", reason: "unknown_session" }); });
+});
+
+test("a request with the cookie from before a proof logs nobody out", async () => {
+  await client.session();
+  const shown = statuses();
+  guard("DELETE /sessions");
+  client.onReauthentication(() => undefined);
+  const call = client.endOtherSessions();
+  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
+  const proof = pending();
+  server.answer("POST /reauthenticate", proof.response);
+  const submitted = client.getReauthentication()?.submit("plain tea at dawn");
+  await vi.waitFor(() => { expect(server.count("POST /reauthenticate")).toBe(1); });
+  // The server has done it, and the browser does not have the cookie yet.
+  server.answer("GET /notes", json({ code: "not_logged_in" }, 401));
+  server.answer("GET /session", json(unknown));
+  await client.fetch("http://api.test/notes");
+  await vi.waitFor(() => { expect(server.count("GET /session")).toBe(2); });
+  await client.refresh();
+  expect(client.getState().status).toBe("signed-in");
+  server.answer("DELETE /sessions", json(null, 204));
+  server.answer("GET /session", json(annOn("a")));
+  proof.arrive(json(annOn("a")));
+  await Promise.all([submitted, call]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(shown.filter((status) => status !== "signed-in")).toEqual([]);
+});
+
+test("a session that ends during a refused proof is asked for after it", async () => {
+  await client.session();
+  const proof = pending();
+  server.answer("POST /reauthenticate", proof.response);
+  server.answer("GET /session", json(unknown));
+  const refused = problemOf(client.reauthenticate("wrong"));
+  await client.refresh();
+  expect(client.getState().status).toBe("signed-in");
+  proof.arrive(json({ code: "bad_credentials" }, 400));
+  expect((await refused).code).toBe("bad_credentials");
+  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.waitFor(() => { expect(client.getState().status).toBe("signed-out"); });
+});
+
+test("of two calls at once that replace the session the last to end counts", async () => {
+  await client.session();
+  const proofs = [pending(), pending()] as const;
+  let calls = 0;
+  server.answer("POST /reauthenticate", () => proofs[calls++ ? 1 : 0].response());
+  const [first, second] = [1, 2].map(() => problemOf(client.reauthenticate("plain tea at dawn")));
+  await vi.waitFor(() => { expect(server.count("POST /reauthenticate")).toBe(2); });
+  server.answer("GET /session", json(unknown));
+  proofs[1].arrive(json({ code: "too_many_attempts" }, 429));
+  await second;
+  await client.refresh();
+  expect(client.getState().status).toBe("signed-in");
+  proofs[0].arrive(json({ code: "too_many_attempts" }, 429));
+  await first;
+  await client.refresh();
+  expect(client.getState().status).toBe("signed-out");
+});
+
+test("logging out during a proof is not held back by it", async () => {
+  await client.session();
+  server.answer("POST /reauthenticate", pending().response);
+  server.answer("DELETE /logout", json({}));
+  void client.reauthenticate("plain tea at dawn");
+  await client.logout();
+  expect(client.getState()).toMatchObject({ status: "signed-out", reason: "logged_out" });
+});
+
 test("a refused sign-up says what is wrong with each field", async () => {
   const errors = { password: ["must be 8 to 256 characters"] };
   server.answer("POST /signup", json({ code: "invalid", detail: "Some fields …", errors }, 422));
@@ -128,11 +255,12 @@ test("logging out needs no further request; a log-out that fails changes nothing
 test("ending this session logs out, ending another does not", async () => {
   await client.session();
   server.answer("DELETE /sessions/z", json(null, 204));
-  server.answer("DELETE /sessions/a", json(null, 204));
+  server.answer("DELETE /logout", json({}));
   await client.endSession("z");
   expect(client.getState().status).toBe("signed-in");
   await client.endSession("a");
-  expect(client.getState().status).toBe("signed-out");
+  expect(client.getState()).toMatchObject({ status: "signed-out", reason: "logged_out" });
+  expect(server.count("DELETE /sessions/a")).toBe(0);
 });
 
 test("a 401 of the app's own API asks for the session, once", async () => {
@@ -230,6 +358,40 @@ test("a call that waits for a proof does not outlive the session", async () => {
   FakeEventSource.last.send({ state: "ended", reason: "revoked" });
   expect((await call).code).toBe("reauthentication_required");
   expect(client.getReauthentication()).toBeNull();
+});
+
+test("a call that waits for a proof is not sent with somebody else's", async () => {
+  await client.session();
+  guard("POST /transfer");
+  client.onReauthentication(() => undefined);
+  const transfer = () => client.fetch("http://api.test/transfer", { method: "POST", body: "all of it" });
+  const call = transfer();
+  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
+  const late = pending();
+  server.answer("POST /transfer", late.response);
+  const lateCall = transfer();
+  await vi.waitFor(() => { expect(server.count("POST /transfer")).toBe(2); });
+  // Ben logs in over Ann's session, in another tab.
+  server.answer("GET /session", json(benOn("b")));
+  await client.refresh();
+  expect((await call).status).toBe(403);
+  expect(client.getReauthentication()).toBeNull();
+  late.arrive(required());
+  expect((await lateCall).status).toBe(403);
+  expect(client.getReauthentication()).toBeNull();
+  server.answer("POST /reauthenticate", json(benOn("b")));
+  await client.reauthenticate("Ben's own");
+  expect(server.count("POST /transfer")).toBe(2);
+});
+
+test("a call can wait for a proof before anybody has asked for the session", async () => {
+  guard("DELETE /sessions");
+  client.onReauthentication(() => undefined);
+  const call = client.endOtherSessions();
+  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
+  await client.getReauthentication()?.submit("plain tea at dawn");
+  await call;
+  expect(server.count("DELETE /sessions")).toBe(2);
 });
 
 test("a second refusal is not retried", async () => {

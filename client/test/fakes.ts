@@ -16,12 +16,21 @@ export function annOn(id: string): SessionBody {
   return { user: ann, session, reauthentication, reason: null };
 }
 
+export const ben = { ...ann, id: "2", username: "Ben" };
+
+export function benOn(id: string): SessionBody {
+  return { ...annOn(id), user: ben };
+}
+
 export const visitor: SessionBody = {
   user: null,
   session: null,
   reauthentication: null,
   reason: "no_cookie",
 };
+
+/** With the cookie of a session that is over. */
+export const unknown: SessionBody = { ...visitor, reason: "unknown_session" };
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
   const type = status < 400 ? "application/json" : "application/problem+json";

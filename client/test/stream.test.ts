@@ -141,6 +141,19 @@ test("a lost connection is left to the browser for a while; what was missed is a
   expect(opened()).toBe(2);
 });
 
+test("reviving asks once, also when something is due anyway", () => {
+  logIn("a");
+  FakeEventSource.last.send({ state: "active" });
+  stream.revive(true);
+  expect(opened()).toBe(1);
+  expect(load).toHaveBeenCalledTimes(1);
+  refuse();
+  load.mockClear();
+  stream.revive(true);
+  expect(opened()).toBe(2);
+  expect(load).toHaveBeenCalledTimes(1);
+});
+
 test("reviving an open stream, or one that is being opened, does nothing", () => {
   logIn("a");
   stream.revive();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
-import { annOn, FakeEventSource, FakeLocks, FakeServer, json } from "./fakes.js";
+import { ben, benOn, annOn, FakeEventSource, FakeLocks, FakeServer, json, unknown } from "./fakes.js";
 
 // Each client is a tab: they share the locks, the channel (Node's own) and the server.
 let server: FakeServer;
@@ -20,6 +20,7 @@ afterEach(() => {
   tabs.forEach((tab) => { tab.close(); });
   vi.useRealTimers();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 /** Lets messages arrive, which come on the real event loop. */
@@ -64,11 +65,133 @@ test("the next tab takes the stream over, and asks what it missed", async () => 
   expect(server.count("GET /session")).toBe(3);
 });
 
-test("without locks each tab has a stream of its own", async () => {
+function setHidden(hidden: boolean): void {
+  vi.spyOn(document, "hidden", "get").mockReturnValue(hidden);
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+
+test("without locks each tab has a stream of its own, while it is visible", async () => {
   vi.stubGlobal("navigator", {});
   await openTab();
   await openTab();
   expect(streams()).toBe(2);
+  FakeEventSource.opened.forEach((source) => { source.send({ state: "active" }); });
+  setHidden(true);
+  expect(streams()).toBe(0);
+  await openTab();
+  expect(streams()).toBe(0);
+  const asked = server.count("GET /session");
+  setHidden(false);
+  expect(streams()).toBe(3);
+  // What they missed is asked for once it is open.
+  FakeEventSource.opened.slice(-3).forEach((source) => { source.send({ state: "active" }); });
+  await settle();
+  expect(server.count("GET /session")).toBe(asked + 3);
+});
+
+test("a login over another session leaves no tab logged out, whichever has the stream", async () => {
+  const [first, second] = [await openTab(), await openTab()];
+  const shown: string[] = [];
+  for (const tab of [first, second]) tab.subscribe(() => { shown.push(tab.getState().status); });
+  const stream = FakeEventSource.last;
+  server.answer("POST /login", async () => {
+    await settle();
+    stream.send({ state: "ended", reason: "logged_out" });
+    await settle();
+    server.answer("GET /session", json(benOn("b")));
+    return json(ben);
+  });
+  await second.login({ username: "Ben" });
+  await settle();
+  await vi.advanceTimersByTimeAsync(20_000);
+  await settle();
+  for (const tab of [first, second]) {
+    expect(tab.getState()).toMatchObject({ status: "signed-in", user: ben, session: { id: "b" } });
+  }
+  expect(shown.filter((status) => status !== "signed-in")).toEqual([]);
+});
+
+test("a tab that asks with the cookie from before another tab's password change stays logged in", async () => {
+  const [first, second] = [await openTab(), await openTab()];
+  server.answer("GET /session", json(unknown));
+  server.answer("POST /password", async () => {
+    await settle();
+    await first.refresh();
+    expect(first.getState().status).toBe("signed-in");
+    server.answer("GET /session", json(annOn("a")));
+    return json(null, 204);
+  });
+  await second.changePassword({ current_password: "old", new_password: "new" });
+  await settle();
+  expect(server.count("POST /password")).toBe(1);
+  for (const tab of [first, second]) expect(tab.getState()).toMatchObject({ status: "signed-in", error: null });
+});
+
+test("a page that nobody uses asks nothing, and asks once when somebody does", async () => {
+  await openTab();
+  FakeEventSource.last.send({ state: "active" });
+  // A proxy that cuts every stream after a minute: within five minutes of the last use it asks.
+  const cutAfterAMinute = async () => {
+    for (let beats = 0; beats < 4; beats += 1) await vi.advanceTimersByTimeAsync(15_000);
+    FakeEventSource.last.lose();
+    FakeEventSource.last.send({ state: "active" });
+    await settle();
+  };
+  for (let minutes = 0; minutes < 60; minutes += 1) await cutAfterAMinute();
+  expect(server.count("GET /session")).toBe(1 + 4);
+  dispatchEvent(new Event("pointerdown"));
+  await settle();
+  dispatchEvent(new Event("pointerdown"));
+  await settle();
+  expect(server.count("GET /session")).toBe(1 + 4 + 1);
+  await cutAfterAMinute();
+  expect(server.count("GET /session")).toBe(1 + 4 + 2);
+  // The stream does not come back: it asks once, and tries again without a use of the session.
+  await vi.advanceTimersByTimeAsync(300_000);
+  const [asked, opened] = [server.count("GET /session"), FakeEventSource.opened.length];
+  FakeEventSource.last.refuse();
+  for (let minutes = 0; minutes < 60; minutes += 1) await vi.advanceTimersByTimeAsync(60_000);
+  await settle();
+  expect(server.count("GET /session")).toBe(asked + 1);
+  expect(FakeEventSource.opened.length).toBeGreaterThan(opened + 10);
+  dispatchEvent(new Event("focus"));
+  await settle();
+  expect(server.count("GET /session")).toBe(asked + 2);
+});
+
+test("a page that nobody uses learns of changes, and of an end that its stream has missed", async () => {
+  const tab = await openTab();
+  FakeEventSource.last.send({ state: "active" });
+  await vi.advanceTimersByTimeAsync(600_000);
+  server.answer("GET /session", json(benOn("a")));
+  FakeEventSource.last.send({ state: "changed" });
+  await vi.waitFor(() => { expect(tab.getState().user?.username).toBe("Ben"); });
+  server.answer("GET /session", json(unknown));
+  FakeEventSource.last.refuse();
+  await vi.advanceTimersByTimeAsync(500);
+  await vi.waitFor(() => { expect(tab.getState().status).toBe("signed-out"); });
+  expect(server.count("GET /session")).toBe(3);
+});
+
+test("what a tab in the background has missed is asked for by the one that is used", async () => {
+  // Two windows: both get the events of this one document, so the second is made to see no use.
+  const first = await openTab();
+  FakeEventSource.last.send({ state: "active" });
+  await vi.advanceTimersByTimeAsync(600_000);
+  const second = await openTab();
+  expect(server.count("GET /session")).toBe(2);
+  FakeEventSource.last.lose();
+  server.answer("GET /session", json({ ...annOn("a"), user: { ...ben, id: "1" } }));
+  FakeEventSource.last.send({ state: "active" });
+  await settle();
+  await vi.waitFor(() => {
+    for (const tab of [first, second]) expect(tab.getState().user?.username).toBe("Ben");
+  });
+  expect(server.count("GET /session")).toBe(3);
+  // It is known, so a focus need not ask.
+  dispatchEvent(new Event("focus"));
+  await settle();
+  expect(server.count("GET /session")).toBe(3);
 });
 
 test("a focus asks nothing while the stream is open, and asks when it is not", async () => {
@@ -86,7 +209,7 @@ test("a focus asks nothing while the stream is open, and asks when it is not", a
   vi.setSystemTime(Date.now() + 6_000);
   dispatchEvent(new Event("focus"));
   await settle();
-  // The first tab, and the second, which the first told that there is no stream.
+  // The first tab, and the second, to which the first responded that there is no stream.
   expect(server.count("GET /session")).toBe(5);
   dispatchEvent(new Event("focus"));
   await settle();
@@ -103,6 +226,32 @@ test("a leading tab that gives no sign of life loses the stream", async () => {
   await vi.advanceTimersByTimeAsync(2_000);
   await settle();
   expect(streams()).toBe(1);
+});
+
+test("a lock that is granted after the tab has left is given back", async () => {
+  const held = () => new Promise(() => undefined);
+  navigator.locks.request("handstamp http://api.test", {}, held).catch(() => undefined);
+  const request = navigator.locks.request.bind(navigator.locks) as (...args: unknown[]) => Promise<void>;
+  let grant: () => void = () => undefined;
+  const spy = vi.spyOn(navigator.locks, "request").mockImplementation(
+    (...args: unknown[]) =>
+      new Promise((resolve, reject) => {
+        // The browser takes its time.
+        grant = () => { request(...args).then(resolve, reject); };
+      }),
+  );
+  await openTab();
+  await vi.advanceTimersByTimeAsync(2_000);
+  dispatchEvent(new Event("pagehide"));
+  grant();
+  await settle();
+  expect(streams()).toBe(0);
+  spy.mockRestore();
+  // The lock is free for the next tab.
+  const got = vi.fn();
+  void navigator.locks.request("handstamp http://api.test", {}, () => { got(); return Promise.resolve(); });
+  await settle();
+  expect(got).toHaveBeenCalled();
 });
 
 test("a tab that lost the stream follows", async () => {

@@ -101,7 +101,7 @@ test("devices have a place and a time; one logged out from elsewhere says so", a
   await page.getByRole("button", { name: "Log out everywhere else" }).waitFor({ state: "detached" });
 
   // At once, and without a click.
-  const notice = other.page.getByText("You were logged out: this device was logged out from another one.");
+  const notice = other.page.getByText("You were logged out: this session was ended from another device");
   await notice.waitFor({ timeout: 1_000 });
   await other.page.waitForURL("**/login?next=%2Fdashboard");
   await other.page.getByRole("button", { name: "OK" }).click();

@@ -1,4 +1,4 @@
-/** A page that asks for the session fifty times over, and shows what it is told. */
+/** A page that asks for the session fifty times over, and shows every state. */
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createClient } from "@handstamp/client";

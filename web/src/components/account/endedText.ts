@@ -4,10 +4,12 @@ const TEXT: Record<string, string> = {
   deleted: "your account was deleted.",
   user_gone: "your account was disabled or deleted.",
   expired: "your session has expired.",
+  revoked: "this session was ended from another device, by a later login, or by an operator.",
 };
 
 /** What to tell somebody whose session ended, and not by a log-out of their own. */
 export function endedText(reason: string | null): string | null {
   if (reason === "logged_out") return null;
-  return TEXT[reason ?? ""] ?? "this device was logged out from another one.";
+  // An unknown session or a lost cookie says nothing of how it came to that.
+  return TEXT[reason ?? ""] ?? "your session is over.";
 }

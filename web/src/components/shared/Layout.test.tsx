@@ -93,7 +93,9 @@ test("logging out changes the links and needs no notice; a logout that fails sho
 
 test.each([
   ["expired", "your session has expired."],
-  ["unknown_session", "this device was logged out from another one."],
+  ["revoked", "this session was ended from another device, by a later login, or by an operator."],
+  ["unknown_session", "your session is over."],
+  ["no_cookie", "your session is over."],
 ])("whoever is logged out (%s) is told why, once", async (reason, text) => {
   fetchMock.mockImplementation(() => json(ann));
   renderLayout();
