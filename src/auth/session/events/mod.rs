@@ -21,6 +21,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
+use self::store::Ended;
 use super::{
     Sessions,
     live::{self, LiveSession, NotLive},
@@ -359,10 +360,14 @@ impl Follower {
     /// Why the session is gone, as its user and the audit events tell.
     async fn why_ended(&self) -> Result<EndReason, Error> {
         let (db, timeouts) = (self.sessions.db(), self.sessions.0.timeouts);
-        let whose = (self.user_id, self.session.public_id);
+        let ended = Ended {
+            user_id: self.user_id,
+            public_id: self.session.public_id,
+            authenticated_at: self.session.proof.authenticated_at,
+        };
         let since = self.seen_at.before(CLOCKS_APART).first_id();
         let ending_all = EndReason::ENDING_ALL.map(Action::as_str);
-        Ok(match store::find_end(db, whose, since, ending_all).await? {
+        Ok(match store::find_end(db, ended, since, ending_all).await? {
             None => EndReason::Deleted,
             Some((Some(_), _)) => EndReason::Disabled,
             Some((None, Some(event))) => EndReason::of(&event),
