@@ -30,6 +30,8 @@ on_both_databases!(
     a_websocket_closes_when_its_session_ends,
     visitors_get_no_websocket,
     pages_of_other_origins_get_no_websocket,
+    a_client_that_reads_nothing_is_closed_with_its_session,
+    a_message_has_a_limit,
 );
 
 type Socket = WebSocketStream<TcpStream>;
@@ -158,4 +160,41 @@ async fn pages_of_other_origins_get_no_websocket(kind: Kind) {
         };
         assert_eq!(answered, status, "{headers:?}");
     }
+}
+
+/// Its socket would otherwise stay open until the server gives up writing.
+async fn a_client_that_reads_nothing_is_closed_with_its_session(kind: Kind) {
+    let server = start(kind).await;
+    let (ann, ben) = (add(&server, "Ann").await, add(&server, "Ben").await);
+    let mut anns = connect(&server, &ann).await;
+    let (mut says, mut hears) = connect(&server, &ben).await.split();
+    // More than the buffers between two sockets hold.
+    let line = "x".repeat(3_000);
+    for _ in 0..100 {
+        for _ in 0..40 {
+            says.send(Message::text(&line)).await.unwrap();
+        }
+        for _ in 0..40 {
+            hears.next().await.unwrap().unwrap();
+        }
+    }
+    ann.delete("/auth/logout").await;
+    // A socket that is closed refuses what is sent to it.
+    let sent = async { while anns.send(Message::Ping("".into())).await.is_ok() {} };
+    timeout(Duration::from_secs(8), sent)
+        .await
+        .expect("the socket has outlived its session");
+}
+
+async fn a_message_has_a_limit(kind: Kind) {
+    let server = start(kind).await;
+    let ann = add(&server, "Ann").await;
+    let mut socket = connect(&server, &ann).await;
+    let line = "x".repeat(4 * 1024);
+    socket.send(Message::text(&line)).await.unwrap();
+    assert_eq!(next(&mut socket).await.len(), line.len() + 5);
+    let _ = socket.send(Message::text(line + "x")).await;
+    let next = timeout(Duration::from_secs(8), socket.next()).await;
+    let next = next.expect("nothing came");
+    assert!(!matches!(next, Some(Ok(Message::Text(_)))), "{next:?}");
 }

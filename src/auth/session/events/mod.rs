@@ -130,19 +130,25 @@ pub struct SessionEvents {
 }
 
 impl SessionEvents {
-    /// Waits until the session has ended.
+    /// Waits until the session has ended. Race everything that is done for the session with it: a
+    /// client that does not read can make a `send` wait for as long as it likes.
     ///
     /// ```no_run
-    /// # use axum::{extract::ws::{Message, WebSocket, WebSocketUpgrade}, response::Response};
+    /// # use axum::{extract::ws::{WebSocket, WebSocketUpgrade}, response::Response};
     /// # use handstamp::auth::SessionEvents;
     /// async fn echo(upgrade: WebSocketUpgrade, mut session: SessionEvents) -> Response {
-    ///     upgrade.on_upgrade(async move |mut socket: WebSocket| loop {
+    ///     upgrade.on_upgrade(async move |mut socket: WebSocket| {
+    ///         let echo = async {
+    ///             while let Some(Ok(message)) = socket.recv().await {
+    ///                 if socket.send(message).await.is_err() {
+    ///                     return;
+    ///                 }
+    ///             }
+    ///         };
     ///         tokio::select! {
-    ///             received = socket.recv() => match received {
-    ///                 Some(Ok(message)) => drop(socket.send(message).await),
-    ///                 _ => return,
-    ///             },
-    ///             _ = session.ended() => return drop(socket.send(Message::Close(None)).await),
+    ///             biased; // the end comes first
+    ///             _ = session.ended() => {}
+    ///             () = echo => {}
     ///         }
     ///     })
     /// }
