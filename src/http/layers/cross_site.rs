@@ -17,6 +17,7 @@ use tower_http::{
 use crate::http::{
     error::Error,
     origin::{Schemes, is_to_be_checked},
+    request_id::REQUEST_ID,
     serve::HttpService,
 };
 
@@ -136,6 +137,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_credentials(true)
         .allow_headers([header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID])
         .allow_methods([
             Method::GET,
             Method::POST,
