@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use self::{
     cache::{Known, SessionCache},
-    events::{Permits, Places},
+    events::{Followers, Permits, Places},
     live::{LiveSession, NotLive},
     reader::SessionReader,
     record::LogInData,
@@ -55,6 +55,7 @@ struct Parts {
     reauthentication_window: Duration,
     per_user: i64,
     event_streams: Places,
+    followers: Followers,
     follower_permits: Permits,
 }
 
@@ -112,6 +113,7 @@ impl Sessions {
             values: db.record_reader()?,
             per_user: i64::try_from(limits.per_user).unwrap_or(i64::MAX),
             event_streams: Places::default(),
+            followers: Followers::default(),
             follower_permits: Permits::default(),
             db,
             clock,

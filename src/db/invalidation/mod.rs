@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::watch;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
@@ -119,13 +120,18 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
             self.slot(id).raise(stamp);
         }
         // What a listener then reads must not come from the cache any more.
-        self.0.listeners.tell(ids);
+        self.0.listeners.notify(ids);
     }
 
-    /// Hears of revocations of `ids` from now on: what is read after this call is as it was at the
+    /// Listens for revocations of `ids` from now on: what is read after this call is as it was at the
     /// last one, or newer.
     pub fn listen(&self, ids: [Revocable; 2]) -> Listener {
         self.0.listeners.listen(ids)
+    }
+
+    /// Changes, from now on, whenever everything is revoked.
+    pub fn listen_to_everything(&self) -> watch::Receiver<()> {
+        self.0.listeners.listen_to_everything()
     }
 
     fn next(&self) -> u64 {
@@ -146,7 +152,7 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     pub(crate) fn revoke_all(&self) {
         let stamp = self.next();
         self.0.everything.raise(stamp);
-        self.0.listeners.tell_all();
+        self.0.listeners.notify_of_everything();
     }
 
     /// Notes that everything other processes had committed by `moment` is revoked here.
