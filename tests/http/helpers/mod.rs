@@ -12,7 +12,7 @@ pub use attempts::{guess, sign_up_number, wait};
 pub use browser::{Answer, Browser, client_builder};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
-pub use events::EventStream;
+pub use events::{EventStream, UNTIL_THERE_IS_ROOM};
 pub use mail::{MailServer, PUBLIC_URL};
 pub use process::{Process, Workplace, failed, succeeded};
 pub use proxy::{Proxy, ProxyKind};
