@@ -20,7 +20,7 @@ use tower_sessions::{
 use uuid::Uuid;
 
 use self::{
-    cache::{Known, SessionCache},
+    cache::{Cached, SessionCache},
     events::{Followers, Permits, Places},
     live::{LiveSession, NotLive},
     reader::SessionReader,
@@ -170,15 +170,15 @@ impl Sessions {
     }
 
     /// The session of a cookie, if it is cached and the cache is in sync.
-    pub fn find_cached(&self, cookie: &[u8]) -> Option<Known> {
+    pub fn find_cached(&self, cookie: &[u8]) -> Option<Cached> {
         self.0.cache.get(cookie, self.now())
     }
 
     /// Notes the use of a cached session; false when it was revoked since it was found.
-    pub fn reuse(&self, known: &Known) -> bool {
-        let is_good = self.0.cache.still_counts(known);
+    pub fn reuse(&self, cached: &Cached) -> bool {
+        let is_good = self.0.cache.is_still_good(cached);
         if is_good {
-            self.0.cache.note_use(&known.session, self.now());
+            self.0.cache.note_use(&cached.session, self.now());
         }
         is_good
     }
@@ -207,7 +207,7 @@ impl Sessions {
         cache.note_use(&session, now);
         if let Some(cookie) = cookie {
             let session = session.clone();
-            cache.put(cookie.into(), Known { session, stamp });
+            cache.put(cookie.into(), Cached { session, stamp });
         }
         Ok(Ok(session))
     }
