@@ -2,6 +2,8 @@
 //! from another device, by an operator.
 //! Run it with `SECRET_KEY=$(cargo run -q -- secret) cargo run --example chat`.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::{
@@ -16,22 +18,42 @@ use handstamp::{
     auth::{Secret, SessionEvents},
     http::{Layers, serve},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::timeout,
+};
 
 /// What is said goes to everybody.
 type Room = broadcast::Sender<String>;
+
+/// The room keeps the last lines for its slowest client: 64 of them take no more than 256 KiB.
+const LINES: usize = 64;
+const MAX_LINE: usize = 4 * 1024;
+/// How long a client may take to read that it is disconnected.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Visitors get a 401 with the reason.
 async fn chat(
     State(room): State<Room>,
     CurrentUser(user): CurrentUser,
-    session: SessionEvents,
+    mut session: SessionEvents,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    // Before the client is told that it is connected, so that it misses nothing from then on.
+    // Before the client learns that it is connected, so that it misses nothing from then on.
     let mut said = room.subscribe();
+    let upgrade = upgrade.max_message_size(MAX_LINE).max_frame_size(MAX_LINE);
     upgrade.on_upgrade(async move |mut socket| {
-        talk(&mut socket, &room, &mut said, &user.username, session).await;
+        // The end comes first, and also while a line is sent to a client that does not read.
+        let reason = tokio::select! {
+            biased;
+            reason = session.ended() => reason,
+            () = talk(&mut socket, &room, &mut said, &user.username) => return,
+        };
+        let close = Message::Close(Some(CloseFrame {
+            code: close_code::POLICY,
+            reason: reason.as_str().into(),
+        }));
+        let _ = timeout(FAREWELL, socket.send(close)).await;
     })
 }
 
@@ -40,7 +62,6 @@ async fn talk(
     room: &Room,
     said: &mut broadcast::Receiver<String>,
     name: &str,
-    mut session: SessionEvents,
 ) {
     loop {
         tokio::select! {
@@ -50,16 +71,15 @@ async fn talk(
                 Some(Err(_)) | None => return,
             },
             line = said.recv() => match line {
-                Ok(line) => drop(socket.send(line.into()).await),
+                Ok(line) => {
+                    if socket.send(line.into()).await.is_err() {
+                        return;
+                    }
+                }
                 // This client was too slow for some lines.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
-            reason = session.ended() => {
-                let close = CloseFrame { code: close_code::POLICY, reason: reason.as_str().into() };
-                let _ = socket.send(Message::Close(Some(close))).await;
-                return;
-            }
         }
     }
 }
@@ -70,7 +90,7 @@ pub fn app(auth: &Auth) -> Router {
         .route("/", get(Html(include_str!("chat.html"))))
         .route("/chat", get(chat))
         .layer(auth.layer())
-        .with_state(Room::new(64))
+        .with_state(Room::new(LINES))
         .nest("/auth", auth.router())
 }
 

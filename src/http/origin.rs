@@ -45,7 +45,7 @@ impl Schemes {
             let value = request.headers().get(name);
             value.is_some_and(|value| !value.is_empty())
         };
-        if is_safe(request.method()) || has(FETCH_SITE) || !has("origin") {
+        if !is_to_be_checked(&request) || has(FETCH_SITE) || !has("origin") {
             return request;
         }
         let told = told_https(
@@ -71,7 +71,20 @@ impl Schemes {
     }
 }
 
-/// The methods that the cross-site check lets pass.
-pub(super) fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+/// Whether a page of another origin may not send this request: it may change something, or opens a
+/// WebSocket, which browsers let any page read.
+pub(super) fn is_to_be_checked(request: &Request) -> bool {
+    match *request.method() {
+        Method::GET => opens_websocket(request.headers()),
+        Method::HEAD | Method::OPTIONS => false,
+        _ => true,
+    }
+}
+
+/// Whether a `GET` asks for a WebSocket (RFC 6455, 4.1).
+fn opens_websocket(headers: &HeaderMap) -> bool {
+    let protocols = headers.get_all(header::UPGRADE).iter();
+    protocols
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }

@@ -52,6 +52,7 @@ mod doctor {
 mod events {
     mod ends;
     mod expiry;
+    mod foreign_writes;
     mod streams;
 }
 

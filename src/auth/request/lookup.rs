@@ -8,7 +8,7 @@ use tower_sessions::session::Id;
 use super::unauthorized::Unauthorized;
 use crate::auth::{
     cookie::{NoSession, token::SessionToken},
-    session::{Sessions, cache::Known, live::LiveSession},
+    session::{Sessions, cache::Cached, live::LiveSession},
 };
 use crate::http::Error;
 
@@ -21,7 +21,7 @@ pub(crate) enum Lookup {
     /// No cookie names one.
     Nothing(NoSession),
     /// It was cached.
-    Known(Known),
+    Cached(Cached),
     /// The database has to be read.
     Asked(Arc<Asked>),
 }
@@ -49,7 +49,7 @@ impl Lookup {
     pub fn token(&self) -> Option<SessionToken> {
         match self {
             Self::Nothing(_) => None,
-            Self::Known(known) => Some(known.session.token()),
+            Self::Cached(cached) => Some(cached.session.token()),
             Self::Asked(asked) => Some(self.found().map_or(asked.token, LiveSession::token)),
         }
     }
@@ -63,7 +63,7 @@ impl Lookup {
     pub fn found(&self) -> Option<&LiveSession> {
         match self {
             Self::Nothing(_) => None,
-            Self::Known(known) => Some(&known.session),
+            Self::Cached(cached) => Some(&cached.session),
             Self::Asked(asked) => asked.found.get()?.as_deref().ok(),
         }
     }
@@ -77,8 +77,8 @@ impl Lookup {
         };
         match self {
             Self::Nothing(reason) => Ok(Err(Unauthorized::Cookie(*reason))),
-            Self::Known(known) if sessions.reuse(known) => Ok(Ok(known.session.clone())),
-            Self::Known(known) => Box::pin(find(known.session.token(), None)).await,
+            Self::Cached(cached) if sessions.reuse(cached) => Ok(Ok(cached.session.clone())),
+            Self::Cached(cached) => Box::pin(find(cached.session.token(), None)).await,
             Self::Asked(asked) => {
                 let find = || find(asked.token, asked.cookie.as_deref());
                 let found = asked.found.get_or_try_init(find);

@@ -131,8 +131,8 @@ impl SessionHandle {
 
     /// A cached cookie was verified before it was cached.
     fn look_up(sessions: &Sessions, value: &[u8]) -> (Lookup, SetCookie) {
-        if let Some(known) = sessions.find_cached(value) {
-            return (Lookup::Known(known), SetCookie::No);
+        if let Some(cached) = sessions.find_cached(value) {
+            return (Lookup::Cached(cached), SetCookie::No);
         }
         match sessions.cookie().verify(value) {
             Some(Verified {

@@ -11,6 +11,7 @@ use tower_sessions::{
     session::{Id, Record},
     session_store::{Error, Result as StoreResult},
 };
+use uuid::Uuid;
 
 use super::lookup::Lookup;
 use crate::auth::{
@@ -73,6 +74,9 @@ struct Merge {
     /// The values as the request has loaded them, if it has.
     loaded: Option<Data>,
     written: Record,
+    /// The public id, where the request has found the session live: it may have been given another
+    /// secret id since.
+    found: Option<Uuid>,
     /// Used in place of a corrupt row.
     repaired: Record,
 }
@@ -80,18 +84,29 @@ struct Merge {
 impl Merge {
     /// Merges the changes into the row; false when the session has ended.
     async fn write_into_row(&self, tx: &mut Tx) -> Result<bool, http::Error> {
-        let Some(data) = store::lock_data(tx, self.written.id).await? else {
+        let row = match self.found {
+            Some(public_id) => store::lock_renewed(tx, public_id).await?.and_then(parse_id),
+            None => store::lock_data(tx, self.written.id)
+                .await?
+                .map(|data| (self.written.id, data)),
+        };
+        let Some((id, data)) = row else {
             return Ok(false);
         };
         let mut current = record::decode(&data).unwrap_or_else(|_| self.repaired.clone());
         // A handler that clears without loading clears everything.
         let loaded = self.loaded.as_ref().unwrap_or(&current.data).clone();
         record::merge(&loaded, &self.written.data, &mut current.data);
-        current.id = self.written.id;
+        current.id = id;
         let encoded = record::encode_to_store(&current, data.len())?;
         store::update_data(tx, current.id, &encoded).await?;
         Ok(true)
     }
+}
+
+/// An id that an operator has made up belongs to no session.
+fn parse_id((id, data): (String, Vec<u8>)) -> Option<(Id, Vec<u8>)> {
+    Some((id.parse().ok()?, data))
 }
 
 #[async_trait]
@@ -105,9 +120,12 @@ impl SessionStore for RecordStore {
 
     /// Writes this request's changes, if the session is live and its values fit.
     async fn save(&self, record: &Record) -> StoreResult<()> {
+        let found = self.lookup.found();
+        let found = found.filter(|session| session.id == record.id);
         let merge = Merge {
             loaded: self.lock_loaded().clone(),
             written: record.clone(),
+            found: found.map(|session| session.public_id),
             repaired: self.repaired(record.id),
         };
         let merged = self

@@ -27,14 +27,14 @@ pub(crate) struct SessionCache {
     db: Db,
     timeouts: Timeouts,
     /// None when the cache is off.
-    sessions: Option<Cache<Box<[u8]>, Known>>,
+    sessions: Option<Cache<Box<[u8]>, Cached>>,
     background: Mutex<Option<Background>>,
     counts: CacheCounts,
 }
 
 /// A session with the stamp taken before it was read.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct Cached {
     pub session: Arc<LiveSession>,
     pub stamp: Stamp,
 }
@@ -77,22 +77,22 @@ impl SessionCache {
     }
 
     /// The session of a cookie, if it is cached, not revoked, and the cache is in sync.
-    pub fn get(&self, cookie: &[u8], now: Timestamp) -> Option<Known> {
-        let known = self.sessions.as_ref()?.get(cookie)?;
-        let revocables = known.session.revocables();
-        let counts = self.db.revocations().is_fresh(known.stamp, revocables)
-            && now < known.session.expires_at(self.timeouts);
+    pub fn get(&self, cookie: &[u8], now: Timestamp) -> Option<Cached> {
+        let cached = self.sessions.as_ref()?.get(cookie)?;
+        let revocables = cached.session.revocables();
+        let counts = self.db.revocations().is_fresh(cached.stamp, revocables)
+            && now < cached.session.expires_at(self.timeouts);
         if !counts {
             return None;
         }
         self.counts.hits.add(1);
-        Some(known)
+        Some(cached)
     }
 
     /// Whether a session that was found here has not been revoked since it was read.
-    pub fn still_counts(&self, known: &Known) -> bool {
-        let revocables = known.session.revocables();
-        self.db.revocations().is_good(known.stamp, revocables)
+    pub fn is_still_good(&self, cached: &Cached) -> bool {
+        let revocables = cached.session.revocables();
+        self.db.revocations().is_good(cached.stamp, revocables)
     }
 
     /// Takes the stamp for a session that is about to be read and cached; returns its last use,
@@ -121,9 +121,9 @@ impl SessionCache {
     }
 
     /// Caches a session under its cookie, whose signature is verified.
-    pub fn put(&self, cookie: Box<[u8]>, known: Known) {
+    pub fn put(&self, cookie: Box<[u8]>, cached: Cached) {
         if let Some(sessions) = &self.sessions {
-            sessions.insert(cookie, known);
+            sessions.insert(cookie, cached);
         }
     }
 

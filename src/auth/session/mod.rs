@@ -20,8 +20,8 @@ use tower_sessions::{
 use uuid::Uuid;
 
 use self::{
-    cache::{Known, SessionCache},
-    events::{Permits, Places},
+    cache::{Cached, SessionCache},
+    events::{Followers, Permits, Places},
     live::{LiveSession, NotLive},
     reader::SessionReader,
     record::LogInData,
@@ -55,6 +55,7 @@ struct Parts {
     reauthentication_window: Duration,
     per_user: i64,
     event_streams: Places,
+    followers: Followers,
     follower_permits: Permits,
 }
 
@@ -112,6 +113,7 @@ impl Sessions {
             values: db.record_reader()?,
             per_user: i64::try_from(limits.per_user).unwrap_or(i64::MAX),
             event_streams: Places::default(),
+            followers: Followers::default(),
             follower_permits: Permits::default(),
             db,
             clock,
@@ -168,15 +170,15 @@ impl Sessions {
     }
 
     /// The session of a cookie, if it is cached and the cache is in sync.
-    pub fn find_cached(&self, cookie: &[u8]) -> Option<Known> {
+    pub fn find_cached(&self, cookie: &[u8]) -> Option<Cached> {
         self.0.cache.get(cookie, self.now())
     }
 
     /// Notes the use of a cached session; false when it was revoked since it was found.
-    pub fn reuse(&self, known: &Known) -> bool {
-        let is_good = self.0.cache.still_counts(known);
+    pub fn reuse(&self, cached: &Cached) -> bool {
+        let is_good = self.0.cache.is_still_good(cached);
         if is_good {
-            self.0.cache.note_use(&known.session, self.now());
+            self.0.cache.note_use(&cached.session, self.now());
         }
         is_good
     }
@@ -205,7 +207,7 @@ impl Sessions {
         cache.note_use(&session, now);
         if let Some(cookie) = cookie {
             let session = session.clone();
-            cache.put(cookie.into(), Known { session, stamp });
+            cache.put(cookie.into(), Cached { session, stamp });
         }
         Ok(Ok(session))
     }

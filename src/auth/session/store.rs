@@ -182,6 +182,20 @@ pub(crate) async fn lock_data(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Vec<u8
     Ok(row.map(|(data,)| data))
 }
 
+/// The secret id and the record of a session by its public id, locked until the transaction ends;
+/// none when it has ended.
+pub(crate) async fn lock_renewed(
+    tx: &mut Tx,
+    public_id: Uuid,
+) -> sqlx::Result<Option<(String, Vec<u8>)>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "update sessions set id = id where public_id = $1 returning id, data",
+    )
+    .bind(public_id)
+    .fetch_optional(conn)
+    .await)
+}
+
 /// The records of a user's sessions, locked until the transaction ends.
 pub(crate) async fn lock_all_data(
     tx: &mut Tx,

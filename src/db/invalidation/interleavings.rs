@@ -29,9 +29,9 @@ enum Broken {
     Nothing,
     /// The stamp is taken after the row is read.
     LateStamp,
-    /// The change is committed after the cache is told.
+    /// The change is committed after the cache is invalidated.
     LateCommit,
-    /// The response is sent before the cache is told.
+    /// The response is sent before the cache is invalidated.
     EarlyResponse,
     /// The watcher announces that it is in sync before it has revoked.
     EarlySync,
@@ -117,7 +117,7 @@ impl Process {
     }
 
     /// The watcher reads the log for the first time since another process has changed the row.
-    fn hear(&self) {
+    fn read_log(&self) {
         if self.broken == EarlySync {
             self.revocations.synced_at(far_ahead());
         }
@@ -152,7 +152,7 @@ fn try_sync(broken: Broken) {
         let process = Process::start(broken, false);
         process.read();
         process.row.increment();
-        spawn(&process, Process::hear);
+        spawn(&process, Process::read_log);
         assert!(process.hit().is_none(), "an ended session was used");
     });
 }

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::watch;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
@@ -42,9 +43,10 @@ struct State<N> {
     start: Instant,
     /// In microseconds since `start`.
     in_sync_until: N,
-    /// What is up to this moment is known, in microseconds since `start`; 0 while nobody watches.
+    /// What others had committed by this moment is revoked here, in microseconds since `start`; 0
+    /// while nobody watches.
     /// No decision is made by it, so it is none of the numbers whose order is checked.
-    known_until: AtomicU64,
+    synced_until: AtomicU64,
     listeners: Listeners,
 }
 
@@ -82,7 +84,7 @@ impl<N: Number, const SLOTS: usize> Default for Revocations<N, SLOTS> {
             slots: (0..SLOTS).map(|_| N::default()).collect(),
             start: Instant::now(),
             in_sync_until: N::default(),
-            known_until: AtomicU64::new(0),
+            synced_until: AtomicU64::new(0),
             listeners: Listeners::default(),
         }))
     }
@@ -95,18 +97,18 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     }
 
     /// Whether a row read after `stamp` may be used: none of `ids` was revoked since, and what
-    /// other processes revoke is known. That first: it is announced after the revocations.
+    /// other processes revoke is in sync. That first: it is announced after the revocations.
     pub fn is_fresh(&self, stamp: Stamp, ids: impl IntoIterator<Item = Revocable>) -> bool {
         self.are_in_sync() && self.is_good(stamp, ids)
     }
 
-    /// Whether none of `ids` is known to be revoked since `stamp`.
+    /// Whether none of `ids` was revoked here since `stamp`.
     pub fn is_good(&self, stamp: Stamp, ids: impl IntoIterator<Item = Revocable>) -> bool {
         let good = |revoked: &N| revoked.get() <= stamp.0;
         good(&self.0.everything) && ids.into_iter().all(|id| good(self.slot(id)))
     }
 
-    /// Whether the revocations of other processes are known, up to [`MAX_STALENESS`] ago.
+    /// Whether the revocations of other processes were applied, up to [`MAX_STALENESS`] ago.
     fn are_in_sync(&self) -> bool {
         let until = self.0.in_sync_until.get();
         self.0.start.elapsed() < Duration::from_micros(until)
@@ -119,13 +121,18 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
             self.slot(id).raise(stamp);
         }
         // What a listener then reads must not come from the cache any more.
-        self.0.listeners.tell(ids);
+        self.0.listeners.notify(ids);
     }
 
-    /// Hears of revocations of `ids` from now on: what is read after this call is as it was at the
+    /// Listens for revocations of `ids` from now on: what is read after this call is as it was at the
     /// last one, or newer.
     pub fn listen(&self, ids: [Revocable; 2]) -> Listener {
         self.0.listeners.listen(ids)
+    }
+
+    /// Changes, from now on, whenever everything is revoked.
+    pub fn listen_to_everything(&self) -> watch::Receiver<()> {
+        self.0.listeners.listen_to_everything()
     }
 
     fn next(&self) -> u64 {
@@ -146,12 +153,12 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
     pub(crate) fn revoke_all(&self) {
         let stamp = self.next();
         self.0.everything.raise(stamp);
-        self.0.listeners.tell_all();
+        self.0.listeners.notify_of_everything();
     }
 
     /// Notes that everything other processes had committed by `moment` is revoked here.
     pub(crate) fn synced_at(&self, moment: Instant) {
-        self.note_known(moment);
+        self.note_sync(moment);
         let until = (moment + MAX_STALENESS).saturating_duration_since(self.0.start);
         let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
         self.0.in_sync_until.set(until);
@@ -159,20 +166,20 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
 
     /// Notes that somebody begins to read what other processes change.
     pub(crate) fn begin_to_watch(&self) {
-        if self.0.known_until.load(Ordering::Relaxed) == 0 {
-            self.note_known(Instant::now());
+        if self.0.synced_until.load(Ordering::Relaxed) == 0 {
+            self.note_sync(Instant::now());
         }
     }
 
-    fn note_known(&self, moment: Instant) {
+    fn note_sync(&self, moment: Instant) {
         let until = moment.saturating_duration_since(self.0.start).as_micros();
         let until = u64::try_from(until).unwrap_or(u64::MAX).max(1);
-        self.0.known_until.store(until, Ordering::Relaxed);
+        self.0.synced_until.store(until, Ordering::Relaxed);
     }
 
-    /// How long ago the changes of other processes were last known; zero while nobody watches.
+    /// How long ago the changes of other processes were last in sync; zero while nobody watches.
     pub(crate) fn lag(&self) -> Duration {
-        match self.0.known_until.load(Ordering::Relaxed) {
+        match self.0.synced_until.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
             until => {
                 let until = Duration::from_micros(until);
@@ -181,7 +188,7 @@ impl<N: Number, const SLOTS: usize> Revocations<N, SLOTS> {
         }
     }
 
-    /// Notes that changes by other processes are unknown until the next sync.
+    /// Notes that changes by other processes are out of sync until the next reading.
     #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn lose_sync(&self) {
         self.0.in_sync_until.set(0);
@@ -215,7 +222,7 @@ mod tests {
         revocations.synced_at(Instant::now());
         assert!(revocations.are_in_sync());
         revocations.synced_at(Instant::now() - Duration::from_secs(1));
-        assert!(!revocations.are_in_sync(), "nothing was heard for a second");
+        assert!(!revocations.are_in_sync(), "nothing was read for a second");
         revocations.synced_at(Instant::now());
         revocations.lose_sync();
         assert!(!revocations.are_in_sync());

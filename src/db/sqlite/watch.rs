@@ -13,8 +13,8 @@ use crate::db::invalidation::Revocations;
 
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Asks the connection that does every write of this process, so that the number it is told
-/// moves only when another process has written.
+/// Asks the connection that does every write of this process, so that the number that it
+/// reads moves only when another process has written.
 pub(super) async fn watch(
     write: &SqlitePool,
     writers: &AtomicU64,
@@ -22,7 +22,7 @@ pub(super) async fn watch(
     revocations: &Revocations,
 ) {
     let mut seen = None;
-    let mut was_told = true;
+    let mut was_read = true;
     let mut interval = interval(INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -34,15 +34,15 @@ pub(super) async fn watch(
                     seen = Some(version);
                 }
                 revocations.synced_at(moment);
-                was_told = true;
+                was_read = true;
             }
             Err(_) if write.is_closed() => return,
             Err(error) => {
                 // Once, not five times a second for as long as it lasts.
-                if was_told {
+                if was_read {
                     tracing::warn!(%error, "cannot tell whether the database was changed");
                 }
-                was_told = false;
+                was_read = false;
             }
         }
     }

@@ -16,13 +16,18 @@ use tower_http::{
 
 use crate::http::{
     error::Error,
-    origin::{Schemes, is_safe},
+    origin::{Schemes, is_to_be_checked},
+    request_id::REQUEST_ID,
     serve::HttpService,
 };
 
 /// Marks a request that an outer layer has checked, which knows the origins that its app allows.
 #[derive(Clone, Copy, Debug)]
 struct Passed;
+
+/// Marks a request for a WebSocket while it is checked.
+#[derive(Clone, Copy, Debug)]
+struct OpensWebSocket;
 
 /// Which other sites' pages may call. Cheap to clone.
 #[derive(Clone)]
@@ -60,14 +65,9 @@ impl CrossSite {
         let schemes = self.schemes;
         ServiceBuilder::new()
             .option_layer(self.cors)
-            .map_request(move |request: Request| schemes.distrust_others(request))
+            .map_request(move |request: Request| check_websocket(schemes.distrust_others(request)))
             .layer(self.csrf)
-            .map_request(|mut request: Request| {
-                if !is_safe(request.method()) {
-                    request.extensions_mut().insert(Passed);
-                }
-                request
-            })
+            .map_request(note_passed)
             .service(app)
     }
 
@@ -96,6 +96,30 @@ impl std::fmt::Debug for CrossSite {
     }
 }
 
+/// Has the check, which lets every `GET` pass, take one for a WebSocket for a `POST`.
+fn check_websocket(mut request: Request) -> Request {
+    if request.method() == Method::GET && is_to_be_checked(&request) {
+        request.extensions_mut().insert(OpensWebSocket);
+        *request.method_mut() = Method::POST;
+    }
+    request
+}
+
+/// Marks a request that has passed the check.
+fn note_passed(mut request: Request) -> Request {
+    if request
+        .extensions_mut()
+        .remove::<OpensWebSocket>()
+        .is_some()
+    {
+        *request.method_mut() = Method::GET;
+    }
+    if is_to_be_checked(&request) {
+        request.extensions_mut().insert(Passed);
+    }
+    request
+}
+
 fn refuse(refused: ProtectionError) -> Response {
     match refused.kind() {
         // The browser does not say what the page is to us: a proxy may have changed the host.
@@ -113,6 +137,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_credentials(true)
         .allow_headers([header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID])
         .allow_methods([
             Method::GET,
             Method::POST,

@@ -22,8 +22,8 @@ const MEDIA_TYPE: &str = "text/event-stream";
 struct UntilStop {
     body: Body,
     stop: BoxFuture<'static, ()>,
-    /// What a new stream has to say first is sent, also while the server stops: without a time to
-    /// come again a browser would choose its own.
+    /// Whether the body was polled. What it has to say at once is sent while the server stops, too:
+    /// it tells the browser when to connect again.
     has_begun: bool,
 }
 
@@ -59,15 +59,17 @@ impl HttpBody for UntilStop {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if self.has_begun && self.stop.as_mut().poll(cx).is_ready() {
+        if !self.has_begun {
+            self.has_begun = true;
+            let first = Pin::new(&mut self.body).poll_frame(cx);
+            if first.is_ready() {
+                return first;
+            }
+        }
+        if self.stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending() && !self.has_begun {
-            self.has_begun = true;
-            return self.poll_frame(cx);
-        }
-        frame
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -115,12 +117,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_begins_during_the_stop_says_what_it_has() {
+    async fn one_that_begins_during_the_stop_says_the_first_thing() {
         let stopping = Stopping::default();
         stopping.begin();
         let body = until_stop(events(), &stopping).into_body();
         let frames: Vec<_> = body.into_data_stream().collect().await;
-        assert_eq!(frames.len(), 2);
+        assert_eq!(frames.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_always_has_more_to_say_ends_too() {
+        let stopping = Stopping::default();
+        let endless = stream::repeat_with(|| Ok::<_, Infallible>("data: 1\n\n"));
+        let mut response = events();
+        *response.body_mut() = Body::from_stream(endless);
+        let mut body = until_stop(response, &stopping)
+            .into_body()
+            .into_data_stream();
+        assert!(body.next().await.is_some());
+        assert!(body.next().await.is_some());
+        stopping.begin();
+        assert!(body.next().await.is_none());
     }
 
     #[test]

@@ -7,7 +7,9 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::helpers::{EventStream, Kind, PASSWORD, Proxy, ProxyKind, Server, find_user};
+use crate::helpers::{
+    EventStream, Kind, PASSWORD, Proxy, ProxyKind, Server, UNTIL_THERE_IS_ROOM, find_user,
+};
 
 const SETTINGS: &[(&str, &str)] = &[
     ("APP_ENV", "production"),
@@ -165,7 +167,7 @@ async fn events_arrive_at_once(kind: ProxyKind) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    let opened = timeout(Duration::from_secs(60), opened).await;
+    let opened = timeout(UNTIL_THERE_IS_ROOM, opened).await;
     opened.expect("a closed stream keeps its place");
 
     browser.delete("/api/logout").await;

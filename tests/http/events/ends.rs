@@ -18,6 +18,7 @@ on_both_databases!(
     every_end_by_a_command_arrives_with_its_reason,
     ends_arrive_also_where_nothing_is_cached,
     an_end_by_plain_sql_arrives,
+    an_own_change_of_the_password_is_no_reason_for_a_later_end,
 );
 
 const SETTINGS: [(&str, &str); 1] = [("SESSIONS_PER_USER", "3")];
@@ -185,4 +186,32 @@ async fn an_end_by_plain_sql_arrives(kind: Kind) {
         let enable = "update users set disabled_at = null";
         server.database.execute(enable).await;
     }
+}
+
+async fn an_own_change_of_the_password_is_no_reason_for_a_later_end(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let change = async |from: &str, to: &str| {
+        let body = json!({"current_password": from, "new_password": to});
+        assert_eq!(browser.post("/password", body).await.status, 204);
+    };
+    let new = "black coffee by noon";
+
+    let stream = EventStream::open(&browser).await;
+    change(PASSWORD, new).await;
+    server.accounts().sign_out_all().await.unwrap();
+    assert_eq!(stream.reason().await, "revoked", "every session was ended");
+
+    assert_eq!(browser.log_in_with("Ann", new).await.status, 200);
+    let stream = EventStream::open(&browser).await;
+    change(new, PASSWORD).await;
+    server.database.execute("delete from sessions").await;
+    assert_eq!(stream.reason().await, "revoked", "nobody has recorded why");
+
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+    let stream = EventStream::open(&browser).await;
+    change(PASSWORD, new).await;
+    browser.log_out().await;
+    assert_eq!(stream.reason().await, "logged_out");
 }

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use super::ends::log_in;
 use crate::{
     helpers::{
-        Browser, Database, EventStream, Kind, PASSWORD, Server, Workplace, find_user,
-        on_both_databases,
+        Browser, Database, EventStream, Kind, PASSWORD, Server, UNTIL_THERE_IS_ROOM, Workplace,
+        find_user, on_both_databases,
     },
     sessions::freshness::change_without_revocation,
 };
@@ -164,9 +164,13 @@ async fn a_session_has_eight_and_a_closed_one_makes_room(kind: Kind) {
         let request = browser.request(Method::GET, "/session/events");
         request.send().await.unwrap().status()
     };
-    while open().await == 429 {
-        sleep(Duration::from_millis(20)).await;
-    }
+    let opened = async {
+        while open().await == 429 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let opened = timeout(UNTIL_THERE_IS_ROOM, opened).await;
+    opened.expect("a closed stream keeps its place");
 }
 
 async fn the_process_has_a_limit_that_leaves_room_for_requests(kind: Kind) {

@@ -6,8 +6,12 @@ use tokio::time::timeout;
 
 use super::Browser;
 
-/// Longer than anything takes, so that a test fails rather than hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A few times as long as an event may take: 1.2 s, where another process writes to SQLite.
+const SOON: Duration = Duration::from_secs(5);
+/// A few times as long as a stream may say nothing: 20 s.
+const SILENCE: Duration = Duration::from_secs(50);
+/// Twice as long as a stream that its client has closed may keep its place.
+pub const UNTIL_THERE_IS_ROOM: Duration = Duration::from_secs(50);
 
 /// An open stream of `GET /session/events`.
 pub struct EventStream {
@@ -45,13 +49,14 @@ impl EventStream {
         self.response.headers()
     }
 
-    /// The data of the next event; none at the end of the stream.
+    /// The data of the next event, which must come soon; none at the end of the stream.
     pub async fn next(&mut self) -> Option<Value> {
-        let next = timeout(PATIENCE, self.next_event()).await;
-        next.expect("no event came")
+        let next = timeout(SOON, self.next_event()).await;
+        next.expect("no event came in time")
     }
 
-    async fn next_event(&mut self) -> Option<Value> {
+    /// The same, however long it takes.
+    pub async fn next_event(&mut self) -> Option<Value> {
         loop {
             let lines = self.next_block().await?;
             let field = |name: &str| {
@@ -79,7 +84,7 @@ impl EventStream {
                 self.received = rest.to_owned();
                 return Some(block);
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = timeout(SILENCE, self.response.chunk()).await;
             let chunk = chunk.expect("nothing came");
             // A proxy may cut the stream off where the server has ended it.
             let chunk = chunk.ok().flatten()?;

@@ -16,7 +16,7 @@ pub use authenticator_app::{AuthenticatorApp, STEP, TwoSteps, recovery_codes};
 pub use browser::{Answer, Browser, client_builder};
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
-pub use events::EventStream;
+pub use events::{EventStream, UNTIL_THERE_IS_ROOM};
 pub use mail::{MailServer, PUBLIC_URL};
 pub use process::{Process, Workplace, failed, succeeded};
 pub use proxy::{Proxy, ProxyKind};

@@ -12,10 +12,16 @@ use handstamp::{
     http::Layers,
 };
 use serde_json::json;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+    WebSocketStream, client_async,
+    tungstenite::{
+        Error, Message, client::IntoClientRequest, handshake::client::Request,
+        protocol::frame::coding::CloseCode,
+    },
 };
 
 use crate::helpers::{Browser, Kind, PASSWORD, Server, find_user, on_both_databases};
@@ -23,9 +29,12 @@ use crate::helpers::{Browser, Kind, PASSWORD, Server, find_user, on_both_databas
 on_both_databases!(
     a_websocket_closes_when_its_session_ends,
     visitors_get_no_websocket,
+    pages_of_other_origins_get_no_websocket,
+    a_client_that_reads_nothing_is_closed_with_its_session,
+    a_message_has_a_limit,
 );
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<TcpStream>;
 
 /// The app under our layers, whose time limit a WebSocket outlives.
 async fn start(kind: Kind) -> Server {
@@ -41,16 +50,38 @@ async fn log_in(browser: &Browser, name: &str) {
     assert_eq!(browser.post("/auth/login", body).await.status, 200);
 }
 
-async fn connect(server: &Server, browser: &Browser) -> Socket {
+fn request(server: &Server, browser: &Browser) -> Request {
     let url = format!("{}/chat", server.base.replace("http", "ws"));
     let mut request = url.into_client_request().unwrap();
     let cookie = format!("session={}", browser.session().unwrap());
     request
         .headers_mut()
         .insert("cookie", cookie.parse().unwrap());
-    let (socket, response) = connect_async(request).await.unwrap();
+    request
+}
+
+async fn connect_with(server: &Server, request: Request) -> Result<Socket, Error> {
+    let address = server.base.strip_prefix("http://").unwrap();
+    let stream = TcpSocket::new_v4().unwrap();
+    // Little room for what is not read.
+    stream.set_recv_buffer_size(4 * 1024).unwrap();
+    let stream = stream.connect(address.parse().unwrap()).await.unwrap();
+    let (socket, response) = client_async(request, stream).await?;
     assert_eq!(response.status(), 101);
-    socket
+    Ok(socket)
+}
+
+async fn connect(server: &Server, browser: &Browser) -> Socket {
+    let request = request(server, browser);
+    connect_with(server, request).await.unwrap()
+}
+
+async fn add(server: &Server, name: &str) -> Browser {
+    let account = Application::new(name).password(Some(PASSWORD.to_owned()));
+    server.accounts().add(account).await.unwrap();
+    let browser = server.browser();
+    log_in(&browser, name).await;
+    browser
 }
 
 async fn next(socket: &mut Socket) -> Message {
@@ -70,14 +101,7 @@ async fn close_reason(socket: &mut Socket) -> String {
 
 async fn a_websocket_closes_when_its_session_ends(kind: Kind) {
     let server = start(kind).await;
-    for name in ["Ann", "Ben"] {
-        let password = Some(PASSWORD.to_owned());
-        let account = Application::new(name).password(password);
-        server.accounts().add(account).await.unwrap();
-    }
-    let (ann, ben) = (server.browser(), server.browser());
-    log_in(&ann, "Ann").await;
-    log_in(&ben, "Ben").await;
+    let (ann, ben) = (add(&server, "Ann").await, add(&server, "Ben").await);
     let mut anns = [connect(&server, &ann).await, connect(&server, &ann).await];
     let mut bens = connect(&server, &ben).await;
     anns[0].send(Message::text("hello")).await.unwrap();
@@ -102,4 +126,75 @@ async fn visitors_get_no_websocket(kind: Kind) {
     let server = start(kind).await;
     let refused = server.browser().get("/chat").await;
     assert_eq!(refused.reason(), "no_cookie");
+}
+
+/// `SameSite` keeps out neither a neighbouring subdomain nor another port.
+async fn pages_of_other_origins_get_no_websocket(kind: Kind) {
+    let server = start(kind).await;
+    let ann = add(&server, "Ann").await;
+    let port = server.base.rsplit_once(':').unwrap().1;
+    let neighbour = format!("http://evil.localhost:{port}");
+    let own = &*server.base;
+    for (headers, status) in [
+        (&[("origin", &*neighbour)][..], 403),
+        (&[("origin", "http://127.0.0.1:1")], 403),
+        (&[("origin", "null")], 403),
+        (&[("origin", &own.replace("http", "https"))], 403),
+        (
+            &[("origin", &neighbour), ("sec-fetch-site", "same-site")],
+            403,
+        ),
+        (&[("origin", own)], 101),
+        (&[("origin", own), ("sec-fetch-site", "same-origin")], 101),
+        // No browser.
+        (&[], 101),
+    ] {
+        let mut request = request(&server, &ann);
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let answered = match connect_with(&server, request).await {
+            Ok(_) => 101,
+            Err(Error::Http(response)) => response.status().as_u16(),
+            Err(error) => panic!("{headers:?}: {error}"),
+        };
+        assert_eq!(answered, status, "{headers:?}");
+    }
+}
+
+/// Its socket would otherwise stay open until the server gives up writing.
+async fn a_client_that_reads_nothing_is_closed_with_its_session(kind: Kind) {
+    let server = start(kind).await;
+    let (ann, ben) = (add(&server, "Ann").await, add(&server, "Ben").await);
+    let mut anns = connect(&server, &ann).await;
+    let (mut says, mut hears) = connect(&server, &ben).await.split();
+    // More than the buffers between two sockets hold.
+    let line = "x".repeat(3_000);
+    for _ in 0..100 {
+        for _ in 0..40 {
+            says.send(Message::text(&line)).await.unwrap();
+        }
+        for _ in 0..40 {
+            hears.next().await.unwrap().unwrap();
+        }
+    }
+    ann.delete("/auth/logout").await;
+    // A socket that is closed refuses what is sent to it.
+    let sent = async { while anns.send(Message::Ping("".into())).await.is_ok() {} };
+    timeout(Duration::from_secs(8), sent)
+        .await
+        .expect("the socket has outlived its session");
+}
+
+async fn a_message_has_a_limit(kind: Kind) {
+    let server = start(kind).await;
+    let ann = add(&server, "Ann").await;
+    let mut socket = connect(&server, &ann).await;
+    let line = "x".repeat(4 * 1024);
+    socket.send(Message::text(&line)).await.unwrap();
+    assert_eq!(next(&mut socket).await.len(), line.len() + 5);
+    let _ = socket.send(Message::text(line + "x")).await;
+    let next = timeout(Duration::from_secs(8), socket.next()).await;
+    let next = next.expect("nothing came");
+    assert!(!matches!(next, Some(Ok(Message::Text(_)))), "{next:?}");
 }

@@ -1,10 +1,13 @@
 //! What happens while a password is verified.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use axum::{Router, routing::get};
 use futures_util::future::join;
+use handstamp::{Error, auth::Session};
 use reqwest::Method;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
 
@@ -12,6 +15,8 @@ on_both_databases!(
     of_two_at_once_one_renews,
     a_password_that_is_changed_meanwhile_is_no_proof,
     a_client_that_disconnects_leaves_nothing_half_done,
+    what_a_handler_writes_meanwhile_is_kept,
+    who_comes_with_the_id_from_before_writes_nothing,
 );
 
 async fn of_two_at_once_one_renews(kind: Kind) {
@@ -71,7 +76,8 @@ async fn a_password_that_is_changed_meanwhile_is_no_proof(kind: Kind) {
     assert_eq!(server.database.count(proofs).await, 0);
 }
 
-/// Either the session is as it was, or it has a new id: its client logs in again.
+/// Either the session is as it was, or it has a new id: its user logs in again, as a copied id must
+/// be good for nothing.
 async fn a_client_that_disconnects_leaves_nothing_half_done(kind: Kind) {
     let settings = [("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")];
     let server = Server::start_with(kind, &settings).await;
@@ -94,4 +100,83 @@ async fn a_client_that_disconnects_leaves_nothing_half_done(kind: Kind) {
         assert_eq!(browser.log_in("Ann").await.status, 200);
     }
     assert_eq!(server.database.count(proofs).await, 5);
+}
+
+/// A handler that waits between reading and writing a value, and says when it does.
+#[derive(Clone, Default)]
+struct SlowWriter {
+    has_read: Arc<Notify>,
+    may_write: Arc<Notify>,
+}
+
+impl SlowWriter {
+    async fn start(&self, kind: Kind) -> Server {
+        let Self {
+            has_read,
+            may_write,
+        } = self.clone();
+        let write = async move |session: Session| {
+            session.get::<u32>("slow").await?;
+            has_read.notify_one();
+            may_write.notified().await;
+            Ok::<_, Error>(session.insert("slow", 1).await?)
+        };
+        let read = async |session: Session| {
+            let slow: Option<u32> = session.get("slow").await?;
+            let quick: Option<u32> = session.get("quick").await?;
+            Ok::<_, Error>(format!("{slow:?} {quick:?}"))
+        };
+        let quick = async |session: Session| Ok::<_, Error>(session.insert("quick", 2).await?);
+        // Without reading them first.
+        let clear = async |session: Session| {
+            session.clear().await;
+            Ok::<_, Error>(session.save().await?)
+        };
+        let routes = Router::new()
+            .route("/slow", get(write))
+            .route("/quick", get(quick))
+            .route("/read", get(read))
+            .route("/clear", get(clear));
+        Server::start_app(kind, &[], |auth| {
+            routes.layer(auth.layer()).merge(auth.router())
+        })
+        .await
+    }
+}
+
+async fn what_a_handler_writes_meanwhile_is_kept(kind: Kind) {
+    let slow = SlowWriter::default();
+    let server = slow.start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let cookie = format!("session={}", browser.session().unwrap());
+    let bare = server.browser();
+    let writing = tokio::spawn(async move { bare.get_with("/slow", &cookie).await });
+    slow.has_read.notified().await;
+    // Twice, so that the id it came with is neither the session's nor the last one before it.
+    for _ in 0..2 {
+        assert_eq!(browser.reauthenticate(PASSWORD).await.status, 200);
+    }
+    assert_eq!(browser.get("/quick").await.status, 200);
+    slow.may_write.notify_one();
+    let written = writing.await.unwrap();
+    assert_eq!(
+        (written.status.as_u16(), written.set_session()),
+        (200, None)
+    );
+    assert_eq!(browser.get("/read").await.text, "Some(1) Some(2)");
+    assert_eq!(browser.check().await.status, 200);
+}
+
+async fn who_comes_with_the_id_from_before_writes_nothing(kind: Kind) {
+    let server = SlowWriter::default().start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    browser.get("/quick").await;
+    let cookie = format!("session={}", browser.session().unwrap());
+    assert_eq!(browser.reauthenticate(PASSWORD).await.status, 200);
+    for path in ["/clear", "/quick"] {
+        server.browser().get_with(path, &cookie).await;
+    }
+    assert_eq!(browser.get("/read").await.text, "None Some(2)");
 }

@@ -255,6 +255,9 @@ async fn pages_of_other_sites_are_turned_away(kind: Kind) {
         assert_eq!(log_out(headers).await.status, 200, "{headers:?}");
     }
     let answer = log_out(&[("origin", "https://app.example")]).await;
+    let readable = answer.header("access-control-expose-headers").unwrap();
+    let readable: Vec<_> = readable.split(',').map(str::trim).collect();
+    assert_eq!(readable, ["retry-after", "x-request-id"]);
     assert_eq!(
         answer.header("access-control-allow-origin"),
         Some("https://app.example")

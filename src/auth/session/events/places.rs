@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::http::{Error, max_event_streams};
 
-/// A few tabs of a browser, each with one.
+/// A browser opens one for all of its tabs, or one for each.
 const MAX_PER_SESSION: usize = 8;
 
 /// The open event streams of this process. Cheap to clone.

@@ -1,5 +1,7 @@
 //! The rows that are read to find sessions, and their SQL.
 
+use std::sync::LazyLock;
+
 use sqlx::FromRow;
 use tower_sessions::session::Id;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     auth::session::{proof::Proof, timeouts::Written},
     clock::Timestamp,
-    db::{Db, on_small_reader},
+    db::{Db, on_reader, on_small_reader},
 };
 
 /// Rows in one query, which has as many parameters.
@@ -70,10 +72,22 @@ macro_rules! select_where_public_id {
     };
 }
 
+/// Sessions in one query that reads all that are followed.
+pub(crate) const MAX_SWEEP: usize = 256;
+
 const ONE: &str = select_where_public_id!("= $1");
 const SEVERAL: &str = select_where_public_id!(
     "in ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 );
+
+static MANY: LazyLock<String> = LazyLock::new(|| {
+    let parameters: Vec<String> = (1..=MAX_SWEEP).map(|number| format!("${number}")).collect();
+    format!(
+        "{}({})",
+        select_where_public_id!("in "),
+        parameters.join(", ")
+    )
+});
 
 /// The row of a session.
 pub(crate) async fn find(db: &Db, public_id: Uuid) -> sqlx::Result<Option<SessionRow>> {
@@ -89,6 +103,17 @@ pub(crate) async fn find_several(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<V
     on_small_reader!(db, conn => {
         let mut query = sqlx::query_as(SEVERAL);
         for public_id in public_ids.iter().cycle().take(MAX_BATCH) {
+            query = query.bind(*public_id);
+        }
+        query.fetch_all(conn).await
+    })
+}
+
+/// The rows of up to [`MAX_SWEEP`] sessions, likewise.
+pub(crate) async fn find_many(db: &Db, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
+    on_reader!(db, conn => {
+        let mut query = sqlx::query_as(&MANY);
+        for public_id in public_ids.iter().cycle().take(MAX_SWEEP) {
             query = query.bind(*public_id);
         }
         query.fetch_all(conn).await
