@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{audit, session, statistics::Count, throttle, tokens};
+use super::{audit, session, statistics::Count, throttle, tokens, user};
 use crate::{
     clock::{Clock, Timestamp},
     db::Db,
@@ -14,6 +14,10 @@ use crate::{
 /// How long an expired session is told apart from an unknown one.
 const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
 const KEPT_AUDIT_EVENTS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// A sign-up whose address was not verified by then, where it has to be, gives its username free. Its
+/// user may have lost the link and the password.
+const KEPT_UNVERIFIED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const DOUBLING: Duration = Duration::from_secs(10);
 
@@ -50,8 +54,8 @@ pub(crate) async fn sessions(db: &Db, now: Timestamp, count: &Count) -> sqlx::Re
     sessions_at(BRISK, db, now, count).await
 }
 
-/// Removes counts of attempts that no longer matter, old audit events, and tokens of links that have
-/// expired; returns how many.
+/// Removes counts of attempts that no longer matter, old audit events, tokens of links that have
+/// expired, and sign-ups that were never verified; returns how many.
 pub(crate) async fn records(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     records_at(BRISK, db, now, count).await
 }
@@ -85,7 +89,14 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx:
             Box::pin(tokens::store::purge(tx, now, rows))
         })
     });
-    Ok(counts + events + tokens.await?)
+    let tokens = tokens.await?;
+    let before = now.before(KEPT_UNVERIFIED);
+    let sign_ups = pace.keep(count, |rows| {
+        db.write((before, rows), |&(before, rows), tx| {
+            Box::pin(user::store::purge_unverified(tx, before, rows))
+        })
+    });
+    Ok(counts + events + tokens + sign_ups.await?)
 }
 
 impl Pace {

@@ -69,7 +69,10 @@ mod mail {
     mod email_change;
     mod notices;
     mod outbox;
+    mod postfix;
     mod recovery;
+    mod retries;
+    mod stolen_accounts;
     mod transport;
     mod verification;
 }
