@@ -108,7 +108,7 @@ async fn a_server_that_hangs_delays_nobody(kind: Kind) {
         if state == "hangs" {
             mail.hang();
         }
-        for number in 0..100 {
+        for number in 0..60 {
             let browser = server.browser();
             let name = format!("{prefix}{number}");
             let body = json!({"username": name, "email": format!("{name}@example.com"),

@@ -172,13 +172,12 @@ async fn where_it_is_required_nobody_logs_in_before(kind: Kind) {
     let bare = Application::new("Bare").password(PASSWORD.to_owned());
     server.accounts().add(bare).await.unwrap();
     assert_eq!(server.browser().log_in("Bare").await.status, 200);
-    // Past the limit no more mails, and the same response.
-    for _ in 0..8 {
-        sign_up(&browser, "Ben", "ben@example.com").await;
+    // Past the limit no more mails, and the same response: one for the sign-up, five for the logins.
+    sign_up(&browser, "Ben", "ben@example.com").await;
+    for number in 1..=8 {
+        mail.nth("ben@example.com", number.min(6)).await;
         assert_eq!(browser.log_in("Ben").await.code(), "email_not_verified");
     }
-    // One for the sign-up, and five for the logins.
-    mail.nth("ben@example.com", 6).await;
     super::outbox::is_empty(&server.database).await;
     assert_eq!(mail.received_by("ben@example.com").len(), 6);
 }
