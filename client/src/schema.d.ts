@@ -16,8 +16,8 @@ export interface paths {
         post?: never;
         /**
          * Delete the caller's account
-         * @description Soon after a proof of who the caller is. With its sessions and credentials; its name and address are free again. What its user has written
-         *     stays, without their name.
+         * @description Soon after a proof of who the caller is. With its sessions and credentials; its name and address are
+         *     free again. What its user has written stays, without their name.
          */
         delete: operations["delete_account"];
         options?: never;
@@ -55,7 +55,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for another address
+         * Request another address
          * @description Soon after a proof of who the caller is. A link is sent to it, and a notice to the old one; the
          *     address changes when the link is used. The response is the same whether the address is free or taken.
          */
@@ -97,8 +97,8 @@ export interface paths {
         put?: never;
         /**
          * Verify or change an address with a link
-         * @description Whoever has the link need not be logged in. The link in the notice of a changed address takes the
-         *     change back and ends every session.
+         * @description No login is needed. The link in the notice of a changed address takes the change back: every session
+         *     ends, the password no longer counts, and a link to choose another is sent to that address.
          */
         post: operations["verify_email"];
         delete?: never;
@@ -350,9 +350,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a link to choose a new password
-         * @description It is sent to the address if that has an account. The response is the same, after the same time,
-         *     whoever it is.
+         * Request a link to choose a new password
+         * @description It is sent to the address if that has an account. Whether it has one makes no difference to the
+         *     response or its time.
          */
         post: operations["forgot_password"];
         delete?: never;

@@ -9,7 +9,7 @@ use std::{
 use super::passkey;
 #[cfg(feature = "totp")]
 use super::totp;
-use super::{audit, session, statistics::Count, throttle, tokens};
+use super::{audit, session, statistics::Count, throttle, tokens, user};
 use crate::{
     clock::{Clock, Timestamp},
     db::Db,
@@ -18,6 +18,10 @@ use crate::{
 /// How long an expired session is told apart from an unknown one.
 const KEPT_EXPIRED: Duration = Duration::from_secs(60 * 60);
 const KEPT_AUDIT_EVENTS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// A sign-up whose address was not verified by then, where it has to be, gives its username free. Its
+/// user may have lost the link and the password.
+const KEPT_UNVERIFIED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const DOUBLING: Duration = Duration::from_secs(10);
 
@@ -55,7 +59,7 @@ pub(crate) async fn sessions(db: &Db, now: Timestamp, count: &Count) -> sqlx::Re
 }
 
 /// Removes counts of attempts that no longer matter, old audit events, and what has expired: tokens of
-/// links, logins that wait for a code, challenges; returns how many.
+/// links, sign-ups that were never verified, logins that wait for a code, challenges; returns how many.
 pub(crate) async fn records(db: &Db, now: Timestamp, count: &Count) -> sqlx::Result<u64> {
     records_at(BRISK, db, now, count).await
 }
@@ -108,7 +112,13 @@ async fn records_at(pace: Pace, db: &Db, now: Timestamp, count: &Count) -> sqlx:
         });
         removed + challenges.await?
     };
-    Ok(removed)
+    let before = now.before(KEPT_UNVERIFIED);
+    let sign_ups = pace.keep(count, |rows| {
+        db.write((before, rows), |&(before, rows), tx| {
+            Box::pin(user::store::purge_unverified(tx, before, rows))
+        })
+    });
+    Ok(removed + sign_ups.await?)
 }
 
 impl Pace {

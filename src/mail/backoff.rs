@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The wait after the first attempt; it doubles with each.
+/// The wait after the first time; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// So that mails are sent soon after a mail server's return.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// A mail that was not sent by then is given up: its recipient has asked again.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a mail waits after this many attempts. `jitter` is from 0 to 1: mails that failed
-/// together do not come together again.
-pub(super) fn wait_after(attempts: i64, jitter: f64) -> Duration {
-    doubled(FIRST_WAIT, attempts, LONGEST_WAIT).mul_f64(1.0 - jitter / 4.0)
+/// How long a mail waits after it was deferred this many times. `jitter` is from 0 to 1: mails that
+/// failed together do not come together again.
+pub(super) fn wait_after(deferrals: i64, jitter: f64) -> Duration {
+    doubled(FIRST_WAIT, deferrals, LONGEST_WAIT).mul_f64(1.0 - jitter / 4.0)
 }
 
 /// How long all mails wait after the mail server was not available so many times in a row.
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_mail_waits_ever_longer_up_to_an_hour() {
-        let wait = |attempts| wait_after(attempts, 0.0).as_secs();
+        let wait = |deferrals| wait_after(deferrals, 0.0).as_secs();
         assert_eq!((wait(1), wait(2), wait(5)), (10, 20, 160));
         assert_eq!((wait(9), wait(10), wait(i64::MAX)), (2_560, 3_600, 3_600));
         assert_eq!(wait_after(1, 1.0), Duration::from_millis(7_500));

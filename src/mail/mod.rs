@@ -17,9 +17,9 @@ pub(crate) mod worker;
 
 #[cfg(feature = "smtp")]
 pub use self::smtp::{SmtpMailer, SmtpUrl, SmtpUrlError};
+pub(crate) use self::{backoff::GIVEN_UP_AFTER, outbox::Outbox, seal::Seal, worker::Compose};
 pub use self::{
     log_mailer::LogMailer,
     message::{Mail, MailError, Mailer},
     outbox::WaitingMails,
 };
-pub(crate) use self::{outbox::Outbox, seal::Seal, worker::Compose};

@@ -58,10 +58,17 @@ impl Outbox {
         self.0.clock.now()
     }
 
-    /// Adds a letter, in the transaction of what it tells of.
-    pub async fn put(&self, tx: &mut Tx, now: Timestamp, letter: &[u8]) -> sqlx::Result<()> {
-        let id = now.new_id();
-        store::insert(tx, id, now, &self.0.seal.seal(id, letter)).await?;
+    /// Adds a letter, which is due after `wait`, in the transaction of what it tells of.
+    pub async fn put(
+        &self,
+        tx: &mut Tx,
+        id: Uuid,
+        now: Timestamp,
+        wait: Duration,
+        letter: &[u8],
+    ) -> sqlx::Result<()> {
+        let sealed = self.0.seal.seal(id, letter);
+        store::insert(tx, id, (now, now.after(wait)), &sealed).await?;
         let outbox = self.clone();
         tx.after_commit(move || outbox.0.added.notify_one());
         Ok(())

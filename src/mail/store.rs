@@ -15,22 +15,25 @@ pub(super) struct Leased {
     pub created_at: Timestamp,
     /// This one counted; an older attempt no longer changes the row.
     pub attempts: i64,
+    /// How often the mail server has deferred it.
+    pub deferrals: i64,
     pub sealed: Vec<u8>,
 }
 
-/// Adds a mail that is due at once.
+/// Adds a mail that was written at one moment and is due at another.
 pub(super) async fn insert(
     tx: &mut Tx,
     id: Uuid,
-    now: Timestamp,
+    (written_at, due_at): (Timestamp, Timestamp),
     sealed: &[u8],
 ) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "insert into outbox (id, created_at, next_attempt_at, attempts, sealed)
-         values ($1, $2, $2, 0, $3)",
+         values ($1, $2, $3, 0, $4)",
     )
     .bind(id)
-    .bind(now)
+    .bind(written_at)
+    .bind(due_at)
     .bind(sealed)
     .execute(conn)
     .await
@@ -44,7 +47,7 @@ macro_rules! lease {
              where id = (select id from outbox where next_attempt_at <= $2
                           order by next_attempt_at, id limit 1",
             $lock,
-            ") returning id, created_at, attempts, sealed"
+            ") returning id, created_at, attempts, deferrals, sealed"
         )
     };
 }
@@ -76,19 +79,21 @@ pub(super) async fn delete(tx: &mut Tx, id: Uuid, attempts: i64) -> sqlx::Result
         .map(|done| done.rows_affected() == 1))
 }
 
-/// Has a mail wait after its `attempts`th attempt.
+/// Has a mail wait after an attempt, at which it was perhaps deferred.
 pub(super) async fn postpone(
     tx: &mut Tx,
-    id: Uuid,
-    attempts: i64,
+    mail: &Leased,
     until: Timestamp,
+    is_deferred: bool,
 ) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
-        "update outbox set next_attempt_at = $1 where id = $2 and attempts = $3",
+        "update outbox set next_attempt_at = $1, deferrals = deferrals + $2
+         where id = $3 and attempts = $4",
     )
     .bind(until)
-    .bind(id)
-    .bind(attempts)
+    .bind(i64::from(is_deferred))
+    .bind(mail.id)
+    .bind(mail.attempts)
     .execute(conn)
     .await
     .map(drop))

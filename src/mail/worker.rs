@@ -113,18 +113,16 @@ impl Worker {
     }
 
     async fn attempt(&self, leased: &Leased, letter: Option<&[u8]>, failures: i64) -> Outcome {
-        let age = self.outbox.now().since(leased.created_at);
-        let is_last = is_given_up(age);
-        let later = |pauses| match (is_last, pauses) {
-            (true, _) => Outcome::GivenUp,
-            (false, true) => Outcome::Later {
-                wait: pause_after(failures + 1, rand::random()),
-                pauses,
+        // Nobody waits for it any more, and its link would be good for longer than was said.
+        if is_given_up(self.outbox.now().since(leased.created_at)) {
+            return Outcome::GivenUp;
+        }
+        let later = |pauses| Outcome::Later {
+            wait: match pauses {
+                true => pause_after(failures + 1, rand::random()),
+                false => wait_after(leased.deferrals + 1, rand::random()),
             },
-            (false, false) => Outcome::Later {
-                wait: wait_after(leased.attempts, rand::random()),
-                pauses,
-            },
+            pauses,
         };
         let Some(letter) = letter else {
             tracing::error!(
@@ -151,12 +149,8 @@ impl Worker {
                 return later(false);
             }
         };
-        let sent = timeout(ATTEMPT_LIMIT, self.mailer.send(&mail)).await;
-        let sent = sent.unwrap_or_else(|_| {
-            let what = format!("no response within {} s", ATTEMPT_LIMIT.as_secs());
-            Err(MailError::Deferred(what))
-        });
-        let Err(error) = sent else {
+        let mail = Arc::new(mail);
+        let Err(error) = self.send(mail.clone()).await else {
             return Outcome::Done;
         };
         let why = for_log(&error, &mail);
@@ -165,6 +159,21 @@ impl Worker {
             MailError::Unavailable(_) => later(true),
             MailError::Deferred(_) => later(false),
             MailError::Refused(_) => Outcome::GivenUp,
+        }
+    }
+
+    /// Sends a mail, in a task of its own: a mailer that panics fails with this mail alone.
+    async fn send(&self, mail: Arc<Mail>) -> Result<(), MailError> {
+        let mailer = self.mailer.clone();
+        let mut sending = tokio::spawn(async move { mailer.send(&mail).await });
+        match timeout(ATTEMPT_LIMIT, &mut sending).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(error)) => Err(MailError::Deferred(error.to_string())),
+            Err(_) => {
+                sending.abort();
+                let what = format!("no response within {} s", ATTEMPT_LIMIT.as_secs());
+                Err(MailError::Deferred(what))
+            }
         }
     }
 
@@ -206,8 +215,8 @@ impl Worker {
         let (id, attempts) = (leased.id, leased.attempts);
         match outcome {
             Outcome::Done => store::delete(tx, id, attempts).await.map(drop),
-            Outcome::Later { wait, .. } => {
-                store::postpone(tx, id, attempts, now.after(*wait)).await
+            Outcome::Later { wait, pauses } => {
+                store::postpone(tx, leased, now.after(*wait), !pauses).await
             }
             Outcome::GivenUp => {
                 if store::delete(tx, id, attempts).await? {
@@ -237,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_mail_server_answers_shows_no_secret_and_is_one_short_line() {
+    fn what_a_mail_server_says_shows_no_secret_and_is_one_short_line() {
         let mail = Mail {
             id: Uuid::nil(),
             written_at: Timestamp::from_unix_micros(0),
@@ -247,8 +256,8 @@ mod tests {
             html: "h".to_owned(),
             secret: Some("s3cret".to_owned()),
         };
-        let answer = format!("554 no link #token=s3cret\r\nhere {}", "x".repeat(1_000));
-        let line = for_log(&MailError::Refused(answer), &mail);
+        let response = format!("554 no link #token=s3cret\r\nhere {}", "x".repeat(1_000));
+        let line = for_log(&MailError::Refused(response), &mail);
         assert!(line.starts_with("the mail server refused a mail: 554 no link #token=…  here x"));
         assert_eq!(line.chars().count(), RESPONSE_CHARS);
     }

@@ -70,7 +70,10 @@ mod mail {
     mod email_change;
     mod notices;
     pub mod outbox;
+    mod postfix;
     mod recovery;
+    mod retries;
+    mod stolen_accounts;
     mod transport;
     mod verification;
 }

@@ -8,11 +8,11 @@ use crate::auth::totp;
 use crate::{
     auth::{
         audit::{self, Action, Event},
-        letters::letter::Letter,
+        letters::letter::{Letter, Recipient},
         session,
-        throttle::forget_log_ins,
+        throttle::{forget_log_ins, places},
         tokens,
-        user::{self, AccountState, User, email::Email, username::Username},
+        user::{self, Account, AccountState, User, email::Email, username::Username},
     },
     clock::Timestamp,
     db::Tx,
@@ -30,6 +30,8 @@ impl Accounts {
         let set = self.db.write(set, |&(user_id, state, now), tx| {
             Box::pin(async move {
                 user::store::set_state(tx, user_id, state, now).await?;
+                // Whoever had the account had links sent, perhaps.
+                tokens::store::delete_all(tx, user_id).await?;
                 #[cfg(feature = "totp")]
                 totp::store::delete_half_logins(tx, user_id).await?;
                 if state == AccountState::Enabled {
@@ -133,26 +135,14 @@ impl Accounts {
                 user::store::set_password(tx, user.id, hash).await?;
                 forget_log_ins(tx, &user.username).await?;
                 session::store::delete_others(tx, user.id, None).await?;
-                accounts.note_new_password(tx, user.id, *now).await?;
+                end_pending(tx, user.id).await?;
+                if let Some(letter) = password_changed(user) {
+                    accounts.letters.put(tx, *now, letter).await?;
+                }
                 Ok::<_, Error>(record_change(tx, *now, user.id, Action::ChangePassword).await?)
             })
         });
         set.await
-    }
-
-    /// What follows from a new password: the links that were sent before are of no use any more,
-    /// logins that wait for a code end, and the user is told.
-    pub(super) async fn note_new_password(
-        &self,
-        tx: &mut Tx,
-        user_id: Uuid,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        tokens::store::delete_outdated(tx, user_id).await?;
-        #[cfg(feature = "totp")]
-        totp::store::delete_half_logins(tx, user_id).await?;
-        let letter = Letter::PasswordChanged { user_id };
-        self.letters.put(tx, now, &letter).await
     }
 
     /// Changes a username; sessions go on.
@@ -179,7 +169,7 @@ impl Accounts {
     }
 
     /// Changes an e-mail address, or takes it away; sessions go on. It counts as not verified, and
-    /// the old address is told.
+    /// the old address is told, without a link to take it back: it may be somebody else's by now.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is not an address, [`Error::EmailTaken`], and
@@ -199,14 +189,16 @@ impl Accounts {
                         .map_err(|error| taken(error, Error::EmailTaken))?
                         .ok_or(Error::NotFound)?;
                     tokens::store::delete_all(tx, *user_id).await?;
-                    if let Some(old) = before.and_then(|before| before.user.email) {
-                        let new = email.as_ref().map_or("no address", Email::as_typed);
+                    let told = before.and_then(|before| Recipient::of(&before.user));
+                    let told = told.filter(|told| !is_spelling_of(&told.email, email.as_ref()));
+                    if let Some(to) = told {
                         let letter = Letter::EmailChanged {
                             user_id: *user_id,
-                            old,
-                            new: new.to_owned(),
+                            to,
+                            new: changed.email.clone(),
+                            can_be_undone: false,
                         };
-                        accounts.letters.put(tx, *now, &letter).await?;
+                        accounts.letters.put(tx, *now, letter).await?;
                     }
                     record_change(tx, *now, *user_id, Action::ChangeEmail).await?;
                     Ok(changed)
@@ -221,31 +213,91 @@ impl Accounts {
     /// # Errors
     /// [`Error::NotFound`] when it was deleted already.
     pub async fn delete(&self, user: &User) -> Result<(), Error> {
-        self.delete_for(user, None).await
-    }
-
-    /// As [`delete`](Self::delete), for a client who is the user.
-    pub(crate) async fn delete_for(
-        &self,
-        user: &User,
-        client: Option<&Client>,
-    ) -> Result<(), Error> {
-        let event = Event::new(Action::DeleteAccount, user.id, client);
+        let event = Event::new(Action::DeleteAccount, user.id, None);
         let delete = (user.clone(), event, self.clock.now());
         let deleted = self.db.write(delete, |(user, event, now), tx| {
             Box::pin(async move {
-                if !user::store::delete(tx, user.id).await? {
-                    return Err(Error::NotFound);
+                match delete_account(tx, user, event.clone(), *now).await? {
+                    true => Ok(()),
+                    false => Err(Error::NotFound),
                 }
-                forget_log_ins(tx, &user.username).await?;
-                tokens::store::delete_all(tx, user.id).await?;
-                session::store::delete_others(tx, user.id, None).await?;
-                tx.revoke([user.id.into()]);
-                Ok(audit::record(tx, *now, [event.clone()]).await?)
             })
         });
         deleted.await
     }
+
+    /// As [`delete`](Self::delete), for the user of a session; false when that has ended.
+    pub(crate) async fn delete_own(
+        &self,
+        user: User,
+        session_id: Uuid,
+        client: &Client,
+    ) -> Result<bool, Error> {
+        let event = Event::new(Action::DeleteAccount, user.id, Some(client));
+        let delete = (user, session_id, event, self.clock.now());
+        let deleted = self.db.write(delete, |(user, session_id, event, now), tx| {
+            Box::pin(async move {
+                match lock_logged_in(tx, user.id, *session_id).await? {
+                    Some(_) => delete_account(tx, user, event.clone(), *now).await,
+                    None => Ok(false),
+                }
+            })
+        });
+        Ok(deleted.await?)
+    }
+}
+
+/// False when it was deleted already.
+async fn delete_account(
+    tx: &mut Tx,
+    user: &User,
+    event: Event,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    if !user::store::delete(tx, user.id).await? {
+        return Ok(false);
+    }
+    forget_log_ins(tx, &user.username).await?;
+    places::forget(tx, user.id).await?;
+    tokens::store::delete_all(tx, user.id).await?;
+    session::store::delete_others(tx, user.id, None).await?;
+    tx.revoke([user.id.into()]);
+    audit::record(tx, now, [event]).await?;
+    Ok(true)
+}
+
+/// The account of the user of a session, locked until the transaction ends; none when the session has
+/// ended, or the user may not be logged in any more. What was checked before may be outdated: other
+/// nodes hear of an end a little later, and a request may wait for the database.
+pub(super) async fn lock_logged_in(
+    tx: &mut Tx,
+    user_id: Uuid,
+    session_id: Uuid,
+) -> sqlx::Result<Option<Account>> {
+    let account = user::store::lock_account(tx, user_id).await?;
+    let is_there = session::store::has_session(tx, user_id, session_id).await?;
+    Ok(account.filter(|account| is_there && account.state() == AccountState::Enabled))
+}
+
+/// What a new password ends: links that were sent before, and logins that wait for a code.
+pub(super) async fn end_pending(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    tokens::store::delete_outdated(tx, user_id).await?;
+    #[cfg(feature = "totp")]
+    totp::store::delete_half_logins(tx, user_id).await?;
+    Ok(())
+}
+
+/// Tells the owner of an account that its password was changed, if they have an address.
+pub(super) fn password_changed(user: &User) -> Option<Letter> {
+    let to = Recipient::of(user)?;
+    let user_id = user.id;
+    Some(Letter::PasswordChanged { user_id, to })
+}
+
+/// Whether a new address is the old one, perhaps spelled in another way.
+fn is_spelling_of(old: &str, new: Option<&Email>) -> bool {
+    let old = old.parse::<Email>().ok().map(|old| old.key());
+    old.is_some() && old == new.map(Email::key)
 }
 
 /// Records a change to an account, and invalidates every cached session of its user.

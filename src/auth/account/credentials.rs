@@ -5,7 +5,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::{Accounts, hooks::Hooks};
+use super::{
+    Accounts,
+    changes::{end_pending, password_changed},
+    hooks::Hooks,
+};
 #[cfg(feature = "passkeys")]
 use crate::auth::passkey::RelyingParty;
 #[cfg(feature = "totp")]
@@ -13,11 +17,11 @@ use crate::auth::totp::Codes;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
-        letters::letter::{Letter, device_name},
+        letters::letter::{Letter, Recipient, device_name},
         password::{Permit, Verdict},
         session,
         statistics::LoginCounts,
-        throttle::{Attempt, Throttle, Used, forget_log_ins, network},
+        throttle::{Attempt, Throttle, Used, forget_log_ins, network, places},
         user::{Account, AccountState, User, store, username::Username},
     },
     clock::Timestamp,
@@ -201,17 +205,37 @@ impl Credentials {
             Some(_) => attempt.succeed(tx, now).await?,
             None => attempt.welcome(tx, now).await?,
         }
-        // The first login of all is from somewhere, and who has no address cannot be told.
-        let can_be_told = account.last_login_at.is_some() && account.user.email.is_some();
-        if can_be_told && attempt.is_from_new_address() {
-            let letter = Letter::NewDevice {
-                user_id: account.user.id,
-                ip: client.ip.map(|ip| ip.to_string()),
-                device: device_name(client.user_agent.as_deref()),
-            };
-            self.accounts.letters().put(tx, now, &letter).await?;
+        let last_login_at = account.last_login_at;
+        self.note_place(tx, &account.user, client, last_login_at, now)
+            .await
+    }
+
+    /// Records where a user was seen who has proved who they are, and tells them if it is a new place;
+    /// not of their first login, as that is from somewhere.
+    pub(super) async fn note_place(
+        &self,
+        tx: &mut Tx,
+        user: &User,
+        client: &Client,
+        last_login_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        // Where no mail is sent, a login costs nothing more.
+        if self.accounts.letters().outbox().is_none() {
+            return Ok(());
         }
-        Ok(())
+        let is_new = places::note(tx, user.id, client.ip, now).await?;
+        let told = Recipient::of(user).filter(|_| is_new && last_login_at.is_some());
+        let Some(to) = told else {
+            return Ok(());
+        };
+        let letter = Letter::NewDevice {
+            user_id: user.id,
+            to,
+            ip: client.ip.map(|ip| ip.to_string()),
+            device: device_name(client.user_agent.as_deref()),
+        };
+        self.put_notice(tx, letter, now).await
     }
 
     /// Verifies the current password of the user of a session, and hashes the new one.
@@ -288,7 +312,12 @@ impl Credentials {
         let known = self.throttle.log_in(&user.username, client.ip);
         known.welcome(tx, now).await?;
         tx.revoke([user.id.into()]);
-        self.accounts.note_new_password(tx, user.id, now).await?;
+        end_pending(tx, user.id).await?;
+        // Its address may not be the one that the session was found with.
+        let account = store::lock_account(tx, user.id).await?;
+        if let Some(letter) = account.and_then(|account| password_changed(&account.user)) {
+            self.put_notice(tx, letter, now).await?;
+        }
         session::store::delete_others(tx, user.id, Some(*session_id)).await?;
         Ok(Event::new(Action::ChangePassword, user.id, Some(client)))
     }

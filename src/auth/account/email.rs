@@ -4,19 +4,19 @@ use uuid::Uuid;
 
 use super::{
     Accounts,
-    changes::taken,
-    credentials::{Credentials, Verified},
+    changes::{end_pending, lock_logged_in, taken},
+    credentials::{Credentials, Verified, origin},
 };
-#[cfg(feature = "totp")]
-use crate::auth::totp;
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+use crate::auth::letters::letter::SecurityChange;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
-        letters::letter::Letter,
+        letters::letter::{Letter, Recipient},
         session,
-        throttle::{Attempt, forget_log_ins},
-        tokens::{self, Bound, Purpose},
-        user::{self, Account, AccountState, User, email::Email},
+        throttle::{Attempt, Mails, forget_log_ins},
+        tokens::{self, Bound, Purpose, Token},
+        user::{self, Account, AccountState, email::Email},
     },
     clock::Timestamp,
     db::Tx,
@@ -25,20 +25,55 @@ use crate::{
 
 /// What became of a request for a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum LinkRequest {
     Sent,
     /// There is no address that is yet to be verified.
     NothingToVerify,
+    /// The session has ended meanwhile.
+    LoggedOut,
 }
 
 impl Credentials {
-    /// Puts a letter that nobody has asked for in so many words into the outbox, unless its limit is
-    /// reached: what it belongs to is done all the same.
+    /// Puts a notice into the outbox, unless the limit of its address is reached.
+    pub(super) async fn put_notice(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let email = letter.notice_to().and_then(|email| email.parse().ok());
+        let Some(email) = email else {
+            return Ok(());
+        };
+        let mail = self.throttle.mail(Mails::Notices, &email, None, None);
+        self.put_within_limit(tx, &mail, letter, now).await
+    }
+
+    /// Tells a user that what they log in with was changed.
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub(crate) async fn tell_of_change(
+        &self,
+        tx: &mut Tx,
+        user_id: Uuid,
+        change: SecurityChange,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        // Its address may not be the one that the session was found with.
+        let account = user::store::lock_account(tx, user_id).await?;
+        let letter = account.and_then(|account| Letter::of_change(&account.user, change));
+        match letter {
+            Some(letter) => self.put_notice(tx, letter, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a letter into the outbox, unless its limit is reached: what it belongs to is done all the
+    /// same.
     pub(super) async fn put_within_limit(
         &self,
         tx: &mut Tx,
         mail: &Attempt,
-        letter: &Letter,
+        letter: Letter,
         now: Timestamp,
     ) -> Result<(), Error> {
         let letters = self.accounts.letters();
@@ -71,22 +106,24 @@ impl Credentials {
         let failed = Event::failure(Action::LogIn, reason, Some(account.user.id), client);
         let mail = email
             .parse()
-            .map(|email| self.throttle.mail(&email, None, None));
-        let letter = Letter::VerifyEmail {
-            user_id: account.user.id,
-            email,
-        };
+            .map(|email| self.throttle.mail(Mails::OfItsUser, &email, None, None));
+        let user_id = account.user.id;
+        let letter = Letter::VerifyEmail { user_id, email };
         let attempt = verified.counted_attempt();
         let refuse = (self.clone(), attempt, mail.ok(), letter, failed, self.now());
         let refused = self.db().write(
             refuse,
-            |(credentials, attempt, mail, letter, failed, now), tx| {
+            move |(credentials, attempt, mail, letter, failed, now), tx| {
                 Box::pin(async move {
+                    // First, as every change of an account locks it before anything else.
+                    user::store::lock(tx, user_id).await?;
                     if let Some(attempt) = attempt {
                         attempt.succeed(tx, *now).await?;
                     }
                     if let Some(mail) = mail {
-                        credentials.put_within_limit(tx, mail, letter, *now).await?;
+                        credentials
+                            .put_within_limit(tx, mail, letter.clone(), *now)
+                            .await?;
                     }
                     Ok::<_, Error>(audit::record(tx, *now, [failed.clone()]).await?)
                 })
@@ -100,30 +137,39 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`], [`Error::MailNotConfigured`]
-    pub async fn send_verification(&self, user_id: Uuid, client: &Client) -> Result<Asked, Error> {
+    pub async fn send_verification(
+        &self,
+        user_id: Uuid,
+        session_id: Uuid,
+        client: &Client,
+    ) -> Result<LinkRequest, Error> {
         let account = user::store::find_by_id(self.db(), user_id).await?;
         let email = account.and_then(|account| account.unverified_email().map(str::to_owned));
         let Some(email) = email else {
-            return Ok(Asked::NothingToVerify);
+            return Ok(LinkRequest::NothingToVerify);
         };
         self.accounts.letters().refuse_unconfigured()?;
         let address: Email = email.parse().map_err(Error::internal)?;
-        let mut mail = self.throttle.mail(&address, Some(user_id), client.ip);
+        let mut mail = self
+            .throttle
+            .mail(Mails::OfItsUser, &address, Some(user_id), client.ip);
         mail.check(self.db(), self.now()).await?;
         let letter = Letter::VerifyEmail { user_id, email };
-        let send = (self.clone(), mail, letter, user_id, self.now());
+        let send = (self.clone(), mail, letter, self.now());
         let sent = self
             .db()
-            .write(send, |(credentials, mail, letter, user_id, now), tx| {
+            .write(send, move |(credentials, mail, letter, now), tx| {
                 Box::pin(async move {
+                    if lock_logged_in(tx, user_id, session_id).await?.is_none() {
+                        return Ok(LinkRequest::LoggedOut);
+                    }
                     mail.count_with(tx, *now).await?;
-                    let purpose = Purpose::VerifyEmail;
-                    tokens::store::delete_of_purpose(tx, *user_id, purpose).await?;
-                    credentials.accounts.letters().put(tx, *now, letter).await
+                    let letters = credentials.accounts.letters();
+                    letters.put(tx, *now, letter.clone()).await?;
+                    Ok::<_, Error>(LinkRequest::Sent)
                 })
             });
-        sent.await?;
-        Ok(Asked::Sent)
+        sent.await
     }
 
     /// Sends a link to the address that a user wants to have, and word of it to the one that they
@@ -131,43 +177,45 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`], [`Error::MailNotConfigured`]
-    pub async fn ask_email_change(
+    pub async fn request_email_change(
         &self,
-        user: User,
+        user_id: Uuid,
+        session_id: Uuid,
         email: Email,
         client: &Client,
-    ) -> Result<(), Error> {
+    ) -> Result<LinkRequest, Error> {
         self.accounts.letters().refuse_unconfigured()?;
-        let mut mail = self.throttle.mail(&email, Some(user.id), client.ip);
+        let mut mail = self
+            .throttle
+            .mail(Mails::OfAnybody, &email, Some(user_id), client.ip);
         mail.check(self.db(), self.now()).await?;
-        let new = email.as_typed().to_owned();
-        let user_id = user.id;
-        let notice = user.email.map(|old| Letter::EmailChangeAsked {
-            user_id,
-            old,
-            new: new.clone(),
-        });
-        let link = Letter::ChangeEmail {
-            user_id,
-            email: new,
-        };
         let event = Event::new(Action::RequestEmailChange, user_id, Some(client));
-        let ask = (self.clone(), mail, link, notice, event, self.now());
-        let asked = self
-            .db()
-            .write(ask, |(credentials, mail, link, notice, event, now), tx| {
+        let request = (self.clone(), mail, email, event, self.now());
+        let requested = self.db().write(
+            request,
+            move |(credentials, mail, email, event, now), tx| {
                 Box::pin(async move {
+                    let Some(account) = lock_logged_in(tx, user_id, session_id).await? else {
+                        return Ok(LinkRequest::LoggedOut);
+                    };
                     mail.count_with(tx, *now).await?;
                     let letters = credentials.accounts.letters();
+                    let new = email.as_typed().to_owned();
                     // Before the link, whose use makes it late.
-                    if let Some(notice) = notice {
+                    if let Some(to) = Recipient::of(&account.user) {
+                        let new = new.clone();
+                        let notice = Letter::EmailChangeRequested { user_id, to, new };
                         letters.put(tx, *now, notice).await?;
                     }
+                    let email = new;
+                    let link = Letter::ChangeEmail { user_id, email };
                     letters.put(tx, *now, link).await?;
-                    Ok::<_, Error>(audit::record(tx, *now, [event.clone()]).await?)
+                    audit::record(tx, *now, [event.clone()]).await?;
+                    Ok::<_, Error>(LinkRequest::Sent)
                 })
-            });
-        asked.await
+            },
+        );
+        requested.await
     }
 }
 
@@ -183,40 +231,61 @@ impl Accounts {
         let bound = tokens::store::find(&self.db, &hash, now).await?;
         let bound = bound.filter(|bound| !bound.purpose.sets_password());
         let bound = bound.ok_or(Error::BadToken)?;
-        let used = (self.clone(), hash, bound.user_id, client.clone(), now);
-        let used = self
-            .db
-            .write(used, |(accounts, hash, user_id, client, now), tx| {
+        let nobodys = match bound.purpose {
+            Purpose::UndoEmailChange => Some(self.nobodys_password(client).await?),
+            _ => None,
+        };
+        let used = (self.clone(), hash, bound.user_id, client.clone(), nobodys);
+        let used = self.db.write(
+            used,
+            move |(accounts, hash, user_id, client, nobodys), tx| {
                 Box::pin(async move {
                     // First, as every change of an account locks it before its tokens.
                     let account = user::store::lock_account(tx, *user_id).await?;
-                    let bound = tokens::store::take(tx, hash, *now).await?;
+                    let bound = tokens::store::take(tx, hash, now).await?;
                     let (Some(account), Some(bound)) = (account, bound) else {
                         return Err(Error::BadToken);
                     };
                     if account.state() == AccountState::Disabled {
                         return Err(Error::BadToken);
                     }
-                    accounts.apply(tx, &account, &bound, client, *now).await
+                    let action = match nobodys {
+                        Some(nobodys) => {
+                            let taken_back = accounts.take_back(tx, &account, &bound, nobodys, now);
+                            taken_back.await?;
+                            Action::UndoEmailChange
+                        }
+                        None => accounts.apply(tx, &account, &bound, now).await?,
+                    };
+                    tx.revoke([account.user.id.into()]);
+                    let event = Event::new(action, account.user.id, Some(client));
+                    Ok(audit::record(tx, now, [event]).await?)
                 })
-            });
+            },
+        );
         used.await
     }
 
+    /// The hash of a password that nobody knows.
+    async fn nobodys_password(&self, client: &Client) -> Result<String, Error> {
+        let password = Token::random().as_str().to_owned();
+        self.hash(password, origin(client)).await
+    }
+
+    /// Verifies or changes the address of an account. Returns what has happened.
     async fn apply(
         &self,
         tx: &mut Tx,
         account: &Account,
         bound: &Bound,
-        client: &Client,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<Action, Error> {
         let user = &account.user;
         let email: Email = bound.email.parse().map_err(|_| Error::BadToken)?;
         let current = user.email.as_deref();
         let current = current.and_then(|current| current.parse::<Email>().ok());
         let is_current = current.is_some_and(|current| current.key() == email.key());
-        let action = match bound.purpose {
+        Ok(match bound.purpose {
             Purpose::VerifyEmail if is_current => {
                 user::store::verify_email(tx, user.id, &email, now).await?;
                 Action::VerifyEmail
@@ -226,38 +295,64 @@ impl Accounts {
                 set_email(tx, user.id, &email, now).await?;
                 Action::VerifyEmail
             }
-            Purpose::VerifyEmail | Purpose::ResetPassword | Purpose::Invitation => {
-                return Err(Error::BadToken);
-            }
             Purpose::ChangeEmail => {
                 set_email(tx, user.id, &email, now).await?;
                 tokens::store::delete_outdated(tx, user.id).await?;
-                if let Some(old) = user.email.clone().filter(|_| !is_current) {
+                if let Some(to) = Recipient::of(user).filter(|_| !is_current) {
                     let letter = Letter::EmailChanged {
                         user_id: user.id,
-                        old,
-                        new: bound.email.clone(),
+                        to,
+                        new: Some(bound.email.clone()),
+                        can_be_undone: true,
                     };
-                    self.letters().put(tx, now, &letter).await?;
+                    self.letters().put(tx, now, letter).await?;
                 }
                 Action::ChangeEmail
             }
-            Purpose::UndoEmailChange => {
-                set_email(tx, user.id, &email, now).await?;
-                tokens::store::delete_outdated(tx, user.id).await?;
-                // Those that undo later changes would bring back what this one undoes.
-                tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
-                // The change was asked for on a session, which may have been stolen.
-                session::store::delete_others(tx, user.id, None).await?;
-                #[cfg(feature = "totp")]
-                totp::store::delete_half_logins(tx, user.id).await?;
-                forget_log_ins(tx, &user.username).await?;
-                Action::UndoEmailChange
-            }
+            Purpose::VerifyEmail
+            | Purpose::UndoEmailChange
+            | Purpose::ResetPassword
+            | Purpose::Invitation => return Err(Error::BadToken),
+        })
+    }
+
+    /// Gives an account back the address that it had. Whoever has changed it had a session, and perhaps
+    /// the password: both end, and the owner gets a link to choose another.
+    async fn take_back(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        bound: &Bound,
+        nobodys_password: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let user = &account.user;
+        let email: Email = bound.email.parse().map_err(|_| Error::BadToken)?;
+        // It was free meanwhile, and somebody may have named it who cannot prove that it is theirs.
+        if let Some(squatter) = user::store::take_unverified_email(tx, &email).await?
+            && squatter != user.id
+        {
+            tokens::store::delete_all(tx, squatter).await?;
+            tx.revoke([squatter.into()]);
+            let event = Event::new(Action::ChangeEmail, squatter, None);
+            audit::record(tx, now, [event]).await?;
+        }
+        set_email(tx, user.id, &email, now).await?;
+        if account.password_hash.is_some() {
+            user::store::set_password(tx, user.id, nobodys_password).await?;
+        }
+        end_pending(tx, user.id).await?;
+        // Those that undo later changes would bring back what this one undoes.
+        tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
+        session::store::delete_others(tx, user.id, None).await?;
+        forget_log_ins(tx, &user.username).await?;
+        let to = Recipient {
+            email: bound.email.clone(),
+            username: Some(user.username.clone()),
         };
-        tx.revoke([user.id.into()]);
-        let event = Event::new(action, user.id, Some(client));
-        Ok(audit::record(tx, now, [event]).await?)
+        let user_id = user.id;
+        let letter = Letter::ResetPassword { user_id, to };
+        self.letters().put(tx, now, letter).await
     }
 }
 

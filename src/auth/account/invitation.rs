@@ -4,8 +4,8 @@ use super::{Accounts, Application};
 use crate::{
     auth::{
         audit::{self, Action, Event},
-        letters::letter::Letter,
-        user::{Account, AccountState, User},
+        letters::letter::{Letter, Recipient},
+        user::{self, Account, AccountState, User},
     },
     http::Error,
 };
@@ -20,7 +20,13 @@ impl Accounts {
         self.letters.refuse_unconfigured()?;
         let application = Application::new(username).email(email.to_owned());
         self.add_because(application, Action::Invite, |user| {
-            Some(Letter::Invitation { user_id: user.id })
+            let to = Recipient {
+                email: user.email.clone()?,
+                // The operator has chosen it.
+                username: Some(user.username.clone()),
+            };
+            let user_id = user.id;
+            Some(Letter::Invitation { user_id, to })
         })
         .await
     }
@@ -44,8 +50,12 @@ impl Accounts {
         let send = (self.clone(), user_id, event, self.now());
         let sent = self.db.write(send, |(accounts, user_id, event, now), tx| {
             Box::pin(async move {
-                let letter = Letter::ResetPassword { user_id: *user_id };
-                accounts.letters.put(tx, *now, &letter).await?;
+                let user_id = *user_id;
+                let account = user::store::lock_account(tx, user_id).await?;
+                let to = account.and_then(|account| Recipient::of(&account.user));
+                let to = to.ok_or(Error::NotFound)?;
+                let letter = Letter::ResetPassword { user_id, to };
+                accounts.letters.put(tx, *now, letter).await?;
                 Ok::<_, Error>(audit::record(tx, *now, [event.clone()]).await?)
             })
         });

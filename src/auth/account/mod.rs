@@ -191,7 +191,7 @@ impl Accounts {
                 let now = accounts.now();
                 let user = accounts.insert(tx, account, now, None).await?;
                 if let Some(letter) = letter(&user) {
-                    accounts.letters.put(tx, now, &letter).await?;
+                    accounts.letters.put(tx, now, letter).await?;
                 }
                 audit::record(tx, now, [Event::new(action, user.id, None)]).await?;
                 Ok::<_, Error>(user)

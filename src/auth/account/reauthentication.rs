@@ -50,6 +50,8 @@ impl Credentials {
             return Err(Error::BadCredentials);
         }
         attempt.succeed(tx, now).await?;
+        self.note_place(tx, &account.user, client, Some(now), now)
+            .await?;
         let user_id = account.user.id;
         Ok(Event::new(Action::Reauthenticate, user_id, Some(client)))
     }

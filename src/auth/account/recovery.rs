@@ -1,12 +1,15 @@
 //! Getting back in after the password was forgotten.
 
-use super::credentials::{Credentials, origin};
+use super::{
+    changes::{end_pending, password_changed},
+    credentials::{Credentials, origin},
+};
 use crate::{
     auth::{
         audit::{self, Action, Event},
         letters::letter::Letter,
         session,
-        throttle::forget_log_ins,
+        throttle::{Mails, forget_log_ins},
         tokens,
         user::{self, AccountState, email::Email},
     },
@@ -22,7 +25,9 @@ impl Credentials {
     /// [`Error::TooManyAttempts`], [`Error::MailNotConfigured`]
     pub async fn forgot_password(&self, email: Email, client: &Client) -> Result<(), Error> {
         self.accounts.letters().refuse_unconfigured()?;
-        let mut mail = self.throttle.mail(&email, None, client.ip);
+        let mut mail = self
+            .throttle
+            .mail(Mails::OfAnybody, &email, None, client.ip);
         mail.check(self.db(), self.now()).await?;
         let letter = Letter::ForgottenPassword {
             email: email.as_typed().to_owned(),
@@ -34,7 +39,11 @@ impl Credentials {
             .write(send, |(credentials, mail, letter, event, now), tx| {
                 Box::pin(async move {
                     mail.count_with(tx, *now).await?;
-                    credentials.accounts.letters().put(tx, *now, letter).await?;
+                    credentials
+                        .accounts
+                        .letters()
+                        .put(tx, *now, letter.clone())
+                        .await?;
                     Ok::<_, Error>(audit::record(tx, *now, [event.clone()]).await?)
                 })
             });
@@ -91,10 +100,10 @@ impl Credentials {
                     }
                     forget_log_ins(tx, &account.user.username).await?;
                     session::store::delete_others(tx, user.id, None).await?;
-                    credentials
-                        .accounts
-                        .note_new_password(tx, user.id, now)
-                        .await?;
+                    end_pending(tx, user.id).await?;
+                    if let Some(letter) = password_changed(&account.user) {
+                        credentials.put_notice(tx, letter, now).await?;
+                    }
                     tx.revoke([user.id.into()]);
                     let event = Event::new(Action::ResetPassword, user.id, Some(client));
                     Ok(audit::record(tx, now, [event]).await?)

@@ -10,7 +10,7 @@ use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
         letters::letter::Letter,
-        throttle::{Attempt, Used},
+        throttle::{Attempt, Mails, Used},
         user::{NewAccount, User},
     },
     db::Tx,
@@ -74,7 +74,7 @@ impl Credentials {
         let Some(email) = email else {
             return Ok(Attempt::new(Vec::new()));
         };
-        let mut mail = self.throttle.mail(email, None, client.ip);
+        let mut mail = self.throttle.mail(Mails::OfAnybody, email, None, client.ip);
         if account.pending_email.is_some() {
             mail.check(self.db(), self.now()).await?;
         }
@@ -109,14 +109,15 @@ impl Credentials {
             match is_pending {
                 true => {
                     mail.count_with(tx, now).await?;
-                    self.accounts.letters().put(tx, now, &letter).await?;
+                    self.accounts.letters().put(tx, now, letter).await?;
                 }
-                false => self.put_within_limit(tx, mail, &letter, now).await?,
+                false => self.put_within_limit(tx, mail, letter, now).await?,
             }
         }
         let used = attempt.count_with(tx, now).await?;
         let known = self.throttle.log_in(&user.username, client.ip);
         known.welcome(tx, now).await?;
+        self.note_place(tx, &user, client, None, now).await?;
         self.hooks.on_sign_up(tx, &user).await?;
         if is_pending {
             let event = Event::new(Action::SignUp, user.id, Some(client));

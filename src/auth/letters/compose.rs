@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use serde::Serialize;
 use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
-use super::letter::Letter;
+use super::{
+    draft::{Context, Draft, Link},
+    letter::{Content, Letter, Recipient},
+};
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
@@ -31,7 +33,7 @@ macro_rules! built_in {
 
 const BUILT_IN: &[(&str, &str)] = built_in!(
     "change_email.txt",
-    "email_change_asked.txt",
+    "email_change_requested.txt",
     "email_changed.txt",
     "email_taken.txt",
     "invitation.txt",
@@ -53,52 +55,6 @@ pub(crate) struct Composer {
     templates: Templates,
 }
 
-/// What the templates can say.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Context {
-    /// The host of the site.
-    site: String,
-    /// The address of the site.
-    home: String,
-    username: String,
-    link: String,
-    new_email: String,
-    change: &'static str,
-    device: String,
-    ip: String,
-    time: String,
-}
-
-/// A mail before its words are chosen.
-#[derive(Debug)]
-struct Draft {
-    template: &'static str,
-    to: String,
-    account: Account,
-    /// What its link is good for, and the address that this is bound to.
-    link: Option<Purpose>,
-    context: Context,
-}
-
-impl Draft {
-    fn new(template: &'static str, to: impl Into<String>, account: Account) -> Self {
-        Self {
-            template,
-            to: to.into(),
-            account,
-            link: None,
-            context: Context::default(),
-        }
-    }
-
-    fn with_link(self, purpose: Purpose) -> Self {
-        Self {
-            link: Some(purpose),
-            ..self
-        }
-    }
-}
-
 impl Composer {
     /// # Errors
     /// When a template of `folder` is at fault.
@@ -116,7 +72,7 @@ impl Composer {
         })
     }
 
-    /// Who gets what, as things stand; none when nobody does.
+    /// Who gets what; none when nobody does.
     async fn draft(&self, letter: Letter) -> Result<Option<Draft>, Error> {
         Ok(match letter {
             Letter::VerifyEmail { user_id, email } => {
@@ -127,57 +83,53 @@ impl Composer {
                 let draft = self.address_draft(user_id, email, Purpose::ChangeEmail);
                 draft.await?
             }
-            Letter::EmailChangeAsked { user_id, old, new } => {
-                let account = self.account(user_id).await?;
-                let account = account.filter(|account| is_address_of(&old, account));
-                account.map(|account| notice_of_change("email_change_asked", account, old, new))
+            Letter::EmailChangeRequested { to, new, .. } => {
+                let mut draft = Draft::new("email_change_requested", to);
+                draft.context.new_email = new;
+                Some(draft.with_link(Purpose::UndoEmailChange))
             }
-            Letter::EmailChanged { user_id, old, new } => {
-                let account = self.account(user_id).await?;
-                account.map(|account| notice_of_change("email_changed", account, old, new))
+            Letter::EmailChanged {
+                to,
+                new,
+                can_be_undone,
+                ..
+            } => {
+                let mut draft = Draft::new("email_changed", to);
+                draft.context.new_email = new.unwrap_or_default();
+                Some(match can_be_undone {
+                    true => draft.with_link(Purpose::UndoEmailChange),
+                    false => draft,
+                })
             }
             Letter::ForgottenPassword { email } => {
                 let account = self.account_of(&email).await?;
                 let account = account.filter(is_enabled);
                 // To the address as its owner has typed it, not as somebody else has.
-                account
-                    .and_then(to_own_address("reset_password"))
-                    .map(|draft| draft.with_link(Purpose::ResetPassword))
+                account.and_then(|account| {
+                    let draft = Draft::new("reset_password", Recipient::of(&account.user)?);
+                    let link = Link::Fresh(Purpose::ResetPassword, Box::new(account));
+                    Some(Draft { link, ..draft })
+                })
             }
-            Letter::ResetPassword { user_id } => self
-                .account(user_id)
-                .await?
-                .and_then(to_own_address("reset_password"))
-                .map(|draft| draft.with_link(Purpose::ResetPassword)),
-            Letter::Invitation { user_id } => self
-                .account(user_id)
-                .await?
-                .and_then(to_own_address("invitation"))
-                .map(|draft| draft.with_link(Purpose::Invitation)),
-            Letter::NewDevice {
-                user_id,
-                ip,
-                device,
-            } => {
-                let account = self.account(user_id).await?;
-                let mut draft = account.and_then(to_own_address("new_device"));
-                if let Some(draft) = &mut draft {
-                    draft.context.device = device;
-                    draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
-                }
-                draft
+            Letter::ResetPassword { to, .. } => {
+                let draft = Draft::new("reset_password", to);
+                Some(draft.with_link(Purpose::ResetPassword))
             }
-            Letter::PasswordChanged { user_id } => {
-                let account = self.account(user_id).await?;
-                account.and_then(to_own_address("password_changed"))
+            Letter::Invitation { to, .. } => {
+                let draft = Draft::new("invitation", to);
+                Some(draft.with_link(Purpose::Invitation))
             }
-            Letter::SecurityChanged { user_id, change } => {
-                let account = self.account(user_id).await?;
-                let mut draft = account.and_then(to_own_address("security_changed"));
-                if let Some(draft) = &mut draft {
-                    draft.context.change = change.in_words();
-                }
-                draft
+            Letter::NewDevice { to, ip, device, .. } => {
+                let mut draft = Draft::new("new_device", to);
+                draft.context.device = device;
+                draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
+                Some(draft)
+            }
+            Letter::PasswordChanged { to, .. } => Some(Draft::new("password_changed", to)),
+            Letter::SecurityChanged { to, change, .. } => {
+                let mut draft = Draft::new("security_changed", to);
+                draft.context.change = change.in_words();
+                Some(draft)
             }
         })
     }
@@ -192,10 +144,8 @@ impl Composer {
     ) -> Result<Option<Draft>, Error> {
         let owner = self.account_of(&email).await?;
         if let Some(owner) = owner.filter(|owner| owner.user.id != user_id) {
-            let is_told = is_enabled(&owner);
-            return Ok(is_told
-                .then(|| to_own_address("email_taken")(owner))
-                .flatten());
+            let told = Recipient::of(&owner.user).filter(|_| is_enabled(&owner));
+            return Ok(told.map(|told| Draft::new("email_taken", told)));
         }
         let Some(account) = self.account(user_id).await? else {
             return Ok(None);
@@ -213,7 +163,7 @@ impl Composer {
                 ("verify_email", is_named)
             }
         };
-        Ok(is_of_use.then(|| Draft::new(template, email, account).with_link(purpose)))
+        Ok(is_of_use.then(|| Draft::without_name(template, email).with_link(purpose)))
     }
 
     /// An account that may be used.
@@ -229,38 +179,56 @@ impl Composer {
         }
     }
 
-    /// Makes the token of a link; none when the account has changed meanwhile, or a later mail has
-    /// the link that counts. A mail that is sent again has another: the first may have arrived.
-    async fn token(
+    /// The token of a link that waited with its letter; none when it is of no use any more. It lives
+    /// from now on, as its mail is sent now.
+    async fn waiting_token(
+        &self,
+        purpose: Purpose,
+        token: Option<Token>,
+    ) -> Result<Option<Token>, Error> {
+        let Some(token) = token else {
+            return Ok(None);
+        };
+        let expires_at = self.clock.now().after(purpose.lifetime());
+        let prolong = (token.hash(), expires_at);
+        let is_good = self.db.write(prolong, |(hash, expires_at), tx| {
+            Box::pin(tokens::store::set_expiry(tx, hash, *expires_at))
+        });
+        Ok(is_good.await?.then_some(token))
+    }
+
+    /// Makes the token of a link; none when the account has changed since it was found. A mail that is
+    /// sent again has another: the first may have arrived.
+    async fn fresh_token(
         &self,
         mail_id: Uuid,
-        draft: &Draft,
         purpose: Purpose,
+        account: Account,
     ) -> Result<Option<Token>, Error> {
+        let Some(email) = account.user.email.clone() else {
+            return Ok(None);
+        };
         let token = Token::random();
         let bound = Bound {
             purpose,
-            user_id: draft.account.user.id,
-            email: draft.to.clone(),
+            user_id: account.user.id,
+            email,
             mail_id,
         };
-        let insert = (token.hash(), bound, draft.account.clone());
-        let now = self.clock.now();
-        let inserted = self.db.write(insert, move |(hash, bound, account), tx| {
+        let insert = (token.hash(), bound, account, self.clock.now());
+        let inserted = self.db.write(insert, |(hash, bound, account, now), tx| {
             Box::pin(async move {
                 // A change of the password or the address deletes tokens after it, and so this
                 // one.
                 if !user::store::lock_unchanged(tx, account).await? {
                     return Ok(false);
                 }
-                if purpose == Purpose::VerifyEmail {
-                    let user_id = bound.user_id;
-                    if tokens::store::has_later(tx, user_id, purpose, mail_id).await? {
-                        return Ok(false);
-                    }
-                    tokens::store::delete_earlier(tx, user_id, purpose, mail_id).await?;
-                }
-                let token = NewToken { hash, bound, now };
+                let token = NewToken {
+                    hash,
+                    bound,
+                    now: *now,
+                    expires_at: now.after(bound.purpose.lifetime()),
+                };
                 tokens::store::insert(tx, &token).await?;
                 Ok::<_, sqlx::Error>(true)
             })
@@ -273,24 +241,23 @@ impl Composer {
         id: Uuid,
         written_at: Timestamp,
         draft: Draft,
-        token: Option<Token>,
+        link: Option<(Purpose, Token)>,
     ) -> Result<Mail, Error> {
         let public_url = &self.public_url;
-        let page = match draft.link {
-            Some(purpose) if purpose.sets_password() => "reset-password",
-            // It ends every session, so a page asks first.
-            Some(Purpose::UndoEmailChange) => "verify-email?undo",
-            _ => "verify-email",
-        };
-        let link = token
-            .as_ref()
-            .map(|token| format!("{public_url}/{page}#token={}", token.as_str()));
+        let address = link.as_ref().map(|(purpose, token)| {
+            let page = match purpose {
+                purpose if purpose.sets_password() => "reset-password",
+                // It ends every session, so a page asks first.
+                Purpose::UndoEmailChange => "verify-email?undo",
+                _ => "verify-email",
+            };
+            format!("{public_url}/{page}#token={}", token.as_str())
+        });
         let site = public_url.split_once("://").map_or("", |(_, site)| site);
         let context = Context {
             site: site.to_owned(),
             home: public_url.clone(),
-            username: draft.account.user.username.clone(),
-            link: link.unwrap_or_default(),
+            link: address.unwrap_or_default(),
             time: in_words(written_at),
             ..draft.context
         };
@@ -303,7 +270,7 @@ impl Composer {
             subject: written.subject,
             text: written.text,
             html: written.html,
-            secret: token.map(|token| token.as_str().to_owned()),
+            secret: link.map(|(_, token)| token.as_str().to_owned()),
         })
     }
 }
@@ -317,18 +284,22 @@ impl Compose for Composer {
         letter: &[u8],
     ) -> Result<Option<Mail>, Error> {
         // One of a newer version waits for a node that knows it.
-        let letter: Letter = serde_json::from_slice(letter).map_err(Error::internal)?;
-        let Some(draft) = self.draft(letter).await? else {
+        let content: Content = serde_json::from_slice(letter).map_err(Error::internal)?;
+        let Some(mut draft) = self.draft(content.letter).await? else {
             return Ok(None);
         };
-        let token = match draft.link {
-            None => None,
-            Some(purpose) => match self.token(id, &draft, purpose).await? {
-                None => return Ok(None),
-                token => token,
-            },
+        let (purpose, token) = match std::mem::replace(&mut draft.link, Link::None) {
+            Link::None => return self.write(id, written_at, draft, None).map(Some),
+            Link::Waiting(purpose) => (purpose, self.waiting_token(purpose, content.token).await?),
+            Link::Fresh(purpose, account) => {
+                (purpose, self.fresh_token(id, purpose, *account).await?)
+            }
         };
-        self.write(id, written_at, draft, token).map(Some)
+        let Some(token) = token else {
+            return Ok(None);
+        };
+        let link = Some((purpose, token));
+        self.write(id, written_at, draft, link).map(Some)
     }
 
     async fn give_up(
@@ -337,8 +308,8 @@ impl Compose for Composer {
         letter: Option<&[u8]>,
         now: Timestamp,
     ) -> sqlx::Result<()> {
-        let letter = letter.and_then(|letter| serde_json::from_slice::<Letter>(letter).ok());
-        let user_id = letter.and_then(|letter| letter.user_id());
+        let content = letter.and_then(|letter| serde_json::from_slice::<Content>(letter).ok());
+        let user_id = content.and_then(|content| content.letter.user_id());
         let event = Event::of_server(Action::SendMail, Reason::MailNotSent, user_id);
         audit::record(tx, now, [event]).await
     }
@@ -350,6 +321,7 @@ pub(super) fn read_templates(folder: Option<&Path>) -> Result<Templates, Templat
     for (name, _) in BUILT_IN {
         if let Some(name) = name.strip_suffix(".txt") {
             templates.write(name, Context::default())?;
+            templates.write(name, Context::example())?;
         }
     }
     Ok(templates)
@@ -368,20 +340,6 @@ fn is_address_of(email: &str, account: &Account) -> bool {
         .as_deref()
         .and_then(key)
         .is_some_and(|own| Some(own) == key(email))
-}
-
-/// A mail to the address of an account, or to the one that its sign-up has named.
-fn to_own_address(template: &'static str) -> impl Fn(Account) -> Option<Draft> {
-    move |account| {
-        let to = account.user.email.clone()?;
-        Some(Draft::new(template, to, account))
-    }
-}
-
-fn notice_of_change(template: &'static str, account: Account, old: String, new: String) -> Draft {
-    let mut draft = Draft::new(template, old, account).with_link(Purpose::UndoEmailChange);
-    draft.context.new_email = new;
-    draft
 }
 
 /// `31 January 2026 at 12:00 UTC`.

@@ -1,27 +1,34 @@
 //! What the library writes to its users: who gets which mail, with which link.
 
 mod compose;
+mod draft;
 pub(crate) mod letter;
 mod options;
-
-#[cfg(feature = "server")]
-use std::path::Path;
-use std::sync::Arc;
 
 pub use self::options::EmailVerification;
 pub(crate) use self::{compose::Composer, options::MailOptions};
 
-use self::letter::Letter;
-use super::cookie::{Secret, keys::derive_key};
+#[cfg(feature = "server")]
+use std::path::Path;
+use std::{sync::Arc, time::Duration};
+
+use self::letter::{Content, Letter};
+use super::{
+    cookie::{Secret, keys::derive_key},
+    tokens::{self, Bound, Purpose, Token},
+};
 use crate::{
     clock::{Clock, Timestamp},
     db::{Db, Tx},
     http::Error,
-    mail::{Mailer, Outbox, Seal, worker::Worker},
+    mail::{GIVEN_UP_AFTER, Mailer, Outbox, Seal, worker::Worker},
 };
 
 /// Separates this key from any other use of the same secret (RFC 5869, 3.2).
 const KEY_PURPOSE: &[u8] = b"handstamp outbox, XChaCha20-Poly1305";
+/// How long a letter that anybody can have written waits at most, at random: a mail that comes right
+/// after it does not show whether it was sent.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Puts letters into the outbox, if there is one. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -62,15 +69,54 @@ impl Letters {
         }
     }
 
-    /// Puts a letter into the outbox, in the transaction of what it tells of. Without one, nobody is
-    /// told.
-    pub async fn put(&self, tx: &mut Tx, now: Timestamp, letter: &Letter) -> Result<(), Error> {
+    /// Puts a letter into the outbox, in the transaction of what it tells of, which holds the lock of
+    /// its user if it has a link. Without an outbox, nobody is told.
+    pub async fn put(&self, tx: &mut Tx, now: Timestamp, letter: Letter) -> Result<(), Error> {
         let Some(outbox) = &self.outbox else {
             return Ok(());
         };
-        let letter = serde_json::to_vec(letter).map_err(Error::internal)?;
-        Ok(outbox.put(tx, now, &letter).await?)
+        let mail_id = now.new_id();
+        let token = match letter.link() {
+            Some((purpose, user_id, email)) => {
+                let email = email.to_owned();
+                let bound = Bound {
+                    purpose,
+                    user_id,
+                    email,
+                    mail_id,
+                };
+                Some(new_token(tx, bound, now).await?)
+            }
+            None => None,
+        };
+        let wait = match letter.is_for_anybody() {
+            true => LONGEST_WAIT.mul_f64(rand::random()),
+            false => Duration::ZERO,
+        };
+        let content = Content { letter, token };
+        let content = serde_json::to_vec(&content).map_err(Error::internal)?;
+        Ok(outbox.put(tx, mail_id, now, wait, &content).await?)
     }
+}
+
+/// Makes the token of a link that waits to be sent.
+async fn new_token(tx: &mut Tx, bound: Bound, now: Timestamp) -> sqlx::Result<Token> {
+    if bound.purpose == Purpose::VerifyEmail {
+        // Earlier links are of no use any more.
+        tokens::store::delete_of_purpose(tx, bound.user_id, bound.purpose).await?;
+    }
+    let token = Token::random();
+    // It lives as long as it may wait, and then as long as a link does.
+    let expires_at = now.after(GIVEN_UP_AFTER + bound.purpose.lifetime());
+    let hash = token.hash();
+    let row = tokens::store::NewToken {
+        hash: &hash,
+        bound: &bound,
+        now,
+        expires_at,
+    };
+    tokens::store::insert(tx, &row).await?;
+    Ok(token)
 }
 
 /// Checks that the files of a folder can replace the texts of mails.

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EmailVerification {
-    /// A sign-up logs in at once, and a link to verify the address is sent on request.
+    /// A sign-up logs in at once, and a link that verifies the address is sent.
     #[default]
     Optional,
     /// A sign-up sends a link, and nobody is logged in before it was opened. Nobody learns from a

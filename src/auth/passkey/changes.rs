@@ -13,7 +13,7 @@ use crate::{
     auth::{
         account::credentials::Credentials,
         audit::{self, Action, Event},
-        letters::letter::{Letter, SecurityChange},
+        letters::letter::SecurityChange,
         throttle::Attempt,
         user::{self, User},
     },
@@ -174,8 +174,7 @@ impl Credentials {
         now: Timestamp,
     ) -> Result<(), Error> {
         tx.revoke([user_id.into()]);
-        let letter = Letter::of_change(user_id, change);
-        self.accounts.letters().put(tx, now, &letter).await?;
+        self.tell_of_change(tx, user_id, change, now).await?;
         Ok(audit::record(tx, now, [Event::new(action, user_id, Some(client))]).await?)
     }
 }

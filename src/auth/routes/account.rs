@@ -12,8 +12,8 @@ use crate::{
 
 /// Delete the caller's account
 ///
-/// Soon after a proof of who the caller is. With its sessions and credentials; its name and address are free again. What its user has written
-/// stays, without their name.
+/// Soon after a proof of who the caller is. With its sessions and credentials; its name and address are
+/// free again. What its user has written stays, without their name.
 #[utoipa::path(delete, path = "/account", tag = "account", security(("session" = [])), responses(
     (status = 204, description = "Deleted",
         headers(("Set-Cookie", description = "Removes the cookie"))),
@@ -25,8 +25,10 @@ pub(super) async fn delete_account(
     session: RequestSession,
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
-    let (user, _) = handle.recently_authenticated().await?;
-    accounts.delete_for(&user, Some(&client)).await?;
+    let (user, session_id) = handle.recently_authenticated().await?;
+    if !accounts.delete_own(user, session_id, &client).await? {
+        return Err(handle.unknown_session());
+    }
     handle.forget();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{
-        account::{Accounts, credentials::Credentials, email::Asked},
-        request::extract::RequestSession,
+        account::{Accounts, credentials::Credentials, email::LinkRequest},
+        request::{SessionHandle, extract::RequestSession},
         user::email::Email,
     },
     http::{
@@ -75,18 +75,23 @@ pub(super) async fn send_verification(
     session: RequestSession,
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
-    let (user, _) = handle.user().await?;
-    let asked = credentials.send_verification(user.id, &client).await?;
-    Ok(match asked {
-        Asked::Sent => StatusCode::ACCEPTED,
-        Asked::NothingToVerify => StatusCode::NO_CONTENT,
-    })
+    let (user, session_id) = handle.user().await?;
+    let requested = credentials.send_verification(user.id, session_id, &client);
+    respond(requested.await?, &handle)
+}
+
+fn respond(requested: LinkRequest, handle: &SessionHandle) -> Result<StatusCode, Error> {
+    match requested {
+        LinkRequest::Sent => Ok(StatusCode::ACCEPTED),
+        LinkRequest::NothingToVerify => Ok(StatusCode::NO_CONTENT),
+        LinkRequest::LoggedOut => Err(handle.unknown_session()),
+    }
 }
 
 /// Verify or change an address with a link
 ///
-/// Whoever has the link need not be logged in. The link in the notice of a changed address takes the
-/// change back and ends every session.
+/// No login is needed. The link in the notice of a changed address takes the change back: every session
+/// ends, the password no longer counts, and a link to choose another is sent to that address.
 #[utoipa::path(post, path = "/email/verify", tag = "session", request_body = EmailToken,
     responses((status = 204, description = "Done"), BadToken),
 )]
@@ -100,7 +105,7 @@ pub(super) async fn verify_email(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ask for another address
+/// Request another address
 ///
 /// Soon after a proof of who the caller is. A link is sent to it, and a notice to the old one; the
 /// address changes when the link is used. The response is the same whether the address is free or taken.
@@ -120,8 +125,8 @@ pub(super) async fn change_email(
     JsonBody(body): JsonBody<EmailChange>,
 ) -> Result<StatusCode, Error> {
     let RequestSession { handle, client } = session;
-    let (user, _) = handle.recently_authenticated().await?;
+    let (user, session_id) = handle.recently_authenticated().await?;
     let email = parse(&body.email)?;
-    credentials.ask_email_change(user, email, &client).await?;
-    Ok(StatusCode::ACCEPTED)
+    let requested = credentials.request_email_change(user.id, session_id, email, &client);
+    respond(requested.await?, &handle)
 }

@@ -48,10 +48,10 @@ pub(super) struct PasswordReset {
     new_password: String,
 }
 
-/// Ask for a link to choose a new password
+/// Request a link to choose a new password
 ///
-/// It is sent to the address if that has an account. The response is the same, after the same time,
-/// whoever it is.
+/// It is sent to the address if that has an account. Whether it has one makes no difference to the
+/// response or its time.
 #[utoipa::path(post, path = "/password/forgot", tag = "session", request_body = ForgottenPassword,
     responses(
         (status = 202, description = "The link is sent, if there is an account"),

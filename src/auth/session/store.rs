@@ -297,6 +297,17 @@ pub(crate) async fn delete_others(
     .map(|done| done.rows_affected()))
 }
 
+/// Whether a user still has this session; to be asked once the user is locked.
+pub(crate) async fn has_session(tx: &mut Tx, user_id: Uuid, public_id: Uuid) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query_scalar(
+        "select exists (select 1 from sessions where user_id = $1 and public_id = $2)",
+    )
+    .bind(user_id)
+    .bind(public_id)
+    .fetch_one(conn)
+    .await)
+}
+
 /// Ends a user's oldest and expired sessions until `kept` are left; the ids of those that ended.
 pub(crate) async fn delete_oldest(
     tx: &mut Tx,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv6Net};
 use sha2::{Digest, Sha256};
 
+use super::Mails;
 use crate::auth::user::{email::Email, username::Username};
 
 /// A client that has one address of a /64 has all of them.
@@ -32,8 +33,16 @@ fn shortened(digest: &[u8]) -> u128 {
 
 /// The key of the mails to an address. A digest, as the counts are of people who may never have heard
 /// of us.
-pub(super) fn mail_key(email: &Email) -> String {
-    format!("mail to {:032x}", shortened(&Sha256::digest(email.key())))
+pub(super) fn mail_key(mails: Mails, email: &Email) -> String {
+    let mails = match mails {
+        Mails::OfAnybody => "mail",
+        Mails::OfItsUser => "own mail",
+        Mails::Notices => "notice",
+    };
+    format!(
+        "{mails} to {:032x}",
+        shortened(&Sha256::digest(email.key()))
+    )
 }
 
 /// The address, or for IPv6 its /64.

@@ -5,6 +5,7 @@ pub(crate) mod counter;
 mod keys;
 #[cfg(feature = "passkeys")]
 mod passkey;
+pub(crate) mod places;
 pub mod rate_limit;
 #[cfg(feature = "totp")]
 mod second_factor;
@@ -58,6 +59,17 @@ pub(crate) struct Attempt {
     has_failures: bool,
 }
 
+/// Mails to one address that are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mails {
+    /// Anybody can have them sent.
+    OfAnybody,
+    /// Only somebody who is logged in, or has the right password.
+    OfItsUser,
+    /// Notices, which nobody has requested.
+    Notices,
+}
+
 /// What an attempt has used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Used {
@@ -106,11 +118,18 @@ impl Throttle {
         Attempt::new(counted.into_iter().collect())
     }
 
-    /// A mail to an e-mail address, whether it has an account or not, that a client has asked for,
-    /// perhaps as the user `by`.
-    pub fn mail(&self, email: &Email, by: Option<Uuid>, ip: Option<IpAddr>) -> Attempt {
+    /// A mail to an e-mail address, whether it has an account or not, that a client has requested,
+    /// perhaps as the user `by`. What users cause for themselves counts apart from what anybody can,
+    /// so that neither stops the other or shows that it was there.
+    pub fn mail(
+        &self,
+        mails: Mails,
+        email: &Email,
+        by: Option<Uuid>,
+        ip: Option<IpAddr>,
+    ) -> Attempt {
         let by = by.map(|user_id| format!("mail by {user_id}"));
-        let accounts = [Some(mail_key(email)), by].into_iter().flatten();
+        let accounts = [Some(mail_key(mails, email)), by].into_iter().flatten();
         let accounts = accounts.map(|key| (self.mails_per_account, key));
         let address = ip.map(|ip| (self.mails_per_address, format!("mail from {}", network(ip))));
         let counts = accounts
@@ -131,12 +150,6 @@ impl Throttle {
 }
 
 impl Attempt {
-    /// Whether the account is known not to have been logged in to from this address lately.
-    pub fn is_from_new_address(&self) -> bool {
-        let knows_addresses = |counted: &Counted| counted.scope == Scope::KnownAddress;
-        self.by != Address::Known && self.counts.iter().any(knows_addresses)
-    }
-
     pub fn new(counts: Vec<Counted>) -> Self {
         Self {
             counts,

@@ -58,6 +58,14 @@ pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Ta
     Ok(rows.into_iter().map(|row| (row.key, row.tally)).collect())
 }
 
+/// When the tally of `key` expires, if there is one.
+pub(crate) async fn find_expiry(tx: &mut Tx, key: &str) -> sqlx::Result<Option<Timestamp>> {
+    in_tx!(tx, conn => sqlx::query_scalar("select expires_at from throttles where key = $1")
+        .bind(key)
+        .fetch_optional(conn)
+        .await)
+}
+
 /// The tallies of `keys`, locked until the transaction ends in the order of the keys; those that do
 /// not exist are created.
 pub(crate) async fn lock(

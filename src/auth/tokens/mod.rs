@@ -5,6 +5,7 @@ pub(crate) mod store;
 use std::{fmt, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -67,7 +68,7 @@ impl Purpose {
 }
 
 /// A token as it is in a link. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Token(String);
 
 impl fmt::Debug for Token {

@@ -15,6 +15,7 @@ pub(crate) struct NewToken<'a> {
     pub hash: &'a [u8],
     pub bound: &'a Bound,
     pub now: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 #[derive(FromRow)]
@@ -39,7 +40,12 @@ impl Row {
 
 /// Adds a token.
 pub(crate) async fn insert(tx: &mut Tx, token: &NewToken<'_>) -> sqlx::Result<()> {
-    let NewToken { hash, bound, now } = token;
+    let NewToken {
+        hash,
+        bound,
+        now,
+        expires_at,
+    } = token;
     in_tx!(tx, conn => sqlx::query(
         "insert into account_tokens
              (hash, purpose, user_id, email, mail_id, created_at, expires_at)
@@ -51,7 +57,7 @@ pub(crate) async fn insert(tx: &mut Tx, token: &NewToken<'_>) -> sqlx::Result<()
     .bind(&bound.email)
     .bind(bound.mail_id)
     .bind(now)
-    .bind(now.after(bound.purpose.lifetime()))
+    .bind(expires_at)
     .execute(conn)
     .await
     .map(drop))
@@ -133,40 +139,18 @@ pub(crate) async fn delete_later(tx: &mut Tx, user_id: Uuid, mail_id: Uuid) -> s
     .map(drop))
 }
 
-/// Whether a mail that was written after `mail_id` has a token for the same purpose.
-pub(crate) async fn has_later(
+/// Has a token expire at another moment, as its mail is sent; false when it is of no use any more.
+pub(crate) async fn set_expiry(
     tx: &mut Tx,
-    user_id: Uuid,
-    purpose: Purpose,
-    mail_id: Uuid,
+    hash: &[u8],
+    expires_at: Timestamp,
 ) -> sqlx::Result<bool> {
-    in_tx!(tx, conn => sqlx::query_scalar(
-        "select exists (select 1 from account_tokens
-                        where user_id = $1 and purpose = $2 and mail_id > $3)",
-    )
-    .bind(user_id)
-    .bind(purpose.as_str())
-    .bind(mail_id)
-    .fetch_one(conn)
-    .await)
-}
-
-/// Deletes the tokens of mails that were written before `mail_id`, for the same purpose.
-pub(crate) async fn delete_earlier(
-    tx: &mut Tx,
-    user_id: Uuid,
-    purpose: Purpose,
-    mail_id: Uuid,
-) -> sqlx::Result<()> {
-    in_tx!(tx, conn => sqlx::query(
-        "delete from account_tokens where user_id = $1 and purpose = $2 and mail_id < $3",
-    )
-    .bind(user_id)
-    .bind(purpose.as_str())
-    .bind(mail_id)
-    .execute(conn)
-    .await
-    .map(drop))
+    in_tx!(tx, conn => sqlx::query("update account_tokens set expires_at = $1 where hash = $2")
+        .bind(expires_at)
+        .bind(hash)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Removes up to `limit` tokens that have expired; returns how many.

@@ -83,9 +83,8 @@ impl Credentials {
                     let step = step.ok_or(Error::BadCode)?;
                     store::confirm(tx, row.id, user_id, step, now).await?;
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
-                    let letter = Letter::of_change(user_id, SecurityChange::TotpOn);
-                    let letters = credentials.accounts.letters();
-                    letters.put(tx, now, &letter).await?;
+                    let change = SecurityChange::TotpOn;
+                    credentials.tell_of_change(tx, user_id, change, now).await?;
                     Ok::<_, Error>(audit::record(tx, now, [event.clone()]).await?)
                 })
             },
@@ -118,9 +117,7 @@ impl Credentials {
                     }
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
                     let change = SecurityChange::RecoveryCodesRenewed;
-                    let letter = Letter::of_change(user_id, change);
-                    let letters = credentials.accounts.letters();
-                    letters.put(tx, now, &letter).await?;
+                    credentials.tell_of_change(tx, user_id, change, now).await?;
                     Ok(audit::record(tx, now, [event.clone()]).await?)
                 })
             });
@@ -161,20 +158,22 @@ impl Accounts {
             None => (Action::ResetSecondFactor, SecurityChange::SecondFactorReset),
         };
         let event = Event::new(action, user_id, client);
-        let remove = (self.clone(), Letter::of_change(user_id, change), event);
+        let remove = (self.clone(), change, event);
         let removed = self
             .db()
-            .write(remove, move |(accounts, letter, event), tx| {
+            .write(remove, move |(accounts, change, event), tx| {
                 Box::pin(async move {
                     let now = accounts.now();
                     let account = user::store::lock_account(tx, user_id).await?;
-                    let had_one = account.is_some_and(|account| account.totp_since.is_some());
+                    let account = account.filter(|account| account.totp_since.is_some());
                     store::delete_second_factor(tx, user_id).await?;
-                    if had_one {
-                        accounts.letters().put(tx, now, letter).await?;
+                    if let Some(account) = &account {
+                        if let Some(letter) = Letter::of_change(&account.user, *change) {
+                            accounts.letters().put(tx, now, letter).await?;
+                        }
                         audit::record(tx, now, [event.clone()]).await?;
                     }
-                    Ok::<_, Error>(had_one)
+                    Ok::<_, Error>(account.is_some())
                 })
             });
         removed.await

@@ -13,7 +13,7 @@ use crate::{
         account::credentials::{Credentials, Verified},
         audit::{self, Action, Event, Reason},
         cookie::token::SessionToken,
-        letters::letter::{Letter, SecurityChange},
+        letters::letter::SecurityChange,
         session::{self, Replaced, Sessions},
         throttle::{Attempt, Used},
         user::{self, Account, AccountState, User},
@@ -216,9 +216,11 @@ impl SecondStep {
     }
 
     async fn note_recovery_code(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let letter = Letter::of_change(self.user_id, SecurityChange::RecoveryCodeUsed);
-        let letters = self.credentials.accounts.letters();
-        letters.put(tx, now, &letter).await?;
+        let change = SecurityChange::RecoveryCodeUsed;
+        let told = self
+            .credentials
+            .tell_of_change(tx, self.user_id, change, now);
+        told.await?;
         let event = Event::new(Action::UseRecoveryCode, self.user_id, Some(&self.client));
         Ok(audit::record(tx, now, [event]).await?)
     }

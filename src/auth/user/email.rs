@@ -9,8 +9,6 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3).
 const MAX_BYTES: usize = 254;
-/// Characters that a local part may have in quotes alone (RFC 5322, 3.2.3).
-const SPECIALS: &str = r#"()<>[]:;@\,""#;
 
 /// Why a text is no e-mail address.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -28,14 +26,13 @@ impl Email {
         &self.0
     }
 
-    /// The key that addresses are compared by: without needless quotes, with the domain decoded
-    /// from punycode, after NFKC and case folding.
+    /// The key that addresses are compared by: with the domain decoded from punycode, after NFKC and
+    /// case folding.
     pub fn key(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
         let (unicode, read) = idna::domain_to_unicode(domain);
         let domain = if read.is_ok() { &unicode } else { domain };
-        let (local, domain) = (without_quotes(&fold(local)), fold(domain));
-        format!("{local}@{domain}")
+        format!("{}@{}", fold(local), fold(domain))
     }
 }
 
@@ -43,43 +40,19 @@ fn fold(text: &str) -> String {
     text.nfkc().default_case_fold().nfkc().collect()
 }
 
-/// The shortest form of a local part: `"ann"` is `ann`, and so is `"a\nn"` (RFC 5321, 4.1.2).
-fn without_quotes(local: &str) -> String {
-    let quoted = local
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
-    let Some(quoted) = quoted else {
-        return local.to_owned();
-    };
-    let mut text = String::new();
-    let mut chars = quoted.chars();
-    while let Some(char) = chars.next() {
-        text.extend(if char == '\\' {
-            chars.next()
-        } else {
-            Some(char)
-        });
-    }
-    let is_atom = |atom: &str| {
-        let is_special = |char: char| char.is_whitespace() || SPECIALS.contains(char);
-        !atom.is_empty() && !atom.contains(is_special)
-    };
-    if text.split('.').all(is_atom) {
-        return text;
-    }
-    let text = text.replace('\\', r"\\").replace('"', r#"\""#);
-    format!("\"{text}\"")
-}
-
 impl FromStr for Email {
     type Err = EmailError;
 
+    /// Neither quotes nor brackets: what is in them may be anything, also words to whoever reads the
+    /// address in a mail, and hardly anybody has such an address.
     fn from_str(text: &str) -> Result<Self, EmailError> {
         let options = Options::default()
             .without_display_text()
+            .without_domain_literal()
             .with_required_tld();
         let is_valid = text.len() <= MAX_BYTES
             && !text.contains(char::is_control)
+            && !text.contains('"')
             && EmailAddress::parse_with_options(text, options).is_ok();
         if is_valid {
             Ok(Self(text.to_owned()))
@@ -108,6 +81,10 @@ mod tests {
             "@example.com",
             "Ann <ann@example.com>",
             "a\0@example.com",
+            "\"ann\"@example.com",
+            "\"your account is locked, go to evil.example\"@example.com",
+            "ann@[192.0.2.7]",
+            "ann@[evil.example]",
         ] {
             assert!(text.parse::<Email>().is_err(), "{text:?}");
         }
@@ -123,12 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn quotes_width_case_and_punycode_do_not_tell_addresses_apart() {
+    fn width_case_and_punycode_do_not_tell_addresses_apart() {
         for same in [
             "ann@example.com",
             "Ann@Example.com",
-            "\"ann\"@example.com",
-            "\"a\\nn\"@example.com",
             "ａｎｎ@example.com",
             "ann@ｅｘａｍｐｌｅ.com",
         ] {
@@ -137,10 +112,8 @@ mod tests {
         assert_eq!(key("zoë@exämple.de"), "zoë@exämple.de");
         assert_eq!(key("Zoë@xn--exmple-cua.de"), "zoë@exämple.de");
         assert_eq!(key("zoë@XN--EXMPLE-CUA.de"), "zoë@exämple.de");
-        assert_eq!(key("\"ann b\"@example.com"), "\"ann b\"@example.com");
         assert_ne!(key("ann+news@example.com"), key("ann@example.com"));
         assert_ne!(key("a.nn@example.com"), key("ann@example.com"));
-        assert_ne!(key("\"a@b\"@example.com"), key("\"ab\"@example.com"));
     }
 
     proptest! {

@@ -165,6 +165,40 @@ pub(crate) async fn verify_email(
     .map(|done| done.rows_affected() == 1))
 }
 
+/// Takes an address away from an account that has not verified it, if one has it; its user.
+pub(crate) async fn take_unverified_email(
+    tx: &mut Tx,
+    email: &Email,
+) -> sqlx::Result<Option<Uuid>> {
+    in_tx!(tx, conn => sqlx::query_scalar(
+        "update users set email = null, email_key = null
+         where email_key = $1 and email_verified_at is null returning id",
+    )
+    .bind(email.key())
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Removes up to `limit` sign-ups from before `before` whose address was never verified, where it has
+/// to be; returns how many.
+pub(crate) async fn purge_unverified(
+    tx: &mut Tx,
+    before: Timestamp,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from users where id in
+             (select id from users where pending_email is not null and created_at < $1
+              order by created_at limit $2)
+         and pending_email is not null",
+    )
+    .bind(before)
+    .bind(limit)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
+}
+
 /// The account of this user, locked until the transaction ends.
 pub(crate) async fn lock_account(tx: &mut Tx, id: Uuid) -> sqlx::Result<Option<Account>> {
     in_tx!(tx, conn => sqlx::query_as(

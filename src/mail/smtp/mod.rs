@@ -1,5 +1,6 @@
 //! Mail by SMTP.
 
+mod dialogue;
 mod message;
 mod url;
 
@@ -27,8 +28,6 @@ use super::{Mail, MailError, Mailer};
 
 /// Until a mail can be sent: connected, encrypted, logged in.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// For one mail, up to the server's word that it has it.
-const SEND_LIMIT: Duration = Duration::from_secs(20);
 /// A connection that was unused for longer is closed: servers close theirs after minutes, and one
 /// that was lost is found out late.
 const KEPT: Duration = Duration::from_secs(5);
@@ -86,7 +85,7 @@ impl SmtpMailer {
     /// [`MailError::Unavailable`] with the reason.
     pub async fn check(&self) -> Result<(), MailError> {
         let mut connection = self.connect_in_time().await?;
-        // It has let us in: how it takes the good-bye does not matter.
+        // The login was accepted: how the server ends the connection does not matter.
         let _ = timeout(CONNECT_LIMIT, connection.quit()).await;
         Ok(())
     }
@@ -160,21 +159,9 @@ impl Mailer for SmtpMailer {
         let (envelope, message) =
             outgoing(mail, &self.from).map_err(|error| MailError::Refused(error.to_string()))?;
         let mut connection = self.connection().await?;
-        let sent = timeout(SEND_LIMIT, connection.send(&envelope, &message)).await;
-        let sent = sent.map_err(|_| {
-            MailError::Deferred(format!("no response within {} s", SEND_LIMIT.as_secs()))
-        })?;
-        match sent {
-            Ok(_) => {
-                *self.kept.lock().await = Some((connection, Instant::now()));
-                Ok(())
-            }
-            // A client error is one of the mail itself, such as an address that the server has no
-            // way to take (RFC 6531).
-            Err(error) if error.is_permanent() || error.is_client() => {
-                Err(MailError::Refused(error.to_string()))
-            }
-            Err(error) => Err(MailError::Deferred(error.to_string())),
-        }
+        // One that failed is in the middle of something: it is dropped.
+        dialogue::send(&mut connection, &envelope, &message).await?;
+        *self.kept.lock().await = Some((connection, Instant::now()));
+        Ok(())
     }
 }

@@ -202,8 +202,8 @@ fn warn_of_proxies(config: &Config) {
     if config.is_production() && config.trusted_proxies.is_empty() {
         tracing::warn!(
             "TRUSTED_PROXIES is empty: behind a proxy every client seems to have its address, and \
-             LOGIN_FAILURES_PER_ADDRESS, SIGNUPS_PER_ADDRESS and FREE_READS_PER_ADDRESS count \
-             them as one"
+             LOGIN_FAILURES_PER_ADDRESS, SIGNUPS_PER_ADDRESS, MAILS_PER_ADDRESS and \
+             FREE_READS_PER_ADDRESS count them as one"
         );
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn examine(variables: &Variables) -> Vec<Check> {
     checks
 }
 
-/// Whether the mail server lets us in. Nothing is sent.
+/// Whether the mail server accepts the login. Nothing is sent.
 async fn mail(config: &Config, variables: &Variables) -> Check {
     let Some(url) = &config.mail.smtp_url else {
         return match config.is_production() {
@@ -80,7 +80,7 @@ async fn mail(config: &Config, variables: &Variables) -> Check {
         Err(error) => return fail(error),
     };
     match mailer.check().await {
-        Ok(()) => Check::pass(MAIL, format!("{url} lets this server in")),
+        Ok(()) => Check::pass(MAIL, format!("{url} accepts the login")),
         Err(error) => fail(format!("{url}: {error}")),
     }
 }

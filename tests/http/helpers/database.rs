@@ -196,6 +196,17 @@ impl Database {
         on_pool!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap())
     }
 
+    /// The tables, whoever has made them.
+    pub async fn tables(&self) -> Vec<String> {
+        let sql = match self.pool().await {
+            Pool::Sqlite(_) => "select name from sqlite_schema where type = 'table'",
+            Pool::Postgres(_) => {
+                "select tablename::text from pg_tables where schemaname = current_schema()"
+            }
+        };
+        on_pool!(self, pool => sqlx::query_scalar(sql).fetch_all(pool).await.unwrap())
+    }
+
     /// Every column of every row of a table; bytes in hexadecimal.
     pub async fn rows_as_text(&self, table: &str) -> String {
         let sql = match self.pool().await {

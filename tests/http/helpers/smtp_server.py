@@ -21,6 +21,7 @@ parser.add_argument("--certificate")
 parser.add_argument("--key")
 parser.add_argument("--login", help="USER:PASSWORD, without which no mail is taken")
 parser.add_argument("--login-without-tls", action="store_true")
+parser.add_argument("--refuse-senders", type=int, default=0, help="the first so many times")
 options = parser.parse_args()
 
 times = {}
@@ -36,6 +37,13 @@ def say(line):
 
 
 class Handler:
+    async def handle_MAIL(self, server, session, envelope, address, mail_options):
+        if has_asked("every sender", options.refuse_senders):
+            return "550 5.7.1 this account may not send"
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address.startswith("refused@"):
             return "550 5.1.1 nobody of this name"

@@ -1,23 +1,23 @@
-//! Measures; run by hand: `scripts/test --test http -- --ignored --nocapture mail::bars`.
+//! Measures, which need a quiet machine; run by hand, one after another:
+//! `scripts/test --test http -- --ignored --nocapture --test-threads 1 mail::bars`.
 
 #![expect(clippy::print_stdout, reason = "what is measured is to be read")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use handstamp::auth::{AccountState, Application};
 use serde_json::json;
 
-use super::{outbox::workplace, recovery::forgot};
-use crate::helpers::{Database, Kind, MailServer, PASSWORD, Server, find_user};
-
-const UNLIMITED: [(&str, &str); 3] = [
-    ("MAILS_PER_ACCOUNT", "unlimited"),
-    ("MAILS_PER_ADDRESS", "unlimited"),
-    ("SIGNUPS_PER_ADDRESS", "unlimited"),
-];
+use super::{
+    outbox::{UNLIMITED, is_empty, workplace},
+    recovery::{NEW, forgot, reset},
+};
+use crate::helpers::{
+    Answer, Database, EventStream, Kind, MailServer, PASSWORD, Server, find_user,
+};
 
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
@@ -50,66 +50,174 @@ async fn forgot_takes_the_same_time(kind: Kind) {
         .unwrap();
     let names = ["known", "unknown", "disabled", "passwordless"];
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    let mut answers = BTreeSet::new();
     let browser = server.browser();
-    for round in 0..310 {
-        // Another one comes first each time.
-        for turn in 0..names.len() {
-            let name = names[(round + turn) % names.len()];
+    // Each order as often as any other, so that each comes after each.
+    for order in orders(&names).iter().cycle().take(13 * 24) {
+        for name in order {
             let (took, answer) = timed(forgot(&browser, &format!("{name}@example.com"))).await;
-            assert_eq!((answer.status.as_u16(), &*answer.text), (202, ""));
-            if round >= 10 {
-                times.entry(name).or_default().push(took);
-            }
-            // The mail before it is not sent at the same time.
-            server.database.count_until("outbox", 0).await;
+            answers.insert(comparable(&answer));
+            times.entry(name).or_default().push(took);
         }
     }
+    assert_eq!(answers.len(), 1, "{answers:?}");
     let medians: Vec<_> = times
         .into_iter()
-        .map(|(name, times)| (name, median(times)))
+        .map(|(name, times)| (name, times.len(), median(times)))
         .collect();
     let (least, most) = (
-        medians.iter().map(|it| it.1).min().unwrap(),
-        medians.iter().map(|it| it.1).max().unwrap(),
+        medians.iter().map(|it| it.2).min().unwrap(),
+        medians.iter().map(|it| it.2).max().unwrap(),
     );
     let ratio = most.as_secs_f64() / least.as_secs_f64();
-    println!("{kind:?}: forgot, 300 each: {medians:?}, largest over smallest {ratio:.3}");
+    println!("{kind:?}: forgot: {medians:?}, largest over smallest {ratio:.3}");
+    assert!(ratio <= 1.05, "{ratio}");
+}
+
+/// Every order of four.
+fn orders(names: &[&'static str; 4]) -> Vec<[&'static str; 4]> {
+    let mut orders = Vec::new();
+    for first in 0..4 {
+        for second in (0..4).filter(|it| *it != first) {
+            for third in (0..4).filter(|it| ![first, second].contains(it)) {
+                let last = 6 - first - second - third;
+                orders.push([first, second, third, last].map(|it: usize| names[it]));
+            }
+        }
+    }
+    orders
+}
+
+/// All of a response but its date and id.
+fn comparable(answer: &Answer) -> String {
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"))
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    format!("{} {headers:?} {:?}", answer.status, answer.text)
 }
 
 async fn a_server_that_hangs_delays_nobody(kind: Kind) {
     let mail = MailServer::start();
     let server = Server::start_with_mail(kind, &mail, &UNLIMITED).await;
-    let mut medians = Vec::new();
+    let mut times: BTreeMap<_, Vec<Duration>> = BTreeMap::new();
     for (state, prefix) in [("good", "a"), ("hangs", "b"), ("good", "c"), ("hangs", "d")] {
         if state == "hangs" {
             mail.hang();
         }
-        let (mut signups, mut forgots) = (Vec::new(), Vec::new());
-        for number in 0..100 {
+        for number in 0..60 {
             let browser = server.browser();
             let name = format!("{prefix}{number}");
             let body = json!({"username": name, "email": format!("{name}@example.com"),
                               "password": PASSWORD});
             let (took, answer) = timed(browser.post("/signup", body)).await;
             assert_eq!(answer.status, 201);
-            signups.push(took);
+            times.entry(("sign-up", state)).or_default().push(took);
             let (took, answer) = timed(forgot(&browser, &format!("{name}@example.com"))).await;
             assert_eq!(answer.status, 202);
-            forgots.push(took);
+            times.entry(("forgot", state)).or_default().push(took);
         }
-        medians.push((state, median(signups), median(forgots)));
+        let waiting = server.database.count("outbox").await;
         mail.go_on();
-        let (took, ()) = timed(async {
-            while server.database.count("outbox").await > 0 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+        let (took, ()) = timed(is_empty(&server.database)).await;
+        println!("{kind:?}: {state}: {waiting} mails waited; all were sent {took:?} after");
+        assert!(took <= Duration::from_secs(30), "{took:?}");
+    }
+    for what in ["sign-up", "forgot"] {
+        let [good, hangs] = ["good", "hangs"].map(|state| median(times[&(what, state)].clone()));
+        let ratio = hangs.as_secs_f64() / good.as_secs_f64();
+        println!("{kind:?}: {what}: {good:?} with a good server, {hangs:?} ({ratio:.2}) without");
+        assert!(ratio <= 1.1, "{ratio}");
+    }
+}
+
+async fn a_server_that_was_down_for_a_minute_gets_all(kind: Kind) {
+    let mut mail = MailServer::start();
+    let server = Server::start_with_mail(kind, &mail, &UNLIMITED).await;
+    server.browser().sign_up("Ann").await;
+    mail.stop();
+    for _ in 0..100 {
+        let answer = forgot(&server.browser(), "ann@example.com").await;
+        assert_eq!(answer.status, 202);
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    mail.start_again();
+    let (took, ()) = timed(is_empty(&server.database)).await;
+    println!("{kind:?}: down for a minute: 100 mails were sent {took:?} after its return");
+    assert!(took <= Duration::from_secs(30), "{took:?}");
+    assert!(mail.received_by("ann@example.com").len() >= 100);
+}
+
+/// How long after a reset sessions are refused and streams end, on its node and on another.
+async fn a_reset_ends_sessions_elsewhere(kind: Kind) {
+    let mail = MailServer::start();
+    let limits = [
+        &UNLIMITED[..],
+        &[("LOGIN_FAILURES_PER_ADDRESS", "unlimited")],
+    ]
+    .concat();
+    let server = Server::start_with_mail(kind, &mail, &limits).await;
+    let node = Server::start_on(Database::at(&server.database.url), &[]).await;
+    server.browser().sign_up("Ann").await;
+    let mut times: BTreeMap<_, Vec<Duration>> = BTreeMap::new();
+    let mut password = PASSWORD;
+    for round in 1..=30 {
+        let browser = server.browser();
+        let logged_in = browser.log_in_with("Ann", password).await;
+        assert_eq!(logged_in.status, 200, "{logged_in:?}");
+        password = if password == NEW { PASSWORD } else { NEW };
+        let cookie = format!("session={}", browser.session().unwrap());
+        let streams = [
+            EventStream::open_with(&server.browser(), &cookie).await,
+            EventStream::open_with(&node.browser(), &cookie).await,
+        ];
+        let browsers = [server.browser(), node.browser()];
+        for browser in &browsers {
+            assert_eq!(browser.check_with(&cookie).await.status, 200);
+        }
+        let before = mail.received().len();
+        forgot(&server.browser(), "ann@example.com").await;
+        while mail.received().len() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let token = mail.received().pop().unwrap().token();
+        assert_eq!(reset(&server.browser(), &token, password).await.status, 204);
+        let begun = Instant::now();
+        let refused = browsers.map(|browser| {
+            let cookie = cookie.clone();
+            async move {
+                while browser.check_with(&cookie).await.status != 401 {}
+                begun.elapsed()
             }
-        })
-        .await;
+        });
+        let told = streams.map(|stream| async move {
+            assert_eq!(stream.reason().await, "password_changed");
+            begun.elapsed()
+        });
+        let [here, there] = refused;
+        let [told_here, told_there] = told;
+        let (here, there, told_here, told_there) = tokio::join!(here, there, told_here, told_there);
+        for (what, took) in [
+            ("refused here", here),
+            ("refused on the other node", there),
+            ("told here", told_here),
+            ("told by the other node", told_there),
+        ] {
+            times.entry(what).or_default().push(took);
+        }
+        // Its notice, so that the next mail is the next link.
+        mail.nth("ann@example.com", 1 + 2 * round).await;
+    }
+    for (what, times) in times {
+        let most = times.iter().max().copied().unwrap();
         println!(
-            "{kind:?}: {state}: sign-up {:?}, forgot {:?}; the outbox was empty {took:?} after",
-            medians[medians.len() - 1].1,
-            medians[medians.len() - 1].2
+            "{kind:?}: {what} after {:?}, at most {most:?}",
+            median(times)
         );
+        assert!(most <= Duration::from_secs(1), "{what}: {most:?}");
     }
 }
 
@@ -120,6 +228,7 @@ async fn a_thousand_mails_by_nodes_that_are_killed(kind: Kind) {
     let mut nodes = [place.serve(), place.serve()].map(Some);
     nodes[0].as_ref().unwrap().browser().sign_up("Ann").await;
     let mut kills = 0;
+    let mut waiting = Vec::new();
     for batch in 0..10 {
         for number in 0..100 {
             let node = nodes[number % 2].as_ref().unwrap();
@@ -129,21 +238,19 @@ async fn a_thousand_mails_by_nodes_that_are_killed(kind: Kind) {
         }
         let victim = batch % 2;
         nodes[victim].take().unwrap().kill();
+        waiting.push(database.count("outbox").await);
         kills += 1;
         nodes[victim] = Some(place.serve());
     }
-    let begun = Instant::now();
-    while database.count("outbox").await > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(300));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    is_empty(&database).await;
     let mut ids = BTreeMap::<String, usize>::new();
     for mail in mail.received() {
         *ids.entry(mail.header("message-id").to_owned()).or_default() += 1;
     }
     let duplicates: usize = ids.values().map(|times| times - 1).sum();
     println!(
-        "{kind:?}: {} of 1001 mails have arrived, {duplicates} twice, after {kills} kills",
+        "{kind:?}: {} of 1001 mails have arrived, {duplicates} twice, after {kills} kills, at which \
+         {waiting:?} mails waited",
         ids.len()
     );
     assert_eq!(ids.len(), 1_001);
@@ -177,5 +284,7 @@ macro_rules! measures {
 measures!(
     forgot_takes_the_same_time,
     a_server_that_hangs_delays_nobody,
+    a_server_that_was_down_for_a_minute_gets_all,
     a_thousand_mails_by_nodes_that_are_killed,
+    a_reset_ends_sessions_elsewhere,
 );

@@ -11,10 +11,10 @@ const LOGIN: &str = "app:p@ss:w/rd";
 const CREDENTIALS: &str = "app:p%40ss%3Aw%2Frd";
 
 /// A certificate for `localhost`, signed by itself.
-struct Certificate(TempDir);
+pub struct Certificate(TempDir);
 
 impl Certificate {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = Command::new("openssl")
             .args([
@@ -39,7 +39,7 @@ impl Certificate {
         Self(folder)
     }
 
-    fn path(&self, file: &str) -> String {
+    pub fn path(&self, file: &str) -> String {
         self.0.path().join(file).to_str().unwrap().to_owned()
     }
 
@@ -81,7 +81,7 @@ async fn starttls_with_a_login() {
         );
         let doctor = place.run(&["doctor"]);
         assert!(
-            String::from_utf8_lossy(&doctor.stdout).contains("lets this server in"),
+            String::from_utf8_lossy(&doctor.stdout).contains("accepts the login"),
             "{doctor:?}"
         );
         drop(process);
@@ -174,4 +174,14 @@ async fn words_of_ones_own() {
             .starts_with("Hier entlang:\n\nhttps://app.example/verify-email#token=")
     );
     assert!(received.html().contains("<p>Hier entlang:</p>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_refuses_the_sender_loses_no_mail() {
+    let mail = MailServer::start_with(&["--refuse-senders", "2"]);
+    let server = Server::start_with_mail(Kind::Sqlite, &mail, &[]).await;
+    server.browser().sign_up("Ann").await;
+    mail.only("ann@example.com").await;
+    let failed = "audit_events where event = 'send_mail'";
+    assert_eq!(server.database.count(failed).await, 0);
 }
