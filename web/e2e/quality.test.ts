@@ -9,7 +9,7 @@ let server: Server;
 let browser: Browser;
 
 beforeAll(async () => {
-  server = await Server.start({ MAILS_PER_ADDRESS: "unlimited" });
+  server = await Server.start({ MAILS_PER_ACCOUNT: "unlimited", MAILS_PER_ADDRESS: "unlimited" });
   browser = await launchBrowser();
 });
 

@@ -251,7 +251,12 @@ const SCENES: Record<string, Scene> = {
 };
 
 test.runIf(folder)("pictures", { timeout: 600_000 }, async () => {
-  const server = await Server.start({ PASSWORDLESS_LOGIN: "on", SIGNUPS_PER_ADDRESS: "unlimited", MAILS_PER_ADDRESS: "unlimited" });
+  const server = await Server.start({
+    PASSWORDLESS_LOGIN: "on",
+    SIGNUPS_PER_ADDRESS: "unlimited",
+    MAILS_PER_ADDRESS: "unlimited",
+    MAILS_PER_ACCOUNT: "unlimited",
+  });
   const browser = await launchBrowser();
   const take = async (file: string, scene: string, { width, scheme }: View, fullPage: boolean) => {
     const context = await browser.newContext({

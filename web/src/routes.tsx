@@ -15,27 +15,23 @@ export const routes: RouteObject[] = [
       },
       {
         path: "/login",
-        lazy: async () => ({ Component: (await import("./pages/LoginPage")).LoginPage }),
+        lazy: async () => ({ Component: (await import("./pages/entrance")).LoginPage }),
       },
       {
         path: "/signup",
-        lazy: async () => ({ Component: (await import("./pages/SignUpPage")).SignUpPage }),
+        lazy: async () => ({ Component: (await import("./pages/entrance")).SignUpPage }),
       },
       {
         path: "/forgot-password",
-        lazy: async () => ({
-          Component: (await import("./pages/ForgotPasswordPage")).ForgotPasswordPage,
-        }),
+        lazy: async () => ({ Component: (await import("./pages/entrance")).ForgotPasswordPage }),
       },
       {
         path: "/reset-password",
-        lazy: async () => ({
-          Component: (await import("./pages/ResetPasswordPage")).ResetPasswordPage,
-        }),
+        lazy: async () => ({ Component: (await import("./pages/entrance")).ResetPasswordPage }),
       },
       {
         path: "/verify-email",
-        lazy: async () => ({ Component: (await import("./pages/VerifyEmailPage")).VerifyEmailPage }),
+        lazy: async () => ({ Component: (await import("./pages/entrance")).VerifyEmailPage }),
       },
       {
         path: "/dashboard",

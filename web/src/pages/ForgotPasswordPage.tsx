@@ -3,7 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { Entrance } from "../components/entrance/Entrance";
-import { NEW_PASSWORD, NO_MAIL } from "../components/entrance/asides";
+import { FORGOTTEN, NO_MAIL } from "../components/entrance/asides";
 import { Form } from "../components/forms/Form";
 import { FormError } from "../components/forms/FormError";
 import { errorsOf } from "../components/forms/errorsOf";
@@ -23,7 +23,7 @@ export function ForgotPasswordPage() {
       <Entrance
         title="Forgotten your password?"
         lead="Tell us the e-mail address of your account. We send a link there, to choose a new one."
-        aside={NEW_PASSWORD}
+        aside={FORGOTTEN}
       >
         <ForgotForm onSent={setSentTo} />
         <p className="entrance-end">{toLogin}</p>

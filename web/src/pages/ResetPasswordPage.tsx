@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { isProblem } from "../api/problem";
 import { Entrance } from "../components/entrance/Entrance";
+import { Outcome } from "../components/entrance/Outcome";
 import { NEW_PASSWORD } from "../components/entrance/asides";
 import { Form } from "../components/forms/Form";
 import { FormError } from "../components/forms/FormError";
@@ -21,7 +22,7 @@ export function ResetPasswordPage() {
     return (
       <Entrance
         title="Choose a password"
-        lead="It replaces the one that your account has, if it has one."
+        lead="From then on you log in with it."
         aside={NEW_PASSWORD}
       >
         <ResetForm key={token} token={token} onDone={setOutcome} />
@@ -30,16 +31,15 @@ export function ResetPasswordPage() {
   }
   if (outcome === "set") return <PasswordSet />;
   return outcome ? (
-    <AskAgain
-      isOutcome
-      title="This link does not work any more"
-      lead="It was used already, has expired, or the password or the address was changed after it was sent. Your password is as it was."
-    />
+    <AskAgain title="This link does not work any more">
+      It was used already, has expired, or the password or the address was changed after it was sent.
+      Your password is as it was.
+    </AskAgain>
   ) : (
-    <AskAgain
-      title="Open the link in our mail"
-      lead="It leads here and lets you choose a password. We keep it out of the address bar, so when this page is loaded again, open it once more from the mail."
-    />
+    <AskAgain title="Open the link in our mail">
+      It leads here and lets you choose a password. We keep it out of the address bar, so when this page
+      is loaded again, open it once more from the mail.
+    </AskAgain>
   );
 }
 
@@ -82,34 +82,30 @@ function ResetForm({ token, onDone }: Props) {
 
 function PasswordSet() {
   const { user } = useSession();
-  // Of another account: whoever was logged in to this one is not any more.
-  const other = user && (
-    <>
-      {" "}
-      This browser is still logged in as <strong>{user.username}</strong>: log out first.
-    </>
-  );
   return (
-    <Entrance
-      isOutcome
-      title="Your new password is set"
-      lead={<>Every device was logged out of the account. Log in with the new password.{other}</>}
-    >
-      {!user && (
+    <Outcome title="Your new password is set">
+      <p>Every device was logged out of the account. Log in with the new password.</p>
+      {user ? (
+        // Of another account: whoever was logged in to this one is not any more.
+        <p>
+          This browser is still logged in as <strong>{user.username}</strong>: log out first.
+        </p>
+      ) : (
         <Link to={loginPath()} className="button">
           Log in
         </Link>
       )}
-    </Entrance>
+    </Outcome>
   );
 }
 
-function AskAgain(props: { title: string; lead: string; isOutcome?: true }) {
+function AskAgain({ title, children }: { title: string; children: string }) {
   return (
-    <Entrance {...props} aside={NEW_PASSWORD}>
+    <Outcome title={title}>
+      <p>{children}</p>
       <Link to="/forgot-password" className="button">
         Ask for another link
       </Link>
-    </Entrance>
+    </Outcome>
   );
 }

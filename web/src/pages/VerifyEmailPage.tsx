@@ -26,10 +26,11 @@ export function VerifyEmailPage() {
 
   if (token && isUndo) return <AskUndo onConfirm={() => { mutate(spendToken()); }} />;
   if (token || isPending) {
+    // No taller than what comes, so that the footer stays.
     return (
-      <div aria-busy="true" className="loading">
-        <p role="status">One moment…</p>
-      </div>
+      <p role="status" aria-busy="true" className="soft">
+        One moment…
+      </p>
     );
   }
   if (isSuccess) return isUndo ? <Undone /> : <Verified />;

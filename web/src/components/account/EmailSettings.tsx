@@ -11,8 +11,8 @@ export function EmailSettings({ user: { email, email_verified: isVerified } }: {
           There is none. With one, you can get back in after forgetting your password.
         </p>
       ) : (
-        <p className="part-text">
-          <strong>{email}</strong>{" "}
+        <p className="part-text part-line">
+          <strong>{email}</strong>
           <span className={isVerified ? "tag tag-quiet" : "tag"}>
             {isVerified ? "Verified" : "Not verified"}
           </span>
@@ -21,7 +21,7 @@ export function EmailSettings({ user: { email, email_verified: isVerified } }: {
       {email !== null && !isVerified && (
         <div className="part-text">
           <p>Open the link in our mail, so that we know it is yours.</p>
-          <SendVerification />
+          <SendVerification className="button-second" />
         </div>
       )}
       <EmailForm current={email} />

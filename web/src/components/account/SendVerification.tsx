@@ -3,13 +3,13 @@ import { useMutation } from "@tanstack/react-query";
 import { messageOf } from "../../api/problem";
 
 /** Sends the link again that verifies the user's address. */
-export function SendVerification() {
+export function SendVerification({ className = "" }: { className?: string }) {
   const send = useMutation({ mutationFn: useClient().requestVerification });
   return (
     <>
       <button
         type="button"
-        className="button button-second"
+        className={`button ${className}`}
         disabled={send.isPending}
         onClick={() => { send.mutate(); }}
       >

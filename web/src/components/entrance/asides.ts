@@ -22,7 +22,12 @@ export const ACCOUNT: Aside = {
   ],
 };
 
-export const NEW_PASSWORD: Aside = {
+const LOGGED_OUT = {
+  what: "Logged out everywhere",
+  text: "Whoever was logged in to your account has to log in again, with the new password.",
+};
+
+export const FORGOTTEN: Aside = {
   title: "What happens then",
   points: [
     {
@@ -33,9 +38,21 @@ export const NEW_PASSWORD: Aside = {
       what: "A password of your choice",
       text: "You choose it on the page that the link opens.",
     },
+    LOGGED_OUT,
+  ],
+};
+
+export const NEW_PASSWORD: Aside = {
+  title: "What happens then",
+  points: [
+    LOGGED_OUT,
     {
-      what: "Logged out everywhere",
-      text: "Whoever was logged in to your account has to log in again, with the new password.",
+      what: "Other links end",
+      text: "Those that were sent to you before do not count any more.",
+    },
+    {
+      what: "A mail tells you",
+      text: "We write to your address that the password was changed.",
     },
   ],
 };
@@ -53,7 +70,7 @@ export const NO_MAIL: Aside = {
     },
     {
       what: "Check the address",
-      text: "We cannot tell you that it has a typing mistake.",
+      text: "One with a typing mistake looks the same to us.",
     },
   ],
 };
