@@ -61,6 +61,7 @@ mod library {
     pub mod embed;
     mod own_app;
     mod recently_authenticated;
+    mod second_factors;
 }
 
 mod mail {
@@ -114,6 +115,8 @@ mod reauthentication {
 }
 
 mod second_factors {
+    mod between_the_steps;
+    mod challenges;
     mod passkey_logins;
     mod passkeys;
     mod told;
