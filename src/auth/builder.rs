@@ -275,6 +275,28 @@ impl AuthBuilder {
         self
     }
 
+    /// Who must have a second factor: of those for whom `policy` is true, every session on which none
+    /// was given is refused with 403 `second_factor_required`, [`CurrentUser`](super::CurrentUser) and
+    /// all other extractors included. All that they can do on it is to add one (`/totp`, `/passkeys`),
+    /// to prove again who they are, to look at `GET /session`, and to log out. Nobody by default.
+    ///
+    /// It is called for each request on such a session, so that it must be quick, and counts at once
+    /// for those that are logged in.
+    ///
+    /// ```
+    /// # use handstamp::auth::AuthBuilder;
+    /// fn strict(builder: AuthBuilder) -> AuthBuilder {
+    ///     builder.require_second_factor(|user| user.username.ends_with(".admin"))
+    /// }
+    /// ```
+    pub fn require_second_factor<F>(mut self, policy: F) -> Self
+    where
+        F: Fn(&User) -> bool + Send + Sync + 'static,
+    {
+        self.hooks.set_needs_second_factor(policy);
+        self
+    }
+
     /// Lets users turn on a second factor: codes of an authenticator app (TOTP), which shows them
     /// beside the name of the `issuer`. Off by default. Once users have it, leave it on: they could
     /// not log in without.

@@ -37,6 +37,7 @@ pub use self::{
         layer::{SessionLayer, WithSession},
         recent::RecentlyAuthenticated,
         require::{Require, RequireLayer},
+        second_factor::SecondFactor,
         visitor::Visitor,
     },
     session::{

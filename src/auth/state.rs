@@ -19,7 +19,7 @@ use super::{
         require::RequireLayer,
     },
     routes::{self, Services, SignUpRoute},
-    session::Sessions,
+    session::{Sessions, proof::Factors},
     statistics::{Count, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},
     user::{self, User},
@@ -88,6 +88,29 @@ impl Auth {
     /// # Errors
     /// [`Error::BadCredentials`] when the account was deleted or disabled.
     pub async fn log_in(&self, session: &RequestSession, user: &User) -> Result<(), Error> {
+        self.log_in_by(session, user, Factors::One).await
+    }
+
+    /// The same for a user who has given a second factor of yours, such as that of another service:
+    /// it counts for [`SecondFactor`](super::SecondFactor) and
+    /// [`require_second_factor`](super::AuthBuilder::require_second_factor).
+    ///
+    /// # Errors
+    /// As [`log_in`](Self::log_in).
+    pub async fn log_in_with_second_factor(
+        &self,
+        session: &RequestSession,
+        user: &User,
+    ) -> Result<(), Error> {
+        self.log_in_by(session, user, Factors::Two).await
+    }
+
+    async fn log_in_by(
+        &self,
+        session: &RequestSession,
+        user: &User,
+        factors: Factors,
+    ) -> Result<(), Error> {
         let RequestSession { handle, client } = session;
         let account = user::store::find_by_id(self.db(), user.id).await?;
         let account = account.ok_or(Error::BadCredentials)?;
@@ -99,14 +122,14 @@ impl Auth {
         );
         let begun = self
             .db()
-            .write(login, |(auth, account, client, replaced), tx| {
+            .write(login, move |(auth, account, client, replaced), tx| {
                 Box::pin(async move {
                     if !user::store::note_login(tx, account, auth.now()).await? {
                         return Err(Error::BadCredentials);
                     }
                     let (sessions, user) = (&auth.0.sessions, &account.user);
                     sessions
-                        .begin(tx, user, client, replaced, Action::LogIn)
+                        .begin(tx, user, client, replaced, Action::LogIn, factors)
                         .await
                 })
             });
@@ -239,6 +262,7 @@ impl Auth {
         SessionLayer::new(layer::Options {
             sessions: self.0.sessions.clone(),
             trusted_proxies: self.0.trusted_proxies.clone(),
+            hooks: self.0.credentials.hooks.clone(),
             with_values,
         })
     }

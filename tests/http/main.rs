@@ -62,6 +62,7 @@ mod library {
     pub mod embed;
     mod own_app;
     mod recently_authenticated;
+    mod second_factors;
 }
 
 mod mail {
@@ -118,6 +119,8 @@ mod reauthentication {
 }
 
 mod second_factors {
+    mod between_the_steps;
+    mod challenges;
     mod passkey_logins;
     mod passkeys;
     mod told;

@@ -117,7 +117,7 @@ pub(super) async fn take<S: DeserializeOwned>(
 }
 
 /// The challenge that a response says it is to.
-fn challenge_of(credential: &Value) -> Option<Vec<u8>> {
+pub(super) fn challenge_of(credential: &Value) -> Option<Vec<u8>> {
     let encoded = credential
         .get("response")?
         .get("clientDataJSON")?

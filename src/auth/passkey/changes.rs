@@ -14,6 +14,7 @@ use crate::{
         account::credentials::Credentials,
         audit::{self, Action, Event},
         letters::letter::SecurityChange,
+        session,
         throttle::Attempt,
         user::{self, User},
     },
@@ -58,20 +59,21 @@ impl Credentials {
         Ok(asked.options)
     }
 
-    /// Adds a passkey that a browser has made.
+    /// Adds a passkey that the browser of a session has made.
     ///
     /// # Errors
     /// [`Error::BadPasskey`]
     pub async fn add_passkey(
         &self,
         user: &User,
-        asked_by: &AskedBy,
+        session_id: Uuid,
         credential: Value,
         name: String,
         client: &Client,
     ) -> Result<OwnPasskey, Error> {
         let (db, now) = (self.db(), self.now());
-        let state = take::<PasskeyRegistration>(db, &credential, Purpose::Add, asked_by, now);
+        let asked_by = AskedBy::session(session_id);
+        let state = take::<PasskeyRegistration>(db, &credential, Purpose::Add, &asked_by, now);
         let state = state.await?.ok_or(Error::BadPasskey)?;
         let made = self.relying_party()?.check_new(credential, &state)?;
         let passkey = OwnPasskey {
@@ -83,13 +85,15 @@ impl Credentials {
         };
         let add = (self.clone(), user.id, passkey, made.credential);
         let added = db.write(
-            (add, client.clone()),
-            |((credentials, user_id, passkey, credential), client), tx| {
+            (add, session_id, client.clone()),
+            |((credentials, user_id, passkey, credential), session_id, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
                     user::store::lock(tx, *user_id).await?;
                     let inserted = store::insert(tx, *user_id, passkey, credential).await;
                     inserted.map_err(bad_if_taken)?;
+                    // To make one is to verify its user, as to use it is.
+                    session::store::note_second_factor(tx, *session_id, now).await?;
                     let change = (Action::AddPasskey, SecurityChange::PasskeyAdded);
                     credentials
                         .note_change(tx, *user_id, change, client, now)

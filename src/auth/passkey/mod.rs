@@ -3,6 +3,8 @@
 mod asked;
 mod ceremony;
 mod changes;
+#[cfg(test)]
+mod fuzz_targets;
 mod proof;
 mod relying_party;
 pub(crate) mod store;

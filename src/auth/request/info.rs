@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{SessionHandle, who};
+use super::{SessionHandle, lookup::Found, who};
 use crate::{
     auth::{
         session::{Sessions, live::LiveSession, proof::Proof},
@@ -95,6 +95,23 @@ impl SessionInfo {
         }
     }
 
+    /// Of a request, also of a user who has yet to add the second factor that the app asks of them.
+    pub(crate) async fn of_request(handle: &SessionHandle) -> Result<Self, Error> {
+        Ok(Self::of_found(handle, handle.find().await?))
+    }
+
+    fn of_found(handle: &SessionHandle, found: Found) -> Self {
+        match who(found, |session, user| (session.clone(), user.clone())) {
+            Ok((session, user)) => Self::of(handle.sessions(), &session, user, session.proof),
+            Err(reason) => Self {
+                user: None,
+                session: None,
+                reauthentication: None,
+                reason: Some(reason.as_str()),
+            },
+        }
+    }
+
     /// Of the session that `user` has just proved on who they are.
     pub(crate) fn reauthenticated(
         sessions: &Sessions,
@@ -116,16 +133,7 @@ impl<S: Sync> FromRequestParts<S> for SessionInfo {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let handle = SessionHandle::from_request_parts(parts, state).await?;
         let found = handle.find().await?;
-        Ok(
-            match who(found, |session, user| (session.clone(), user.clone())) {
-                Ok((session, user)) => Self::of(handle.sessions(), &session, user, session.proof),
-                Err(reason) => Self {
-                    user: None,
-                    session: None,
-                    reauthentication: None,
-                    reason: Some(reason.as_str()),
-                },
-            },
-        )
+        handle.check_second_factor(&found)?;
+        Ok(Self::of_found(&handle, found))
     }
 }

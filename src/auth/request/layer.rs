@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use tower::{Layer, Service};
 
 use super::SessionHandle;
-use crate::auth::session::Sessions;
+use crate::auth::{account::hooks::Hooks, session::Sessions};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -30,6 +30,7 @@ pub struct SessionLayer(Arc<Options>);
 pub(crate) struct Options {
     pub sessions: Sessions,
     pub trusted_proxies: Arc<[IpNet]>,
+    pub hooks: Hooks,
     /// Whether handlers may take a [`Session`](super::Session) to keep values in.
     pub with_values: bool,
 }

@@ -2,13 +2,12 @@
 
 pub(crate) mod extract;
 mod follow;
-#[cfg(feature = "totp")]
-mod half_done;
 pub(crate) mod info;
 pub(crate) mod layer;
 pub(crate) mod lookup;
 pub(crate) mod recent;
 pub(crate) mod require;
+pub(crate) mod second_factor;
 mod session_store;
 pub(crate) mod unauthorized;
 pub(crate) mod visitor;
@@ -205,7 +204,9 @@ impl SessionHandle {
     }
 
     async fn tell<T>(&self, of: impl FnOnce(&Arc<LiveSession>, &User) -> T) -> Result<T, Error> {
-        who(self.find().await?, of).map_err(|reason| self.not_logged_in(reason))
+        let found = self.find().await?;
+        self.check_second_factor(&found)?;
+        who(found, of).map_err(|reason| self.not_logged_in(reason))
     }
 
     pub fn not_logged_in(&self, reason: Unauthorized) -> Error {

@@ -6,7 +6,10 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use uuid::Uuid;
 
 use super::SessionHandle;
-use crate::{auth::user::User, http::Error};
+use crate::{
+    auth::{session::live::LiveSession, user::User},
+    http::Error,
+};
 
 /// Who is logged in and has proved lately who they are: by a login, a sign-up, `POST
 /// /reauthenticate` or a password change on this very session, at most `SECONDS` ago. Zero, which
@@ -59,12 +62,26 @@ impl SessionHandle {
         self.authenticated_within(window).await
     }
 
+    /// The same, also of who has yet to add the second factor that the app asks of them.
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub async fn recently_authenticated_to_enrol(&self) -> Result<(User, Uuid), Error> {
+        let window = self.sessions().reauthentication_window();
+        let (session, user) = self.enrolling().await?;
+        self.check_proof(&session, window)?;
+        Ok((user, session.public_id))
+    }
+
     async fn authenticated_within(&self, window: Duration) -> Result<(User, Uuid), Error> {
         let (session, user) = self.session_and_user().await?;
+        self.check_proof(&session, window)?;
+        Ok((user, session.public_id))
+    }
+
+    fn check_proof(&self, session: &LiveSession, window: Duration) -> Result<(), Error> {
         if !session.proof.is_enough(window, self.sessions().now()) {
             let methods = session.proof.methods();
             return Err(Error::ReauthenticationRequired { methods });
         }
-        Ok((user, session.public_id))
+        Ok(())
     }
 }

@@ -33,8 +33,11 @@ impl Visitor {
     /// # Errors
     /// When the database is not available.
     pub async fn optional_user(&self) -> Result<Option<User>, Error> {
-        let session = self.session.find().await?.ok();
-        Ok(session.and_then(|session| session.user.clone()))
+        match self.user().await {
+            Ok(user) => Ok(Some(user)),
+            Err(Error::NotLoggedIn { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The client's address; unknown when the app is served without connection info.

@@ -19,6 +19,7 @@ use crate::{
         account::credentials::Credentials,
         audit::Action,
         request::{SessionHandle, extract::RequestSession},
+        session::proof::Factors,
         user::User,
     },
     http::{
@@ -138,7 +139,14 @@ async fn log_in_with(
             Box::pin(async move {
                 credentials.log_in(tx, verified, client).await?;
                 sessions
-                    .begin(tx, verified.user(), client, replaced, Action::LogIn)
+                    .begin(
+                        tx,
+                        verified.user(),
+                        client,
+                        replaced,
+                        Action::LogIn,
+                        Factors::One,
+                    )
                     .await
             })
         },

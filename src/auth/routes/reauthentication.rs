@@ -9,10 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{
         account::credentials::Credentials,
-        request::{
-            extract::{CurrentUser, RequestSession},
-            info::SessionInfo,
-        },
+        request::{extract::RequestSession, info::SessionInfo},
     },
     http::{
         Error, JsonBody, Problem,
@@ -46,10 +43,10 @@ pub(super) struct PasswordProof {
 )]
 pub(super) async fn reauthenticate(
     State(credentials): State<Arc<Credentials>>,
-    _: CurrentUser,
     session: RequestSession,
     JsonBody(PasswordProof { password }): JsonBody<PasswordProof>,
 ) -> Result<Json<SessionInfo>, Error> {
+    session.handle.enrolling().await?;
     if password.is_empty() {
         return Err(Error::invalid("password", "is required"));
     }
@@ -57,7 +54,7 @@ pub(super) async fn reauthenticate(
     // while the password is verified.
     run_to_completion(async move {
         let RequestSession { handle, client } = session;
-        let (session, user) = handle.session_and_user().await?;
+        let (session, user) = handle.enrolling().await?;
         let verified = credentials.verify_again(&client, &user, password).await?;
         let now = credentials.now();
         let proof = (credentials.clone(), handle.clone(), verified, client, now);

@@ -2,7 +2,10 @@
 
 use axum::Json;
 
-use crate::auth::request::info::SessionInfo;
+use crate::{
+    auth::request::{SessionHandle, info::SessionInfo},
+    http::Error,
+};
 
 /// The caller's session
 ///
@@ -11,6 +14,6 @@ use crate::auth::request::info::SessionInfo;
 #[utoipa::path(get, path = "/session", tag = "session", security((), ("session" = [])), responses(
     (status = 200, body = SessionInfo),
 ))]
-pub(super) async fn session_info(info: SessionInfo) -> Json<SessionInfo> {
-    Json(info)
+pub(super) async fn session_info(handle: SessionHandle) -> Result<Json<SessionInfo>, Error> {
+    SessionInfo::of_request(&handle).await.map(Json)
 }

@@ -11,6 +11,7 @@ use crate::{
         account::{Application, credentials::Credentials},
         audit::Action,
         request::extract::RequestSession,
+        session::proof::Factors,
         user::User,
     },
     http::{
@@ -79,7 +80,7 @@ pub(super) async fn sign_up(
             Box::pin(async move {
                 let user = credentials.sign_up(tx, admitted, client).await?;
                 let begun = sessions
-                    .begin(tx, &user, client, replaced, Action::SignUp)
+                    .begin(tx, &user, client, replaced, Action::SignUp, Factors::One)
                     .await;
                 Ok::<_, Error>((user, begun?))
             })

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{
     Replaced, Sessions,
     live::LiveSession,
+    proof::Factors,
     record::{self, Data, LogInData},
     store::{self, NewSession},
 };
@@ -59,6 +60,7 @@ impl Sessions {
                 key_id: self.0.cookie.key_id(),
                 now,
                 authenticated_at: None,
+                second_factor_at: None,
                 expires_at: self.0.timeouts.visitor_expires_at(now),
             };
             if store::insert(tx, &session, &data).await? {
@@ -70,7 +72,7 @@ impl Sessions {
 
     /// Logs `user` in on a new session, in the transaction that has verified them. The replaced
     /// sessions end with it; their values move along unless they belong to another user. `action`
-    /// is what the login was part of.
+    /// is what the login was part of, `factors` what it has proved.
     pub async fn begin(
         &self,
         tx: &mut Tx,
@@ -78,6 +80,7 @@ impl Sessions {
         client: &Client,
         replaced: &Replaced,
         action: Action,
+        factors: Factors,
     ) -> Result<SessionToken, Error> {
         let now = self.now();
         let Taken {
@@ -106,6 +109,7 @@ impl Sessions {
             key_id: self.0.cookie.key_id(),
             now,
             authenticated_at: Some(now),
+            second_factor_at: (factors == Factors::Two).then_some(now),
             expires_at,
         };
         let limit = self.0.per_user.max(1);

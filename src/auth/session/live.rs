@@ -205,6 +205,8 @@ mod tests {
             authenticated_at: start,
             has_password: true,
             has_passkey: false,
+            has_totp: false,
+            second_factor_at: None,
         };
         let id = Uuid::from_u128(1);
         let new = |user| LiveSession::new(Id(1), id, written, None, None, user, proof);

@@ -9,8 +9,19 @@ const PASSWORD: &str = "password";
 /// The method of one with a passkey.
 const PASSKEY: &str = "passkey";
 
+/// The second factor of one with an authenticator app.
+const TOTP: &str = "totp";
+
 /// The shortest time that a timestamp can tell apart.
 const TICK: Duration = Duration::from_micros(1);
+
+/// What a login has proved: one factor, such as a password, or two, as a passkey does that has
+/// verified its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Factors {
+    One,
+    Two,
+}
 
 /// When the user of a session last proved who they are, and what they can prove it with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +29,10 @@ pub(crate) struct Proof {
     pub authenticated_at: Timestamp,
     pub has_password: bool,
     pub has_passkey: bool,
+    /// Codes of an authenticator app.
+    pub has_totp: bool,
+    /// When a second factor was last given on the session.
+    pub second_factor_at: Option<Timestamp>,
 }
 
 impl Proof {
@@ -36,6 +51,22 @@ impl Proof {
             return now.before(TICK);
         }
         self.authenticated_at.after(window)
+    }
+
+    /// The second factors that the user has.
+    pub fn second_factors(self) -> Vec<&'static str> {
+        let passkey = self.has_passkey.then_some(PASSKEY);
+        let totp = self.has_totp.then_some(TOTP);
+        passkey.into_iter().chain(totp).collect()
+    }
+
+    /// Whether a second factor was given at most this long ago; on this session if none.
+    pub fn has_second_factor_within(self, window: Option<Duration>, now: Timestamp) -> bool {
+        self.second_factor_at.is_some_and(|at| match window {
+            // One that is ahead of the clock by more than that is from before the clock was set back.
+            Some(window) => now <= at.after(window) && at <= now.after(window),
+            None => true,
+        })
     }
 
     /// Whether the user need not prove again who they are. One without credentials cannot.
@@ -58,6 +89,8 @@ mod tests {
             authenticated_at: datetime!(2026-01-31 12:00 UTC).into(),
             has_password,
             has_passkey: false,
+            has_totp: false,
+            second_factor_at: None,
         }
     }
 
@@ -95,6 +128,23 @@ mod tests {
         let set_back = proof.authenticated_at.before(WINDOW).before(TICK);
         assert!(!proof.is_enough(WINDOW, set_back));
         assert!(proof.required_after(WINDOW, set_back) < set_back);
+    }
+
+    #[test]
+    fn a_second_factor_counts_for_the_session_or_for_a_window() {
+        let nothing = proof(true);
+        let now = nothing.authenticated_at;
+        assert!(!nothing.has_second_factor_within(None, now));
+        let given = Proof {
+            second_factor_at: Some(now),
+            ..nothing
+        };
+        let within = |now| given.has_second_factor_within(Some(WINDOW), now);
+        let later = now.after(WINDOW);
+        assert!(within(now) && within(later) && within(now.before(TICK)));
+        assert!(!within(later.after(TICK)));
+        assert!(!within(now.before(WINDOW).before(TICK)), "set back");
+        assert!(given.has_second_factor_within(None, later.after(WINDOW)));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(crate) struct NewSession<'a> {
     pub now: Timestamp,
     /// None for a visitor.
     pub authenticated_at: Option<Timestamp>,
+    /// None where no second factor was given.
+    pub second_factor_at: Option<Timestamp>,
     pub expires_at: Timestamp,
 }
 
@@ -101,19 +103,19 @@ macro_rules! insert {
         concat!(
             "insert into sessions
                  (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent,
-                  ip, key_id, authenticated_at) ",
+                  ip, key_id, authenticated_at, second_factor_at) ",
             $rows
         )
     };
 }
 
 const INSERT: &str = insert!(
-    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)
+    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)
      on conflict (id) do nothing"
 );
 const INSERT_BELOW: &str = insert!(
-    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10
-     where (select count(*) from sessions where user_id = $5) < $11"
+    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11
+     where (select count(*) from sessions where user_id = $5) < $12"
 );
 
 /// Binds the columns of a new row.
@@ -132,6 +134,7 @@ macro_rules! bind_row {
             .bind(ip.map(|ip| ip.to_string()))
             .bind($session.key_id)
             .bind($session.authenticated_at)
+            .bind($session.second_factor_at)
     }};
 }
 
@@ -235,6 +238,24 @@ pub(crate) async fn change_id(
     .bind(old.to_string())
     .bind(data)
     .bind(authenticated_at)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Records that the user of a session has given a second factor on it.
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+pub(crate) async fn note_second_factor(
+    tx: &mut Tx,
+    public_id: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    tx.revoke([public_id.into()]);
+    in_tx!(tx, conn => sqlx::query(
+        "update sessions set second_factor_at = $1 where public_id = $2",
+    )
+    .bind(now)
+    .bind(public_id)
     .execute(conn)
     .await
     .map(drop))

@@ -11,6 +11,7 @@ use crate::{
         account::{Accounts, credentials::Credentials},
         audit::{self, Action, Event},
         letters::letter::{Letter, SecurityChange},
+        session,
         totp::Codes,
         user::{self, User},
     },
@@ -63,16 +64,18 @@ impl Credentials {
     pub async fn confirm_totp(
         &self,
         user_id: Uuid,
+        session_id: Uuid,
         code: String,
         client: &Client,
     ) -> Result<Vec<String>, Error> {
         let recovery_codes = new_codes();
         let hashes = hashes(&recovery_codes);
         let event = Event::new(Action::EnableTotp, user_id, Some(client));
-        let confirm = (self.clone(), user_id, code, hashes, event, self.now());
+        let of = (user_id, session_id);
+        let confirm = (self.clone(), of, code, hashes, event, self.now());
         let confirmed = self.db().write(
             confirm,
-            |(credentials, user_id, code, hashes, event, now), tx| {
+            |(credentials, (user_id, session_id), code, hashes, event, now), tx| {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
                     user::store::lock(tx, user_id).await?;
@@ -83,6 +86,7 @@ impl Credentials {
                     let step = step.ok_or(Error::BadCode)?;
                     store::confirm(tx, row.id, user_id, step, now).await?;
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
+                    session::store::note_second_factor(tx, *session_id, now).await?;
                     let change = SecurityChange::TotpOn;
                     credentials.tell_of_change(tx, user_id, change, now).await?;
                     Ok::<_, Error>(audit::record(tx, now, [event.clone()]).await?)

@@ -14,7 +14,7 @@ use crate::{
         audit::{self, Action, Event, Reason},
         cookie::token::SessionToken,
         letters::letter::SecurityChange,
-        session::{self, Replaced, Sessions},
+        session::{self, Replaced, Sessions, proof::Factors},
         throttle::{Attempt, Used},
         user::{self, Account, AccountState, User},
     },
@@ -204,7 +204,8 @@ impl SecondStep {
         let verified = Verified::otherwise(account, login.clone());
         self.credentials.log_in(tx, &verified, &self.client).await?;
         let user = verified.user();
-        let begun = sessions.begin(tx, user, &self.client, replaced, Action::LogIn);
+        let (action, factors) = (Action::LogIn, Factors::Two);
+        let begun = sessions.begin(tx, user, &self.client, replaced, action, factors);
         Ok(Done::LoggedIn(user.clone(), begun.await?))
     }
 

@@ -127,6 +127,8 @@ pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Re
 }
 
 async fn set_since(tx: &mut Tx, user_id: Uuid, since: Option<Timestamp>) -> sqlx::Result<()> {
+    // Cached sessions name the second factors of their user.
+    tx.revoke([user_id.into()]);
     in_tx!(tx, conn => sqlx::query("update users set totp_since = $1 where id = $2")
         .bind(since)
         .bind(user_id)

@@ -1,3 +1,5 @@
+//! An authenticator and the browser around it, in software.
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
     digest::{SHA256, digest},
@@ -5,8 +7,6 @@ use ring::{
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use serde_json::{Value, json};
-
-use super::{Answer, Browser};
 
 /// Where the pages of a test's server are, by default.
 pub const ORIGIN: &str = "http://localhost:5000";
@@ -173,33 +173,4 @@ fn decode(text: &Value) -> Vec<u8> {
     BASE64_URL_SAFE_NO_PAD
         .decode(text.as_str().unwrap())
         .unwrap()
-}
-
-impl Browser {
-    /// The options that a route gives.
-    pub async fn options(&self, path: &str) -> Value {
-        let answer = self.post(path, json!({})).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
-    }
-
-    /// Adds a passkey to the account that is logged in.
-    pub async fn add_passkey(&self, authenticator: &mut Authenticator) -> Answer {
-        let options = self.options("/passkeys/options").await;
-        let credential = authenticator.create(&options);
-        self.post("/passkeys", json!({"credential": credential}))
-            .await
-    }
-
-    /// Logs in with a passkey.
-    pub async fn log_in_by_passkey(&self, authenticator: &mut Authenticator) -> Answer {
-        let options = self.options("/login/passkey/options").await;
-        self.send_passkey(authenticator.get(&options)).await
-    }
-
-    /// The response of an authenticator, to log in.
-    pub async fn send_passkey(&self, credential: Value) -> Answer {
-        self.post("/login/passkey", json!({"credential": credential}))
-            .await
-    }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod database;
 mod events;
 mod mail;
+mod passkeys;
 mod postfix;
 mod process;
 mod proxy;

@@ -36,6 +36,8 @@ pub(crate) struct SessionRow {
     pub created_at: Option<Timestamp>,
     pub has_password: bool,
     pub has_passkey: bool,
+    pub has_totp: bool,
+    pub second_factor_at: Option<Timestamp>,
 }
 
 impl SessionRow {
@@ -52,6 +54,8 @@ impl SessionRow {
             authenticated_at: self.authenticated_at.unwrap_or(self.session_created_at),
             has_password: self.has_password,
             has_passkey: self.has_passkey,
+            has_totp: self.has_totp,
+            second_factor_at: self.second_factor_at,
         }
     }
 }
@@ -63,7 +67,8 @@ macro_rules! select_where_public_id {
                     s.last_seen_at, s.expiry_date, s.key_id, s.user_id, u.username, u.email,
                     u.email_verified_at is not null as email_verified, u.created_at,
                     u.password_hash is not null as has_password,
-                    coalesce(u.passkey_count, 0) > 0 as has_passkey
+                    coalesce(u.passkey_count, 0) > 0 as has_passkey,
+                    u.totp_since is not null as has_totp, s.second_factor_at
              from sessions s
              left join users u on u.id = s.user_id and u.disabled_at is null
              where s.public_id ",

@@ -15,6 +15,7 @@ use crate::{
         letters::letter::device_name,
         passkey::{AskedBy, OwnPasskey, checked_name},
         request::{SessionHandle, extract::RequestSession},
+        user::User,
     },
     http::{
         Client, Error, JsonBody, PathIds, Problem,
@@ -93,7 +94,7 @@ pub(in crate::auth::routes) async fn passkey_options(
     State(credentials): State<Arc<Credentials>>,
     session: SessionHandle,
 ) -> Result<Json<PublicKeyOptions>, Error> {
-    let (user, session_id) = session.recently_authenticated().await?;
+    let (user, session_id) = session.recently_authenticated_to_enrol().await?;
     let asked_by = AskedBy::session(session_id);
     let options = credentials.ask_for_passkey(&user, &asked_by).await?;
     Ok(Json(PublicKeyOptions(options)))
@@ -117,16 +118,15 @@ pub(in crate::auth::routes) async fn add_passkey(
     RequestSession { handle, client }: RequestSession,
     JsonBody(body): JsonBody<NewPasskey>,
 ) -> Result<(StatusCode, Json<OwnPasskey>), Error> {
-    let (user, session_id) = handle.recently_authenticated().await?;
+    let (user, session_id) = handle.recently_authenticated_to_enrol().await?;
     let NewPasskey { credential, name } = body;
     required(&credential)?;
     let name = match name {
         Some(name) => checked_name(&name)?,
         None => name_after(&client),
     };
-    let asked_by = AskedBy::session(session_id);
     let added = credentials
-        .add_passkey(&user, &asked_by, credential, name, &client)
+        .add_passkey(&user, session_id, credential, name, &client)
         .await?;
     Ok((StatusCode::CREATED, Json(added)))
 }
@@ -142,7 +142,7 @@ pub(in crate::auth::routes) async fn list_passkeys(
     State(credentials): State<Arc<Credentials>>,
     session: SessionHandle,
 ) -> Result<Json<OwnPasskeys>, Error> {
-    let (_, user_id) = session.logged_in().await?;
+    let (_, User { id: user_id, .. }) = session.enrolling().await?;
     let passkeys = credentials.list_passkeys(user_id).await?;
     Ok(Json(OwnPasskeys { passkeys }))
 }

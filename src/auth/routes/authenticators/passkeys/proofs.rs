@@ -21,6 +21,7 @@ use crate::{
         audit::{Action, Event},
         passkey::{AskedBy, Purpose},
         request::{SessionHandle, extract::RequestSession, info::SessionInfo},
+        session::{self, proof::Factors},
         user::User,
     },
     http::{
@@ -167,7 +168,14 @@ async fn log_in(
                 proved.note(tx, credentials.now()).await?;
                 credentials.log_in(tx, proved.verified(), client).await?;
                 sessions
-                    .begin(tx, proved.user(), client, replaced, Action::LogIn)
+                    .begin(
+                        tx,
+                        proved.user(),
+                        client,
+                        replaced,
+                        Action::LogIn,
+                        Factors::Two,
+                    )
                     .await
             })
         },
@@ -192,8 +200,8 @@ pub(in crate::auth::routes) async fn reauthenticate_options(
     State(credentials): State<Arc<Credentials>>,
     handle: SessionHandle,
 ) -> Result<Json<PublicKeyOptions>, Error> {
-    let (user, session_id) = handle.user().await?;
-    let asked_by = AskedBy::session(session_id);
+    let (session, user) = handle.enrolling().await?;
+    let asked_by = AskedBy::session(session.public_id);
     let options = credentials.ask_for_proof(user.id, &asked_by);
     Ok(Json(PublicKeyOptions(options.await?)))
 }
@@ -217,7 +225,7 @@ pub(in crate::auth::routes) async fn reauthenticate_with_passkey(
     RequestSession { handle, client }: RequestSession,
     JsonBody(PasskeyProof { credential }): JsonBody<PasskeyProof>,
 ) -> Result<Json<SessionInfo>, Error> {
-    let (session, user) = handle.session_and_user().await?;
+    let (session, user) = handle.enrolling().await?;
     required(&credential)?;
     let asked_by = AskedBy::session(session.public_id);
     let purpose = Purpose::Reauthenticate;
@@ -225,13 +233,15 @@ pub(in crate::auth::routes) async fn reauthenticate_with_passkey(
     let proved = proved.await?;
     let now = credentials.now();
     let event = Event::new(Action::Reauthenticate, user.id, Some(&client));
-    let renew = (handle.clone(), proved, event, now);
+    let renew = (handle.clone(), proved, event, session.public_id, now);
     let renewed = credentials
         .db()
-        .write(renew, |(handle, proved, event, now), tx| {
+        .write(renew, |(handle, proved, event, session_id, now), tx| {
             Box::pin(async move {
                 proved.note(tx, *now).await?;
-                handle.renew(tx, event.clone(), *now).await
+                let renewed = handle.renew(tx, event.clone(), *now).await?;
+                session::store::note_second_factor(tx, *session_id, *now).await?;
+                Ok::<_, Error>(renewed)
             })
         });
     handle.keep(renewed.await?);

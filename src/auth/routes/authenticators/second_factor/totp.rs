@@ -73,8 +73,8 @@ pub(in crate::auth::routes) async fn totp_state(
     State(credentials): State<Arc<Credentials>>,
     session: SessionHandle,
 ) -> Result<Json<TotpState>, Error> {
-    let (_, user_id) = session.logged_in().await?;
-    let left = credentials.recovery_codes_left(user_id).await?;
+    let (_, user) = session.enrolling().await?;
+    let left = credentials.recovery_codes_left(user.id).await?;
     Ok(Json(TotpState {
         enabled: left.is_some(),
         recovery_codes_left: left.unwrap_or(0),
@@ -93,7 +93,7 @@ pub(in crate::auth::routes) async fn begin_totp(
     State(credentials): State<Arc<Credentials>>,
     session: SessionHandle,
 ) -> Result<Json<TotpSecret>, Error> {
-    let (user, _) = session.recently_authenticated().await?;
+    let (user, _) = session.recently_authenticated_to_enrol().await?;
     let Enrolment { secret, uri } = credentials.begin_totp(&user).await?;
     Ok(Json(TotpSecret { secret, uri }))
 }
@@ -117,8 +117,8 @@ pub(in crate::auth::routes) async fn confirm_totp(
     RequestSession { handle, client }: RequestSession,
     JsonBody(Code { code }): JsonBody<Code>,
 ) -> Result<Json<RecoveryCodes>, Error> {
-    let (user, _) = handle.recently_authenticated().await?;
-    let confirmed = credentials.confirm_totp(user.id, code_of(code)?, &client);
+    let (user, session_id) = handle.recently_authenticated_to_enrol().await?;
+    let confirmed = credentials.confirm_totp(user.id, session_id, code_of(code)?, &client);
     let recovery_codes = confirmed.await?;
     Ok(Json(RecoveryCodes { recovery_codes }))
 }

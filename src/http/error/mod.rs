@@ -1,5 +1,7 @@
 //! The error type, whose response is a problem (RFC 9457).
 
+mod conversions;
+
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
@@ -11,7 +13,6 @@ use super::{
     problem::{FieldErrors, Problem, title},
     request_id::{current_request_id, without_span},
 };
-use crate::db::is_unavailable;
 
 /// Why a request failed.
 #[derive(Clone, Debug)]
@@ -44,6 +45,11 @@ pub enum Error {
     /// 403: the user has not proved lately who they are.
     ReauthenticationRequired {
         /// What they can prove it with: `password`, `passkey`.
+        methods: Vec<&'static str>,
+    },
+    /// 403: the user has not given a second factor on this session, or not lately.
+    SecondFactorRequired {
+        /// Those that they have: `passkey`, `totp`; without one they have to add it.
         methods: Vec<&'static str>,
     },
     /// 403: sign-up is closed; an operator makes accounts.
@@ -160,6 +166,7 @@ impl Error {
             Self::CrossSite
             | Self::OtherOrigin
             | Self::ReauthenticationRequired { .. }
+            | Self::SecondFactorRequired { .. }
             | Self::SignUpClosed
             | Self::EmailNotVerified
             | Self::Forbidden => StatusCode::FORBIDDEN,
@@ -189,6 +196,7 @@ impl Error {
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite | Self::OtherOrigin => "cross_site",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
+            Self::SecondFactorRequired { .. } => "second_factor_required",
             Self::SignUpClosed => "signup_closed",
             Self::EmailNotVerified => "email_not_verified",
             Self::UsernameTaken => "username_taken",
@@ -245,6 +253,14 @@ impl Error {
                  REAUTHENTICATION_WINDOW."
                     .into()
             }
+            Self::SecondFactorRequired { methods } if methods.is_empty() => {
+                "Add a second factor to your account first: a passkey, or codes of an authenticator \
+                 app."
+                    .into()
+            }
+            Self::SecondFactorRequired { .. } => {
+                "It needs a second factor: use your passkey, or log in again and enter a code.".into()
+            }
             Self::SignUpClosed => "Nobody can sign up here; ask an operator for an account.".into(),
             Self::EmailNotVerified => {
                 "Open the link that was sent to your e-mail address first; it was sent again now."
@@ -291,7 +307,9 @@ impl Error {
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         match self {
             Self::NotLoggedIn { reason, .. } => problem.reason = Some(reason),
-            Self::ReauthenticationRequired { methods } => problem.methods = Some(methods.clone()),
+            Self::ReauthenticationRequired { methods } | Self::SecondFactorRequired { methods } => {
+                problem.methods = Some(methods.clone());
+            }
             Self::Invalid(errors) => problem.errors = Some(errors.clone()),
             _ => {}
         }
@@ -349,35 +367,6 @@ impl IntoResponse for Error {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
         }
         response
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Arc::new(error).into()
-    }
-}
-
-impl From<Arc<sqlx::Error>> for Error {
-    fn from(error: Arc<sqlx::Error>) -> Self {
-        if is_unavailable(&error) {
-            Self::Unavailable(Some(error))
-        } else {
-            Self::Internal(error)
-        }
-    }
-}
-
-impl From<tower_sessions::session::Error> for Error {
-    fn from(error: tower_sessions::session::Error) -> Self {
-        use tower_sessions::{session::Error as E, session_store::Error as Store};
-        match error {
-            E::Store(Store::Backend(error)) => {
-                Self::Unavailable(Some(Arc::new(sqlx::Error::Protocol(error))))
-            }
-            E::Store(Store::Encode(why)) => Self::SessionValues(why),
-            other => Self::internal(other),
-        }
     }
 }
 
