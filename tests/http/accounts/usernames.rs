@@ -87,8 +87,6 @@ async fn one_mailbox_makes_one_account(kind: Kind) {
     }
     for (number, email) in [
         "ANN@example.com",
-        "\"ann\"@example.com",
-        "\"a\\nn\"@example.com",
         "ａｎｎ@example.com",
         "ann@ｅxample.com",
         "zoë@xn--exmple-cua.de",
@@ -101,6 +99,8 @@ async fn one_mailbox_makes_one_account(kind: Kind) {
         let answer = sign_up(&server, &format!("second{number}"), email).await;
         assert_eq!(answer.code(), "email_taken", "{email}");
     }
-    let other = sign_up(&server, "third", "\"ann b\"@example.com").await;
-    assert_eq!(other.status, 201, "{other:?}");
+    // Another spelling of the same mailbox, and one that could say anything in a mail.
+    for email in ["\"ann\"@example.com", "\"ann b\"@example.com"] {
+        assert_eq!(sign_up(&server, "third", email).await.code(), "invalid");
+    }
 }

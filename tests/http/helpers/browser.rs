@@ -62,8 +62,7 @@ impl Answer {
 pub fn client_builder() -> ClientBuilder {
     // An error is that another test has done so.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Nothing here has a certificate of a public authority, and to read those for every client
-    // would take longer than most tests.
+    // To read the certificates that the system trusts would take most of a test's time.
     Client::builder().tls_certs_only([])
 }
 

@@ -104,13 +104,16 @@ async fn a_server_that_hangs_delays_nobody(kind: Kind) {
     let mail = MailServer::start();
     let server = Server::start_with_mail(kind, &mail, &UNLIMITED).await;
     let mut times: BTreeMap<_, Vec<Duration>> = BTreeMap::new();
-    for (state, prefix) in [("good", "a"), ("hangs", "b"), ("good", "c"), ("hangs", "d")] {
+    let mut slowest = Duration::ZERO;
+    // In turn, as a machine that is slow for a while is slow for both.
+    for round in 0..12 {
+        let state = if round % 2 == 0 { "good" } else { "hangs" };
         if state == "hangs" {
             mail.hang();
         }
-        for number in 0..60 {
+        for number in 0..20 {
             let browser = server.browser();
-            let name = format!("{prefix}{number}");
+            let name = format!("user{round}.{number}");
             let body = json!({"username": name, "email": format!("{name}@example.com"),
                               "password": PASSWORD});
             let (took, answer) = timed(browser.post("/signup", body)).await;
@@ -120,12 +123,14 @@ async fn a_server_that_hangs_delays_nobody(kind: Kind) {
             assert_eq!(answer.status, 202);
             times.entry(("forgot", state)).or_default().push(took);
         }
-        let waiting = server.database.count("outbox").await;
         mail.go_on();
         let (took, ()) = timed(is_empty(&server.database)).await;
-        println!("{kind:?}: {state}: {waiting} mails waited; all were sent {took:?} after");
-        assert!(took <= Duration::from_secs(30), "{took:?}");
+        if state == "hangs" {
+            slowest = slowest.max(took);
+        }
     }
+    println!("{kind:?}: after a hang all was sent within {slowest:?}");
+    assert!(slowest <= Duration::from_secs(30), "{slowest:?}");
     for what in ["sign-up", "forgot"] {
         let [good, hangs] = ["good", "hangs"].map(|state| median(times[&(what, state)].clone()));
         let ratio = hangs.as_secs_f64() / good.as_secs_f64();

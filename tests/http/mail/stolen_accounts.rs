@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use handstamp::auth::AccountState;
 use reqwest::Method;
 use serde_json::json;
 
@@ -13,7 +14,6 @@ use super::{
     verification::verify,
 };
 use crate::helpers::{Browser, Kind, MailServer, PASSWORD, Server, find_user, on_both_databases};
-use handstamp::auth::AccountState;
 
 on_both_databases!(
     a_link_that_waits_dies_with_a_reset,
