@@ -5,9 +5,14 @@ use axum::{
     http::request::Parts,
 };
 
-use super::SessionHandle;
-use crate::auth::user::User;
-use crate::http::{Client, Error};
+use super::{SessionHandle, lookup::Lookup, unauthorized::Unauthorized};
+use crate::{
+    auth::{
+        session::events::{Followed, SessionEvents},
+        user::User,
+    },
+    http::{Client, Error},
+};
 
 /// Who is logged in. As an argument it gives visitors 401 with the reason; as
 /// `Option<CurrentUser>` it is none for them. While the database does not respond, both give 503:
@@ -61,5 +66,33 @@ impl<S: Sync> FromRequestParts<S> for RequestSession {
         let handle = SessionHandle::of(&parts.extensions)?;
         let client = Client::of(&parts.headers, &parts.extensions, handle.trusted_proxies());
         Ok(Self { handle, client })
+    }
+}
+
+impl SessionHandle {
+    /// What becomes of the session from now on, or why there is none. This is no use of it: what
+    /// follows a session comes again by itself when its connection is lost.
+    pub async fn follow(&self) -> Result<Result<SessionEvents, Unauthorized>, Error> {
+        let lookup = self.lookup();
+        let token = match (&lookup, lookup.token()) {
+            (Lookup::Nothing(reason), _) => return Ok(Err(Unauthorized::Cookie(*reason))),
+            (_, None) => return Err(self.unknown_session()),
+            (_, Some(token)) => token,
+        };
+        Ok(match self.sessions().follow(token).await? {
+            Followed::Events(events) => Ok(events),
+            Followed::Visitor => Err(Unauthorized::Visitor),
+            Followed::NotLive(reason) => Err(Unauthorized::Session(reason)),
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for SessionEvents {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session = SessionHandle::of(&parts.extensions)?;
+        let followed = session.follow().await?;
+        followed.map_err(|reason| session.not_logged_in(reason))
     }
 }

@@ -1,7 +1,7 @@
 //! The session of one request, from its cookie to its `Set-Cookie`.
 
 pub(crate) mod extract;
-mod follow;
+mod finish;
 pub(crate) mod info;
 pub(crate) mod layer;
 pub(crate) mod lookup;
@@ -20,7 +20,7 @@ use std::{
 use axum::{
     body::Bytes,
     extract::{FromRequestParts, Request},
-    http::{Extensions, HeaderValue, StatusCode, request::Parts},
+    http::{Extensions, request::Parts},
 };
 use ipnet::IpNet;
 use tower_sessions::{Session, session::Id};
@@ -88,6 +88,8 @@ enum SetCookie {
     Resign,
     Keep,
     Forget,
+    /// The browser has another one, or is about to, that must not be overwritten.
+    Withheld,
 }
 
 impl fmt::Debug for SessionHandle {
@@ -224,10 +226,14 @@ impl SessionHandle {
         let token = token.ok_or_else(|| Error::internal("a saved session is not there"))?;
         let public_id = token.public_id;
         let public_id = public_id.ok_or_else(|| Error::internal("a new session has no id"))?;
+        let set_cookie = match self.is_replaced().await? {
+            true => SetCookie::Withheld,
+            false => SetCookie::Keep,
+        };
         *self.lock() = Current {
             lookup: Lookup::ask(token, None),
             values: Some(values),
-            set_cookie: SetCookie::Keep,
+            set_cookie,
         };
         Ok(public_id)
     }
@@ -305,70 +311,6 @@ impl SessionHandle {
             .current
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Saves the values that handlers wrote; returns the `Set-Cookie`, if any.
-    pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
-        let current = {
-            let current = self.lock();
-            let values = current.values.as_ref();
-            let is_modified = values.is_some_and(|values| values.session.is_modified());
-            if current.set_cookie == SetCookie::No && !is_modified {
-                return Ok(None);
-            }
-            current.clone()
-        };
-        // Boxed, as it is rare and would enlarge each request's future.
-        Box::pin(self.carry_out(current, status)).await
-    }
-
-    async fn carry_out(
-        &self,
-        current: Current,
-        status: StatusCode,
-    ) -> Result<Option<HeaderValue>, Error> {
-        let Current {
-            lookup,
-            values,
-            set_cookie,
-        } = current;
-        let cookie = self.sessions().cookie();
-        let written =
-            values.filter(|values| values.session.is_modified() && !status.is_server_error());
-        if let Some(Values { session, store }) = written {
-            if session.is_empty().await {
-                // A handler has flushed the session.
-                return Ok(lookup.id().map(|_| cookie.forget()));
-            }
-            session.save().await?;
-            // A visitor's first value, or one whose session had ended, makes a new session.
-            if let Some(created) = store.created() {
-                return Ok(Some(cookie.keep(created)));
-            }
-        }
-        Ok(match set_cookie {
-            SetCookie::No => None,
-            SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
-            SetCookie::Resign => match lookup.found() {
-                Some(session) if self.is_still_there(session).await => {
-                    self.sessions()
-                        .record_resigned(session, self.0.client.as_ref())
-                        .await;
-                    Some(cookie.keep(session.token()))
-                }
-                _ => None,
-            },
-            SetCookie::Forget => Some(cookie.forget()),
-        })
-    }
-
-    /// Whether a session that was found is still live at the end of the request: what replaced it
-    /// meanwhile has set a cookie that must not be overwritten.
-    async fn is_still_there(&self, session: &LiveSession) -> bool {
-        let again = Lookup::ask(session.token(), None)
-            .find(self.sessions())
-            .await;
-        again.is_ok_and(|found| found.is_ok())
     }
 }
 

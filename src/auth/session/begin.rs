@@ -1,5 +1,7 @@
 //! Begins sessions and gives them new ids, in the transaction of the caller.
 
+use std::time::Duration;
+
 use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
@@ -21,6 +23,10 @@ use crate::{
     http::{Client, Error},
 };
 
+/// How long a new cookie may take to its browser, and requests that were sent without it to the
+/// server.
+const ON_ITS_WAY: Duration = Duration::from_secs(30);
+
 impl Sessions {
     /// Begins a session without a user: it logs nobody in.
     pub async fn begin_for_visitor(&self, record: &mut Record) -> Result<SessionToken, Error> {
@@ -36,11 +42,18 @@ impl Sessions {
             .0
             .db
             .write(begin, |(sessions, record, public_id, now), tx| {
-                Box::pin(sessions.insert_for_visitor(tx, record.clone(), *public_id, *now))
+                Box::pin(sessions.insert_for_visitor(tx, record.clone(), *public_id, None, *now))
             });
         let token = begin.await?;
         record.id = token.id;
         Ok(token)
+    }
+
+    /// Whether another session has just taken the place of that of `id`, so that the browser has
+    /// another cookie, or is about to.
+    pub async fn is_just_replaced(&self, id: Id) -> Result<bool, Error> {
+        let since = self.now().before(ON_ITS_WAY);
+        Ok(store::is_replaced(&self.0.db, id, since).await?)
     }
 
     async fn insert_for_visitor(
@@ -48,6 +61,7 @@ impl Sessions {
         tx: &mut Tx,
         mut record: Record,
         public_id: Uuid,
+        replaced: Option<Id>,
         now: Timestamp,
     ) -> Result<SessionToken, Error> {
         loop {
@@ -62,6 +76,7 @@ impl Sessions {
                 authenticated_at: None,
                 second_factor_at: None,
                 expires_at: self.0.timeouts.visitor_expires_at(now),
+                replaced,
             };
             if store::insert(tx, &session, &data).await? {
                 return Ok(SessionToken::new(public_id, record.id));
@@ -111,6 +126,7 @@ impl Sessions {
             authenticated_at: Some(now),
             second_factor_at: (factors == Factors::Two).then_some(now),
             expires_at,
+            replaced: replaced.ids.first().copied(),
         };
         let limit = self.0.per_user.max(1);
         if !store::insert_below(tx, &session, &bytes, limit).await? {
@@ -143,7 +159,10 @@ impl Sessions {
         let Taken { data, log_outs, .. } = take(tx, None, client, replaced).await?;
         let record = record::new_record(data, self.0.timeouts.visitor_expires_at(now));
         let public_id = now.new_id();
-        let token = self.insert_for_visitor(tx, record, public_id, now).await?;
+        let replaced = replaced.ids.first().copied();
+        let token = self
+            .insert_for_visitor(tx, record, public_id, replaced, now)
+            .await?;
         audit::record(tx, now, log_outs).await?;
         Ok((token, public_id))
     }

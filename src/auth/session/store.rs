@@ -46,6 +46,8 @@ pub(crate) struct NewSession<'a> {
     /// None where no second factor was given.
     pub second_factor_at: Option<Timestamp>,
     pub expires_at: Timestamp,
+    /// The secret id of the session whose place it takes.
+    pub replaced: Option<Id>,
 }
 
 /// How many sessions have a user who may be logged in, and have not expired.
@@ -103,20 +105,36 @@ macro_rules! insert {
         concat!(
             "insert into sessions
                  (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent,
-                  ip, key_id, authenticated_at, second_factor_at) ",
+                  ip, key_id, authenticated_at, second_factor_at, previous_id) ",
             $rows
         )
     };
 }
 
 const INSERT: &str = insert!(
-    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)
+    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12)
      on conflict (id) do nothing"
 );
 const INSERT_BELOW: &str = insert!(
-    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11
-     where (select count(*) from sessions where user_id = $5) < $12"
+    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12
+     where (select count(*) from sessions where user_id = $5) < $13"
 );
+
+/// What a session keeps of the one whose place it takes: unlike an id of its own from before, this
+/// one ends nothing.
+fn replaced_id(id: Id) -> String {
+    format!("replaced {id}")
+}
+
+/// Whether a session has taken the place of that of `id` since then: it was given another secret id,
+/// or somebody has logged in.
+pub(crate) async fn is_replaced(db: &Db, id: Id, since: Timestamp) -> sqlx::Result<bool> {
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select exists (select 1 from sessions where previous_id in ($1, $2)
+            and coalesce(authenticated_at, created_at) > $3)",
+    )
+    .bind(id.to_string()).bind(replaced_id(id)).bind(since).fetch_one(conn).await)
+}
 
 /// Binds the columns of a new row.
 macro_rules! bind_row {
@@ -135,6 +153,7 @@ macro_rules! bind_row {
             .bind($session.key_id)
             .bind($session.authenticated_at)
             .bind($session.second_factor_at)
+            .bind($session.replaced.map(replaced_id))
     }};
 }
 
@@ -217,9 +236,7 @@ pub(crate) async fn update_data(tx: &mut Tx, id: Id, data: &[u8]) -> sqlx::Resul
     in_tx!(tx, conn => sqlx::query("update sessions set data = $1 where id = $2")
         .bind(data)
         .bind(id.to_string())
-        .execute(conn)
-        .await
-        .map(drop))
+        .execute(conn).await.map(drop))
 }
 
 /// Gives a session the id `new`, with a record to match, as its user has proved who they are.

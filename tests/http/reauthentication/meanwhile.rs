@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::helpers::{Kind, PASSWORD, Server, on_both_databases};
+use crate::helpers::{Browser, Kind, PASSWORD, Server, on_both_databases};
 
 on_both_databases!(
     of_two_at_once_one_renews,
@@ -17,6 +17,7 @@ on_both_databases!(
     a_client_that_disconnects_leaves_nothing_half_done,
     what_a_handler_writes_meanwhile_is_kept,
     who_comes_with_the_id_from_before_writes_nothing,
+    no_cookie_overwrites_one_that_is_on_its_way,
 );
 
 async fn of_two_at_once_one_renews(kind: Kind) {
@@ -179,4 +180,42 @@ async fn who_comes_with_the_id_from_before_writes_nothing(kind: Kind) {
         server.browser().get_with(path, &cookie).await;
     }
     assert_eq!(browser.get("/read").await.text, "None Some(2)");
+}
+
+/// Of requests that were sent before the browser had the cookie of a proof, a login or a sign-up.
+async fn no_cookie_overwrites_one_that_is_on_its_way(kind: Kind) {
+    let server = SlowWriter::default().start(kind).await;
+    let browser = server.browser();
+    let late = async |cookie: &str| {
+        let mut set = Vec::new();
+        for path in ["/quick", "/clear"] {
+            let answer = server.browser().get_with(path, cookie).await;
+            assert_eq!(answer.status, 200);
+            set.push(answer.header("set-cookie").is_some());
+        }
+        set
+    };
+    let cookie = |browser: &Browser| format!("session={}", browser.session().unwrap());
+
+    browser.get("/quick").await;
+    let visitor = cookie(&browser);
+    browser.sign_up("Ann").await;
+    assert_eq!(late(&visitor).await, [false, false]);
+    let first = cookie(&browser);
+    assert_eq!(browser.reauthenticate(PASSWORD).await.status, 200);
+    assert_eq!(late(&first).await, [false, false]);
+    let second = cookie(&browser);
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+    assert_eq!(late(&second).await, [false, false]);
+    assert_eq!(browser.check().await.status, 200);
+
+    // The cookie from before a login does not end what has replaced it.
+    let bare = server.browser();
+    bare.send_with(Method::DELETE, "/logout", &second).await;
+    assert_eq!(browser.check().await.status, 200);
+
+    // A browser that still has the old one by then has never got the new one.
+    server.clock.advance(Duration::from_secs(31));
+    assert_eq!(late(&second).await, [true, true]);
+    assert_eq!(browser.log_out().await.status, 200);
 }
