@@ -8,9 +8,7 @@ use super::{
     recovery::{NEW, forgot, reset},
     verification::verify,
 };
-use crate::helpers::{
-    Answer, Browser, Kind, MailServer, PUBLIC_URL, Server, on_both_databases,
-};
+use crate::helpers::{Answer, Browser, Kind, MailServer, PUBLIC_URL, Server, on_both_databases};
 
 on_both_databases!(
     the_address_changes_when_the_link_is_used,
