@@ -34,6 +34,7 @@ test("the forms say what they are, and password managers can read them", async (
   expect(await fields()).toEqual(["text username", "email email", "password new-password"]);
   const user = await signUp(page);
   await page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
+  await page.getByLabel("New e-mail address").waitFor();
   expect(await fields()).toEqual([
     "email email",
     "text username",
