@@ -18,7 +18,7 @@ create index totp_secrets_by_user on totp_secrets (user_id);
 
 -- Codes for who has lost their authenticator app; one that was used is deleted.
 create table recovery_codes (
-    -- SHA-256 of the code, which is 80 random bits: nobody can try them all.
+    -- SHA-256 of the code, which is 120 random bits: nobody can try them all.
     hash bytea primary key not null,
     user_id uuid not null references users (id) on delete cascade,
     created_at timestamptz not null

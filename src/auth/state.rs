@@ -283,9 +283,22 @@ pub async fn keep_mailing(auth: Auth, stop: impl Future<Output = ()>) {
     }
 }
 
-/// Purges now and at every `interval`, without slowing requests; for a task of its own.
+/// Purges now and at every `interval`, without slowing requests; for a task of its own. Before, secrets
+/// of codes that an older key has encrypted are encrypted with the present one.
 pub async fn keep_purging(auth: Auth, interval: Duration) -> Infallible {
     let sessions = &auth.0.sessions;
+    #[cfg(feature = "totp")]
+    loop {
+        match auth.0.credentials.reseal_secrets().await {
+            Ok(0) => break,
+            Ok(resealed) => {
+                tracing::info!(resealed, "encrypted second factors with the present key");
+                break;
+            }
+            Err(error) => tracing::warn!(%error, "second factors could not be encrypted again"),
+        }
+        tokio::time::sleep(interval).await;
+    }
     purge::keep(
         sessions.db(),
         sessions.clock(),

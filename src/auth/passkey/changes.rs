@@ -24,6 +24,8 @@ use crate::{
 };
 
 const MAX_NAME_CHARS: usize = 64;
+/// Each is named in the options of the next.
+const MAX_PASSKEYS: u64 = 50;
 
 /// The name of a passkey as it is stored.
 ///
@@ -89,7 +91,16 @@ impl Credentials {
             |((credentials, user_id, passkey, credential), session_id, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
-                    user::store::lock(tx, *user_id).await?;
+                    let account = user::store::lock_account(tx, *user_id).await?;
+                    // What has ended the session meanwhile comes before what was asked for on it.
+                    let is_live = session::store::lock(tx, *session_id).await?;
+                    let Some(account) = account.filter(|_| is_live) else {
+                        return Err(Error::BadPasskey);
+                    };
+                    if account.passkey_count >= MAX_PASSKEYS {
+                        let message = format!("an account has at most {MAX_PASSKEYS} passkeys");
+                        return Err(Error::invalid("credential", message));
+                    }
                     let inserted = store::insert(tx, *user_id, passkey, credential).await;
                     inserted.map_err(bad_if_taken)?;
                     // To make one is to verify its user, as to use it is.

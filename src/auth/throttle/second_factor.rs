@@ -1,27 +1,33 @@
 //! The limit of codes, and of logins that wait for one.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{
-    Attempt, Throttle,
+    Attempt, RateLimit, Throttle,
     counter::{Counted, Scope},
     store,
 };
 use crate::{clock::Timestamp, db::Tx, http::Error};
 
+const LIMIT: RateLimit = RateLimit {
+    count: 10,
+    window: Duration::from_secs(15 * 60),
+};
+
 impl Throttle {
     /// A code of the second step of a login, which only who knows the password can try. A right
-    /// password does not clear its count, and no address comes before another.
+    /// password does not clear its count, and no address comes before another. Codes are short: where
+    /// passwords have no limit, they have one all the same.
     pub fn second_factor(&self, user_id: Uuid) -> Attempt {
         let key = format!("second factor of {user_id}");
-        let counts = self.per_account.map(|limit| {
-            let failed = format!("{key} failed");
-            [
-                Counted::new(failed, limit, Scope::FailedAddress),
-                Counted::new(key, limit, Scope::Account),
-            ]
-        });
-        Attempt::new(counts.into_iter().flatten().collect())
+        let limit = self.per_account.unwrap_or(LIMIT);
+        let failed = format!("{key} failed");
+        Attempt::new(vec![
+            Counted::new(failed, limit, Scope::FailedAddress),
+            Counted::new(key, limit, Scope::Account),
+        ])
     }
 }
 

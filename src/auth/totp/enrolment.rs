@@ -1,5 +1,7 @@
 //! Turning the second factor on and off.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{
@@ -17,6 +19,9 @@ use crate::{
     },
     http::{Client, Error},
 };
+
+/// How long a secret may take to be confirmed.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// What a user puts into their authenticator app.
 #[derive(Debug)]
@@ -79,7 +84,12 @@ impl Credentials {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
                     user::store::lock(tx, user_id).await?;
-                    let row = store::find_unconfirmed(tx, user_id).await?;
+                    // What has ended the session meanwhile comes before what was asked for on it.
+                    if !session::store::lock(tx, *session_id).await? {
+                        return Err(Error::BadCode);
+                    }
+                    let since = now.before(CONFIRMED_WITHIN);
+                    let row = store::find_unconfirmed(tx, user_id, since).await?;
                     let row = row.ok_or(Error::BadCode)?;
                     let codes = credentials.codes()?;
                     let step = codes.step_of(row.id, &row.sealed, code, now)?;

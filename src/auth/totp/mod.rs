@@ -5,6 +5,7 @@ mod codes;
 mod enrolment;
 mod login;
 mod recovery_code;
+mod reseal;
 pub(crate) mod store;
 mod turns;
 

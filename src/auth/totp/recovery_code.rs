@@ -1,10 +1,10 @@
-//! Recovery codes: 80 random bits, of which the database has the hash alone.
+//! Recovery codes: 120 random bits, of which the database has the hash alone.
 
 use sha2::{Digest, Sha256};
 
 /// Crockford's base 32: no letter that looks like a digit.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const CHARS: usize = 16;
+const CHARS: usize = 24;
 const GROUP: usize = 4;
 const COUNT: usize = 10;
 
@@ -23,7 +23,8 @@ fn new_code() -> String {
     groups.join("-")
 }
 
-/// What is stored of a code, however it is typed. A plain hash is enough for so many random bits.
+/// What is stored of a code, however it is typed. A plain hash is enough from 112 bits on (ASVS
+/// 6.5.2).
 pub(super) fn hash(code: &str) -> Vec<u8> {
     let letters = code
         .chars()
@@ -46,7 +47,7 @@ mod tests {
         let hashes: std::collections::HashSet<_> = codes.iter().map(|code| hash(code)).collect();
         assert_eq!((codes.len(), hashes.len()), (10, 10));
         for code in codes {
-            assert_eq!(code.len(), 19);
+            assert_eq!(code.len(), 29);
             assert_eq!(hash(&code), hash(&code.to_uppercase().replace('-', " ")));
             let misread = code.replace('0', "O").replace('1', "l");
             assert_eq!(hash(&code), hash(&misread));

@@ -48,15 +48,18 @@ pub(super) async fn insert_secret(
     .map(drop))
 }
 
-/// The secret that is yet to be confirmed.
+/// The secret that is yet to be confirmed, if it was made `since` then.
 pub(super) async fn find_unconfirmed(
     tx: &mut Tx,
     user_id: Uuid,
+    since: Timestamp,
 ) -> sqlx::Result<Option<SecretRow>> {
     in_tx!(tx, conn => sqlx::query_as(
-        "select id, sealed from totp_secrets where user_id = $1 and confirmed_at is null",
+        "select id, sealed from totp_secrets
+         where user_id = $1 and confirmed_at is null and created_at > $2",
     )
     .bind(user_id)
+    .bind(since)
     .fetch_optional(conn)
     .await)
 }
@@ -106,6 +109,17 @@ pub(super) async fn use_step(tx: &mut Tx, id: Uuid, step: i64) -> sqlx::Result<b
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
+}
+
+/// Up to `limit` secrets after one, by their ids.
+pub(super) async fn list_secrets(db: &Db, after: Uuid, limit: i64) -> sqlx::Result<Vec<SecretRow>> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select id, sealed from totp_secrets where id > $1 order by id limit $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await)
 }
 
 /// Stores a secret that was sealed again.

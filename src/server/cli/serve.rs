@@ -46,7 +46,7 @@ const METRICS_PATIENCE: Duration = Duration::from_secs(3);
 const METRICS_PAUSE: Duration = Duration::from_millis(100);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The session store warns at each cookie of a session that has ended, which is normal.
-const LOG_FILTER: &str = "info,tower_sessions_core=error";
+const LOG_FILTER: &str = "info,tower_sessions_core=error,webauthn_rs_core=off";
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(options: Serve) -> Result<(), Failure> {

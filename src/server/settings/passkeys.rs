@@ -26,10 +26,14 @@ impl PasskeySettings {
         };
         let on_any_port = origins.is_empty() && public_url.is_none() && port == 0;
         if origins.is_empty() {
-            origins.extend(public_url.or(own));
+            origins.extend(public_url.clone().or(own.clone()));
         }
+        let of_site = public_url.as_deref().or(own.as_deref());
         let id = env.text("RP_ID").map(str::to_owned);
-        let id = id.or_else(|| origins.first().and_then(|origin| domain_of(origin)));
+        let id = id.or_else(|| of_site.and_then(domain_of));
+        if id.is_none() && !origins.is_empty() {
+            env.mistake("RP_ID", "is missing: PUBLIC_URL does not name a domain");
+        }
         let relying_party = id
             .as_ref()
             .map(|id| match on_any_port && id == "localhost" {
@@ -104,6 +108,13 @@ mod tests {
         let address = ("PUBLIC_URL", "http://127.0.0.1:5000");
         assert_eq!(issuer(Development, &[address]), named("localhost", true));
         assert_eq!(issuer(Production, &[address]), named("handstamp", false));
+        // Not that of a page, whichever comes first.
+        let pages = ("RP_ORIGINS", "https://www.app.example,https://app.example");
+        assert_eq!(
+            issuer(Production, &[public_url, pages]),
+            named("app.example", true)
+        );
+        assert!(read(Production, &[pages]).is_err());
         let wider = [("RP_ID", "example"), ("RP_ORIGINS", "https://app.example")];
         assert_eq!(issuer(Production, &wider), named("example", true));
     }

@@ -16,6 +16,7 @@ on_both_databases!(
     options_ask_for_a_discoverable_and_verified_passkey,
     what_is_no_passkey_is_refused,
     the_last_way_in_stays,
+    an_account_has_fifty_at_most,
     every_change_asks_for_a_recent_proof,
     every_change_is_told_and_recorded,
     a_deleted_account_takes_its_passkeys_along,
@@ -199,6 +200,20 @@ async fn what_is_no_passkey_is_refused(kind: Kind) {
     copy["response"]["clientDataJSON"] = json!(encode(client_data.to_string().as_bytes()));
     assert_eq!(add(&browser, copy).await.code(), "bad_passkey");
     assert_eq!(list(&browser).await.len(), 1);
+}
+
+async fn an_account_has_fifty_at_most(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    for _ in 0..50 {
+        let added = browser.add_passkey(&mut Authenticator::default()).await;
+        assert_eq!(added.status, 201);
+    }
+    let one_more = browser.add_passkey(&mut Authenticator::default()).await;
+    let errors = json!({"credential": ["an account has at most 50 passkeys"]});
+    assert_eq!(one_more.json()["errors"], errors);
+    assert_eq!(server.database.count("passkeys").await, 50);
 }
 
 async fn the_last_way_in_stays(kind: Kind) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handstamp::auth::keep_purging;
 use reqwest::Method;
 use serde_json::json;
 
@@ -18,6 +19,8 @@ on_both_databases!(
     turned_off_a_login_takes_one_step,
     every_change_asks_for_a_recent_proof,
     a_rotated_key_still_reads_secrets,
+    an_old_key_can_be_taken_away,
+    a_secret_has_to_be_confirmed_within_an_hour,
     the_database_shows_no_secret,
 );
 
@@ -218,6 +221,48 @@ async fn a_rotated_key_still_reads_secrets(kind: Kind) {
     assert_eq!(log_in(&server).await.status, 200, "without the old key");
 }
 
+/// Nobody has logged in between.
+async fn an_old_key_can_be_taken_away(kind: Kind) {
+    const OLD: &str = "the first key of this test which is long enough";
+    const NEW: (&str, &str) = (
+        "SECRET_KEY",
+        "another key of this test which is long enough",
+    );
+    let server = Server::start_with(kind, &[("SECRET_KEY", OLD)]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let server = server
+        .restart_with(&[NEW, ("SECRET_KEY_FALLBACKS", OLD)])
+        .await;
+    let before = server.database.rows_as_text("totp_secrets").await;
+    let purging = tokio::spawn(keep_purging(server.auth.clone(), Duration::from_secs(60)));
+    for _ in 0..500 {
+        if server.database.rows_as_text("totp_secrets").await != before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    purging.abort();
+    let server = server.restart_with(&[NEW]).await;
+    server.clock.advance(20 * STEP);
+    let browser = server.browser();
+    assert_eq!(browser.log_in_with("Ann", PASSWORD).await.status, 202);
+    let answer = browser.send_code(&ann.app.at(&server).code()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+async fn a_secret_has_to_be_confirmed_within_an_hour(kind: Kind) {
+    let server = Server::start(kind).await;
+    server.clock.stop();
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let begun = browser.post("/totp", json!({})).await.json();
+    let app = AuthenticatorApp::new(&server, begun["secret"].as_str().unwrap());
+    server.clock.advance(HOUR);
+    assert_eq!(browser.reauthenticate(PASSWORD).await.status, 200);
+    let late = browser.post("/totp/confirm", json!({"code": app.code()}));
+    assert_eq!(late.await.code(), "bad_code");
+}
+
 async fn the_database_shows_no_secret(kind: Kind) {
     let server = Server::start(kind).await;
     server.clock.stop();
@@ -234,12 +279,20 @@ async fn the_database_shows_no_secret(kind: Kind) {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    for table in ["totp_secrets", "recovery_codes", "users", "outbox"] {
+    for table in [
+        "totp_secrets",
+        "recovery_codes",
+        "users",
+        "outbox",
+        "audit_events",
+        "sessions",
+    ] {
         let rows = server.database.rows_as_text(table).await.to_lowercase();
         assert!(!rows.contains(&secret.to_lowercase()), "{table}");
         assert!(!rows.contains(&hex), "{table}");
         for code in &codes {
             assert!(!rows.contains(code), "{table}");
+            assert!(!rows.contains(&code.replace('-', "")), "{table}");
         }
     }
 }

@@ -20,6 +20,7 @@ on_both_databases!(
     of_many_that_use_one_code_one_logs_in,
     of_many_that_use_one_recovery_code_one_logs_in,
     past_the_limit_even_the_right_code_waits,
+    codes_have_a_limit_also_where_passwords_have_none,
     nobody_without_the_password_can_lock_an_owner_out,
     an_account_without_a_password_takes_both_steps,
 );
@@ -266,6 +267,18 @@ async fn past_the_limit_even_the_right_code_waits(kind: Kind) {
             "a right code has cleared the count"
         );
     }
+}
+
+async fn codes_have_a_limit_also_where_passwords_have_none(kind: Kind) {
+    let settings = [("LOGIN_FAILURES_PER_ACCOUNT", "unlimited")];
+    let server = Server::start_with(kind, &settings).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let browser = ann.first_step("Ann").await;
+    for _ in 0..10 {
+        let wrong = browser.send_code(&ann.app.wrong_code()).await;
+        assert_eq!(wrong.code(), "bad_code");
+    }
+    wait(&browser.send_code(&ann.app.code()).await);
 }
 
 async fn nobody_without_the_password_can_lock_an_owner_out(kind: Kind) {

@@ -1056,7 +1056,7 @@ export interface components {
         RecoveryCode: {
             /**
              * @description One of the ten that were shown when codes were turned on; in any case, with or without `-`.
-             * @example 3h7k-9qxn-0m2r-vw5c
+             * @example 3h7k-9qxn-0m2r-vw5c-61dt-y8pe
              */
             code: string;
         };
@@ -1065,7 +1065,7 @@ export interface components {
             /**
              * @description Ten; each counts once. They are shown this once.
              * @example [
-             *       "3h7k-9qxn-0m2r-vw5c",
+             *       "3h7k-9qxn-0m2r-vw5c-61dt-y8pe",
              *       "…"
              *     ]
              */

@@ -24,7 +24,7 @@ use crate::{
 pub(in crate::auth::routes) struct RecoveryCode {
     /// One of the ten that were shown when codes were turned on; in any case, with or without `-`.
     #[serde(default)]
-    #[schema(required, min_length = 1, example = "3h7k-9qxn-0m2r-vw5c")]
+    #[schema(required, min_length = 1, example = "3h7k-9qxn-0m2r-vw5c-61dt-y8pe")]
     code: String,
 }
 

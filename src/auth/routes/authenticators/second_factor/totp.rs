@@ -43,7 +43,7 @@ pub(in crate::auth::routes) struct TotpSecret {
 #[derive(Serialize, ToSchema)]
 pub(in crate::auth::routes) struct RecoveryCodes {
     /// Ten; each counts once. They are shown this once.
-    #[schema(example = json!(["3h7k-9qxn-0m2r-vw5c", "…"]))]
+    #[schema(example = json!(["3h7k-9qxn-0m2r-vw5c-61dt-y8pe", "…"]))]
     recovery_codes: Vec<String>,
 }
 
