@@ -111,7 +111,7 @@ async fn a_server_that_hangs_delays_nobody(kind: Kind) {
         if state == "hangs" {
             mail.hang();
         }
-        for number in 0..20 {
+        for number in 0..10 {
             let browser = server.browser();
             let name = format!("user{round}.{number}");
             let body = json!({"username": name, "email": format!("{name}@example.com"),
@@ -119,9 +119,11 @@ async fn a_server_that_hangs_delays_nobody(kind: Kind) {
             let (took, answer) = timed(browser.post("/signup", body)).await;
             assert_eq!(answer.status, 201);
             times.entry(("sign-up", state)).or_default().push(took);
+            rests(state, &server).await;
             let (took, answer) = timed(forgot(&browser, &format!("{name}@example.com"))).await;
             assert_eq!(answer.status, 202);
             times.entry(("forgot", state)).or_default().push(took);
+            rests(state, &server).await;
         }
         mail.go_on();
         let (took, ()) = timed(is_empty(&server.database)).await;
@@ -131,11 +133,20 @@ async fn a_server_that_hangs_delays_nobody(kind: Kind) {
     }
     println!("{kind:?}: after a hang all was sent within {slowest:?}");
     assert!(slowest <= Duration::from_secs(30), "{slowest:?}");
-    for what in ["sign-up", "forgot"] {
+    let ratios = ["sign-up", "forgot"].map(|what| {
         let [good, hangs] = ["good", "hangs"].map(|state| median(times[&(what, state)].clone()));
         let ratio = hangs.as_secs_f64() / good.as_secs_f64();
         println!("{kind:?}: {what}: {good:?} with a good server, {hangs:?} ({ratio:.2}) without");
-        assert!(ratio <= 1.1, "{ratio}");
+        ratio
+    });
+    assert!(ratios.iter().all(|ratio| *ratio <= 1.1), "{ratios:?}");
+}
+
+/// Waits until nothing is being sent, as nothing is where the server hangs: a process that is busy
+/// anyway is quicker on a machine that is.
+async fn rests(state: &str, server: &Server) {
+    if state == "good" {
+        is_empty(&server.database).await;
     }
 }
 
