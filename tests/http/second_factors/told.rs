@@ -22,7 +22,7 @@ async fn every_change_is_told_by_mail(kind: Kind) {
     let server = Server::start_with_mail(kind, &mail, &[]).await;
     let ann = TwoSteps::sign_up(&server, "Ann").await;
     let on = mail.with_subject(ANN, "Two-step login was turned on").await;
-    assert!(on.text().contains("your account Ann"), "{on:?}");
+    assert!(on.text().contains("in your account at"), "{on:?}");
     ann.browser.post("/recovery-codes", json!({})).await;
     mail.with_subject(ANN, "Your recovery codes were replaced")
         .await;
