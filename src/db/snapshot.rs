@@ -1,13 +1,18 @@
 //! A consistent copy of a database that may be in use.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::time::sleep;
 
 use super::{
     migrations::{is_handstamp, is_unfinished},
-    sqlite::{BUSY_TIMEOUT, log_beside},
+    sqlite::{BUSY_TIMEOUT, is_in_use, log_beside},
 };
+
+/// Between attempts to have a file alone.
+const PAUSE: Duration = Duration::from_millis(50);
+const MAX_ATTEMPTS: u32 = 100;
 
 /// Why a file is not copied.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +66,7 @@ pub(crate) async fn checked_snapshot(
 pub(crate) async fn settle(copy: &Path) -> Result<(), SnapshotError> {
     let mut conn = open(&SqliteConnectOptions::new().filename(copy)).await?;
     let settled = async {
-        let mode: String = sqlx::query_scalar("pragma journal_mode = delete")
-            .fetch_one(&mut conn)
-            .await?;
+        let mode = without_log(&mut conn).await?;
         if mode != "delete" {
             return Err(SnapshotError::LogIsLeft);
         }
@@ -75,6 +78,20 @@ pub(crate) async fn settle(copy: &Path) -> Result<(), SnapshotError> {
     match log_beside(copy).map_err(sqlx::Error::from)? {
         Some(_) => Err(SnapshotError::LogIsLeft),
         None => Ok(()),
+    }
+}
+
+/// Writes the log back and turns it off; the journal mode from then on. Connections that were closed
+/// just before may take a moment to let go of the file, and SQLite does not wait for them here.
+async fn without_log(conn: &mut SqliteConnection) -> sqlx::Result<String> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let mode = sqlx::query_scalar("pragma journal_mode = delete");
+        match mode.fetch_one(&mut *conn).await {
+            Err(error) if is_in_use(&error) && attempts < MAX_ATTEMPTS => sleep(PAUSE).await,
+            mode => return mode,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) use probe::write_nothing;
 #[cfg(feature = "server")]
 pub(crate) use {
     place::{BESIDE, beside, create, is_same_file, log_beside, put},
-    replace::{refuse_open, replace},
+    replace::{is_in_use, refuse_open, replace},
 };
 
 use std::{

@@ -91,10 +91,15 @@ async fn lock(place: &Path) -> Result<Option<SqliteConnection>, ReplaceError> {
     };
     match locked.await {
         Ok(conn) => Ok(Some(conn)),
-        Err(error) if has_code(&error, IN_USE) => Err(ReplaceError::InUse(None)),
+        Err(error) if is_in_use(&error) => Err(ReplaceError::InUse(None)),
         Err(error) if has_code(&error, BROKEN) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a file could not be locked because somebody else has.
+pub(crate) fn is_in_use(error: &sqlx::Error) -> bool {
+    has_code(error, IN_USE)
 }
 
 fn has_code(error: &sqlx::Error, codes: [u32; 2]) -> bool {
