@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
+#[cfg(feature = "totp")]
 use uuid::Uuid;
 
-use super::{SessionHandle, lookup::Found, unauthorized::Unauthorized, who};
+#[cfg(feature = "totp")]
+use super::unauthorized::Unauthorized;
+use super::{SessionHandle, lookup::Found, who};
 use crate::{
     auth::{session::live::LiveSession, user::User},
     http::Error,
