@@ -226,7 +226,7 @@ impl Error {
                               a port (RFC 9112, 3.2)."
                     .into()
             }
-            Self::BadCredentials => "The username, the password or the passkey is wrong.".into(),
+            Self::BadCredentials => "The username or the password is wrong.".into(),
             Self::BadToken => {
                 "The link was used already, has expired, or is not complete. Ask for another."
                     .into()
