@@ -8,6 +8,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     fileParallelism: false,
     // A browser on a busy machine can be slow.
-    retry: process.env.CI ? 1 : 0,
+    retry: 1,
   },
 });
