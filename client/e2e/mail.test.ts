@@ -41,7 +41,7 @@ test("a reset ends every session, and every page says why within a second", asyn
   await page.evaluate((email) => window.client.forgotPassword(email), email);
   const token = await server.token(new RegExp(`^${email}: Choose a new password`));
   const reset = { token, new_password: "black coffee by noon" };
-  // By whoever is logged in, in one of their tabs.
+  // By the user who is logged in, in one of their tabs.
   await page.evaluate((reset) => window.client.resetPassword(reset), reset);
   for (const tab of [page, other, elsewhere.page]) {
     await shows(tab, "signed-out password_changed", 1_000);

@@ -63,7 +63,7 @@ test("a forgotten password takes one request, also where nobody is logged in", a
   expect(client.getState().reason).toBe("no_cookie");
 });
 
-test("a reset by whoever is logged in logs them out, and says why", async () => {
+test("a reset by the user who is logged in logs them out, and says why", async () => {
   await client.session();
   server.answer("POST /password/reset", () => {
     server.answer("GET /session", json(gone));

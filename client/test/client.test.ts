@@ -1,35 +1,9 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createClient, type Client } from "../src/client.js";
+import { expect, test, vi } from "vitest";
 import { Problem } from "../src/problem.js";
-import { ann, annOn, ben, benOn, down, FakeEventSource, FakeLocks, FakeServer, json, unknown, visitor } from "./fakes.js";
+import { ann, annOn, ben, benOn, down, FakeEventSource, json, unknown, visitor } from "./fakes.js";
+import { client, guard, pending, problemOf, server } from "./setup.js";
 
-let server: FakeServer;
-let client: Client;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-  vi.stubGlobal("EventSource", FakeEventSource);
-  vi.stubGlobal("navigator", { locks: new FakeLocks() });
-  server = new FakeServer();
-  server.answer("GET /session", json(annOn("a")));
-  client = createClient({ baseUrl: "http://api.test/" });
-});
-
-afterEach(() => {
-  client.close();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
-
-const problemOf = (call: Promise<unknown>) =>
-  call.then(
-    () => { throw new Error("it did not fail"); },
-    (error: unknown) => error as Problem,
-  );
-
-test("whoever asks, and however often, the server is asked once", async () => {
+test("however many callers ask, and however often, the server is asked once", async () => {
   client.subscribe(() => undefined);
   client.subscribe(() => undefined);
   const states = await Promise.all([client.session(), client.session()]);
@@ -113,13 +87,6 @@ test("a login whose cookie the browser refused fails", async () => {
   expect(problem).toMatchObject({ code: "not_logged_in", reason: "no_cookie" });
   expect(client.getState().status).toBe("signed-out");
 });
-
-/** A response that the test lets arrive. */
-function pending() {
-  let arrive: (response: Response) => void = () => undefined;
-  const response = new Promise<Response>((resolve) => { arrive = resolve; });
-  return { response: () => response, arrive };
-}
 
 const statuses = () => {
   const shown: string[] = [];
@@ -291,117 +258,4 @@ test("once it is closed it asks no more, until somebody does", async () => {
   expect(server.count("GET /session")).toBe(2);
   server.answer("GET /session", json(annOn("a")));
   expect(await client.refresh()).toMatchObject({ status: "signed-in", error: null });
-});
-
-const required = () => json({ code: "reauthentication_required", methods: ["password"] }, 403);
-
-/** Refuses `request` until somebody has proved who they are. */
-function guard(request: string): void {
-  server.answer(request, required);
-  server.answer("POST /reauthenticate", () => {
-    server.answer(request, json({ done: true }));
-    return json(annOn("a"));
-  });
-}
-
-test("calls that need a proof wait for the password, and are sent once more", async () => {
-  await client.session();
-  guard("POST /transfer");
-  guard("DELETE /sessions");
-  client.onReauthentication(() => undefined);
-  const calls = [
-    client.fetch("http://api.test/transfer", { method: "POST", body: "all of it" }),
-    client.endOtherSessions(),
-  ] as const;
-  await vi.waitFor(() => { expect(client.getReauthentication()?.methods).toEqual(["password"]); });
-  server.answer("POST /reauthenticate", json({ code: "bad_credentials" }, 400));
-  const wrong = client.getReauthentication()?.submit("wrong") ?? Promise.resolve();
-  expect(await problemOf(wrong)).toMatchObject({ code: "bad_credentials" });
-  expect(client.getReauthentication()).not.toBeNull();
-  server.answer("POST /reauthenticate", () => {
-    server.answer("POST /transfer", json({ done: true }));
-    server.answer("DELETE /sessions", json(null, 204));
-    return json(annOn("a"));
-  });
-  await client.getReauthentication()?.submit("plain tea at dawn");
-  const [transfer] = await Promise.all(calls);
-  expect(await transfer.json()).toEqual({ done: true });
-  expect(client.getReauthentication()).toBeNull();
-  expect(server.bodies.filter((body) => body === "all of it")).toHaveLength(2);
-  expect(server.count("DELETE /sessions")).toBe(2);
-});
-
-test("a call whose proof is not given fails as the server said", async () => {
-  await client.session();
-  guard("DELETE /sessions");
-  expect(await problemOf(client.endOtherSessions())).toMatchObject({
-    code: "reauthentication_required",
-    methods: ["password"],
-  });
-  const stopListening = client.onReauthentication(() => undefined);
-  for (const giveUp of [() => client.getReauthentication()?.cancel(), stopListening]) {
-    const call = problemOf(client.endOtherSessions());
-    await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
-    giveUp();
-    expect(await call).toMatchObject({ code: "reauthentication_required" });
-    expect(client.getReauthentication()).toBeNull();
-  }
-  expect(server.count("POST /reauthenticate")).toBe(0);
-});
-
-test("a call that waits for a proof does not outlive the session", async () => {
-  await client.session();
-  guard("DELETE /sessions");
-  client.onReauthentication(() => undefined);
-  const call = problemOf(client.endOtherSessions());
-  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
-  FakeEventSource.last.send({ state: "ended", reason: "revoked" });
-  expect((await call).code).toBe("reauthentication_required");
-  expect(client.getReauthentication()).toBeNull();
-});
-
-test("a call that waits for a proof is not sent with somebody else's", async () => {
-  await client.session();
-  guard("POST /transfer");
-  client.onReauthentication(() => undefined);
-  const transfer = () => client.fetch("http://api.test/transfer", { method: "POST", body: "all of it" });
-  const call = transfer();
-  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
-  const late = pending();
-  server.answer("POST /transfer", late.response);
-  const lateCall = transfer();
-  await vi.waitFor(() => { expect(server.count("POST /transfer")).toBe(2); });
-  // Ben logs in over Ann's session, in another tab.
-  server.answer("GET /session", json(benOn("b")));
-  await client.refresh();
-  expect((await call).status).toBe(403);
-  expect(client.getReauthentication()).toBeNull();
-  late.arrive(required());
-  expect((await lateCall).status).toBe(403);
-  expect(client.getReauthentication()).toBeNull();
-  server.answer("POST /reauthenticate", json(benOn("b")));
-  await client.reauthenticate("Ben's own");
-  expect(server.count("POST /transfer")).toBe(2);
-});
-
-test("a call can wait for a proof before anybody has asked for the session", async () => {
-  guard("DELETE /sessions");
-  client.onReauthentication(() => undefined);
-  const call = client.endOtherSessions();
-  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
-  await client.getReauthentication()?.submit("plain tea at dawn");
-  await call;
-  expect(server.count("DELETE /sessions")).toBe(2);
-});
-
-test("a second refusal is not retried", async () => {
-  await client.session();
-  server.answer("DELETE /sessions", required);
-  server.answer("POST /reauthenticate", json(annOn("a")));
-  client.onReauthentication(() => undefined);
-  const call = problemOf(client.endOtherSessions());
-  await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
-  await client.reauthenticate("plain tea at dawn");
-  expect((await call).code).toBe("reauthentication_required");
-  expect(server.count("DELETE /sessions")).toBe(2);
 });

@@ -29,7 +29,7 @@ export const visitor: SessionBody = {
   reason: "no_cookie",
 };
 
-/** With the cookie of a session that is over. */
+/** With the cookie of a session that has ended. */
 export const unknown: SessionBody = { ...visitor, reason: "unknown_session" };
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {

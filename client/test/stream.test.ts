@@ -103,7 +103,7 @@ test("the wait ends at about four minutes", () => {
   expect(Date.now() - start).toBe(256_000);
 });
 
-test("a refusal because the session is over is the last one", () => {
+test("a refusal because the session has ended is the last one", () => {
   logIn("a");
   load.mockImplementationOnce(() => { store.apply(visitor, store.tick()); });
   refuse();

@@ -30,7 +30,7 @@ impl Accounts {
         let set = self.db.write(set, |&(user_id, state, now), tx| {
             Box::pin(async move {
                 user::store::set_state(tx, user_id, state, now).await?;
-                // Whoever had the account had links sent, perhaps.
+                // Links that were requested before are of no use any more.
                 tokens::store::delete_all(tx, user_id).await?;
                 #[cfg(feature = "totp")]
                 totp::store::delete_half_logins(tx, user_id).await?;

@@ -316,7 +316,7 @@ impl Accounts {
         })
     }
 
-    /// Gives an account back the address that it had. Whoever has changed it had a session, and perhaps
+    /// Gives an account back the address that it had. Somebody who changed it had a session, and perhaps
     /// the password: both end, and the owner gets a link to choose another.
     async fn take_back(
         &self,

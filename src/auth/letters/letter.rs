@@ -23,7 +23,7 @@ pub(crate) struct Content {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Recipient {
     pub email: String,
-    /// None while nobody has verified the address: whoever has signed up with it may be a stranger to
+    /// None while nobody has verified the address: the user who signed up with it may be a stranger to
     /// it, and chose the name.
     pub username: Option<String>,
 }

@@ -179,7 +179,7 @@ impl SecondStep {
         proof: &Proof,
     ) -> Result<Done, Error> {
         let now = self.credentials.now();
-        // First of all, as whoever changes an account locks it before what belongs to it.
+        // First of all, as every change of an account locks it before what belongs to it.
         let account = user::store::lock_account(tx, self.user_id).await?;
         let is_usable = |account: &Account| {
             account.state() == AccountState::Enabled && account.totp_since.is_some()

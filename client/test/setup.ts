@@ -1,0 +1,49 @@
+/** A client of a fake server, new for each test. */
+import { afterEach, beforeEach, vi } from "vitest";
+import { createClient, type Client } from "../src/client.js";
+import type { Problem } from "../src/problem.js";
+import { annOn, FakeEventSource, FakeLocks, FakeServer, json } from "./fakes.js";
+
+export let server: FakeServer;
+export let client: Client;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  vi.stubGlobal("EventSource", FakeEventSource);
+  vi.stubGlobal("navigator", { locks: new FakeLocks() });
+  server = new FakeServer();
+  server.answer("GET /session", json(annOn("a")));
+  client = createClient({ baseUrl: "http://api.test/" });
+});
+
+afterEach(() => {
+  client.close();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+export const problemOf = (call: Promise<unknown>) =>
+  call.then(
+    () => { throw new Error("it did not fail"); },
+    (error: unknown) => error as Problem,
+  );
+
+/** A response that the test lets arrive. */
+export function pending() {
+  let arrive: (response: Response) => void = () => undefined;
+  const response = new Promise<Response>((resolve) => { arrive = resolve; });
+  return { response: () => response, arrive };
+}
+
+export const required = () => json({ code: "reauthentication_required", methods: ["password"] }, 403);
+
+/** Refuses `request` until somebody has proved who they are. */
+export function guard(request: string): void {
+  server.answer(request, required);
+  server.answer("POST /reauthenticate", () => {
+    server.answer(request, json({ done: true }));
+    return json(annOn("a"));
+  });
+}
