@@ -701,6 +701,7 @@ export interface components {
         OwnPasskey: {
             /** @description Whether it is kept in more than one place, as the authenticator says. */
             backed_up: boolean;
+            /** @description When it was added. */
             created_at: components["schemas"]["Timestamp"];
             /**
              * @description The credential id, in base64url.
@@ -708,7 +709,10 @@ export interface components {
              */
             id: string;
             last_used_at: components["schemas"]["Timestamp"] | null;
-            /** @example Firefox on Linux */
+            /**
+             * @description As its user has named it.
+             * @example Firefox on Linux
+             */
             name: string;
         };
         OwnPasskeys: {

@@ -54,7 +54,7 @@ pub use self::{
     },
 };
 #[cfg(feature = "passkeys")]
-pub use passkey::RelyingParty;
+pub use passkey::{OwnPasskey, RelyingParty};
 pub use tower_sessions::Session;
 
 #[cfg(feature = "server")]

@@ -68,15 +68,14 @@ mod library {
 mod mail {
     mod bars;
     mod commands;
-    mod email_change;
-    mod notices;
+    pub mod email_change;
     pub mod outbox;
     mod postfix;
-    mod recovery;
+    pub mod recovery;
     mod retries;
     mod stolen_accounts;
     mod transport;
-    mod verification;
+    pub mod verification;
 }
 
 mod metrics {
@@ -111,7 +110,6 @@ mod page {
 }
 
 mod reauthentication {
-    mod meanwhile;
     mod proofs;
     mod races;
     mod session_info;
@@ -123,6 +121,7 @@ mod second_factors {
     mod challenges;
     mod passkey_logins;
     mod passkeys;
+    mod stolen_accounts;
     mod told;
     mod totp;
     mod two_steps;

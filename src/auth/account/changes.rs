@@ -3,6 +3,8 @@
 use uuid::Uuid;
 
 use super::{Accounts, store};
+#[cfg(feature = "passkeys")]
+use crate::auth::passkey;
 #[cfg(feature = "totp")]
 use crate::auth::totp;
 use crate::{
@@ -136,7 +138,7 @@ impl Accounts {
                 forget_log_ins(tx, &user.username).await?;
                 session::store::delete_others(tx, user.id, None).await?;
                 end_pending(tx, user.id).await?;
-                if let Some(letter) = password_changed(user) {
+                if let Some(letter) = password_changed(tx, user).await? {
                     accounts.letters.put(tx, *now, letter).await?;
                 }
                 Ok::<_, Error>(record_change(tx, *now, user.id, Action::ChangePassword).await?)
@@ -197,6 +199,7 @@ impl Accounts {
                             to,
                             new: changed.email.clone(),
                             can_be_undone: false,
+                            requested_at: None,
                         };
                         accounts.letters.put(tx, *now, letter).await?;
                     }
@@ -287,11 +290,16 @@ pub(super) async fn end_pending(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// Tells the owner of an account that its password was changed, if they have an address.
-pub(super) fn password_changed(user: &User) -> Option<Letter> {
-    let to = Recipient::of(user)?;
-    let user_id = user.id;
-    Some(Letter::PasswordChanged { user_id, to })
+/// The notice of a new password, which names the passkeys that stay; none for a user without an address.
+pub(super) async fn password_changed(tx: &mut Tx, user: &User) -> sqlx::Result<Option<Letter>> {
+    #[cfg(feature = "passkeys")]
+    let passkeys = passkey::store::names(tx, user.id).await?;
+    #[cfg(not(feature = "passkeys"))]
+    let passkeys = {
+        let _ = tx;
+        Vec::new()
+    };
+    Ok(Letter::of_new_password(user, passkeys))
 }
 
 /// Whether a new address is the old one, perhaps spelled in another way.

@@ -17,7 +17,7 @@ use crate::auth::totp::Codes;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
-        letters::letter::{Letter, Recipient, device_name},
+        letters::letter::{Letter, Place, Recipient},
         password::{Permit, Verdict},
         session,
         statistics::LoginCounts,
@@ -229,11 +229,13 @@ impl Credentials {
         let Some(to) = told else {
             return Ok(());
         };
+        let Place { device, ip } = Place::of(client);
+        let user_id = user.id;
         let letter = Letter::NewDevice {
-            user_id: user.id,
+            user_id,
             to,
-            ip: client.ip.map(|ip| ip.to_string()),
-            device: device_name(client.user_agent.as_deref()),
+            ip,
+            device,
         };
         self.put_notice(tx, letter, now).await
     }
@@ -315,7 +317,11 @@ impl Credentials {
         end_pending(tx, user.id).await?;
         // Its address may not be the one that the session was found with.
         let account = store::lock_account(tx, user.id).await?;
-        if let Some(letter) = account.and_then(|account| password_changed(&account.user)) {
+        let letter = match &account {
+            Some(account) => password_changed(tx, &account.user).await?,
+            None => None,
+        };
+        if let Some(letter) = letter {
             self.put_notice(tx, letter, now).await?;
         }
         session::store::delete_others(tx, user.id, Some(*session_id)).await?;

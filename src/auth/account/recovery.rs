@@ -101,7 +101,7 @@ impl Credentials {
                     forget_log_ins(tx, &account.user.username).await?;
                     session::store::delete_others(tx, user.id, None).await?;
                     end_pending(tx, user.id).await?;
-                    if let Some(letter) = password_changed(&account.user) {
+                    if let Some(letter) = password_changed(tx, &account.user).await? {
                         credentials.put_notice(tx, letter, now).await?;
                     }
                     tx.revoke([user.id.into()]);

@@ -56,6 +56,9 @@ pub(crate) enum Action {
     RenewRecoveryCodes,
     #[cfg(feature = "totp")]
     UseRecoveryCode,
+    /// With a change of the address that was taken back.
+    #[cfg(feature = "totp")]
+    DeleteRecoveryCodes,
     /// An operator has taken a second factor away.
     #[cfg(feature = "totp")]
     ResetSecondFactor,
@@ -105,6 +108,8 @@ impl Action {
             Self::RenewRecoveryCodes => "renew_recovery_codes",
             #[cfg(feature = "totp")]
             Self::UseRecoveryCode => "use_recovery_code",
+            #[cfg(feature = "totp")]
+            Self::DeleteRecoveryCodes => "delete_recovery_codes",
             #[cfg(feature = "totp")]
             Self::ResetSecondFactor => "reset_second_factor",
             #[cfg(feature = "passkeys")]

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
 use super::{
     draft::{Context, Draft, Link},
-    letter::{Content, Letter, Recipient},
+    letter::{Content, Letter, Place, Recipient},
+    words::in_words,
 };
 use crate::{
     auth::{
@@ -44,6 +44,9 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
     "verify_email.txt",
     "layout.html",
 );
+
+/// The address of a client where it is not known.
+const UNKNOWN: &str = "unknown";
 
 /// Looks accounts up, makes the tokens of links, and writes mails.
 #[derive(Debug)]
@@ -122,13 +125,29 @@ impl Composer {
             Letter::NewDevice { to, ip, device, .. } => {
                 let mut draft = Draft::new("new_device", to);
                 draft.context.device = device;
-                draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
+                draft.context.ip = ip.unwrap_or_else(|| UNKNOWN.to_owned());
                 Some(draft)
             }
-            Letter::PasswordChanged { to, .. } => Some(Draft::new("password_changed", to)),
-            Letter::SecurityChanged { to, change, .. } => {
+            Letter::PasswordChanged { to, passkeys, .. } => {
+                let mut draft = Draft::new("password_changed", to);
+                draft.context.passkeys = passkeys;
+                Some(draft)
+            }
+            Letter::SecurityChanged {
+                to,
+                change,
+                passkeys,
+                by,
+                ..
+            } => {
                 let mut draft = Draft::new("security_changed", to);
-                draft.context.change = change.in_words();
+                let context = &mut draft.context;
+                (context.change, context.kind) = (change.in_words(), change.as_str());
+                context.passkeys = passkeys;
+                if let Some(Place { device, ip }) = by {
+                    context.device = device;
+                    context.ip = ip.unwrap_or_else(|| UNKNOWN.to_owned());
+                }
                 Some(draft)
             }
         })
@@ -214,6 +233,7 @@ impl Composer {
             user_id: account.user.id,
             email,
             mail_id,
+            requested_at: self.clock.now(),
         };
         let insert = (token.hash(), bound, account, self.clock.now());
         let inserted = self.db.write(insert, |(hash, bound, account, now), tx| {
@@ -340,12 +360,4 @@ fn is_address_of(email: &str, account: &Account) -> bool {
         .as_deref()
         .and_then(key)
         .is_some_and(|own| Some(own) == key(email))
-}
-
-/// `31 January 2026 at 12:00 UTC`.
-fn in_words(moment: Timestamp) -> String {
-    let format =
-        format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
-    let moment = OffsetDateTime::from(moment).format(format);
-    moment.unwrap_or_default()
 }

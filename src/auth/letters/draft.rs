@@ -17,6 +17,10 @@ pub(super) struct Context {
     pub new_email: String,
     /// What was changed, a sentence without its full stop.
     pub change: &'static str,
+    /// The same, in one word.
+    pub kind: &'static str,
+    /// Each with the day on which it was added.
+    pub passkeys: Vec<String>,
     pub device: String,
     pub ip: String,
     pub time: String,
@@ -33,6 +37,8 @@ impl Context {
             link: some(),
             new_email: some(),
             change: "something",
+            kind: "something",
+            passkeys: vec![some()],
             device: some(),
             ip: some(),
             time: some(),

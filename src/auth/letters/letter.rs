@@ -3,9 +3,14 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::auth::{
-    tokens::{Purpose, Token},
-    user::User,
+use super::words::{device_name, passkey_in_words};
+use crate::{
+    auth::{
+        tokens::{Purpose, Token},
+        user::User,
+    },
+    clock::Timestamp,
+    http::Client,
 };
 
 /// What a row of the outbox holds, encrypted.
@@ -45,15 +50,9 @@ impl Recipient {
 pub(crate) enum Letter {
     /// A link that verifies the address of a user; to somebody else who has it, word that they have
     /// an account.
-    VerifyEmail {
-        user_id: Uuid,
-        email: String,
-    },
+    VerifyEmail { user_id: Uuid, email: String },
     /// The same, for an address that the user wants to change to.
-    ChangeEmail {
-        user_id: Uuid,
-        email: String,
-    },
+    ChangeEmail { user_id: Uuid, email: String },
     /// To the old address: that a change to `new` was requested, with a link that takes it back.
     EmailChangeRequested {
         user_id: Uuid,
@@ -67,21 +66,16 @@ pub(crate) enum Letter {
         to: Recipient,
         new: Option<String>,
         can_be_undone: bool,
+        /// When the change was requested, for the row of the link.
+        #[serde(skip)]
+        requested_at: Option<Timestamp>,
     },
     /// A link to choose a new password, for the owner of this address.
-    ForgottenPassword {
-        email: String,
-    },
+    ForgottenPassword { email: String },
     /// The same, from an operator, or after a change of the address was taken back.
-    ResetPassword {
-        user_id: Uuid,
-        to: Recipient,
-    },
+    ResetPassword { user_id: Uuid, to: Recipient },
     /// A link with which a user whom an operator has added chooses a password.
-    Invitation {
-        user_id: Uuid,
-        to: Recipient,
-    },
+    Invitation { user_id: Uuid, to: Recipient },
     NewDevice {
         user_id: Uuid,
         to: Recipient,
@@ -91,13 +85,39 @@ pub(crate) enum Letter {
     PasswordChanged {
         user_id: Uuid,
         to: Recipient,
+        /// Those that log in as before, in the words of a mail.
+        #[serde(default)]
+        passkeys: Vec<String>,
     },
     /// What an account is logged in to with was changed.
     SecurityChanged {
         user_id: Uuid,
         to: Recipient,
         change: SecurityChange,
+        /// Those that it was a change of, likewise.
+        #[serde(default)]
+        passkeys: Vec<String>,
+        /// None for an operator, and for what the server does by itself.
+        #[serde(default)]
+        by: Option<Place>,
     },
+}
+
+/// Where a change was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// The browser and the system, in our words.
+    pub device: String,
+    pub ip: Option<String>,
+}
+
+impl Place {
+    pub fn of(client: &Client) -> Self {
+        Self {
+            device: device_name(client.user_agent.as_deref()),
+            ip: client.ip.map(|ip| ip.to_string()),
+        }
+    }
 }
 
 /// A change of what an account is logged in to with.
@@ -112,6 +132,9 @@ pub(crate) enum SecurityChange {
     PasskeyAdded,
     PasskeyRenamed,
     PasskeyDeleted,
+    PasskeyDeletedByOperator,
+    /// With a change of the address.
+    TakenBack,
 }
 
 impl SecurityChange {
@@ -126,19 +149,94 @@ impl SecurityChange {
             Self::PasskeyRenamed => "A passkey was renamed",
             Self::PasskeyDeleted => "A passkey was deleted",
             Self::SecondFactorReset => "An operator has turned two-step login off",
+            Self::PasskeyDeletedByOperator => "An operator has deleted a passkey",
+            Self::TakenBack => "What was added to log in with was taken away again",
+        }
+    }
+
+    /// What templates know it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TotpOn => "totp_on",
+            Self::TotpOff => "totp_off",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::SecondFactorReset => "second_factor_reset",
+            Self::PasskeyAdded => "passkey_added",
+            Self::PasskeyRenamed => "passkey_renamed",
+            Self::PasskeyDeleted => "passkey_deleted",
+            Self::PasskeyDeletedByOperator => "passkey_deleted_by_operator",
+            Self::TakenBack => "taken_back",
+        }
+    }
+}
+
+/// What a user is told of a change.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    what: SecurityChange,
+    by: Option<Place>,
+    passkeys: Vec<(String, Timestamp)>,
+}
+
+impl Change {
+    /// One by a client; without one, by an operator or the server.
+    pub fn new(what: SecurityChange, client: Option<&Client>) -> Self {
+        Self {
+            what,
+            by: client.map(Place::of),
+            passkeys: Vec::new(),
+        }
+    }
+
+    /// The same, of these passkeys: their names, and when they were added.
+    pub fn of_passkeys(self, passkeys: impl IntoIterator<Item = (String, Timestamp)>) -> Self {
+        Self {
+            passkeys: passkeys.into_iter().collect(),
+            ..self
         }
     }
 }
 
 impl Letter {
-    /// Word of a change; none for an account without an address.
-    #[cfg(any(feature = "passkeys", feature = "totp"))]
-    pub fn of_change(user: &User, change: SecurityChange) -> Option<Self> {
+    /// The notice of a change; none for an account without an address.
+    pub fn of_change(user: &User, change: &Change) -> Option<Self> {
+        let to = Recipient::of(user)?;
+        let passkeys = change.passkeys.iter();
         Some(Self::SecurityChanged {
             user_id: user.id,
-            to: Recipient::of(user)?,
-            change,
+            change: change.what,
+            passkeys: passkeys
+                .map(|(name, created_at)| passkey_in_words(name, *created_at, &to))
+                .collect(),
+            by: change.by.clone(),
+            to,
         })
+    }
+
+    /// The notice of a new password, with which these passkeys stay; none for an account without an
+    /// address.
+    pub fn of_new_password(
+        user: &User,
+        passkeys: impl IntoIterator<Item = (String, Timestamp)>,
+    ) -> Option<Self> {
+        let to = Recipient::of(user)?;
+        let passkeys = passkeys.into_iter();
+        Some(Self::PasswordChanged {
+            user_id: user.id,
+            passkeys: passkeys
+                .map(|(name, created_at)| passkey_in_words(&name, created_at, &to))
+                .collect(),
+            to,
+        })
+    }
+
+    /// When the change that its link takes back was requested, if that was before it was written.
+    pub fn requested_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::EmailChanged { requested_at, .. } => *requested_at,
+            _ => None,
+        }
     }
 
     /// The user that it is about, as far as it says.
@@ -195,57 +293,5 @@ impl Letter {
     /// nothing of whether there is an account.
     pub fn is_for_anybody(&self) -> bool {
         matches!(self, Self::ForgottenPassword { .. })
-    }
-}
-
-/// A browser by its `User-Agent`, in fixed words: the header's text is the client's to choose.
-pub(crate) fn device_name(user_agent: Option<&str>) -> String {
-    // Those that call themselves by the names of others come first.
-    const BROWSERS: [(&str, &str); 6] = [
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-        ("curl/", "curl"),
-    ];
-    const SYSTEMS: [(&str, &str); 7] = [
-        ("Android", "Android"),
-        ("iPhone", "an iPhone"),
-        ("iPad", "an iPad"),
-        ("Windows", "Windows"),
-        ("Macintosh", "a Mac"),
-        ("CrOS", "ChromeOS"),
-        ("Linux", "Linux"),
-    ];
-    let agent = user_agent.unwrap_or_default();
-    let named = |names: &[(&str, &'static str)]| {
-        let found = names.iter().find(|(sign, _)| agent.contains(sign));
-        found.map(|(_, name)| *name)
-    };
-    let browser = named(&BROWSERS).unwrap_or("an unknown browser");
-    match named(&SYSTEMS) {
-        Some(system) => format!("{browser} on {system}"),
-        None => browser.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_are_named_in_our_words_alone() {
-        let edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
-                    Chrome/150.0.0.0 Safari/537.36 Edg/150.0.0.0";
-        let android = "Mozilla/5.0 (Android 16; Mobile; rv:150.0) Gecko/150.0 Firefox/150.0";
-        for (agent, name) in [
-            (Some(edge), "Edge on Windows"),
-            (Some(android), "Firefox on Android"),
-            (Some("visit evil.example"), "an unknown browser"),
-            (None, "an unknown browser"),
-        ] {
-            assert_eq!(device_name(agent), name);
-        }
     }
 }

@@ -4,6 +4,7 @@ mod compose;
 mod draft;
 pub(crate) mod letter;
 mod options;
+pub(crate) mod words;
 
 pub use self::options::EmailVerification;
 pub(crate) use self::{compose::Composer, options::MailOptions};
@@ -84,6 +85,7 @@ impl Letters {
                     user_id,
                     email,
                     mail_id,
+                    requested_at: letter.requested_at().unwrap_or(now),
                 };
                 Some(new_token(tx, bound, now).await?)
             }

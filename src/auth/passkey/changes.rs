@@ -13,7 +13,7 @@ use crate::{
     auth::{
         account::credentials::Credentials,
         audit::{self, Action, Event},
-        letters::letter::SecurityChange,
+        letters::letter::{Change, SecurityChange},
         session,
         throttle::Attempt,
         user::{self, User},
@@ -105,7 +105,7 @@ impl Credentials {
                     inserted.map_err(bad_if_taken)?;
                     // To make one is to verify its user, as to use it is.
                     session::store::note_second_factor(tx, *session_id, now).await?;
-                    let change = (Action::AddPasskey, SecurityChange::PasskeyAdded);
+                    let change = (Action::AddPasskey, SecurityChange::PasskeyAdded, passkey);
                     credentials
                         .note_change(tx, *user_id, change, client, now)
                         .await?;
@@ -135,7 +135,11 @@ impl Credentials {
                     let now = credentials.now();
                     let renamed = store::rename(tx, *user_id, id, name).await?;
                     let renamed = renamed.ok_or(Error::NotFound)?;
-                    let change = (Action::RenamePasskey, SecurityChange::PasskeyRenamed);
+                    let change = (
+                        Action::RenamePasskey,
+                        SecurityChange::PasskeyRenamed,
+                        &renamed,
+                    );
                     credentials
                         .note_change(tx, *user_id, change, client, now)
                         .await?;
@@ -164,13 +168,14 @@ impl Credentials {
                     let now = credentials.now();
                     let account = user::store::lock_account(tx, *user_id).await?;
                     let account = account.ok_or(Error::NotFound)?;
-                    if !store::delete(tx, *user_id, id).await? {
-                        return Err(Error::NotFound);
-                    }
+                    let passkey = store::find_own(tx, *user_id, id).await?;
+                    let passkey = passkey.ok_or(Error::NotFound)?;
+                    store::delete(tx, *user_id, id).await?;
                     if account.password_hash.is_none() && account.passkey_count <= 1 {
                         return Err(Error::LastCredential);
                     }
-                    let change = (Action::DeletePasskey, SecurityChange::PasskeyDeleted);
+                    let change = SecurityChange::PasskeyDeleted;
+                    let change = (Action::DeletePasskey, change, &passkey);
                     credentials
                         .note_change(tx, *user_id, change, client, now)
                         .await
@@ -184,14 +189,20 @@ impl Credentials {
         &self,
         tx: &mut Tx,
         user_id: Uuid,
-        (action, change): (Action, SecurityChange),
+        (action, change, passkey): (Action, SecurityChange, &OwnPasskey),
         client: &Client,
         now: Timestamp,
     ) -> Result<(), Error> {
         tx.revoke([user_id.into()]);
-        self.tell_of_change(tx, user_id, change, now).await?;
+        let change = Change::new(change, Some(client)).of_passkeys([named(passkey)]);
+        self.tell_of_change(tx, user_id, &change, now).await?;
         Ok(audit::record(tx, now, [Event::new(action, user_id, Some(client))]).await?)
     }
+}
+
+/// The name of a passkey, and when it was added.
+pub(super) fn named(passkey: &OwnPasskey) -> (String, Timestamp) {
+    (passkey.name.clone(), passkey.created_at)
 }
 
 /// Somebody has a passkey of this id: no authenticator makes one twice.

@@ -5,13 +5,13 @@ mod ceremony;
 mod changes;
 #[cfg(test)]
 mod fuzz_targets;
+mod operator;
 mod proof;
 mod relying_party;
 pub(crate) mod store;
 
-pub use self::relying_party::RelyingParty;
 pub(crate) use self::{
     asked::{AskedBy, Purpose},
     changes::checked_name,
-    store::OwnPasskey,
 };
+pub use self::{relying_party::RelyingParty, store::OwnPasskey};

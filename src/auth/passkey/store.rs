@@ -12,14 +12,17 @@ use crate::{
 };
 
 /// A passkey as its own user sees it.
-#[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
-pub(crate) struct OwnPasskey {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow, ToSchema)]
+#[non_exhaustive]
+pub struct OwnPasskey {
     /// The credential id, in base64url.
     #[serde(serialize_with = "as_base64url")]
     #[schema(value_type = String, example = "mVGZ6hT0cZk2cXJzq5m4Zw")]
     pub id: Vec<u8>,
+    /// As its user has named it.
     #[schema(example = "Firefox on Linux")]
     pub name: String,
+    /// When it was added.
     pub created_at: Timestamp,
     /// Null until it is used to log in or to prove who its user is.
     #[schema(required)]
@@ -171,6 +174,22 @@ pub(super) async fn find(db: &Db, id: &[u8]) -> sqlx::Result<Option<StoredPasske
         .await)
 }
 
+/// A passkey of a user; none when they have no such.
+pub(super) async fn find_own(
+    tx: &mut Tx,
+    user_id: Uuid,
+    id: &[u8],
+) -> sqlx::Result<Option<OwnPasskey>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "select id, name, created_at, last_used_at, backed_up
+         from passkeys where id = $1 and user_id = $2",
+    )
+    .bind(id)
+    .bind(user_id)
+    .fetch_optional(conn)
+    .await)
+}
+
 /// Renames a passkey; none when the user has no such.
 pub(super) async fn rename(
     tx: &mut Tx,
@@ -190,7 +209,7 @@ pub(super) async fn rename(
 }
 
 /// Deletes a passkey of a user who is locked; false when they have no such.
-pub(super) async fn delete(tx: &mut Tx, user_id: Uuid, id: &[u8]) -> sqlx::Result<bool> {
+pub(crate) async fn delete(tx: &mut Tx, user_id: Uuid, id: &[u8]) -> sqlx::Result<bool> {
     let deleted = in_tx!(tx, conn => sqlx::query(
         "delete from passkeys where id = $1 and user_id = $2",
     )
@@ -201,6 +220,42 @@ pub(super) async fn delete(tx: &mut Tx, user_id: Uuid, id: &[u8]) -> sqlx::Resul
     .map(|done| done.rows_affected()))?;
     count(tx, user_id).await?;
     Ok(deleted == 1)
+}
+
+/// Deletes the passkeys of a user who is locked that were added since then. Returns their names, and when
+/// each was added.
+pub(crate) async fn delete_since(
+    tx: &mut Tx,
+    user_id: Uuid,
+    since: Timestamp,
+) -> sqlx::Result<Vec<(String, Timestamp)>> {
+    let deleted = in_tx!(tx, conn => sqlx::query_as(
+        "delete from passkeys where user_id = $1 and created_at >= $2 returning name, created_at",
+    )
+    .bind(user_id)
+    .bind(since)
+    .fetch_all(conn)
+    .await)?;
+    count(tx, user_id).await?;
+    Ok(deleted)
+}
+
+/// The names of the passkeys of a user, and when each was added, oldest first.
+pub(crate) async fn names(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<Vec<(String, Timestamp)>> {
+    in_tx!(tx, conn => sqlx::query_as(
+        "select name, created_at from passkeys where user_id = $1 order by created_at, id",
+    )
+    .bind(user_id)
+    .fetch_all(conn)
+    .await)
+}
+
+/// How many passkeys there are, of whichever user.
+#[cfg(feature = "server")]
+pub(crate) async fn count_all(db: &Db) -> sqlx::Result<i64> {
+    on_reader!(db, conn => sqlx::query_scalar("select count(*) from passkeys")
+        .fetch_one(conn)
+        .await)
 }
 
 /// Records a use; false when the passkey was deleted, or used by somebody else, since it was checked.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BYTES: usize = 32;
@@ -108,6 +110,8 @@ pub(crate) struct Bound {
     pub email: String,
     /// The mail, whose id says when it was written.
     pub mail_id: Uuid,
+    /// When what the link is for was requested; of one that takes a change back, the change.
+    pub requested_at: Timestamp,
 }
 
 #[cfg(test)]

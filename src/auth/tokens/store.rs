@@ -24,6 +24,9 @@ struct Row {
     user_id: Uuid,
     email: String,
     mail_id: Uuid,
+    created_at: Timestamp,
+    /// None in rows of a version that did not write it.
+    requested_at: Option<Timestamp>,
 }
 
 impl Row {
@@ -34,6 +37,7 @@ impl Row {
             user_id: self.user_id,
             email: self.email,
             mail_id: self.mail_id,
+            requested_at: self.requested_at.unwrap_or(self.created_at),
         })
     }
 }
@@ -48,8 +52,8 @@ pub(crate) async fn insert(tx: &mut Tx, token: &NewToken<'_>) -> sqlx::Result<()
     } = token;
     in_tx!(tx, conn => sqlx::query(
         "insert into account_tokens
-             (hash, purpose, user_id, email, mail_id, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+             (hash, purpose, user_id, email, mail_id, created_at, expires_at, requested_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(*hash)
     .bind(bound.purpose.as_str())
@@ -58,6 +62,7 @@ pub(crate) async fn insert(tx: &mut Tx, token: &NewToken<'_>) -> sqlx::Result<()
     .bind(bound.mail_id)
     .bind(now)
     .bind(expires_at)
+    .bind(bound.requested_at)
     .execute(conn)
     .await
     .map(drop))
@@ -66,7 +71,7 @@ pub(crate) async fn insert(tx: &mut Tx, token: &NewToken<'_>) -> sqlx::Result<()
 /// What a token is good for, without using it up.
 pub(crate) async fn find(db: &Db, hash: &[u8], now: Timestamp) -> sqlx::Result<Option<Bound>> {
     let row: Option<Row> = on_reader!(db, conn => sqlx::query_as(
-        "select purpose, user_id, email, mail_id from account_tokens
+        "select purpose, user_id, email, mail_id, created_at, requested_at from account_tokens
          where hash = $1 and expires_at > $2",
     )
     .bind(hash)
@@ -80,7 +85,7 @@ pub(crate) async fn find(db: &Db, hash: &[u8], now: Timestamp) -> sqlx::Result<O
 pub(crate) async fn take(tx: &mut Tx, hash: &[u8], now: Timestamp) -> sqlx::Result<Option<Bound>> {
     let row: Option<Row> = in_tx!(tx, conn => sqlx::query_as(
         "delete from account_tokens where hash = $1 and expires_at > $2
-         returning purpose, user_id, email, mail_id",
+         returning purpose, user_id, email, mail_id, created_at, requested_at",
     )
     .bind(hash)
     .bind(now)

@@ -12,7 +12,7 @@ use crate::{
     auth::{
         account::{Accounts, credentials::Credentials},
         audit::{self, Action, Event},
-        letters::letter::{Letter, SecurityChange},
+        letters::letter::{Change, Letter, SecurityChange},
         session,
         totp::Codes,
         user::{self, User},
@@ -76,11 +76,12 @@ impl Credentials {
         let recovery_codes = new_codes();
         let hashes = hashes(&recovery_codes);
         let event = Event::new(Action::EnableTotp, user_id, Some(client));
+        let event = (event, Change::new(SecurityChange::TotpOn, Some(client)));
         let of = (user_id, session_id);
         let confirm = (self.clone(), of, code, hashes, event, self.now());
         let confirmed = self.db().write(
             confirm,
-            |(credentials, (user_id, session_id), code, hashes, event, now), tx| {
+            |(credentials, (user_id, session_id), code, hashes, (event, change), now), tx| {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
                     user::store::lock(tx, user_id).await?;
@@ -97,7 +98,6 @@ impl Credentials {
                     store::confirm(tx, row.id, user_id, step, now).await?;
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
                     session::store::note_second_factor(tx, *session_id, now).await?;
-                    let change = SecurityChange::TotpOn;
                     credentials.tell_of_change(tx, user_id, change, now).await?;
                     Ok::<_, Error>(audit::record(tx, now, [event.clone()]).await?)
                 })
@@ -119,10 +119,11 @@ impl Credentials {
         let recovery_codes = new_codes();
         let hashes = hashes(&recovery_codes);
         let event = Event::new(Action::RenewRecoveryCodes, user_id, Some(client));
-        let renew = (self.clone(), user_id, hashes, event, self.now());
-        let renewed = self
-            .db()
-            .write(renew, |(credentials, user_id, hashes, event, now), tx| {
+        let change = Change::new(SecurityChange::RecoveryCodesRenewed, Some(client));
+        let renew = (self.clone(), user_id, hashes, (event, change), self.now());
+        let renewed = self.db().write(
+            renew,
+            |(credentials, user_id, hashes, (event, change), now), tx| {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
                     let account = user::store::lock_account(tx, user_id).await?;
@@ -130,11 +131,11 @@ impl Credentials {
                         return Err(Error::NotFound);
                     }
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
-                    let change = SecurityChange::RecoveryCodesRenewed;
                     credentials.tell_of_change(tx, user_id, change, now).await?;
                     Ok(audit::record(tx, now, [event.clone()]).await?)
                 })
-            });
+            },
+        );
         renewed.await?;
         Ok(recovery_codes)
     }
@@ -172,7 +173,7 @@ impl Accounts {
             None => (Action::ResetSecondFactor, SecurityChange::SecondFactorReset),
         };
         let event = Event::new(action, user_id, client);
-        let remove = (self.clone(), change, event);
+        let remove = (self.clone(), Change::new(change, client), event);
         let removed = self
             .db()
             .write(remove, move |(accounts, change, event), tx| {
@@ -182,7 +183,7 @@ impl Accounts {
                     let account = account.filter(|account| account.totp_since.is_some());
                     store::delete_second_factor(tx, user_id).await?;
                     if let Some(account) = &account {
-                        if let Some(letter) = Letter::of_change(&account.user, *change) {
+                        if let Some(letter) = Letter::of_change(&account.user, change) {
                             accounts.letters().put(tx, now, letter).await?;
                         }
                         audit::record(tx, now, [event.clone()]).await?;

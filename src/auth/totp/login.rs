@@ -13,7 +13,7 @@ use crate::{
         account::credentials::{Credentials, Verified},
         audit::{self, Action, Event, Reason},
         cookie::token::SessionToken,
-        letters::letter::SecurityChange,
+        letters::letter::{Change, SecurityChange},
         session::{self, Replaced, Sessions, proof::Factors},
         throttle::{Attempt, Used},
         user::{self, Account, AccountState, User},
@@ -217,10 +217,10 @@ impl SecondStep {
     }
 
     async fn note_recovery_code(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let change = SecurityChange::RecoveryCodeUsed;
+        let change = Change::new(SecurityChange::RecoveryCodeUsed, Some(&self.client));
         let told = self
             .credentials
-            .tell_of_change(tx, self.user_id, change, now);
+            .tell_of_change(tx, self.user_id, &change, now);
         told.await?;
         let event = Event::new(Action::UseRecoveryCode, self.user_id, Some(&self.client));
         Ok(audit::record(tx, now, [event]).await?)

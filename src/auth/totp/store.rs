@@ -4,6 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
+    auth::audit::Action,
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
 };
@@ -138,6 +139,41 @@ pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Re
     of_user!(tx, "delete from recovery_codes where user_id = $1", user_id)?;
     delete_half_logins(tx, user_id).await?;
     set_since(tx, user_id, None).await
+}
+
+/// Deletes what was made since then: all if that is what codes are made from, else new recovery codes.
+/// What waits to be confirmed goes in any case. Returns what this was.
+pub(crate) async fn delete_since(
+    tx: &mut Tx,
+    user_id: Uuid,
+    since: Timestamp,
+) -> sqlx::Result<Option<Action>> {
+    of_user!(
+        tx,
+        "delete from totp_secrets where user_id = $1 and confirmed_at is null",
+        user_id
+    )?;
+    let secrets = in_tx!(tx, conn => sqlx::query(
+        "delete from totp_secrets where user_id = $1 and confirmed_at >= $2",
+    )
+    .bind(user_id)
+    .bind(since)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if secrets > 0 {
+        delete_second_factor(tx, user_id).await?;
+        return Ok(Some(Action::DisableTotp));
+    }
+    let codes = in_tx!(tx, conn => sqlx::query(
+        "delete from recovery_codes where user_id = $1 and created_at >= $2",
+    )
+    .bind(user_id)
+    .bind(since)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok((codes > 0).then_some(Action::DeleteRecoveryCodes))
 }
 
 async fn set_since(tx: &mut Tx, user_id: Uuid, since: Option<Timestamp>) -> sqlx::Result<()> {

@@ -131,6 +131,8 @@ pub enum UserCommand {
     Reset(Name),
     /// Take somebody's second factor away who has lost it: codes and recovery codes, not passkeys
     ResetSecondFactor(Name),
+    /// List somebody's passkeys, or delete one that is lost or was added by somebody else
+    Passkeys(Passkeys),
     /// Set a password and end every session of its account; `reset` lets its user choose one
     Password(SetPassword),
 }
@@ -164,6 +166,19 @@ pub struct Listed {
     pub name: String,
     /// One JSON object a line
     #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose passkeys.
+#[derive(Args, Debug)]
+pub struct Passkeys {
+    /// The username, in any case
+    pub name: String,
+    /// Delete this one, by its id in the list; sessions go on
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub delete: Option<String>,
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "delete")]
     pub json: bool,
 }
 
@@ -248,7 +263,7 @@ pub fn command() -> clap::Command {
                 .mut_subcommands(|action| {
                     let writes_mail = matches!(
                         action.get_name(),
-                        "invite" | "password" | "reset" | "reset-second-factor"
+                        "invite" | "passkeys" | "password" | "reset" | "reset-second-factor"
                     );
                     action.after_help(of(match writes_mail {
                         true => CommandName::Mail,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::helpers::{
     Answer, Authenticator, AuthenticatorApp, Browser, Kind, ORIGIN, PASSWORD, STEP, Server,
-    TwoSteps, on_both_databases,
+    TwoSteps, find_user, on_both_databases,
 };
 
 on_both_databases!(
@@ -24,6 +24,7 @@ on_both_databases!(
     the_policy_counts_for_sessions_that_are_there,
     an_app_vouches_for_a_second_factor_of_its_own,
     nothing_is_there_that_was_not_asked_for,
+    an_app_lists_and_deletes_passkeys,
 );
 
 const KEY: &str = "a key of the app's own, of 32 characters";
@@ -273,4 +274,28 @@ async fn nothing_is_there_that_was_not_asked_for(kind: Kind) {
     ] {
         assert_eq!(post_to(&ann, path).await.status, 404, "{path}");
     }
+}
+
+async fn an_app_lists_and_deletes_passkeys(kind: Kind) {
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let mut authenticator = Authenticator::default();
+    let added = browser.add_passkey(&mut authenticator).await.json();
+    let accounts = server.accounts();
+    let ann = find_user(accounts, "Ann").await;
+    let passkeys = accounts.passkeys(&ann).await.unwrap();
+    assert_eq!(serde_json::to_value(&passkeys).unwrap(), json!([added]));
+    let ben = server.browser();
+    ben.sign_up("Ben").await;
+    let ben = find_user(accounts, "Ben").await;
+    let id = &passkeys[0].id;
+    assert!(!accounts.delete_passkey(&ben, id).await.unwrap());
+    assert!(accounts.delete_passkey(&ann, id).await.unwrap());
+    assert!(!accounts.delete_passkey(&ann, id).await.unwrap());
+    let answer = server.browser().log_in_by_passkey(&mut authenticator).await;
+    assert_eq!(answer.code(), "bad_credentials");
+    // Who was logged in by it stays so, and has no passkey to prove anything with.
+    let info = browser.session_info().await;
+    assert_eq!(info["reauthentication"]["methods"], json!(["password"]));
 }

@@ -1,10 +1,11 @@
 //! Accounts and sessions as an operator sees them, as text and as JSON.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Account, AccountState, session::store::OwnSession},
+    auth::{Account, AccountState, OwnPasskey, session::store::OwnSession},
     clock::Timestamp,
     server::cli::terminal::harmless,
 };
@@ -119,6 +120,18 @@ pub(super) fn session_line(session: &OwnSession) -> String {
         session.last_seen_at.to_string(),
         or_dash(session.ip.as_deref()),
         or_dash(session.user_agent.as_deref())
+    )
+}
+
+/// A passkey on a line of `user passkeys`.
+pub(super) fn passkey_line(passkey: &OwnPasskey) -> String {
+    let last_used = passkey.last_used_at;
+    format!(
+        "{}  {:<27}  {:<27}  {}",
+        BASE64_URL_SAFE_NO_PAD.encode(&passkey.id),
+        passkey.created_at.to_string(),
+        last_used.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+        harmless(&passkey.name)
     )
 }
 

@@ -1,6 +1,7 @@
 //! What an operator does to accounts.
 
 mod listing;
+mod passkeys;
 
 use self::listing::{AccountJson, SessionJson, account_line, account_page, session_line};
 use super::{
@@ -23,6 +24,7 @@ pub async fn run(command: UserCommand, variables: &Variables) -> Result<(), Fail
         UserCommand::Invite(_)
         | UserCommand::Reset(_)
         | UserCommand::ResetSecondFactor(_)
+        | UserCommand::Passkeys(_)
         | UserCommand::Password(_) => CommandName::Mail,
         _ => CommandName::User,
     };
@@ -140,6 +142,7 @@ async fn carry_out(
                 false => format!("{} has no second factor", user.username),
             })
         }
+        UserCommand::Passkeys(of) => passkeys::run(of, accounts).await,
         UserCommand::Password(new) => {
             let account = find(accounts, &new.name).await?;
             let password = read_password(new.password_stdin)?;

@@ -12,7 +12,7 @@ use super::PublicKeyOptions;
 use crate::{
     auth::{
         account::credentials::Credentials,
-        letters::letter::device_name,
+        letters::words::device_name,
         passkey::{AskedBy, OwnPasskey, checked_name},
         request::{SessionHandle, extract::RequestSession},
         user::User,

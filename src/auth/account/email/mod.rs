@@ -1,20 +1,21 @@
 //! Verifying addresses, and changing them.
 
+mod undo;
+
 use uuid::Uuid;
 
 use super::{
     Accounts,
-    changes::{end_pending, lock_logged_in, taken},
+    changes::{lock_logged_in, taken},
     credentials::{Credentials, Verified, origin},
 };
 #[cfg(any(feature = "passkeys", feature = "totp"))]
-use crate::auth::letters::letter::SecurityChange;
+use crate::auth::letters::letter::Change;
 use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
         letters::letter::{Letter, Recipient},
-        session,
-        throttle::{Attempt, Mails, forget_log_ins},
+        throttle::{Attempt, Mails},
         tokens::{self, Bound, Purpose, Token},
         user::{self, Account, AccountState, email::Email},
     },
@@ -55,7 +56,7 @@ impl Credentials {
         &self,
         tx: &mut Tx,
         user_id: Uuid,
-        change: SecurityChange,
+        change: &Change,
         now: Timestamp,
     ) -> Result<(), Error> {
         // Its address may not be the one that the session was found with.
@@ -251,7 +252,8 @@ impl Accounts {
                     }
                     let action = match nobodys {
                         Some(nobodys) => {
-                            let taken_back = accounts.take_back(tx, &account, &bound, nobodys, now);
+                            let owner = (nobodys, client);
+                            let taken_back = accounts.take_back(tx, &account, &bound, owner, now);
                             taken_back.await?;
                             Action::UndoEmailChange
                         }
@@ -304,6 +306,7 @@ impl Accounts {
                         to,
                         new: Some(bound.email.clone()),
                         can_be_undone: true,
+                        requested_at: Some(bound.requested_at),
                     };
                     self.letters().put(tx, now, letter).await?;
                 }
@@ -314,45 +317,6 @@ impl Accounts {
             | Purpose::ResetPassword
             | Purpose::Invitation => return Err(Error::BadToken),
         })
-    }
-
-    /// Gives an account back the address that it had. Somebody who changed it had a session, and perhaps
-    /// the password: both end, and the owner gets a link to choose another.
-    async fn take_back(
-        &self,
-        tx: &mut Tx,
-        account: &Account,
-        bound: &Bound,
-        nobodys_password: &str,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let user = &account.user;
-        let email: Email = bound.email.parse().map_err(|_| Error::BadToken)?;
-        // It was free meanwhile, and somebody may have named it who cannot prove that it is theirs.
-        if let Some(squatter) = user::store::take_unverified_email(tx, &email).await?
-            && squatter != user.id
-        {
-            tokens::store::delete_all(tx, squatter).await?;
-            tx.revoke([squatter.into()]);
-            let event = Event::new(Action::ChangeEmail, squatter, None);
-            audit::record(tx, now, [event]).await?;
-        }
-        set_email(tx, user.id, &email, now).await?;
-        if account.password_hash.is_some() {
-            user::store::set_password(tx, user.id, nobodys_password).await?;
-        }
-        end_pending(tx, user.id).await?;
-        // Those that undo later changes would bring back what this one undoes.
-        tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
-        session::store::delete_others(tx, user.id, None).await?;
-        forget_log_ins(tx, &user.username).await?;
-        let to = Recipient {
-            email: bound.email.clone(),
-            username: Some(user.username.clone()),
-        };
-        let user_id = user.id;
-        let letter = Letter::ResetPassword { user_id, to };
-        self.letters().put(tx, now, letter).await
     }
 }
 
