@@ -69,6 +69,7 @@ mod mail {
     mod bars;
     mod commands;
     pub mod email_change;
+    mod notices;
     pub mod outbox;
     mod postfix;
     pub mod recovery;
@@ -119,6 +120,7 @@ mod reauthentication {
 mod second_factors {
     mod between_the_steps;
     mod challenges;
+    mod notices;
     mod passkey_logins;
     mod passkeys;
     mod stolen_accounts;

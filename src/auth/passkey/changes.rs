@@ -116,7 +116,7 @@ impl Credentials {
         added.await
     }
 
-    /// Renames a passkey.
+    /// Renames a passkey; to the name that it has, this does nothing.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the user has no such.
@@ -133,6 +133,13 @@ impl Credentials {
             .write(rename, |(credentials, user_id, id, name, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
+                    user::store::lock(tx, *user_id).await?;
+                    let present = store::find_own(tx, *user_id, id).await?;
+                    let present = present.ok_or(Error::NotFound)?;
+                    if present.name == *name {
+                        tx.abandon();
+                        return Ok(present);
+                    }
                     let renamed = store::rename(tx, *user_id, id, name).await?;
                     let renamed = renamed.ok_or(Error::NotFound)?;
                     let change = (

@@ -15,8 +15,9 @@ use crate::{
         letters::letter::{Change, Letter, SecurityChange},
         session,
         totp::Codes,
-        user::{self, User},
+        user::{self, Account, User},
     },
+    db::Tx,
     http::{Client, Error},
 };
 
@@ -149,6 +150,27 @@ impl Credentials {
         let left = store::count_recovery_codes(self.db(), user_id).await?;
         Ok(Some(u64::try_from(left).unwrap_or(0)))
     }
+
+    /// Takes the second factor of a user away, who has asked for it. Logins that wait for a code end;
+    /// sessions go on.
+    pub async fn remove_second_factor(&self, user_id: Uuid, client: &Client) -> Result<(), Error> {
+        let event = Event::new(Action::DisableTotp, user_id, Some(client));
+        let change = Change::new(SecurityChange::TotpOff, Some(client));
+        let remove = (self.clone(), change, event);
+        let removed = self
+            .db()
+            .write(remove, move |(credentials, change, event), tx| {
+                Box::pin(async move {
+                    let now = credentials.now();
+                    if remove_with(tx, user_id).await?.is_some() {
+                        credentials.tell_of_change(tx, user_id, change, now).await?;
+                        audit::record(tx, now, [event.clone()]).await?;
+                    }
+                    Ok::<_, Error>(())
+                })
+            });
+        removed.await
+    }
 }
 
 impl Accounts {
@@ -159,40 +181,31 @@ impl Accounts {
     /// # Errors
     /// When the database is not available.
     pub async fn reset_second_factor(&self, user: &User) -> Result<bool, Error> {
-        self.remove_second_factor(user.id, None).await
+        let event = Event::new(Action::ResetSecondFactor, user.id, None);
+        let reset = (self.clone(), user.id, event);
+        let reset = self.db().write(reset, |(accounts, user_id, event), tx| {
+            Box::pin(async move {
+                let now = accounts.now();
+                let Some(account) = remove_with(tx, *user_id).await? else {
+                    return Ok(false);
+                };
+                let change = Change::new(SecurityChange::SecondFactorReset, None);
+                if let Some(letter) = Letter::of_change(&account.user, &change) {
+                    accounts.letters().put(tx, now, letter).await?;
+                }
+                audit::record(tx, now, [event.clone()]).await?;
+                Ok::<_, Error>(true)
+            })
+        });
+        reset.await
     }
+}
 
-    /// The same, for a client who is the user; none is an operator.
-    pub(crate) async fn remove_second_factor(
-        &self,
-        user_id: Uuid,
-        client: Option<&Client>,
-    ) -> Result<bool, Error> {
-        let (action, change) = match client {
-            Some(_) => (Action::DisableTotp, SecurityChange::TotpOff),
-            None => (Action::ResetSecondFactor, SecurityChange::SecondFactorReset),
-        };
-        let event = Event::new(action, user_id, client);
-        let remove = (self.clone(), Change::new(change, client), event);
-        let removed = self
-            .db()
-            .write(remove, move |(accounts, change, event), tx| {
-                Box::pin(async move {
-                    let now = accounts.now();
-                    let account = user::store::lock_account(tx, user_id).await?;
-                    let account = account.filter(|account| account.totp_since.is_some());
-                    store::delete_second_factor(tx, user_id).await?;
-                    if let Some(account) = &account {
-                        if let Some(letter) = Letter::of_change(&account.user, change) {
-                            accounts.letters().put(tx, now, letter).await?;
-                        }
-                        audit::record(tx, now, [event.clone()]).await?;
-                    }
-                    Ok::<_, Error>(account.is_some())
-                })
-            });
-        removed.await
-    }
+/// Deletes the second factor of a user, whatever there is of it; the account, if it was turned on.
+async fn remove_with(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<Option<Account>> {
+    let account = user::store::lock_account(tx, user_id).await?;
+    store::delete_second_factor(tx, user_id).await?;
+    Ok(account.filter(|account| account.totp_since.is_some()))
 }
 
 fn hashes(recovery_codes: &[String]) -> Vec<Vec<u8>> {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{
-        account::{Accounts, credentials::Credentials},
+        account::credentials::Credentials,
         request::{SessionHandle, extract::RequestSession},
         totp::Enrolment,
     },
@@ -132,13 +132,11 @@ pub(in crate::auth::routes) async fn confirm_totp(
     ReauthenticationRequired,
 ))]
 pub(in crate::auth::routes) async fn remove_totp(
-    State(accounts): State<Accounts>,
+    State(credentials): State<Arc<Credentials>>,
     RequestSession { handle, client }: RequestSession,
 ) -> Result<StatusCode, Error> {
     let (user, _) = handle.recently_authenticated().await?;
-    accounts
-        .remove_second_factor(user.id, Some(&client))
-        .await?;
+    credentials.remove_second_factor(user.id, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
