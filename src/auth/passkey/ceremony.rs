@@ -106,7 +106,11 @@ impl RelyingParty {
         let made = self
             .webauthn()
             .finish_passkey_registration(&response, state);
-        let made: Credential = made.map_err(|_| Error::BadPasskey)?.into();
+        let made = made.map_err(|error| {
+            self.note_refused(&error, &response.response.client_data_json);
+            Error::BadPasskey
+        });
+        let made: Credential = made?.into();
         Ok(Made {
             id: made.cred_id.to_vec(),
             backed_up: made.backup_state,
@@ -132,7 +136,10 @@ impl RelyingParty {
             Err(WebauthnError::CredentialPossibleCompromise) => {
                 return Ok(Err(Refused::SignCountBackwards));
             }
-            Err(_) => return Ok(Err(Refused::Wrong)),
+            Err(error) => {
+                self.note_refused(&error, &response.response.client_data_json);
+                return Ok(Err(Refused::Wrong));
+            }
         };
         let credential = match passkey.update_credential(&checked) {
             // As it was written, so that what has not changed compares as equal.

@@ -2,15 +2,22 @@
 
 use std::{fmt, sync::Arc};
 
+use serde_json::Value;
 use url::Url;
-use webauthn_rs::{Webauthn, WebauthnBuilder};
+use webauthn_rs::{Webauthn, WebauthnBuilder, prelude::WebauthnError};
 
 use crate::auth::BuildError;
 
 /// The site as authenticators know it: the domain that passkeys are bound to, and the origins of the
 /// pages that may use them. Cheap to clone.
 #[derive(Clone)]
-pub struct RelyingParty(Arc<Webauthn>);
+pub struct RelyingParty(Arc<Site>);
+
+struct Site {
+    webauthn: Webauthn,
+    /// Whether origins that are refused are logged, for who develops a page.
+    logs_refused_origins: bool,
+}
 
 impl fmt::Debug for RelyingParty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,19 +36,30 @@ impl RelyingParty {
         id: &str,
         origins: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, BuildError> {
-        Self::build(id, origins, false)
+        Self::build(id, origins, false, false)
+    }
+
+    /// The same, while a page is developed: an origin that is refused is logged, as the response does
+    /// not say so.
+    #[cfg(feature = "server")]
+    pub(crate) fn in_development<'a>(
+        id: &str,
+        origins: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, BuildError> {
+        Self::build(id, origins, false, true)
     }
 
     /// The same, on whatever port a page is: for a server that has yet to get one.
     #[cfg(feature = "server")]
     pub(crate) fn on_any_port(id: &str, origin: &str) -> Result<Self, BuildError> {
-        Self::build(id, [origin], true)
+        Self::build(id, [origin], true, true)
     }
 
     fn build<'a>(
         id: &str,
         origins: impl IntoIterator<Item = &'a str>,
         on_any_port: bool,
+        logs_refused_origins: bool,
     ) -> Result<Self, BuildError> {
         let parameter = |what: String| BuildError::Parameter(what);
         let parse = |origin: &str| {
@@ -65,11 +83,28 @@ impl RelyingParty {
         for origin in &origins[1..] {
             builder = builder.append_allowed_origin(origin);
         }
-        Ok(Self(Arc::new(builder.build().map_err(unusable)?)))
+        Ok(Self(Arc::new(Site {
+            webauthn: builder.build().map_err(unusable)?,
+            logs_refused_origins,
+        })))
     }
 
     pub(super) fn webauthn(&self) -> &Webauthn {
-        &self.0
+        &self.0.webauthn
+    }
+
+    /// Logs the origin of a response that was refused for it, while a page is developed.
+    pub(super) fn note_refused(&self, error: &WebauthnError, client_data: &[u8]) {
+        if !self.0.logs_refused_origins || !matches!(error, WebauthnError::InvalidRPOrigin) {
+            return;
+        }
+        let client_data: Option<Value> = serde_json::from_slice(client_data).ok();
+        let origin = client_data.and_then(|data| Url::parse(data.get("origin")?.as_str()?).ok());
+        let origin = origin.map(|origin| origin.origin().ascii_serialization());
+        tracing::warn!(
+            origin,
+            "a passkey was refused, as RP_ORIGINS does not name the origin of the page"
+        );
     }
 }
 

@@ -34,12 +34,16 @@ impl PasskeySettings {
         if id.is_none() && !origins.is_empty() {
             env.mistake("RP_ID", "is missing: PUBLIC_URL does not name a domain");
         }
-        let relying_party = id
-            .as_ref()
-            .map(|id| match on_any_port && id == "localhost" {
-                true => RelyingParty::on_any_port(id, "http://localhost"),
-                false => RelyingParty::new(id, origins.iter().map(String::as_str)),
-            });
+        let relying_party = id.as_ref().map(|id| {
+            let origins = origins.iter().map(String::as_str);
+            match environment {
+                _ if on_any_port && id == "localhost" => {
+                    RelyingParty::on_any_port(id, "http://localhost")
+                }
+                Environment::Development => RelyingParty::in_development(id, origins),
+                Environment::Production => RelyingParty::new(id, origins),
+            }
+        });
         let relying_party = relying_party
             .transpose()
             .map_err(|error| {

@@ -46,6 +46,8 @@ async fn a_server_on_a_free_port_takes_pages_of_localhost() {
     authenticator.origin = "http://127.0.0.1:4321".to_owned();
     let answer = other.log_in_by_passkey(&mut authenticator).await;
     refused(&other, &answer, "an address").await;
+    // The response does not say why, but to who develops a page the log does.
+    process.wait_for_log("http://127.0.0.1:4321");
 }
 
 /// An account with a passkey.
