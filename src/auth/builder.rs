@@ -113,6 +113,7 @@ impl AuthBuilder {
                     absolute: 30 * DAY,
                 },
                 reauthentication_window: 10 * MINUTE,
+                takes_passkeys: false,
                 per_user: 20,
                 cache_entries: 100_000,
             },
@@ -311,6 +312,7 @@ impl AuthBuilder {
     #[cfg(feature = "passkeys")]
     pub fn passkeys(mut self, relying_party: RelyingParty) -> Self {
         self.passkeys = Some(relying_party);
+        self.limits.takes_passkeys = true;
         self
     }
 

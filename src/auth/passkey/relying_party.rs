@@ -14,6 +14,7 @@ use crate::auth::BuildError;
 pub struct RelyingParty(Arc<Site>);
 
 struct Site {
+    id: String,
     webauthn: Webauthn,
     /// Whether origins that are refused are logged, for who develops a page.
     logs_refused_origins: bool,
@@ -84,9 +85,16 @@ impl RelyingParty {
             builder = builder.append_allowed_origin(origin);
         }
         Ok(Self(Arc::new(Site {
+            id: id.to_owned(),
             webauthn: builder.build().map_err(unusable)?,
             logs_refused_origins,
         })))
+    }
+
+    /// The domain that passkeys are bound to.
+    #[cfg(feature = "server")]
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
     }
 
     pub(super) fn webauthn(&self) -> &Webauthn {

@@ -76,7 +76,7 @@ pub struct Reauthentication {
 
 impl SessionInfo {
     fn of(sessions: &Sessions, session: &LiveSession, user: User, proof: Proof) -> Self {
-        let methods = proof.methods();
+        let methods = proof.methods(sessions.takes_passkeys());
         let required_after =
             proof.required_after(sessions.reauthentication_window(), sessions.now());
         Self {
@@ -87,7 +87,7 @@ impl SessionInfo {
                 authenticated_at: proof.authenticated_at,
                 expires_at: session.expires_at(sessions.timeouts()),
             }),
-            reauthentication: (!methods.is_empty()).then_some(Reauthentication {
+            reauthentication: proof.has_credentials().then_some(Reauthentication {
                 required_after,
                 methods,
             }),

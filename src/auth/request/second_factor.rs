@@ -52,19 +52,19 @@ impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for SecondFactor<SECONDS> 
         let now = handle.sessions().now();
         match session.proof.has_second_factor_within(window, now) {
             true => Ok(Self(user)),
-            false => Err(required_of(&session)),
+            false => Err(handle.second_factor_required(&session)),
         }
     }
 }
 
-/// The 403 that names the second factors of the user.
-fn required_of(session: &LiveSession) -> Error {
-    Error::SecondFactorRequired {
-        methods: session.proof.second_factors(),
-    }
-}
-
 impl SessionHandle {
+    /// The 403 that names the second factors of the user.
+    fn second_factor_required(&self, session: &LiveSession) -> Error {
+        let takes_passkeys = self.sessions().takes_passkeys();
+        let methods = session.proof.second_factors(takes_passkeys);
+        Error::SecondFactorRequired { methods }
+    }
+
     /// Refuses who is logged in without the second factor that the app asks of them.
     pub(super) fn check_second_factor(&self, found: &Found) -> Result<(), Error> {
         let Ok(session) = found else { return Ok(()) };
@@ -73,7 +73,7 @@ impl SessionHandle {
         };
         let is_given = session.proof.second_factor_at.is_some();
         match !is_given && self.0.options.hooks.needs_second_factor(user) {
-            true => Err(required_of(session)),
+            true => Err(self.second_factor_required(session)),
             false => Ok(()),
         }
     }

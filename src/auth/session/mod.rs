@@ -53,6 +53,7 @@ struct Parts {
     values: Arc<dyn SessionStore>,
     timeouts: Timeouts,
     reauthentication_window: Duration,
+    takes_passkeys: bool,
     per_user: i64,
     event_streams: Places,
     followers: Followers,
@@ -71,6 +72,8 @@ pub(crate) struct Limits {
     pub timeouts: Timeouts,
     /// How long a proof of who a user is counts.
     pub reauthentication_window: Duration,
+    /// Whether passkeys are turned on, of which the database may have some all the same.
+    pub takes_passkeys: bool,
     /// Sessions of one user; one more login ends the oldest.
     pub per_user: usize,
     /// Sessions in the cache; 0 turns it off.
@@ -120,6 +123,7 @@ impl Sessions {
             cookie,
             timeouts,
             reauthentication_window: limits.reauthentication_window,
+            takes_passkeys: limits.takes_passkeys,
         })))
     }
 
@@ -142,6 +146,11 @@ impl Sessions {
     /// How long a proof of who a user is counts, unless a route says otherwise.
     pub fn reauthentication_window(&self) -> Duration {
         self.0.reauthentication_window
+    }
+
+    /// Whether passkeys are turned on.
+    pub fn takes_passkeys(&self) -> bool {
+        self.0.takes_passkeys
     }
 
     pub fn cookie(&self) -> &SessionCookie {

@@ -36,10 +36,11 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// What the user can prove with who they are; nothing for an account without credentials.
-    pub fn methods(self) -> Vec<&'static str> {
+    /// What the user can prove with who they are, where passkeys are taken or not; nothing for an account
+    /// without credentials.
+    pub fn methods(self, takes_passkeys: bool) -> Vec<&'static str> {
         let password = self.has_password.then_some(PASSWORD);
-        let passkey = self.has_passkey.then_some(PASSKEY);
+        let passkey = (self.has_passkey && takes_passkeys).then_some(PASSKEY);
         password.into_iter().chain(passkey).collect()
     }
 
@@ -53,9 +54,9 @@ impl Proof {
         self.authenticated_at.after(window)
     }
 
-    /// The second factors that the user has.
-    pub fn second_factors(self) -> Vec<&'static str> {
-        let passkey = self.has_passkey.then_some(PASSKEY);
+    /// The second factors that the user has, where passkeys are taken or not.
+    pub fn second_factors(self, takes_passkeys: bool) -> Vec<&'static str> {
+        let passkey = (self.has_passkey && takes_passkeys).then_some(PASSKEY);
         let totp = self.has_totp.then_some(TOTP);
         passkey.into_iter().chain(totp).collect()
     }
@@ -69,10 +70,15 @@ impl Proof {
         })
     }
 
+    /// Whether the user has something to prove with who they are. A passkey counts also where it is not
+    /// taken: to turn passkeys off must not open an account to who has stolen a session.
+    pub fn has_credentials(self) -> bool {
+        self.has_password || self.has_passkey
+    }
+
     /// Whether the user need not prove again who they are. One without credentials cannot.
     pub fn is_enough(self, window: Duration, now: Timestamp) -> bool {
-        let has_nothing = !self.has_password && !self.has_passkey;
-        has_nothing || now <= self.required_after(window, now)
+        !self.has_credentials() || now <= self.required_after(window, now)
     }
 }
 
@@ -102,12 +108,15 @@ mod tests {
         };
         let later = passkey.authenticated_at.after(10 * WINDOW);
         assert!(!passkey.is_enough(WINDOW, later));
-        assert_eq!(passkey.methods(), ["passkey"]);
+        assert_eq!(passkey.methods(true), ["passkey"]);
+        assert!(passkey.methods(false).is_empty());
+        assert!(passkey.second_factors(false).is_empty());
         let both = Proof {
             has_password: true,
             ..passkey
         };
-        assert_eq!(both.methods(), ["password", "passkey"]);
+        assert_eq!(both.methods(true), ["password", "passkey"]);
+        assert_eq!(both.methods(false), ["password"]);
     }
 
     #[test]
@@ -152,6 +161,6 @@ mod tests {
         let proof = proof(false);
         let later = proof.authenticated_at.after(10 * WINDOW);
         assert!(proof.is_enough(WINDOW, later));
-        assert!(proof.methods().is_empty());
+        assert!(proof.methods(true).is_empty());
     }
 }

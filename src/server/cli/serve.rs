@@ -23,7 +23,7 @@ use super::{
     warn_of_unknown_names,
 };
 use crate::{
-    auth::{Secret, keep_mailing, keep_purging},
+    auth::{Accounts, Secret, keep_mailing, keep_purging},
     clock::Clock,
     db::REQUEST_TIMEOUT,
     http::{self, Shutdown},
@@ -97,6 +97,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
     warn_of_mail(&config);
+    warn_of_passkeys(&config, auth.accounts()).await?;
     tracing::info!(database = %config.database_url, "serving");
 
     let purging = tokio::spawn(keep_purging(auth.clone(), PURGE_INTERVAL));
@@ -236,6 +237,22 @@ fn warn_of_mail(config: &Config) {
              somebody in between hide STARTTLS; add ?tls=required, or use smtps://"
         );
     }
+}
+
+/// Passkeys of before are of no use where none are taken.
+async fn warn_of_passkeys(config: &Config, accounts: &Accounts) -> Result<(), Failure> {
+    if config.passkeys.relying_party.is_some() {
+        return Ok(());
+    }
+    let count = accounts.count_passkeys().await?;
+    if count > 0 {
+        tracing::warn!(
+            count,
+            "accounts have passkeys, and there are none without PUBLIC_URL (or RP_ID and \
+             RP_ORIGINS): who has nothing else cannot log in"
+        );
+    }
+    Ok(())
 }
 
 /// The socket of systemd's socket activation, on which connections wait while there is no process.

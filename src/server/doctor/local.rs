@@ -9,7 +9,7 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::report::Check;
 use crate::{
-    auth::Secret,
+    auth::{Secret, passkey},
     db::{DatabaseUrl, Db, MigrateError},
     mail::SmtpMailer,
     news,
@@ -20,6 +20,7 @@ const SETTINGS: &str = "settings";
 const SECRET_KEY: &str = "secret_key";
 const DATABASE: &str = "database";
 const MIGRATIONS: &str = "migrations";
+const PASSKEYS: &str = "passkeys";
 const DISK_SPACE: &str = "disk_space";
 const MAIL: &str = "mail";
 /// Below this, or below the size of the database, of which a backup is a second copy.
@@ -40,7 +41,7 @@ pub(super) async fn examine(variables: &Variables) -> Vec<Check> {
                 )
             }));
             let why = "the settings are to be corrected first";
-            let rest = [SECRET_KEY, DATABASE, MIGRATIONS, DISK_SPACE, MAIL];
+            let rest = [SECRET_KEY, DATABASE, MIGRATIONS, PASSKEYS, DISK_SPACE, MAIL];
             checks.extend(rest.map(|name| Check::skipped(name, why)));
             return checks;
         }
@@ -100,13 +101,14 @@ fn key_strength(config: &Config) -> Check {
     Check::pass(SECRET_KEY, "long and random enough")
 }
 
-/// Whether the database can be opened, and has every table.
-async fn database(config: &Config, variables: &Variables) -> [Check; 2] {
+/// Whether the database can be opened, has every table, and no passkeys that are of no use.
+async fn database(config: &Config, variables: &Variables) -> [Check; 3] {
     let url = &config.database_url;
     let failed = |what: String, fix: &str| {
         [
             Check::fail(DATABASE, variables.without_secrets(&what), fix),
             Check::skipped(MIGRATIONS, "the database cannot be read"),
+            Check::skipped(PASSKEYS, "the database cannot be read"),
         ]
     };
     if let Some(missing) = missing_file(url) {
@@ -128,6 +130,7 @@ async fn database(config: &Config, variables: &Variables) -> [Check; 2] {
         Ok(()) => [
             Check::pass(DATABASE, format!("{url} responds")),
             migrations(config, &db).await,
+            passkeys(config, &db).await,
         ],
         Err(error) => failed(
             format!("{url} cannot be used: {error}"),
@@ -196,6 +199,25 @@ async fn migrations(config: &Config, db: &Db) -> Check {
             "move it to its end, or use the database it came from",
         ),
         Err(error) => Check::fail(MIGRATIONS, error, "see the check of the database"),
+    }
+}
+
+/// Whether passkeys are taken where accounts have some.
+async fn passkeys(config: &Config, db: &Db) -> Check {
+    if let Some(site) = &config.passkeys.relying_party {
+        return Check::pass(PASSKEYS, format!("of {}", site.id()));
+    }
+    // Before the table is made there are none.
+    match passkey::store::count_all(db).await {
+        Ok(0) | Err(_) => Check::skipped(
+            PASSKEYS,
+            "PUBLIC_URL does not name a domain: nobody can add a passkey",
+        ),
+        Ok(count) => Check::fail(
+            PASSKEYS,
+            format!("{count} are in the database, and none is taken"),
+            "set PUBLIC_URL, or RP_ID and RP_ORIGINS, to the domain that they were added for",
+        ),
     }
 }
 

@@ -4,19 +4,21 @@ use std::{fs, process::Output};
 
 use serde_json::Value;
 
-use crate::helpers::{Database, Kind, Workplace, on_both_databases};
+use crate::helpers::{Authenticator, Database, Kind, Workplace, on_both_databases};
 
 on_both_databases!(
     a_server_in_order_passes,
     missing_migrations_are_named,
     a_newer_database_is_named,
+    passkeys_that_are_taken_no_more_are_named,
 );
 
-const ALL: [&str; 6] = [
+const ALL: [&str; 7] = [
     "settings",
     "secret_key",
     "database",
     "migrations",
+    "passkeys",
     "disk_space",
     "mail",
 ];
@@ -104,6 +106,31 @@ async fn missing_migrations_are_named(kind: Kind) {
     assert_eq!(status_of(&workplace, "migrations"), "pass");
     workplace.set("NEWS", "on");
     assert_eq!(status_of(&workplace, "migrations"), "fail");
+}
+
+async fn passkeys_that_are_taken_no_more_are_named(kind: Kind) {
+    let database = Database::new(kind).await;
+    let mut workplace = workplace_of(&database);
+    let process = workplace.serve();
+    let browser = process.browser();
+    browser.sign_up("Ann").await;
+    assert_eq!(status_of(&workplace, "passkeys"), "pass");
+    workplace.set("APP_ENV", "production");
+    assert_eq!(
+        status_of(&workplace, "passkeys"),
+        "skipped",
+        "there are none"
+    );
+    let added = browser.add_passkey(&mut Authenticator::default()).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    assert_eq!(status_of(&workplace, "passkeys"), "fail");
+    assert_says(&workplace, &["1 are in the database", "PUBLIC_URL"]);
+    let warning = "accounts have passkeys";
+    assert!(!process.logs().contains(warning));
+    drop(process);
+    workplace.serve().wait_for_log(warning);
+    workplace.set("PUBLIC_URL", "https://app.example");
+    assert_eq!(status_of(&workplace, "passkeys"), "pass");
 }
 
 async fn a_newer_database_is_named(kind: Kind) {

@@ -24,6 +24,7 @@ on_both_databases!(
     the_policy_counts_for_sessions_that_are_there,
     an_app_vouches_for_a_second_factor_of_its_own,
     nothing_is_there_that_was_not_asked_for,
+    passkeys_that_are_turned_off_are_offered_to_nobody,
     an_app_lists_and_deletes_passkeys,
 );
 
@@ -274,6 +275,48 @@ async fn nothing_is_there_that_was_not_asked_for(kind: Kind) {
     ] {
         assert_eq!(post_to(&ann, path).await.status, 404, "{path}");
     }
+}
+
+/// Two servers of one database, of which the second, at `/off`, takes no passkeys any more.
+async fn passkeys_that_are_turned_off_are_offered_to_nobody(kind: Kind) {
+    let app = |auth: Auth| {
+        let off = own_auth(&auth, |builder| builder.totp("App"));
+        routes(&own_auth(&auth, both)).nest("/off", routes(&off))
+    };
+    let server = Server::start_app(kind, &[], app).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let mut authenticator = Authenticator::default();
+    let added = browser.add_passkey(&mut authenticator).await;
+    assert_eq!(added.status, 201);
+    let methods = async |path: &str| {
+        let info = browser.get(path).await.json();
+        info["reauthentication"]["methods"].clone()
+    };
+    assert_eq!(methods("/session").await, json!(["password", "passkey"]));
+    assert_eq!(methods("/off/session").await, json!(["password"]));
+    let elsewhere = server.browser();
+    elsewhere.log_in("Ann").await;
+    let on = post_to(&elsewhere, "/deploy").await;
+    assert_eq!(asked(&on), json!(["passkey"]));
+    let off = post_to(&elsewhere, "/off/deploy").await;
+    assert_eq!(asked(&off), json!([]));
+    assert_eq!(browser.get("/off/passkeys").await.status, 404);
+
+    server.clock.advance(Duration::from_secs(60 * 60));
+    let refused = browser.delete("/off/sessions").await;
+    assert_eq!(refused.code(), "reauthentication_required");
+    assert_eq!(refused.json()["methods"], json!(["password"]));
+    // Who has nothing else can prove nothing before they have chosen a password.
+    let without = "update users set password_hash = null";
+    server.database.execute(without).await;
+    let by_passkey = server.browser();
+    let answer = by_passkey.log_in_by_passkey(&mut authenticator).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    server.clock.advance(Duration::from_secs(60 * 60));
+    let refused = by_passkey.delete("/off/sessions").await;
+    assert_eq!(refused.code(), "reauthentication_required");
+    assert_eq!(refused.json()["methods"], json!([]));
 }
 
 async fn an_app_lists_and_deletes_passkeys(kind: Kind) {
