@@ -111,6 +111,7 @@ mod page {
 }
 
 mod reauthentication {
+    mod meanwhile;
     mod proofs;
     mod races;
     mod session_info;
@@ -120,6 +121,7 @@ mod reauthentication {
 mod second_factors {
     mod between_the_steps;
     mod challenges;
+    mod meanwhile;
     mod notices;
     mod passkey_logins;
     mod passkeys;

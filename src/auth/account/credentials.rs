@@ -66,6 +66,12 @@ impl Verified {
         }
     }
 
+    /// The same, of the account as it is now.
+    #[cfg(feature = "passkeys")]
+    pub fn of(&self, account: Account) -> Self {
+        Self::otherwise(account, self.attempt.clone())
+    }
+
     /// Whether a code has to follow.
     pub fn needs_second_factor(&self) -> bool {
         self.account.totp_since.is_some()

@@ -13,5 +13,6 @@ pub(crate) mod store;
 pub(crate) use self::{
     asked::{AskedBy, Purpose},
     changes::checked_name,
+    proof::Proved,
 };
 pub use self::{relying_party::RelyingParty, store::OwnPasskey};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use uuid::Uuid;
-use webauthn_rs::prelude::DiscoverableAuthentication;
+use webauthn_rs::prelude::{DiscoverableAuthentication, PublicKeyCredential};
 
 use super::{
     AskedBy, Purpose,
@@ -15,45 +15,51 @@ use crate::{
         account::credentials::{Credentials, Verified},
         audit::{self, Action, Event, Reason},
         throttle::Attempt,
-        user::{self, AccountState, User},
+        user::{self, AccountState},
     },
     clock::Timestamp,
     db::Tx,
     http::{Client, Error},
 };
 
+/// What somebody has sent who uses a passkey.
+#[derive(Clone)]
+struct Claim {
+    purpose: Purpose,
+    response: PublicKeyCredential,
+    /// What it is checked against.
+    state: DiscoverableAuthentication,
+    /// Who is logged in already.
+    by: Option<Uuid>,
+}
+
 /// The use of a passkey that was checked, yet to be committed.
 pub(crate) struct Proved {
-    id: Vec<u8>,
+    claim: Claim,
     stored: StoredPasskey,
     used: Used,
     verified: Verified,
 }
 
 impl Proved {
-    pub fn user(&self) -> &User {
-        self.verified.user()
-    }
-
     pub fn verified(&self) -> &Verified {
         &self.verified
     }
 
-    /// Records the use, in the transaction of what it is a proof for.
-    ///
-    /// # Errors
-    /// [`Error::BadCredentials`] when the passkey was deleted or used since it was checked, or the
-    /// account changed.
-    pub async fn note(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        if !user::store::lock_unchanged(tx, &self.verified.account).await? {
-            return Err(Error::BadCredentials);
-        }
-        let (checked, used) = (&self.stored.credential, &self.used);
-        let (credential, backed_up) = (&used.credential, used.backed_up);
-        match store::note_use(tx, &self.id, checked, credential, backed_up, now).await? {
-            true => Ok(()),
-            false => Err(Error::BadCredentials),
-        }
+    /// Records the use, in the transaction of what it is a proof for; the account as it is now. None when
+    /// the passkey or its user has changed since it was checked, with nothing done: it is to be
+    /// [checked again](Credentials::prove_again).
+    pub async fn note(&self, tx: &mut Tx, now: Timestamp) -> sqlx::Result<Option<Verified>> {
+        let account = user::store::lock_account(tx, self.stored.user_id).await?;
+        let account = account.filter(|account| account.state() == AccountState::Enabled);
+        let (id, checked) = (&self.claim.response.raw_id, &self.stored.credential);
+        let (credential, backed_up) = (&self.used.credential, self.used.backed_up);
+        let is_noted = store::note_use(tx, id, checked, credential, backed_up, now).await?;
+        let Some(account) = account.filter(|_| is_noted) else {
+            tx.abandon();
+            return Ok(None);
+        };
+        Ok(Some(self.verified.of(account)))
     }
 }
 
@@ -100,20 +106,32 @@ impl Credentials {
         let state = take::<DiscoverableAuthentication>(db, &credential, purpose, asked_by, now);
         // Nothing is recorded of what was not asked for: anybody can send it, as often as they like.
         let state = state.await?.ok_or(Error::BadCredentials)?;
-        let action = match purpose {
-            Purpose::Reauthenticate => Action::Reauthenticate,
-            _ => Action::LogIn,
-        };
-        let refused = Refusal {
-            action,
-            user_id: by,
-            client,
-        };
         let Some(response) = response_of(credential) else {
+            let refused = Refusal::new(purpose, by, client);
             return Err(self.refuse(refused, Reason::BadPasskey).await?);
         };
-        let id = response.raw_id.clone();
-        let Some(stored) = store::find(db, &id).await? else {
+        let claim = Claim {
+            purpose,
+            response,
+            state,
+            by,
+        };
+        self.check(claim, client).await
+    }
+
+    /// Checks a use again whose passkey has changed since, as by another use at the same time.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`]
+    pub async fn prove_again(&self, proved: &Proved, client: &Client) -> Result<Proved, Error> {
+        self.check(proved.claim.clone(), client).await
+    }
+
+    async fn check(&self, claim: Claim, client: &Client) -> Result<Proved, Error> {
+        let (db, now) = (self.db(), self.now());
+        let Claim { response, by, .. } = &claim;
+        let refused = Refusal::new(claim.purpose, *by, client);
+        let Some(stored) = store::find(db, &response.raw_id).await? else {
             return Err(self.refuse(refused, Reason::BadPasskey).await?);
         };
         let user_id = stored.user_id;
@@ -130,8 +148,8 @@ impl Credentials {
             user_id: Some(user_id),
             ..refused
         };
-        let checked = self.relying_party()?.check_use(&response, state, &stored)?;
-        let used = match checked {
+        let relying_party = self.relying_party()?;
+        let used = match relying_party.check_use(response, claim.state.clone(), &stored)? {
             Ok(used) => used,
             Err(Refused::Wrong) => return Err(self.refuse(refused, Reason::BadPasskey).await?),
             Err(Refused::SignCountBackwards) => {
@@ -151,7 +169,7 @@ impl Credentials {
             Err(error) => return Err(error),
         }
         Ok(Proved {
-            id,
+            claim,
             stored,
             used,
             verified: Verified::otherwise(account, attempt),
@@ -180,9 +198,23 @@ impl Credentials {
     }
 }
 
-/// What of whom was refused.
+/// A use that is refused: for what, and whose it is as far as that is known.
 struct Refusal<'a> {
     action: Action,
     user_id: Option<Uuid>,
     client: &'a Client,
+}
+
+impl<'a> Refusal<'a> {
+    fn new(purpose: Purpose, by: Option<Uuid>, client: &'a Client) -> Self {
+        let action = match purpose {
+            Purpose::Reauthenticate => Action::Reauthenticate,
+            Purpose::Add | Purpose::LogIn => Action::LogIn,
+        };
+        Self {
+            action,
+            user_id: by,
+            client,
+        }
+    }
 }

@@ -13,19 +13,22 @@ use cookie::{Cookie, SameSite};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{PublicKeyOptions, own::required};
 use crate::{
     auth::{
         account::credentials::Credentials,
         audit::{Action, Event},
-        passkey::{AskedBy, Purpose},
+        cookie::token::SessionToken,
+        passkey::{AskedBy, Proved, Purpose},
         request::{SessionHandle, extract::RequestSession, info::SessionInfo},
         session::{self, proof::Factors},
         user::User,
     },
+    clock::Timestamp,
     http::{
-        Error, JsonBody, Problem,
+        Client, Error, JsonBody, Problem,
         problem_responses::{NotLoggedIn, TooManyAttempts},
     },
 };
@@ -154,34 +157,49 @@ async fn log_in(
     let value = AskedCookie::of(&handle).value(headers).unwrap_or_default();
     let asked_by = AskedBy::visitor(&value);
     let proved = credentials.prove(Purpose::LogIn, &asked_by, credential, None, &client);
-    let proved = proved.await?;
+    let proved = Arc::new(proved.await?);
     let verified = proved.verified();
     credentials.refuse_unverified(verified, &client).await?;
-    let user = proved.user().clone();
+    let begun = begin(credentials, &handle, &proved, &client).await?;
+    let begun = match begun {
+        Some(begun) => Some(begun),
+        None => {
+            let again = Arc::new(credentials.prove_again(&proved, &client).await?);
+            begin(credentials, &handle, &again, &client).await?
+        }
+    };
+    let (user, token) = begun.ok_or(Error::BadCredentials)?;
+    handle.keep(token);
+    Ok(user)
+}
+
+/// Begins the session of a login; none when what it was proved with has changed meanwhile.
+async fn begin(
+    credentials: &Credentials,
+    handle: &SessionHandle,
+    proved: &Arc<Proved>,
+    client: &Client,
+) -> Result<Option<(User, SessionToken)>, Error> {
     let replaced = handle.replaced().await?;
     let sessions = handle.sessions().clone();
+    let (proved, client) = (proved.clone(), client.clone());
     let login = (credentials.clone(), sessions, proved, client, replaced);
     let begun = credentials.db().write(
         login,
         |(credentials, sessions, proved, client, replaced), tx| {
             Box::pin(async move {
-                proved.note(tx, credentials.now()).await?;
-                credentials.log_in(tx, proved.verified(), client).await?;
-                sessions
-                    .begin(
-                        tx,
-                        proved.user(),
-                        client,
-                        replaced,
-                        Action::LogIn,
-                        Factors::Two,
-                    )
-                    .await
+                let Some(verified) = proved.note(tx, credentials.now()).await? else {
+                    return Ok(None);
+                };
+                credentials.log_in(tx, &verified, client).await?;
+                let user = verified.user();
+                let (action, factors) = (Action::LogIn, Factors::Two);
+                let token = sessions.begin(tx, user, client, replaced, action, factors);
+                Ok::<_, Error>(Some((user.clone(), token.await?)))
             })
         },
     );
-    handle.keep(begun.await?);
-    Ok(user)
+    begun.await
 }
 
 /// Ask for a passkey to prove with who the caller is
@@ -230,21 +248,41 @@ pub(in crate::auth::routes) async fn reauthenticate_with_passkey(
     let asked_by = AskedBy::session(session.public_id);
     let purpose = Purpose::Reauthenticate;
     let proved = credentials.prove(purpose, &asked_by, credential, Some(user.id), &client);
-    let proved = proved.await?;
+    let proved = Arc::new(proved.await?);
     let now = credentials.now();
     let event = Event::new(Action::Reauthenticate, user.id, Some(&client));
-    let renew = (handle.clone(), proved, event, session.public_id, now);
-    let renewed = credentials
-        .db()
-        .write(renew, |(handle, proved, event, session_id, now), tx| {
-            Box::pin(async move {
-                proved.note(tx, *now).await?;
-                let renewed = handle.renew(tx, event.clone(), *now).await?;
-                session::store::note_second_factor(tx, *session_id, *now).await?;
-                Ok::<_, Error>(renewed)
-            })
-        });
-    handle.keep(renewed.await?);
+    let renewal = (event, session.public_id, now);
+    let renewed = match renew(&credentials, &handle, &proved, renewal.clone()).await? {
+        Some(renewed) => Some(renewed),
+        None => {
+            let again = Arc::new(credentials.prove_again(&proved, &client).await?);
+            renew(&credentials, &handle, &again, renewal).await?
+        }
+    };
+    handle.keep(renewed.ok_or(Error::BadCredentials)?);
     let info = SessionInfo::reauthenticated(handle.sessions(), &session, user, now);
     Ok(Json(info))
+}
+
+/// Renews a session; none when what it was proved with has changed meanwhile.
+async fn renew(
+    credentials: &Credentials,
+    handle: &SessionHandle,
+    proved: &Arc<Proved>,
+    (event, session_id, now): (Event, Uuid, Timestamp),
+) -> Result<Option<SessionToken>, Error> {
+    let renew = (handle.clone(), proved.clone(), event);
+    let renewed = credentials
+        .db()
+        .write(renew, move |(handle, proved, event), tx| {
+            Box::pin(async move {
+                if proved.note(tx, now).await?.is_none() {
+                    return Ok(None);
+                }
+                let renewed = handle.renew(tx, event.clone(), now).await?;
+                session::store::note_second_factor(tx, session_id, now).await?;
+                Ok::<_, Error>(Some(renewed))
+            })
+        });
+    renewed.await
 }
