@@ -121,6 +121,7 @@ mod reauthentication {
 mod second_factors {
     mod between_the_steps;
     mod challenges;
+    mod hostile;
     mod meanwhile;
     mod notices;
     mod passkey_logins;

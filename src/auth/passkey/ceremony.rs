@@ -13,6 +13,9 @@ use crate::{auth::user::User, http::Error};
 /// The type of every credential that WebAuthn has.
 const PUBLIC_KEY: &str = "public-key";
 
+/// The longest id that a passkey may have (WebAuthn Level 3, 7.1).
+const MAX_ID_BYTES: usize = 1023;
+
 /// What a browser is sent, and what is kept.
 pub(super) struct Asked<S> {
     /// As `PublicKeyCredential.parseCreationOptionsFromJSON` and its sibling take it.
@@ -111,8 +114,12 @@ impl RelyingParty {
             Error::BadPasskey
         });
         let made: Credential = made?.into();
+        let id = made.cred_id.to_vec();
+        if id.len() > MAX_ID_BYTES || id != response.raw_id.to_vec() {
+            return Err(Error::BadPasskey);
+        }
         Ok(Made {
-            id: made.cred_id.to_vec(),
+            id,
             backed_up: made.backup_state,
             credential: serde_json::to_string(&Passkey::from(made)).map_err(Error::internal)?,
         })

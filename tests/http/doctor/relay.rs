@@ -36,7 +36,7 @@ pub struct Asked<'a> {
 /// Starts one in front of the server at `base`; returns its address.
 pub async fn start(base: &str, turn: impl Fn(Asked) -> Turn + Send + Sync + 'static) -> String {
     let (base, turn) = (Arc::<str>::from(base), Arc::new(turn));
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = crate::helpers::client_builder().redirect(reqwest::redirect::Policy::none());
     let client = client.build().unwrap();
     let router = Router::new().fallback(move |request: Request| {
         let (base, turn, client) = (base.clone(), turn.clone(), client.clone());

@@ -8,11 +8,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Answer, Authenticator, Browser, Kind, PASSWORD, Server, TwoSteps, on_both_databases,
+    Answer, Authenticator, Browser, EventStream, Kind, PASSWORD, Server, TwoSteps,
+    on_both_databases,
 };
 
 on_both_databases!(
     every_route_says_that_nobody_is_logged_in,
+    the_first_step_ends_the_streams_of_who_was_logged_in,
     a_stolen_first_step_is_good_for_nothing,
     of_many_guesses_few_are_checked,
 );
@@ -30,13 +32,15 @@ fn body() -> Value {
 }
 
 /// The operations that need somebody who is logged in, by the description of the API.
-async fn guarded(browser: &Browser) -> Vec<(Method, String)> {
+pub(super) async fn guarded(browser: &Browser) -> Vec<(Method, String)> {
     let description = browser.get("/openapi.json").await.json();
     let mut found = Vec::new();
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let has_401 = operation["responses"].get("401").is_some();
-            if has_401 && !SECOND_STEP.contains(&&**path) {
+            // What everybody can read, and more who is logged in.
+            let is_public = method == "get" && path.starts_with("/posts");
+            if has_401 && !is_public && !SECOND_STEP.contains(&&**path) {
                 let path = path.replace("{id}", &uuid::Uuid::nil().to_string());
                 let path = path.replace("{comment_id}", &uuid::Uuid::nil().to_string());
                 found.push((method.to_uppercase().parse().unwrap(), path));
@@ -46,7 +50,7 @@ async fn guarded(browser: &Browser) -> Vec<(Method, String)> {
     found
 }
 
-async fn send(browser: &Browser, method: &Method, path: &str) -> Answer {
+pub(super) async fn send(browser: &Browser, method: &Method, path: &str) -> Answer {
     let request = browser.request(method.clone(), path).json(&body());
     browser.send(request).await
 }
@@ -57,10 +61,10 @@ async fn every_route_says_that_nobody_is_logged_in(kind: Kind) {
     let half_done = ann.first_step("Ann").await;
     let guarded = guarded(&half_done).await;
     assert!(guarded.len() > 25, "{guarded:?}");
+    for path in ["/session/events", "/passkeys", "/reauthenticate/passkey"] {
+        assert!(guarded.iter().any(|(_, other)| other == path), "{path}");
+    }
     for (method, path) in &guarded {
-        if path.starts_with("/posts") && method == Method::GET {
-            continue;
-        }
         let answer = send(&half_done, method, path).await;
         assert_eq!(answer.reason(), "unknown_session", "{method} {path}");
     }
@@ -77,6 +81,20 @@ async fn every_route_says_that_nobody_is_logged_in(kind: Kind) {
     assert_eq!(ann.browser.check().await.status, 200);
 }
 
+async fn the_first_step_ends_the_streams_of_who_was_logged_in(kind: Kind) {
+    let server = Server::start(kind).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let mut stream = EventStream::open(&ann.browser).await;
+    assert_eq!(ann.browser.log_in_with("Ann", PASSWORD).await.status, 202);
+    let ended = stream.next().await.unwrap();
+    assert_eq!(ended["state"], "ended", "{ended}");
+    assert_eq!(stream.next().await, None);
+    let between = ann.browser.get("/session/events").await;
+    assert_eq!(between.reason(), "unknown_session");
+    assert_eq!(ann.browser.send_code(&ann.app.code()).await.status, 200);
+    EventStream::open(&ann.browser).await;
+}
+
 async fn a_stolen_first_step_is_good_for_nothing(kind: Kind) {
     let server = Server::start(kind).await;
     let ann = TwoSteps::sign_up(&server, "Ann").await;
@@ -88,9 +106,6 @@ async fn a_stolen_first_step_is_good_for_nothing(kind: Kind) {
         thief.send(request.header("cookie", &cookie)).await
     };
     for (method, path) in guarded(&owner).await {
-        if path.starts_with("/posts") && method == Method::GET {
-            continue;
-        }
         let answer = steal(&method, &path).await;
         assert_eq!(answer.reason(), "unknown_session", "{method} {path}");
     }

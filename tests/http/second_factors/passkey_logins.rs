@@ -163,12 +163,12 @@ async fn what_is_not_right_is_refused(kind: Kind) {
         let answer = browser.send_passkey(credential).await;
         refused(&browser, &answer, what).await;
     }
-    // For another purpose.
+    // That of a session.
     let mut options = browser.options("/login/passkey/options").await;
     let other = ann_browser.options("/reauthenticate/passkey/options").await;
     options["challenge"] = other["challenge"].clone();
     let answer = browser.send_passkey(authenticator.get(&options)).await;
-    refused(&browser, &answer, "another purpose").await;
+    refused(&browser, &answer, "of a session").await;
     // As a new one.
     let options = browser.options("/login/passkey/options").await;
     let mut credential = authenticator.get(&options);
@@ -321,6 +321,13 @@ async fn a_passkey_renews_the_session(kind: Kind) {
     let replay = browser.post("/reauthenticate/passkey", proof).await;
     assert_eq!(replay.code(), "bad_credentials");
     assert_eq!(browser.delete("/sessions").await.status, 204);
+    // For another purpose, on the same session.
+    let mut options = browser.options("/reauthenticate/passkey/options").await;
+    let other = browser.options("/passkeys/options").await;
+    options["challenge"] = other["challenge"].clone();
+    let proof = json!({"credential": authenticator.get(&options)});
+    let answer = browser.post("/reauthenticate/passkey", proof).await;
+    assert_eq!(answer.code(), "bad_credentials");
     let visitor = server.browser();
     for path in ["/reauthenticate/passkey/options", "/reauthenticate/passkey"] {
         let answer = visitor.post(path, json!({"credential": {}})).await;

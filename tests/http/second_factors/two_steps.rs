@@ -7,6 +7,7 @@ use handstamp::auth::{AccountState, Application};
 use reqwest::Method;
 use serde_json::json;
 
+use super::between_the_steps::{guarded, send};
 use crate::helpers::{
     Answer, Browser, Kind, PASSWORD, STEP, Server, TwoSteps, find_user, guess, on_both_databases,
     wait,
@@ -42,28 +43,9 @@ async fn between_the_steps_nobody_is_logged_in(kind: Kind) {
         (&info["user"], &info["session"], &info["reason"]),
         (&json!(null), &json!(null), &json!("unknown_session"))
     );
-    let asked = [
-        (Method::GET, "/sessions"),
-        (Method::DELETE, "/sessions"),
-        (Method::POST, "/reauthenticate"),
-        (Method::POST, "/password"),
-        (Method::POST, "/email"),
-        (Method::POST, "/totp"),
-        (Method::DELETE, "/totp"),
-        (Method::POST, "/recovery-codes"),
-        (Method::DELETE, "/account"),
-        (Method::POST, "/posts"),
-        (Method::GET, "/posts?author=me"),
-    ];
-    for (method, path) in asked {
-        let body = json!({
-            "password": PASSWORD, "current_password": PASSWORD, "new_password": "a long new one",
-            "email": "x@example.com", "title": "x", "text": "x", "code": "123456",
-        });
-        let answer = browser
-            .send(browser.request(method, path).json(&body))
-            .await;
-        assert_eq!(answer.reason(), "unknown_session", "{path}");
+    for (method, path) in guarded(&browser).await {
+        let answer = send(&browser, &method, &path).await;
+        assert_eq!(answer.reason(), "unknown_session", "{method} {path}");
     }
     let posts = browser.get("/posts").await.json();
     assert_eq!(posts["logged_in"], false);
