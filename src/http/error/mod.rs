@@ -270,8 +270,8 @@ impl Error {
             Self::UsernameTaken => "Somebody has this username already.".into(),
             Self::EmailTaken => "Somebody has this e-mail address already.".into(),
             Self::LastCredential => {
-                "It is all that this account can be logged in to with; add another passkey or a \
-                 password first."
+                "It is all that this account can be logged in to with; add another \
+                 passkey first."
                     .into()
             }
             Self::UnsupportedMediaType => {
