@@ -121,6 +121,7 @@ mod reauthentication {
 mod second_factors {
     mod between_the_steps;
     mod challenges;
+    mod half_done;
     mod passkey_logins;
     mod passkeys;
     mod told;

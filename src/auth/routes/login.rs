@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 #[cfg(feature = "totp")]
-use crate::auth::totp::begin_second_step;
+use crate::auth::totp::{LIFETIME, begin_second_step};
 use crate::{
     auth::{
         account::credentials::Credentials,
@@ -122,7 +122,7 @@ async fn log_in_with(
         {
             let sessions = handle.sessions();
             let begun = begin_second_step(&credentials, sessions, verified, client, replaced);
-            handle.keep(begun.await?);
+            handle.keep_for(begun.await?, LIFETIME);
             return Ok(None);
         }
         #[cfg(not(feature = "totp"))]

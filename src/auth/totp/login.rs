@@ -23,8 +23,10 @@ use crate::{
     http::{Client, Error},
 };
 
-/// How long the second step may take.
-const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long the second step may take, and the session between the steps lives.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Half-done logins of one user; one more ends the oldest. Right passwords have no limit.
+const MAX_HALF_DONE: i64 = 5;
 
 /// Records the first step of a login, on a new session that logs nobody in.
 ///
@@ -52,9 +54,11 @@ pub(crate) async fn begin_second_step(
                 if let Some(attempt) = verified.counted_attempt() {
                     attempt.take_back_with(tx, now).await?;
                 }
-                let begun = sessions.begin_for_nobody(tx, client, replaced).await?;
-                let (token, session_id) = begun;
+                let begun = sessions.begin_for_nobody(tx, client, replaced, LIFETIME);
+                let (token, session_id) = begun.await?;
                 let user_id = account.user.id;
+                store::forget_ended_half_logins(tx, user_id, now).await?;
+                store::delete_half_logins(tx, user_id, MAX_HALF_DONE - 1).await?;
                 let expires_at = now.after(LIFETIME);
                 store::insert_half_login(tx, session_id, user_id, now, expires_at).await?;
                 let event = Event::new(Action::BeginLogIn, user_id, Some(client));

@@ -12,5 +12,5 @@ mod turns;
 pub(crate) use self::{
     codes::Codes,
     enrolment::Enrolment,
-    login::{Factor, SecondStep, begin_second_step},
+    login::{Factor, LIFETIME, SecondStep, begin_second_step},
 };

@@ -136,7 +136,7 @@ pub(super) async fn reseal(tx: &mut Tx, id: Uuid, sealed: &[u8]) -> sqlx::Result
 pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     of_user!(tx, "delete from totp_secrets where user_id = $1", user_id)?;
     of_user!(tx, "delete from recovery_codes where user_id = $1", user_id)?;
-    delete_half_logins(tx, user_id).await?;
+    delete_half_logins(tx, user_id, 0).await?;
     set_since(tx, user_id, None).await
 }
 
@@ -249,9 +249,55 @@ pub(super) async fn delete_half_login(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Ends the half-done logins of a user.
-pub(crate) async fn delete_half_logins(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
-    of_user!(tx, "delete from half_logins where user_id = $1", user_id)
+/// Forgets the half-done logins of a user, who is locked, whose sessions have ended or expired.
+pub(super) async fn forget_ended_half_logins(
+    tx: &mut Tx,
+    user_id: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from half_logins where user_id = $1 and (expires_at <= $2 or not exists
+             (select 1 from sessions where public_id = half_logins.session_id))",
+    )
+    .bind(user_id)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+macro_rules! oldest {
+    ($deleted:literal) => {
+        concat!(
+            $deleted,
+            " in (select session_id from half_logins where user_id = $1 and session_id not in
+                  (select session_id from half_logins where user_id = $1
+                   order by session_id desc limit $2))"
+        )
+    };
+}
+
+const DELETE_SESSIONS: &str = concat!(
+    oldest!("delete from sessions where public_id"),
+    " returning public_id"
+);
+const DELETE_HALF_LOGINS: &str = oldest!("delete from half_logins where session_id");
+
+/// Ends the half-done logins of a user, who is locked, but for the `kept` newest; their sessions end with
+/// them.
+pub(crate) async fn delete_half_logins(tx: &mut Tx, user_id: Uuid, kept: i64) -> sqlx::Result<()> {
+    let ended: Vec<Uuid> = in_tx!(tx, conn => sqlx::query_scalar(DELETE_SESSIONS)
+        .bind(user_id)
+        .bind(kept)
+        .fetch_all(conn)
+        .await)?;
+    tx.revoke(ended.into_iter().map(Into::into));
+    in_tx!(tx, conn => sqlx::query(DELETE_HALF_LOGINS)
+        .bind(user_id)
+        .bind(kept)
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 /// Removes up to `limit` half-done logins that have expired; returns how many.
