@@ -127,6 +127,7 @@ mod second_factors {
     mod told;
     mod totp;
     mod two_steps;
+    mod wrong_codes;
 }
 
 mod server {

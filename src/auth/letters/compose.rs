@@ -42,6 +42,7 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
     "reset_password.txt",
     "security_changed.txt",
     "verify_email.txt",
+    "wrong_codes.txt",
     "layout.html",
 );
 
@@ -120,10 +121,10 @@ impl Composer {
                 Some(draft.with_link(Purpose::Invitation))
             }
             Letter::NewDevice { to, ip, device, .. } => {
-                let mut draft = Draft::new("new_device", to);
-                draft.context.device = device;
-                draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
-                Some(draft)
+                Some(Draft::new("new_device", to).with_place(ip, device))
+            }
+            Letter::WrongCodes { to, ip, device, .. } => {
+                Some(Draft::new("wrong_codes", to).with_place(ip, device))
             }
             Letter::PasswordChanged { to, .. } => Some(Draft::new("password_changed", to)),
             Letter::SecurityChanged { to, change, .. } => {

@@ -88,6 +88,13 @@ pub(crate) enum Letter {
         ip: Option<String>,
         device: String,
     },
+    /// Somebody who knows the password has given too many wrong codes.
+    WrongCodes {
+        user_id: Uuid,
+        to: Recipient,
+        ip: Option<String>,
+        device: String,
+    },
     PasswordChanged {
         user_id: Uuid,
         to: Recipient,
@@ -152,6 +159,7 @@ impl Letter {
             | Self::ResetPassword { user_id, .. }
             | Self::Invitation { user_id, .. }
             | Self::NewDevice { user_id, .. }
+            | Self::WrongCodes { user_id, .. }
             | Self::PasswordChanged { user_id, .. }
             | Self::SecurityChanged { user_id, .. } => Some(*user_id),
         }
@@ -175,6 +183,7 @@ impl Letter {
             Self::EmailChanged { .. }
             | Self::ForgottenPassword { .. }
             | Self::NewDevice { .. }
+            | Self::WrongCodes { .. }
             | Self::PasswordChanged { .. }
             | Self::SecurityChanged { .. } => return None,
         };
@@ -185,6 +194,7 @@ impl Letter {
     pub fn notice_to(&self) -> Option<&str> {
         match self {
             Self::NewDevice { to, .. }
+            | Self::WrongCodes { to, .. }
             | Self::PasswordChanged { to, .. }
             | Self::SecurityChanged { to, .. } => Some(&to.email),
             _ => None,

@@ -10,6 +10,8 @@ use super::{
     ceremony::{Refused, Used, response_of},
     store::{self, StoredPasskey},
 };
+#[cfg(feature = "totp")]
+use crate::auth::totp;
 use crate::{
     auth::{
         account::credentials::{Credentials, Verified},
@@ -47,6 +49,10 @@ impl Proved {
     pub async fn note(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         if !user::store::lock_unchanged(tx, &self.verified.account).await? {
             return Err(Error::BadCredentials);
+        }
+        #[cfg(feature = "totp")]
+        if self.verified.account.totp_since.is_some() {
+            totp::store::clear_failures(tx, self.stored.user_id).await?;
         }
         let (checked, used) = (&self.stored.credential, &self.used);
         let (credential, backed_up) = (&used.credential, used.backed_up);

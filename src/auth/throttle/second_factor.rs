@@ -16,6 +16,11 @@ const LIMIT: RateLimit = RateLimit {
     window: Duration::from_secs(15 * 60),
 };
 
+const ONCE_A_DAY: RateLimit = RateLimit {
+    count: 1,
+    window: Duration::from_secs(24 * 60 * 60),
+};
+
 impl Throttle {
     /// A code of the second step of a login, which only who knows the password can try. A right
     /// password does not clear its count, and no address comes before another. Codes are short: where
@@ -28,6 +33,12 @@ impl Throttle {
             Counted::new(failed, limit, Scope::FailedAddress),
             Counted::new(key, limit, Scope::Account),
         ])
+    }
+
+    /// The notice that somebody has reached that limit.
+    pub fn wrong_codes_notice(&self, user_id: Uuid) -> Attempt {
+        let key = format!("wrong codes of {user_id} told");
+        Attempt::new(vec![Counted::new(key, ONCE_A_DAY, Scope::Address)])
     }
 }
 

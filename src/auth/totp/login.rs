@@ -7,15 +7,16 @@ use uuid::Uuid;
 use super::{
     recovery_code,
     store::{self, SecretRow},
+    wrong_codes::WrongCode,
 };
 use crate::{
     auth::{
         account::credentials::{Credentials, Verified},
-        audit::{self, Action, Event, Reason},
+        audit::{self, Action, Event},
         cookie::token::SessionToken,
         letters::letter::SecurityChange,
         session::{self, Replaced, Sessions, proof::Factors},
-        throttle::{Attempt, Used},
+        throttle::Attempt,
         user::{self, Account, AccountState, User},
     },
     clock::Timestamp,
@@ -89,6 +90,8 @@ pub(crate) struct SecondStep {
     client: Client,
     /// The codes that were tried.
     tried: Attempt,
+    /// Wrong ones in a row, as far as is known.
+    failures: i64,
 }
 
 impl SecondStep {
@@ -100,8 +103,9 @@ impl SecondStep {
         client: Client,
     ) -> Result<Option<Self>, Error> {
         let now = credentials.now();
-        let user_id = store::find_half_login(credentials.db(), session_id, now).await?;
-        Ok(user_id.map(|user_id| Self {
+        let found = store::find_half_login(credentials.db(), session_id, now).await?;
+        Ok(found.map(|(user_id, failures)| Self {
+            failures,
             tried: credentials.throttle.second_factor(user_id),
             credentials: credentials.clone(),
             session_id,
@@ -115,13 +119,17 @@ impl SecondStep {
     /// once, one succeeds. None when the login is no longer half done.
     ///
     /// # Errors
-    /// [`Error::BadCode`], [`Error::TooManyAttempts`]
+    /// [`Error::BadCode`], [`Error::TooManyAttempts`], [`Error::CodesLockedOut`]
     pub async fn log_in(
         mut self,
         sessions: &Sessions,
         replaced: Replaced,
     ) -> Result<Option<(User, SessionToken)>, Error> {
         let db = self.credentials.db().clone();
+        // Time does not lift this one, so it comes before one that asks to wait.
+        if self.factor.is_locked_out(self.failures) {
+            return Err(Error::CodesLockedOut);
+        }
         // Before the wait, and after it: who is over the limit lets others wait for nothing.
         self.tried.check(&db, self.credentials.now()).await?;
         let codes = self.credentials.codes()?.clone();
@@ -147,6 +155,7 @@ impl SecondStep {
             Done::LoggedIn(user, token) => Ok(Some((user, token))),
             Done::NothingToDo => Ok(None),
             Done::WrongCode => Err(Error::BadCode),
+            Done::LockedOut => Err(Error::CodesLockedOut),
         }
     }
 
@@ -191,9 +200,20 @@ impl SecondStep {
         let Some(account) = account.filter(is_usable) else {
             return Ok(Done::NothingToDo);
         };
+        let failures = store::count_failures(tx, self.user_id).await?;
+        if self.factor.is_locked_out(failures) {
+            return Ok(Done::LockedOut);
+        }
         let used = self.tried.count_with(tx, now).await?;
         if !proof.use_up(tx, self.user_id).await? {
-            self.record_failure(tx, used, now).await?;
+            let wrong = WrongCode {
+                user: &account.user,
+                factor: &self.factor,
+                client: &self.client,
+                used,
+                failures,
+            };
+            wrong.record(tx, &self.credentials, now).await?;
             return Ok(Done::WrongCode);
         }
         let is_half_done = store::delete_half_login(tx, self.session_id, now).await?;
@@ -203,6 +223,7 @@ impl SecondStep {
         }
         self.tried.succeed(tx, now).await?;
         if let Factor::RecoveryCode(_) = self.factor {
+            store::clear_failures(tx, self.user_id).await?;
             self.note_recovery_code(tx, now).await?;
         }
         let verified = Verified::otherwise(account, login.clone());
@@ -211,13 +232,6 @@ impl SecondStep {
         let (action, factors) = (Action::LogIn, Factors::Two);
         let begun = sessions.begin(tx, user, &self.client, replaced, action, factors);
         Ok(Done::LoggedIn(user.clone(), begun.await?))
-    }
-
-    async fn record_failure(&self, tx: &mut Tx, used: Used, now: Timestamp) -> sqlx::Result<()> {
-        let (action, reason) = (Action::LogIn, Reason::WrongCode);
-        let failed = Event::failure(action, reason, Some(self.user_id), &self.client);
-        let lock_out = (used != Used::Some).then(|| failed.as_lock_out(Reason::CodeLimit));
-        audit::record(tx, now, [Some(failed), lock_out].into_iter().flatten()).await
     }
 
     async fn note_recovery_code(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
@@ -268,4 +282,6 @@ enum Done {
     /// The login is no longer half done: it has expired, or the account was changed.
     NothingToDo,
     WrongCode,
+    /// No code is taken.
+    LockedOut,
 }

@@ -8,6 +8,7 @@ mod recovery_code;
 mod reseal;
 pub(crate) mod store;
 mod turns;
+mod wrong_codes;
 
 pub(crate) use self::{
     codes::Codes,

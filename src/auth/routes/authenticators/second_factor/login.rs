@@ -16,7 +16,7 @@ use crate::{
     },
     http::{
         Error, JsonBody, Problem,
-        problem_responses::{NotLoggedIn, TooManyAttempts},
+        problem_responses::{NotLoggedIn, TooManyCodes},
     },
 };
 
@@ -40,7 +40,7 @@ pub(in crate::auth::routes) struct RecoveryCode {
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_code`: it is wrong, or was used already"),
         NotLoggedIn,
-        TooManyAttempts,
+        TooManyCodes,
     ),
 )]
 pub(in crate::auth::routes) async fn log_in_with_totp(
@@ -63,7 +63,7 @@ pub(in crate::auth::routes) async fn log_in_with_totp(
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_code`: it is wrong, or was used already"),
         NotLoggedIn,
-        TooManyAttempts,
+        TooManyCodes,
     ),
 )]
 pub(in crate::auth::routes) async fn log_in_with_recovery_code(

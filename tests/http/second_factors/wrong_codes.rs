@@ -1,0 +1,135 @@
+//! Wrong codes of somebody who knows the password: how many there may be, and who hears of them.
+
+use std::time::Duration;
+
+use crate::helpers::{
+    Answer, Authenticator, Kind, MailServer, STEP, Server, TwoSteps, find_user, on_both_databases,
+    wait,
+};
+
+on_both_databases!(
+    past_a_hundred_wrong_codes_in_a_row_none_counts,
+    a_recovery_code_a_passkey_and_an_operator_end_that,
+    a_right_code_ends_the_row,
+    the_owner_is_told_of_a_lockout_once_a_day,
+);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// No limit but the one that time does not lift.
+const UNLIMITED: (&str, &str) = ("LOGIN_FAILURES_PER_ACCOUNT", "1000/15m");
+
+/// Sends so many wrong codes.
+async fn send_wrong_codes(ann: &TwoSteps, count: u32) {
+    let browser = ann.first_step("Ann").await;
+    for number in 0..count {
+        let answer = browser.send_code(&ann.app.wrong_code()).await;
+        assert_eq!(answer.code(), "bad_code", "{number}");
+    }
+}
+
+fn is_locked_out(answer: &Answer) {
+    assert_eq!(answer.status, 429, "{answer:?}");
+    assert_eq!(answer.code(), "codes_locked_out");
+    assert_eq!(answer.header("retry-after"), None, "waiting is of no use");
+}
+
+async fn past_a_hundred_wrong_codes_in_a_row_none_counts(kind: Kind) {
+    let server = Server::start_with(kind, &[UNLIMITED]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    // Neither time nor a right password ends the row.
+    send_wrong_codes(&ann, 50).await;
+    server.clock.advance(2 * DAY);
+    send_wrong_codes(&ann, 50).await;
+    let browser = ann.first_step("Ann").await;
+    is_locked_out(&browser.send_code(&ann.app.code()).await);
+    is_locked_out(&browser.send_code(&ann.app.wrong_code()).await);
+    server.clock.advance(5 * DAY);
+    let browser = ann.first_step("Ann").await;
+    is_locked_out(&browser.send_code(&ann.app.code()).await);
+    assert_eq!(browser.check().await.status, 401);
+    assert_eq!(ann.browser.check().await.status, 200, "sessions go on");
+    let checked = "audit_events where event = 'log_in' and reason = 'wrong_code'";
+    assert_eq!(server.database.count(checked).await, 100);
+    let lock_outs = "audit_events where event = 'lock_out' and reason = 'codes_in_a_row'";
+    assert_eq!(server.database.count(lock_outs).await, 1);
+}
+
+async fn a_recovery_code_a_passkey_and_an_operator_end_that(kind: Kind) {
+    let server = Server::start_with(kind, &[UNLIMITED]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let mut authenticator = Authenticator::default();
+    let added = ann.browser.add_passkey(&mut authenticator).await;
+    assert_eq!(added.status, 201);
+    let gets_in = async || {
+        server.clock.advance(STEP);
+        let browser = ann.first_step("Ann").await;
+        let answer = browser.send_code(&ann.app.code()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    send_wrong_codes(&ann, 100).await;
+    let browser = ann.first_step("Ann").await;
+    is_locked_out(&browser.send_code(&ann.app.code()).await);
+    // Those have too many bits to be guessed, and are not counted with the others.
+    let wrong = browser.send_recovery_code("0000-0000-0000").await;
+    assert_eq!(wrong.code(), "bad_code");
+    let answer = browser.send_recovery_code(&ann.recovery_codes[0]).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    gets_in().await;
+
+    send_wrong_codes(&ann, 100).await;
+    let browser = ann.first_step("Ann").await;
+    is_locked_out(&browser.send_code(&ann.app.code()).await);
+    let answer = browser.log_in_by_passkey(&mut authenticator).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    gets_in().await;
+
+    send_wrong_codes(&ann, 100).await;
+    let user = find_user(server.accounts(), "Ann").await;
+    assert!(server.accounts().reset_second_factor(&user).await.unwrap());
+    assert_eq!(server.browser().log_in("Ann").await.status, 200);
+}
+
+async fn a_right_code_ends_the_row(kind: Kind) {
+    let server = Server::start_with(kind, &[UNLIMITED]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    for _ in 0..2 {
+        send_wrong_codes(&ann, 99).await;
+        let browser = ann.first_step("Ann").await;
+        assert_eq!(browser.send_code(&ann.app.code()).await.status, 200);
+        server.clock.advance(STEP);
+    }
+}
+
+async fn the_owner_is_told_of_a_lockout_once_a_day(kind: Kind) {
+    let mail = MailServer::start();
+    let settings = [("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")];
+    let server = Server::start_with_mail(kind, &mail, &settings).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let told = || {
+        let all = mail.received_by("ann@example.com").into_iter();
+        all.filter(|mail| mail.subject().contains("wrong codes"))
+            .count()
+    };
+    let settle = async || {
+        while server.database.count("outbox").await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    send_wrong_codes(&ann, 2).await;
+    settle().await;
+    assert_eq!(told(), 0);
+    send_wrong_codes(&ann, 1).await;
+    let notice = mail.with_subject("ann@example.com", "wrong codes").await;
+    assert!(notice.text().contains("your password"), "{notice:?}");
+    let browser = ann.first_step("Ann").await;
+    let again = wait(&browser.send_code(&ann.app.code()).await);
+    server.clock.advance(again);
+    send_wrong_codes(&ann, 1).await;
+    settle().await;
+    assert_eq!(told(), 1);
+
+    server.clock.advance(DAY);
+    send_wrong_codes(&ann, 3).await;
+    settle().await;
+    assert_eq!(told(), 2);
+}
