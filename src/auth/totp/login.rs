@@ -130,10 +130,10 @@ impl SecondStep {
         if self.factor.is_locked_out(self.failures) {
             return Err(Error::CodesLockedOut);
         }
-        // Before the wait, and after it: who is over the limit lets others wait for nothing.
+        // Before the wait as well as after it: past the limit, others are not made to wait.
         self.tried.check(&db, self.credentials.now()).await?;
-        let codes = self.credentials.codes()?.clone();
-        let _turn = codes.turns.of(self.user_id).await;
+        let permits = &self.credentials.codes()?.permits;
+        let _permit = permits.acquire(self.user_id).await?;
         self.tried.check(&db, self.credentials.now()).await?;
         let account = user::store::find_by_id(&db, self.user_id).await?;
         let Some(account) = account else {

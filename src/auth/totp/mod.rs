@@ -4,10 +4,10 @@
 mod codes;
 mod enrolment;
 mod login;
+mod permits;
 mod recovery_code;
 mod reseal;
 pub(crate) mod store;
-mod turns;
 mod wrong_codes;
 
 pub(crate) use self::{

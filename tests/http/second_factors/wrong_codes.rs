@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::helpers::{
     Answer, Authenticator, Kind, MailServer, STEP, Server, TwoSteps, find_user, on_both_databases,
     wait,
@@ -12,6 +14,7 @@ on_both_databases!(
     a_recovery_code_a_passkey_and_an_operator_end_that,
     a_right_code_ends_the_row,
     the_owner_is_told_of_a_lockout_once_a_day,
+    of_many_codes_at_once_few_wait,
 );
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -132,4 +135,46 @@ async fn the_owner_is_told_of_a_lockout_once_a_day(kind: Kind) {
     send_wrong_codes(&ann, 3).await;
     settle().await;
     assert_eq!(told(), 2);
+}
+
+async fn of_many_codes_at_once_few_wait(kind: Kind) {
+    let server = Server::start_with(kind, &[UNLIMITED]).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let ben = TwoSteps::sign_up(&server, "Ben").await;
+    let attacker = ann.first_step("Ann").await;
+    let bens = ben.first_step("Ben").await;
+    // Each code takes a while.
+    let slow: &[&str] = if kind == Kind::Sqlite {
+        &[
+            "create table hundred (number integer)",
+            "insert into hundred with recursive counted (i) as
+                 (select 1 union all select i + 1 from counted where i < 100) select i from counted",
+            "create trigger slow before insert on audit_events begin
+                 select count(*) from hundred a, hundred b, hundred c; end",
+        ]
+    } else {
+        &[
+            "create function slow() returns trigger language plpgsql as
+             $$ begin perform pg_sleep(0.05); return new; end $$",
+            "create trigger slow before insert on audit_events for each row execute function slow()",
+        ]
+    };
+    for sql in slow {
+        server.database.execute(sql).await;
+    }
+    let wrong = ann.app.wrong_code();
+    let guesses = join_all((0..40).map(|_| attacker.send_code(&wrong)));
+    let code = ben.app.code();
+    let (guesses, answer) = tokio::join!(guesses, bens.send_code(&code));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let (checked, refused): (Vec<_>, Vec<_>) =
+        guesses.into_iter().partition(|guess| guess.status == 400);
+    for answer in &refused {
+        assert!(wait(answer) <= Duration::from_secs(1));
+    }
+    assert!(
+        (1..30).contains(&checked.len()),
+        "{} were checked",
+        checked.len()
+    );
 }
