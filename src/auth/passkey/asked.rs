@@ -92,7 +92,16 @@ pub(super) async fn take<S: DeserializeOwned>(
     asked_by: &AskedBy,
     now: Timestamp,
 ) -> Result<Option<S>, Error> {
-    let take = (challenge_of(credential), asked_by.clone());
+    let challenge = challenge_of(credential);
+    // What anybody can send, as often as they like, is not to wait for the writer, nor have others wait.
+    let is_open = match &challenge {
+        Some(challenge) => store::has_challenge(db, challenge).await?,
+        None => store::has_challenges(db, &asked_by.0, purpose.as_str()).await?,
+    };
+    if !is_open {
+        return Ok(None);
+    }
+    let take = (challenge, asked_by.clone());
     let taken = db.write(take, move |(challenge, asked_by), tx| {
         Box::pin(async move {
             match challenge {

@@ -87,6 +87,27 @@ pub(super) async fn delete_oldest_challenges(
     .map(drop))
 }
 
+/// Whether a challenge is there, whichever browser it was given to.
+pub(super) async fn has_challenge(db: &Db, challenge: &[u8]) -> sqlx::Result<bool> {
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select exists (select 1 from passkey_challenges where challenge = $1)",
+    )
+    .bind(challenge)
+    .fetch_one(conn)
+    .await)
+}
+
+/// Whether a browser was given challenges for a purpose.
+pub(super) async fn has_challenges(db: &Db, asked_by: &[u8], purpose: &str) -> sqlx::Result<bool> {
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select exists (select 1 from passkey_challenges where asked_by = $1 and purpose = $2)",
+    )
+    .bind(asked_by)
+    .bind(purpose)
+    .fetch_one(conn)
+    .await)
+}
+
 /// Uses up a challenge; none when it was used up, or never was one.
 pub(super) async fn take_challenge(
     tx: &mut Tx,
