@@ -13,5 +13,5 @@ mod wrong_codes;
 pub(crate) use self::{
     codes::Codes,
     enrolment::Enrolment,
-    login::{Factor, LIFETIME, SecondStep, begin_second_step},
+    login::{Factor, LIFETIME, Refused, SecondStep},
 };

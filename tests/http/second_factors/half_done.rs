@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::json;
 
 use crate::helpers::{Kind, PASSWORD, Server, TwoSteps, find_user, on_both_databases};
@@ -10,6 +11,7 @@ on_both_databases!(
     the_session_of_a_first_step_lives_ten_minutes,
     a_user_has_five_half_done_logins_at_most,
     what_ends_half_done_logins_ends_their_sessions,
+    without_the_first_step_no_body_is_read,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -77,4 +79,31 @@ async fn what_ends_half_done_logins_ends_their_sessions(kind: Kind) {
     server.accounts().delete(&user).await.unwrap();
     assert_eq!(server.database.count(SESSIONS).await, 0);
     assert_eq!(browser.check().await.reason(), "unknown_session");
+}
+
+async fn without_the_first_step_no_body_is_read(kind: Kind) {
+    let server = Server::start(kind).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let (visitor, half_done) = (server.browser(), ann.first_step("Ann").await);
+    for path in ["/login/totp", "/login/recovery-code"] {
+        for (body, status, code) in [
+            ("{}", 422, "invalid"),
+            ("{\"code\":5}", 422, "invalid"),
+            ("{\"code\":\"\"}", 422, "invalid"),
+            ("{", 400, "malformed_json"),
+        ] {
+            let send = async |browser: &crate::helpers::Browser| {
+                let request = browser.request(Method::POST, path);
+                let request = request.header(CONTENT_TYPE, "application/json");
+                browser.send(request.body(body)).await
+            };
+            assert_eq!(send(&visitor).await.reason(), "no_cookie", "{path} {body}");
+            let logged_in = send(&ann.browser).await;
+            assert_eq!(logged_in.reason(), "unknown_session", "{path} {body}");
+            let answer = send(&half_done).await;
+            let of_answer = (answer.status.as_u16(), answer.code());
+            assert_eq!(of_answer, (status, code.to_owned()), "{path} {body}");
+        }
+    }
+    assert_eq!(half_done.send_code(&ann.app.code()).await.status, 200);
 }

@@ -130,6 +130,8 @@ pub(in crate::auth::routes) async fn login_options(
             headers(("Set-Cookie", description = "The new session"))),
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_credentials`"),
+        (status = 403, body = Problem, content_type = "application/problem+json",
+            description = "`email_not_verified`: the passkey is right, and the link was sent again"),
     ),
 )]
 pub(in crate::auth::routes) async fn log_in_with_passkey(
