@@ -10,6 +10,7 @@ pub mod rate_limit;
 #[cfg(feature = "totp")]
 mod second_factor;
 pub(crate) mod store;
+mod take_back;
 
 pub use address_limit::AddressLimit;
 pub(crate) use keys::network;
@@ -261,34 +262,6 @@ impl Attempt {
         self.clear(tx).await
     }
 
-    /// Takes back an attempt that neither failed nor succeeded.
-    pub async fn take_back(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        self.change(db, now, Self::is_decided_by, |counted, tally, _| {
-            counted.less_one(tally)
-        })
-        .await
-    }
-
-    /// Stores what `change` makes of the counts of a kind.
-    async fn change(
-        &self,
-        db: &Db,
-        now: Timestamp,
-        is_wanted: fn(&Self, &Counted) -> bool,
-        change: fn(&Counted, Tally, Timestamp) -> Tally,
-    ) -> Result<(), Error> {
-        let changed = db.write((self.clone(), now), move |(attempt, now), tx| {
-            Box::pin(async move {
-                let is_wanted = |counted: &&Counted| is_wanted(attempt, counted);
-                let tallies = attempt.lock(tx, is_wanted, *now).await?.into_iter();
-                let changed =
-                    tallies.map(|(counted, tally)| (&*counted.key, change(counted, tally, *now)));
-                throttle::store::put(tx, &changed.collect::<Vec<_>>()).await
-            })
-        });
-        Ok(changed.await?)
-    }
-
     /// The counts of a kind with their tallies, locked until the transaction ends.
     async fn lock(
         &self,
@@ -362,7 +335,15 @@ impl Attempt {
     /// Stores the cut tallies: otherwise every lockout would start over until the clock has caught
     /// up.
     async fn put_settled(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        self.change(db, now, |_, _| true, Counted::settled).await
+        let put = db.write((self.clone(), now), |(attempt, now), tx| {
+            Box::pin(async move {
+                let tallies = attempt.lock(tx, |_| true, *now).await?.into_iter();
+                let settled =
+                    tallies.map(|(counted, tally)| (&*counted.key, counted.settled(tally, *now)));
+                throttle::store::put(tx, &settled.collect::<Vec<_>>()).await
+            })
+        });
+        Ok(put.await?)
     }
 
     /// Where the address is known to the account, its own count decides, not the account's.

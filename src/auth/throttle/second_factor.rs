@@ -7,9 +7,7 @@ use uuid::Uuid;
 use super::{
     Attempt, RateLimit, Throttle,
     counter::{Counted, Scope},
-    store,
 };
-use crate::{clock::Timestamp, db::Tx, http::Error};
 
 const LIMIT: RateLimit = RateLimit {
     count: 10,
@@ -39,15 +37,5 @@ impl Throttle {
     pub fn wrong_codes_notice(&self, user_id: Uuid) -> Attempt {
         let key = format!("wrong codes of {user_id} told");
         Attempt::new(vec![Counted::new(key, ONCE_A_DAY, Scope::Address)])
-    }
-}
-
-impl Attempt {
-    /// Takes back an attempt that neither failed nor succeeded, in a transaction.
-    pub async fn take_back_with(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let is_decisive = |counted: &&Counted| self.is_decided_by(counted);
-        let tallies = self.lock(tx, is_decisive, now).await?.into_iter();
-        let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
-        Ok(store::put(tx, &less_one.collect::<Vec<_>>()).await?)
     }
 }

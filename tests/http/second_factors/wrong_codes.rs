@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::helpers::{
-    Answer, Authenticator, Kind, MailServer, STEP, Server, TwoSteps, find_user, on_both_databases,
-    wait,
+    Answer, Authenticator, Browser, Kind, MailServer, PASSWORD, STEP, Server, TwoSteps, find_user,
+    on_both_databases, wait,
 };
 
 on_both_databases!(
@@ -15,8 +17,10 @@ on_both_databases!(
     a_right_code_ends_the_row,
     the_owner_is_told_of_a_lockout_once_a_day,
     of_many_codes_at_once_few_wait,
+    a_right_password_leaves_no_mark_on_its_address,
 );
 
+const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// No limit but the one that time does not lift.
 const UNLIMITED: (&str, &str) = ("LOGIN_FAILURES_PER_ACCOUNT", "1000/15m");
@@ -177,4 +181,36 @@ async fn of_many_codes_at_once_few_wait(kind: Kind) {
         "{} were checked",
         checked.len()
     );
+}
+
+/// A request as a proxy forwards it from `address`.
+async fn log_in_from(browser: &Browser, address: &str, password: &str) -> Answer {
+    let body = json!({"username": "Ann", "password": password});
+    let request = browser.request(Method::POST, "/login").json(&body);
+    browser
+        .send(request.header("x-forwarded-for", address))
+        .await
+}
+
+async fn a_right_password_leaves_no_mark_on_its_address(kind: Kind) {
+    let settings = [
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+        ("LOGIN_FAILURES_PER_ACCOUNT", "3/10m"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    TwoSteps::sign_up(&server, "Ann").await;
+    let owner = server.browser();
+    let cafe = "198.51.100.1";
+    assert_eq!(log_in_from(&owner, cafe, PASSWORD).await.status, 202);
+    for _ in 0..3 {
+        let attacker = server.browser();
+        let answer = log_in_from(&attacker, "203.0.113.9", "a wrong password").await;
+        assert_eq!(answer.code(), "bad_credentials");
+    }
+    // Who has not failed waits half as long as who has.
+    wait(&log_in_from(&owner, cafe, PASSWORD).await);
+    server.clock.advance(5 * MINUTE);
+    let attacker = log_in_from(&server.browser(), "203.0.113.9", PASSWORD).await;
+    wait(&attacker);
+    assert_eq!(log_in_from(&owner, cafe, PASSWORD).await.status, 202);
 }
