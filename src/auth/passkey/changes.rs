@@ -179,7 +179,7 @@ impl Credentials {
         deleted.await
     }
 
-    /// Records and tells what was changed; cached sessions name the credentials of their user.
+    /// Records and tells what was changed.
     async fn note_change(
         &self,
         tx: &mut Tx,
@@ -188,7 +188,10 @@ impl Credentials {
         client: &Client,
         now: Timestamp,
     ) -> Result<(), Error> {
-        tx.revoke([user_id.into()]);
+        if change != SecurityChange::PasskeyRenamed {
+            // Cached sessions say whether their user has a passkey.
+            tx.revoke([user_id.into()]);
+        }
         self.tell_of_change(tx, user_id, change, now).await?;
         Ok(audit::record(tx, now, [Event::new(action, user_id, Some(client))]).await?)
     }

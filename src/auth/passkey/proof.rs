@@ -17,7 +17,7 @@ use crate::{
         account::credentials::{Credentials, Verified},
         audit::{self, Action, Event, Reason},
         throttle::Attempt,
-        user::{self, AccountState, User},
+        user::{self, Account, AccountState, User},
     },
     clock::Timestamp,
     db::Tx,
@@ -150,18 +150,26 @@ impl Credentials {
         let Some(account) = account else {
             return Err(self.refuse(refused, Reason::Disabled).await?);
         };
-        let mut attempt = self.throttle.log_in(&account.user.username, client.ip);
-        match attempt.check(db, now).await {
-            // Who has the passkey is not who has tried passwords.
-            Ok(()) | Err(Error::TooManyAttempts { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let attempt = match purpose {
+            Purpose::LogIn => self.passkey_login(&account, client).await?,
+            _ => Attempt::new(Vec::new()),
+        };
         Ok(Proved {
             id,
             stored,
             used,
             verified: Verified::otherwise(account, attempt),
         })
+    }
+
+    /// The attempt of a login, which clears what is held against the account.
+    async fn passkey_login(&self, account: &Account, client: &Client) -> Result<Attempt, Error> {
+        let mut attempt = self.throttle.log_in(&account.user.username, client.ip);
+        match attempt.check(self.db(), self.now()).await {
+            // Who has the passkey is not who has tried passwords.
+            Ok(()) | Err(Error::TooManyAttempts { .. }) => Ok(attempt),
+            Err(error) => Err(error),
+        }
     }
 
     /// Records that a passkey was refused; returns the error, which does not say why.

@@ -191,10 +191,10 @@ impl Attempt {
             let is_lately = |tally: Tally| tally.count == 0 && tally.expires_at >= known_again(now);
             counted.scope == Scope::KnownAddress && tally_of(counted).is_some_and(is_lately)
         });
-        self.has_failures = self.counts.iter().any(|counted| {
-            matches!(counted.scope, Scope::Account | Scope::FailedAddress)
-                && tally_of(counted).is_some()
-        });
+        self.has_failures = self
+            .counts
+            .iter()
+            .any(|counted| counted.scope.is_of_failures() && tally_of(counted).is_some());
         for counted in self
             .counts
             .iter()
@@ -225,7 +225,7 @@ impl Attempt {
     /// is refused.
     pub async fn count_with(&self, tx: &mut Tx, now: Timestamp) -> Result<Used, Error> {
         let is_counted = |counted: &&Counted| match counted.scope {
-            Scope::Address | Scope::Account => true,
+            Scope::Address | Scope::Account | Scope::Codes => true,
             Scope::KnownAddress => self.by == Address::Known,
             Scope::FailedAddress => self.by != Address::Known,
         };
@@ -312,9 +312,8 @@ impl Attempt {
     }
 
     async fn clear(&self, tx: &mut Tx) -> Result<(), Error> {
-        let is_failure =
-            |counted: &&Counted| matches!(counted.scope, Scope::Account | Scope::FailedAddress);
-        let failures = self.counts.iter().filter(is_failure);
+        let failures = self.counts.iter();
+        let failures = failures.filter(|counted| counted.scope.is_of_failures());
         let keys: Vec<&str> = failures.map(|counted| &*counted.key).collect();
         Ok(throttle::store::delete(tx, &keys).await?)
     }
@@ -349,7 +348,7 @@ impl Attempt {
     /// Where the address is known to the account, its own count decides, not the account's.
     fn is_decided_by(&self, counted: &Counted) -> bool {
         match counted.scope {
-            Scope::Address => true,
+            Scope::Address | Scope::Codes => true,
             Scope::Account => self.by != Address::Known,
             Scope::KnownAddress => self.by == Address::Known,
             Scope::FailedAddress => false,

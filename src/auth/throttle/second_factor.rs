@@ -26,11 +26,7 @@ impl Throttle {
     pub fn second_factor(&self, user_id: Uuid) -> Attempt {
         let key = format!("second factor of {user_id}");
         let limit = self.per_account.unwrap_or(LIMIT);
-        let failed = format!("{key} failed");
-        Attempt::new(vec![
-            Counted::new(failed, limit, Scope::FailedAddress),
-            Counted::new(key, limit, Scope::Account),
-        ])
+        Attempt::new(vec![Counted::new(key, limit, Scope::Codes)])
     }
 
     /// The notice that somebody has reached that limit.
