@@ -22,7 +22,7 @@ use crate::{
     },
     http::{
         Error, JsonBody, Problem,
-        problem_responses::{NotLoggedIn, TooManyCodes},
+        problem_responses::{NotLoggedIn, TooManyAttempts, TooManyCodes},
     },
 };
 
@@ -103,7 +103,7 @@ pub(in crate::auth::routes) async fn log_in_with_totp(
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_code`: it is wrong, or was used already"),
         NotLoggedIn,
-        TooManyCodes,
+        TooManyAttempts,
     ),
 )]
 pub(in crate::auth::routes) async fn log_in_with_recovery_code(
