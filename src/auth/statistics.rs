@@ -90,7 +90,7 @@ impl LoginCounts {
         let count = match outcome {
             Ok(_) => &self.success,
             Err(Error::BadCredentials | Error::BadCode) => &self.bad_credentials,
-            Err(Error::TooManyAttempts { .. }) => &self.throttled,
+            Err(Error::TooManyAttempts { .. } | Error::CodesLockedOut) => &self.throttled,
             Err(Error::Busy { .. }) => &self.busy,
             Err(Error::Unavailable(_)) => &self.unavailable,
             Err(_) => return,

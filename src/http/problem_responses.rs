@@ -44,6 +44,18 @@ pub struct NotFound(#[allow(dead_code)] Problem);
 )]
 pub struct TooManyAttempts(#[allow(dead_code)] Problem);
 
+/// 429 when too many codes were wrong.
+#[derive(IntoResponses)]
+#[response(
+    status = 429,
+    description = "`too_many_attempts`: see the setting `LOGIN_FAILURES_PER_ACCOUNT`; or \
+        `codes_locked_out`, without `Retry-After`: a hundred codes in a row were wrong, and none is \
+        taken until the user logs in with a recovery code or a passkey",
+    content_type = "application/problem+json",
+    headers(("Retry-After" = i64, description = "Seconds to wait"))
+)]
+pub struct TooManyCodes(#[allow(dead_code)] Problem);
+
 /// 503 when too many event streams are open.
 #[derive(IntoResponses)]
 #[response(

@@ -121,6 +121,7 @@ mod reauthentication {
 mod second_factors {
     mod between_the_steps;
     mod challenges;
+    mod half_done;
     mod hostile;
     mod meanwhile;
     mod notices;
@@ -130,6 +131,7 @@ mod second_factors {
     mod told;
     mod totp;
     mod two_steps;
+    mod wrong_codes;
 }
 
 mod server {

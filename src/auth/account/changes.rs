@@ -35,7 +35,7 @@ impl Accounts {
                 // Links that were requested before are of no use any more.
                 tokens::store::delete_all(tx, user_id).await?;
                 #[cfg(feature = "totp")]
-                totp::store::delete_half_logins(tx, user_id).await?;
+                totp::store::delete_half_logins(tx, user_id, 0).await?;
                 if state == AccountState::Enabled {
                     session::store::delete_others(tx, user_id, None).await?;
                 }
@@ -257,6 +257,11 @@ async fn delete_account(
     event: Event,
     now: Timestamp,
 ) -> sqlx::Result<bool> {
+    #[cfg(feature = "totp")]
+    {
+        user::store::lock(tx, user.id).await?;
+        totp::store::delete_half_logins(tx, user.id, 0).await?;
+    }
     if !user::store::delete(tx, user.id).await? {
         return Ok(false);
     }
@@ -286,7 +291,7 @@ pub(super) async fn lock_logged_in(
 pub(super) async fn end_pending(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     tokens::store::delete_outdated(tx, user_id).await?;
     #[cfg(feature = "totp")]
-    totp::store::delete_half_logins(tx, user_id).await?;
+    totp::store::delete_half_logins(tx, user_id, 0).await?;
     Ok(())
 }
 

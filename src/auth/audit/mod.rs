@@ -145,6 +145,9 @@ pub(crate) enum Reason {
     /// `LOGIN_FAILURES_PER_ACCOUNT` is reached by wrong codes.
     #[cfg(feature = "totp")]
     CodeLimit,
+    /// A hundred codes in a row were wrong: none is taken any more.
+    #[cfg(feature = "totp")]
+    CodesInARow,
     /// What an authenticator has sent is not right.
     #[cfg(feature = "passkeys")]
     BadPasskey,
@@ -168,6 +171,8 @@ impl Reason {
             Self::WrongCode => "wrong_code",
             #[cfg(feature = "totp")]
             Self::CodeLimit => "code_limit",
+            #[cfg(feature = "totp")]
+            Self::CodesInARow => "codes_in_a_row",
             #[cfg(feature = "passkeys")]
             Self::BadPasskey => "bad_passkey",
             #[cfg(feature = "passkeys")]

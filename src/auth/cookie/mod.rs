@@ -108,7 +108,12 @@ impl SessionCookie {
 
     /// The `Set-Cookie` that stores `token`.
     pub fn keep(&self, token: SessionToken) -> HeaderValue {
-        self.set_cookie(self.keys.sign(token), self.max_age)
+        self.keep_for(token, self.max_age)
+    }
+
+    /// The same, for a session that lives no longer than this.
+    pub fn keep_for(&self, token: SessionToken, lifetime: Duration) -> HeaderValue {
+        self.set_cookie(self.keys.sign(token), lifetime)
     }
 
     /// The `Set-Cookie` that removes the cookie; with the same attributes, as browsers refuse to

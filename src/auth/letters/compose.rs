@@ -42,6 +42,7 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
     "reset_password.txt",
     "security_changed.txt",
     "verify_email.txt",
+    "wrong_codes.txt",
     "layout.html",
 );
 
@@ -123,10 +124,10 @@ impl Composer {
                 Some(draft.with_link(Purpose::Invitation))
             }
             Letter::NewDevice { to, ip, device, .. } => {
-                let mut draft = Draft::new("new_device", to);
-                draft.context.device = device;
-                draft.context.ip = ip.unwrap_or_else(|| UNKNOWN.to_owned());
-                Some(draft)
+                Some(Draft::new("new_device", to).with_place(ip, device))
+            }
+            Letter::WrongCodes { to, ip, device, .. } => {
+                Some(Draft::new("wrong_codes", to).with_place(ip, device))
             }
             Letter::PasswordChanged { to, passkeys, .. } => {
                 let mut draft = Draft::new("password_changed", to);

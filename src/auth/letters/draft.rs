@@ -87,6 +87,13 @@ impl Draft {
         Self::new(template, Recipient { email, username })
     }
 
+    /// A mail that says where something was done, and with which browser.
+    pub fn with_place(mut self, ip: Option<String>, device: String) -> Self {
+        self.context.device = device;
+        self.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
+        self
+    }
+
     pub fn with_link(self, purpose: Purpose) -> Self {
         Self {
             link: Link::Waiting(purpose),

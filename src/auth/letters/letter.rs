@@ -82,6 +82,13 @@ pub(crate) enum Letter {
         ip: Option<String>,
         device: String,
     },
+    /// Somebody who knows the password has given too many wrong codes.
+    WrongCodes {
+        user_id: Uuid,
+        to: Recipient,
+        ip: Option<String>,
+        device: String,
+    },
     PasswordChanged {
         user_id: Uuid,
         to: Recipient,
@@ -250,6 +257,7 @@ impl Letter {
             | Self::ResetPassword { user_id, .. }
             | Self::Invitation { user_id, .. }
             | Self::NewDevice { user_id, .. }
+            | Self::WrongCodes { user_id, .. }
             | Self::PasswordChanged { user_id, .. }
             | Self::SecurityChanged { user_id, .. } => Some(*user_id),
         }
@@ -273,6 +281,7 @@ impl Letter {
             Self::EmailChanged { .. }
             | Self::ForgottenPassword { .. }
             | Self::NewDevice { .. }
+            | Self::WrongCodes { .. }
             | Self::PasswordChanged { .. }
             | Self::SecurityChanged { .. } => return None,
         };
@@ -283,6 +292,7 @@ impl Letter {
     pub fn notice_to(&self) -> Option<&str> {
         match self {
             Self::NewDevice { to, .. }
+            | Self::WrongCodes { to, .. }
             | Self::PasswordChanged { to, .. }
             | Self::SecurityChanged { to, .. } => Some(&to.email),
             _ => None,

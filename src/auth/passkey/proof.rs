@@ -5,17 +5,19 @@ use uuid::Uuid;
 use webauthn_rs::prelude::{DiscoverableAuthentication, PublicKeyCredential};
 
 use super::{
-    AskedBy, Purpose,
-    asked::{keep, take},
+    ChallengedBrowser, Purpose,
     ceremony::{Refused, Used, response_of},
+    challenges::{keep, take},
     store::{self, StoredPasskey},
 };
+#[cfg(feature = "totp")]
+use crate::auth::totp;
 use crate::{
     auth::{
         account::credentials::{Credentials, Verified},
         audit::{self, Action, Event, Reason},
         throttle::Attempt,
-        user::{self, AccountState},
+        user::{self, Account, AccountState},
     },
     clock::Timestamp,
     db::Tx,
@@ -59,6 +61,10 @@ impl Proved {
             tx.abandon();
             return Ok(None);
         };
+        #[cfg(feature = "totp")]
+        if account.totp_since.is_some() {
+            totp::store::clear_failures(tx, self.stored.user_id).await?;
+        }
         Ok(Some(self.verified.of(account)))
     }
 }
@@ -69,25 +75,33 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`]
-    pub async fn ask_for_login(&self, asked_by: &AskedBy, client: &Client) -> Result<Value, Error> {
+    pub async fn login_options(
+        &self,
+        browser: &ChallengedBrowser,
+        client: &Client,
+    ) -> Result<Value, Error> {
         let now = self.now();
         let mut attempt = self.throttle.passkey_challenge(client.ip);
         attempt.check(self.db(), now).await?;
-        let asked = self.relying_party()?.ask_for_use(Vec::new())?;
-        keep(self.db(), &asked, Purpose::LogIn, asked_by, attempt, now).await?;
-        Ok(asked.options)
+        let ceremony = self.relying_party()?.begin_authentication(Vec::new())?;
+        keep(self.db(), &ceremony, Purpose::LogIn, browser, attempt, now).await?;
+        Ok(ceremony.options)
     }
 
     /// Asks the browser of a user who is logged in for the use of one of their passkeys. Returns the
     /// request options.
-    pub async fn ask_for_proof(&self, user_id: Uuid, asked_by: &AskedBy) -> Result<Value, Error> {
+    pub async fn proof_options(
+        &self,
+        user_id: Uuid,
+        browser: &ChallengedBrowser,
+    ) -> Result<Value, Error> {
         let of = self.list_passkeys(user_id).await?;
         let of = of.into_iter().map(|passkey| passkey.id).collect();
-        let asked = self.relying_party()?.ask_for_use(of)?;
+        let ceremony = self.relying_party()?.begin_authentication(of)?;
         // Who is logged in is limited by their session alone.
         let (purpose, attempt) = (Purpose::Reauthenticate, Attempt::new(Vec::new()));
-        keep(self.db(), &asked, purpose, asked_by, attempt, self.now()).await?;
-        Ok(asked.options)
+        keep(self.db(), &ceremony, purpose, browser, attempt, self.now()).await?;
+        Ok(ceremony.options)
     }
 
     /// Checks the use of a passkey, which must be one of `by` if somebody is logged in.
@@ -97,14 +111,14 @@ impl Credentials {
     pub async fn prove(
         &self,
         purpose: Purpose,
-        asked_by: &AskedBy,
+        browser: &ChallengedBrowser,
         credential: Value,
         by: Option<Uuid>,
         client: &Client,
     ) -> Result<Proved, Error> {
         let (db, now) = (self.db(), self.now());
-        let state = take::<DiscoverableAuthentication>(db, &credential, purpose, asked_by, now);
-        // Nothing is recorded of what was not asked for: anybody can send it, as often as they like.
+        let state = take::<DiscoverableAuthentication>(db, &credential, purpose, browser, now);
+        // Nothing is recorded of a response to no challenge: anybody can send it, as often as they like.
         let state = state.await?.ok_or(Error::BadCredentials)?;
         let Some(response) = response_of(credential) else {
             let refused = Refusal::new(purpose, by, client);
@@ -128,9 +142,14 @@ impl Credentials {
     }
 
     async fn check(&self, claim: Claim, client: &Client) -> Result<Proved, Error> {
-        let (db, now) = (self.db(), self.now());
-        let Claim { response, by, .. } = &claim;
-        let refused = Refusal::new(claim.purpose, *by, client);
+        let db = self.db();
+        let Claim {
+            purpose,
+            response,
+            by,
+            ..
+        } = &claim;
+        let refused = Refusal::new(*purpose, *by, client);
         let Some(stored) = store::find(db, &response.raw_id).await? else {
             return Err(self.refuse(refused, Reason::BadPasskey).await?);
         };
@@ -162,18 +181,26 @@ impl Credentials {
         let Some(account) = account else {
             return Err(self.refuse(refused, Reason::Disabled).await?);
         };
-        let mut attempt = self.throttle.log_in(&account.user.username, client.ip);
-        match attempt.check(db, now).await {
-            // Who has the passkey is not who has tried passwords.
-            Ok(()) | Err(Error::TooManyAttempts { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let attempt = match purpose {
+            Purpose::LogIn => self.passkey_login(&account, client).await?,
+            _ => Attempt::new(Vec::new()),
+        };
         Ok(Proved {
             claim,
             stored,
             used,
             verified: Verified::otherwise(account, attempt),
         })
+    }
+
+    /// The attempt of a login, which clears what is held against the account.
+    async fn passkey_login(&self, account: &Account, client: &Client) -> Result<Attempt, Error> {
+        let mut attempt = self.throttle.log_in(&account.user.username, client.ip);
+        match attempt.check(self.db(), self.now()).await {
+            // Who has the passkey is not who has tried passwords.
+            Ok(()) | Err(Error::TooManyAttempts { .. }) => Ok(attempt),
+            Err(error) => Err(error),
+        }
     }
 
     /// Records that a passkey was refused; returns the error, which does not say why.

@@ -52,6 +52,9 @@ impl SessionHandle {
         Ok(match set_cookie {
             SetCookie::No | SetCookie::Withheld => None,
             SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
+            SetCookie::KeepFor(lifetime) => {
+                lookup.token().map(|token| cookie.keep_for(token, lifetime))
+            }
             SetCookie::Resign => match lookup.found() {
                 Some(session) if self.is_still_there(session).await => {
                     self.sessions()

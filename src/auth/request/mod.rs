@@ -15,6 +15,7 @@ pub(crate) mod visitor;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -87,6 +88,8 @@ enum SetCookie {
     /// The browser's cookie is valid but signed by an old key or of an older version.
     Resign,
     Keep,
+    /// The session lives no longer than this.
+    KeepFor(Duration),
     Forget,
     /// The browser has another one, or is about to, that must not be overwritten.
     Withheld,
@@ -287,6 +290,12 @@ impl SessionHandle {
     /// The request's session is that of `token` from here on.
     pub fn keep(&self, token: SessionToken) {
         *self.lock() = Current::new(Lookup::ask(token, None), SetCookie::Keep);
+    }
+
+    /// The same, of a session that lives no longer than this.
+    #[cfg(feature = "totp")]
+    pub fn keep_for(&self, token: SessionToken, lifetime: Duration) {
+        *self.lock() = Current::new(Lookup::ask(token, None), SetCookie::KeepFor(lifetime));
     }
 
     /// Removes the browser's cookie.

@@ -12,8 +12,6 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-#[cfg(feature = "totp")]
-use crate::auth::totp::begin_second_step;
 use crate::{
     auth::{
         account::credentials::Credentials,
@@ -27,6 +25,16 @@ use crate::{
         problem_responses::{Busy, NotLoggedIn, TooManyAttempts},
         run_to_completion,
     },
+};
+#[cfg(feature = "totp")]
+use crate::{
+    auth::{
+        account::credentials::Verified,
+        cookie::token::SessionToken,
+        session::{Replaced, Sessions},
+        totp::LIFETIME,
+    },
+    http::Client,
 };
 
 /// About as many headers as a response has.
@@ -120,9 +128,9 @@ async fn log_in_with(
     if verified.needs_second_factor() {
         #[cfg(feature = "totp")]
         {
-            let sessions = handle.sessions();
-            let begun = begin_second_step(&credentials, sessions, verified, client, replaced);
-            handle.keep(begun.await?);
+            let begin = (handle.sessions().clone(), verified, client, replaced);
+            let begun = begin_second_step(&credentials, begin).await?;
+            handle.keep_for(begun, LIFETIME);
             return Ok(None);
         }
         #[cfg(not(feature = "totp"))]
@@ -153,6 +161,32 @@ async fn log_in_with(
     );
     handle.keep(begun.await?);
     Ok(Some(user))
+}
+
+/// Ends the first step of a login, on a new session that logs nobody in.
+#[cfg(feature = "totp")]
+async fn begin_second_step(
+    credentials: &Arc<Credentials>,
+    (sessions, verified, client, replaced): (Sessions, Verified, Client, Replaced),
+) -> Result<SessionToken, Error> {
+    let begin = (credentials.clone(), sessions, verified, client, replaced);
+    let begun = credentials.db().write(
+        begin,
+        |(credentials, sessions, verified, client, replaced), tx| {
+            Box::pin(async move {
+                credentials.admit_to_second_step(tx, verified).await?;
+                let (token, session_id) = sessions
+                    .begin_for_nobody(tx, client, replaced, LIFETIME)
+                    .await?;
+                let user = verified.user();
+                credentials
+                    .begin_second_step(tx, user, session_id, client)
+                    .await?;
+                Ok(token)
+            })
+        },
+    );
+    begun.await
 }
 
 /// Who is logged in

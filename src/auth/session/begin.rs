@@ -42,7 +42,8 @@ impl Sessions {
             .0
             .db
             .write(begin, |(sessions, record, public_id, now), tx| {
-                Box::pin(sessions.insert_for_visitor(tx, record.clone(), *public_id, None, *now))
+                let visitor = (record.clone(), *public_id);
+                Box::pin(sessions.insert_for_visitor(tx, visitor, None, None, *now))
             });
         let token = begin.await?;
         record.id = token.id;
@@ -59,11 +60,13 @@ impl Sessions {
     async fn insert_for_visitor(
         &self,
         tx: &mut Tx,
-        mut record: Record,
-        public_id: Uuid,
+        (mut record, public_id): (Record, Uuid),
         replaced: Option<Id>,
+        expires_at_latest: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<SessionToken, Error> {
+        let expires_at = self.0.timeouts.visitor_expires_at(now);
+        let expires_at = expires_at.min(expires_at_latest.unwrap_or(expires_at));
         loop {
             let data = record::encode_to_store(&record, 0)?;
             let session = NewSession {
@@ -75,7 +78,8 @@ impl Sessions {
                 now,
                 authenticated_at: None,
                 second_factor_at: None,
-                expires_at: self.0.timeouts.visitor_expires_at(now),
+                expires_at,
+                expires_at_latest,
                 replaced,
             };
             if store::insert(tx, &session, &data).await? {
@@ -126,6 +130,7 @@ impl Sessions {
             authenticated_at: Some(now),
             second_factor_at: (factors == Factors::Two).then_some(now),
             expires_at,
+            expires_at_latest: None,
             replaced: replaced.ids.first().copied(),
         };
         let limit = self.0.per_user.max(1);
@@ -147,21 +152,24 @@ impl Sessions {
     }
 
     /// Begins a session that logs nobody in, for the second step of a login; returns its public id,
-    /// too. The replaced sessions end with it; a visitor's values move along.
+    /// too. It expires after `lifetime`, however much it is used. The replaced sessions end with it; a
+    /// visitor's values move along.
     #[cfg(feature = "totp")]
     pub async fn begin_for_nobody(
         &self,
         tx: &mut Tx,
         client: &Client,
         replaced: &Replaced,
+        lifetime: Duration,
     ) -> Result<(SessionToken, Uuid), Error> {
         let now = self.now();
         let Taken { data, log_outs, .. } = take(tx, None, client, replaced).await?;
         let record = record::new_record(data, self.0.timeouts.visitor_expires_at(now));
         let public_id = now.new_id();
         let replaced = replaced.ids.first().copied();
+        let latest = Some(now.after(lifetime));
         let token = self
-            .insert_for_visitor(tx, record, public_id, replaced, now)
+            .insert_for_visitor(tx, (record, public_id), replaced, latest, now)
             .await?;
         audit::record(tx, now, log_outs).await?;
         Ok((token, public_id))

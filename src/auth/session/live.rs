@@ -193,6 +193,7 @@ mod tests {
             created_at: start,
             last_seen_at: start,
             expiry_date: start.after(hour),
+            expires_at_latest: None,
         };
         let user = User {
             id: Uuid::from_u128(2),

@@ -46,6 +46,8 @@ pub(crate) struct NewSession<'a> {
     /// None where no second factor was given.
     pub second_factor_at: Option<Timestamp>,
     pub expires_at: Timestamp,
+    /// None where the timeouts alone say when it expires.
+    pub expires_at_latest: Option<Timestamp>,
     /// The secret id of the session whose place it takes.
     pub replaced: Option<Id>,
 }
@@ -105,19 +107,19 @@ macro_rules! insert {
         concat!(
             "insert into sessions
                  (id, data, expiry_date, public_id, user_id, created_at, last_seen_at, user_agent,
-                  ip, key_id, authenticated_at, second_factor_at, previous_id) ",
+                  ip, key_id, authenticated_at, second_factor_at, previous_id, expires_at_latest) ",
             $rows
         )
     };
 }
 
 const INSERT: &str = insert!(
-    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12)
+    "values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12, $13)
      on conflict (id) do nothing"
 );
 const INSERT_BELOW: &str = insert!(
-    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12
-     where (select count(*) from sessions where user_id = $5) < $13"
+    "select $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12, $13
+     where (select count(*) from sessions where user_id = $5) < $14"
 );
 
 /// What a session keeps of the one whose place it takes: unlike an id of its own from before, this
@@ -154,6 +156,7 @@ macro_rules! bind_row {
             .bind($session.authenticated_at)
             .bind($session.second_factor_at)
             .bind($session.replaced.map(replaced_id))
+            .bind($session.expires_at_latest)
     }};
 }
 
@@ -360,11 +363,7 @@ pub(crate) async fn delete_oldest(
               order by public_id desc limit $3)
          returning public_id",
     )
-    .bind(user_id)
-    .bind(now)
-    .bind(kept)
-    .fetch_all(conn)
-    .await)
+    .bind(user_id).bind(now).bind(kept).fetch_all(conn).await)
 }
 
 /// A user's sessions that have not expired by their rows, and the `current` one, newest first.
@@ -394,7 +393,5 @@ pub(crate) async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> sqlx::R
     )
     .bind(before)
     .bind(limit)
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected()))
+    .execute(conn).await.map(|done| done.rows_affected()))
 }

@@ -25,6 +25,8 @@ pub(crate) struct Written {
     pub last_seen_at: Timestamp,
     /// Written by the last use, or by an operator.
     pub expiry_date: Timestamp,
+    /// No use moves the expiry beyond it.
+    pub expires_at_latest: Option<Timestamp>,
 }
 
 impl Written {
@@ -36,6 +38,8 @@ impl Written {
     /// When the session expires, unless it is used after `last_use`.
     pub fn expires_at(&self, timeouts: Timeouts, last_use: Timestamp) -> Timestamp {
         let expires_at = timeouts.expires_at(self.created_at, last_use);
+        let latest = self.expires_at_latest.unwrap_or(expires_at);
+        let expires_at = expires_at.min(latest);
         // A later use is about to replace the date.
         if last_use > self.last_seen_at {
             return expires_at;
@@ -97,6 +101,7 @@ mod tests {
             created_at: start,
             last_seen_at: start,
             expiry_date: start.after(10 * MINUTE),
+            expires_at_latest: None,
         };
         assert_eq!(written.last_use(None), start);
         let expires_at = |last_use| written.expires_at(timeouts, last_use);
@@ -112,6 +117,13 @@ mod tests {
             start.after(30 * MINUTE),
             "a shorter timeout holds"
         );
+        let at_the_latest = Written {
+            expires_at_latest: Some(start.after(10 * MINUTE)),
+            ..written
+        };
+        let used = start.after(5 * MINUTE);
+        let expires_at = at_the_latest.expires_at(timeouts, used);
+        assert_eq!(expires_at, start.after(10 * MINUTE), "no use moves it");
     }
 
     #[test]

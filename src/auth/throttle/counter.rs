@@ -24,6 +24,15 @@ pub(crate) enum Scope {
     /// An account from an address that it was logged in from: counted like an account, but
     /// separately from other addresses.
     KnownAddress,
+    /// The codes of an account, counted like an account, but no address comes before another.
+    Codes,
+}
+
+impl Scope {
+    /// Whether a success clears it.
+    pub fn is_of_failures(self) -> bool {
+        matches!(self, Self::Account | Self::FailedAddress | Self::Codes)
+    }
 }
 
 /// One count that an attempt adds to.
@@ -80,8 +89,8 @@ impl Counted {
                 let end = current.window_from.after(window);
                 (current.window_from, Some(end))
             }
-            (Scope::Account | Scope::KnownAddress, false) => (now, None),
-            (Scope::Account | Scope::KnownAddress, true) => {
+            (Scope::Account | Scope::KnownAddress | Scope::Codes, false) => (now, None),
+            (Scope::Account | Scope::KnownAddress | Scope::Codes, true) => {
                 let end = now.after(self.wait(made));
                 (end, Some(end))
             }
@@ -102,7 +111,7 @@ impl Counted {
     /// ahead than the longest lockout, and would last until the clock has caught up.
     pub fn settled(&self, tally: Tally, now: Timestamp) -> Tally {
         let (window_from, blocked_until) = match (self.scope, tally.blocked_until) {
-            (Scope::Account | Scope::KnownAddress, Some(until)) => {
+            (Scope::Account | Scope::KnownAddress | Scope::Codes, Some(until)) => {
                 let latest = now.after(self.wait(tally.count));
                 (latest, Some(until.min(latest)))
             }
@@ -223,6 +232,9 @@ mod tests {
         );
         assert!(account.next(tally, stranger, half).is_ok());
         assert_eq!(account.next(tally, attacker, half), Err(Wait(10 * MINUTE)));
+        // Who tries codes knows the password.
+        let codes = counted(Scope::Codes);
+        assert_eq!(codes.next(tally, stranger, half), Err(Wait(10 * MINUTE)));
     }
 
     #[test]
@@ -248,6 +260,7 @@ mod tests {
             (Scope::Address, 10 * MINUTE),
             (Scope::Account, 10 * MINUTE),
             (Scope::KnownAddress, 10 * MINUTE),
+            (Scope::Codes, 10 * MINUTE),
         ] {
             let counted = counted(scope);
             let tally = after(&counted, 3, start());
@@ -268,7 +281,9 @@ mod tests {
         #[test]
         fn no_wait_is_longer_than_the_longest(
             moves in prop::collection::vec(-5000i64..5000, 1..40),
-            scope in prop::sample::select(vec![Scope::Address, Scope::Account, Scope::KnownAddress]),
+            scope in prop::sample::select(vec![
+                Scope::Address, Scope::Account, Scope::KnownAddress, Scope::Codes,
+            ]),
         ) {
             let counted = counted(scope);
             let (mut now, mut tally) = (start(), Tally::new(start(), start()));

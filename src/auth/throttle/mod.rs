@@ -10,6 +10,7 @@ pub mod rate_limit;
 #[cfg(feature = "totp")]
 mod second_factor;
 pub(crate) mod store;
+mod take_back;
 
 pub use address_limit::AddressLimit;
 pub(crate) use keys::network;
@@ -190,10 +191,10 @@ impl Attempt {
             let is_lately = |tally: Tally| tally.count == 0 && tally.expires_at >= known_again(now);
             counted.scope == Scope::KnownAddress && tally_of(counted).is_some_and(is_lately)
         });
-        self.has_failures = self.counts.iter().any(|counted| {
-            matches!(counted.scope, Scope::Account | Scope::FailedAddress)
-                && tally_of(counted).is_some()
-        });
+        self.has_failures = self
+            .counts
+            .iter()
+            .any(|counted| counted.scope.is_of_failures() && tally_of(counted).is_some());
         for counted in self
             .counts
             .iter()
@@ -224,7 +225,7 @@ impl Attempt {
     /// is refused.
     pub async fn count_with(&self, tx: &mut Tx, now: Timestamp) -> Result<Used, Error> {
         let is_counted = |counted: &&Counted| match counted.scope {
-            Scope::Address | Scope::Account => true,
+            Scope::Address | Scope::Account | Scope::Codes => true,
             Scope::KnownAddress => self.by == Address::Known,
             Scope::FailedAddress => self.by != Address::Known,
         };
@@ -259,34 +260,6 @@ impl Attempt {
         let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
         self.make_known(tx, now, less_one.collect()).await?;
         self.clear(tx).await
-    }
-
-    /// Takes back an attempt that neither failed nor succeeded.
-    pub async fn take_back(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        self.change(db, now, Self::is_decided_by, |counted, tally, _| {
-            counted.less_one(tally)
-        })
-        .await
-    }
-
-    /// Stores what `change` makes of the counts of a kind.
-    async fn change(
-        &self,
-        db: &Db,
-        now: Timestamp,
-        is_wanted: fn(&Self, &Counted) -> bool,
-        change: fn(&Counted, Tally, Timestamp) -> Tally,
-    ) -> Result<(), Error> {
-        let changed = db.write((self.clone(), now), move |(attempt, now), tx| {
-            Box::pin(async move {
-                let is_wanted = |counted: &&Counted| is_wanted(attempt, counted);
-                let tallies = attempt.lock(tx, is_wanted, *now).await?.into_iter();
-                let changed =
-                    tallies.map(|(counted, tally)| (&*counted.key, change(counted, tally, *now)));
-                throttle::store::put(tx, &changed.collect::<Vec<_>>()).await
-            })
-        });
-        Ok(changed.await?)
     }
 
     /// The counts of a kind with their tallies, locked until the transaction ends.
@@ -339,9 +312,8 @@ impl Attempt {
     }
 
     async fn clear(&self, tx: &mut Tx) -> Result<(), Error> {
-        let is_failure =
-            |counted: &&Counted| matches!(counted.scope, Scope::Account | Scope::FailedAddress);
-        let failures = self.counts.iter().filter(is_failure);
+        let failures = self.counts.iter();
+        let failures = failures.filter(|counted| counted.scope.is_of_failures());
         let keys: Vec<&str> = failures.map(|counted| &*counted.key).collect();
         Ok(throttle::store::delete(tx, &keys).await?)
     }
@@ -362,13 +334,21 @@ impl Attempt {
     /// Stores the cut tallies: otherwise every lockout would start over until the clock has caught
     /// up.
     async fn put_settled(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        self.change(db, now, |_, _| true, Counted::settled).await
+        let put = db.write((self.clone(), now), |(attempt, now), tx| {
+            Box::pin(async move {
+                let tallies = attempt.lock(tx, |_| true, *now).await?.into_iter();
+                let settled =
+                    tallies.map(|(counted, tally)| (&*counted.key, counted.settled(tally, *now)));
+                throttle::store::put(tx, &settled.collect::<Vec<_>>()).await
+            })
+        });
+        Ok(put.await?)
     }
 
     /// Where the address is known to the account, its own count decides, not the account's.
     fn is_decided_by(&self, counted: &Counted) -> bool {
         match counted.scope {
-            Scope::Address => true,
+            Scope::Address | Scope::Codes => true,
             Scope::Account => self.by != Address::Known,
             Scope::KnownAddress => self.by == Address::Known,
             Scope::FailedAddress => false,

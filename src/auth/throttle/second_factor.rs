@@ -7,13 +7,16 @@ use uuid::Uuid;
 use super::{
     Attempt, RateLimit, Throttle,
     counter::{Counted, Scope},
-    store,
 };
-use crate::{clock::Timestamp, db::Tx, http::Error};
 
 const LIMIT: RateLimit = RateLimit {
     count: 10,
     window: Duration::from_secs(15 * 60),
+};
+
+const ONCE_A_DAY: RateLimit = RateLimit {
+    count: 1,
+    window: Duration::from_secs(24 * 60 * 60),
 };
 
 impl Throttle {
@@ -23,20 +26,12 @@ impl Throttle {
     pub fn second_factor(&self, user_id: Uuid) -> Attempt {
         let key = format!("second factor of {user_id}");
         let limit = self.per_account.unwrap_or(LIMIT);
-        let failed = format!("{key} failed");
-        Attempt::new(vec![
-            Counted::new(failed, limit, Scope::FailedAddress),
-            Counted::new(key, limit, Scope::Account),
-        ])
+        Attempt::new(vec![Counted::new(key, limit, Scope::Codes)])
     }
-}
 
-impl Attempt {
-    /// Takes back an attempt that neither failed nor succeeded, in a transaction.
-    pub async fn take_back_with(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let is_decisive = |counted: &&Counted| self.is_decided_by(counted);
-        let tallies = self.lock(tx, is_decisive, now).await?.into_iter();
-        let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
-        Ok(store::put(tx, &less_one.collect::<Vec<_>>()).await?)
+    /// The notice that somebody has reached that limit.
+    pub fn wrong_codes_notice(&self, user_id: Uuid) -> Attempt {
+        let key = format!("wrong codes of {user_id} told");
+        Attempt::new(vec![Counted::new(key, ONCE_A_DAY, Scope::Address)])
     }
 }

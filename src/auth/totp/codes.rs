@@ -5,7 +5,7 @@ use std::fmt;
 use totp_rs::{Algorithm, Builder, Secret as TotpSecret, Totp};
 use uuid::Uuid;
 
-use super::turns::Turns;
+use super::permits::Permits;
 use crate::{
     auth::cookie::{Secret, keys::derive_key},
     clock::Timestamp,
@@ -27,7 +27,7 @@ const DRIFT: u16 = 1;
 pub(crate) struct Codes {
     issuer: String,
     seal: Seal,
-    pub(super) turns: Turns,
+    pub(super) permits: Permits,
 }
 
 impl fmt::Debug for Codes {
@@ -63,7 +63,7 @@ impl Codes {
         Ok(Self {
             issuer,
             seal,
-            turns: Turns::default(),
+            permits: Permits::default(),
         })
     }
 

@@ -5,17 +5,18 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
+    permits::Permit,
     recovery_code,
     store::{self, SecretRow},
+    wrong_codes::WrongCode,
 };
 use crate::{
     auth::{
         account::credentials::{Credentials, Verified},
-        audit::{self, Action, Event, Reason},
-        cookie::token::SessionToken,
+        audit::{self, Action, Event},
         letters::letter::{Change, SecurityChange},
-        session::{self, Replaced, Sessions, proof::Factors},
-        throttle::{Attempt, Used},
+        session,
+        throttle::Attempt,
         user::{self, Account, AccountState, User},
     },
     clock::Timestamp,
@@ -23,68 +24,93 @@ use crate::{
     http::{Client, Error},
 };
 
-/// How long the second step may take.
-const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long the second step may take, and the session between the steps lives.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Half-done logins of one user; one more ends the oldest. Right passwords have no limit.
+const MAX_HALF_DONE: i64 = 5;
 
-/// Records the first step of a login, on a new session that logs nobody in.
-///
-/// # Errors
-/// [`Error::BadCredentials`] when the account was changed since it was verified.
-pub(crate) async fn begin_second_step(
-    credentials: &Credentials,
-    sessions: &Sessions,
-    verified: Verified,
-    client: Client,
-    replaced: Replaced,
-) -> Result<SessionToken, Error> {
-    // Nobody is to be stuck between the steps.
-    credentials.codes()?;
-    let begin = (credentials.clone(), sessions.clone(), verified, client);
-    let begun = credentials.db().write(
-        (begin, replaced),
-        |((credentials, sessions, verified, client), replaced), tx| {
-            Box::pin(async move {
-                let (account, now) = (&verified.account, credentials.now());
-                if !user::store::lock_unchanged(tx, account).await? {
-                    return Err(Error::BadCredentials);
-                }
-                // It has not failed, and does not clear the count before the code was right, too.
-                if let Some(attempt) = verified.counted_attempt() {
-                    attempt.take_back_with(tx, now).await?;
-                }
-                let begun = sessions.begin_for_nobody(tx, client, replaced).await?;
-                let (token, session_id) = begun;
-                let user_id = account.user.id;
-                let expires_at = now.after(LIFETIME);
-                store::insert_half_login(tx, session_id, user_id, now, expires_at).await?;
-                let event = Event::new(Action::BeginLogIn, user_id, Some(client));
-                audit::record(tx, now, [event]).await?;
-                Ok(token)
-            })
-        },
-    );
-    begun.await
+impl Credentials {
+    /// Admits somebody whose password was right and whose code is yet to come, in the transaction that
+    /// begins the session of the second step: before that session, as every change of an account locks it
+    /// before what belongs to it.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] when the account was changed since it was verified.
+    pub async fn admit_to_second_step(
+        &self,
+        tx: &mut Tx,
+        verified: &Verified,
+    ) -> Result<(), Error> {
+        // Nobody is to be stuck between the steps.
+        self.codes()?;
+        if !user::store::lock_unchanged(tx, &verified.account).await? {
+            return Err(Error::BadCredentials);
+        }
+        // It has not failed, and does not clear the count before the code was right, too.
+        match verified.counted_attempt() {
+            Some(attempt) => attempt.take_back_with(tx, self.now()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Records that the first step of a login was done, on a session that was begun for the second.
+    pub async fn begin_second_step(
+        &self,
+        tx: &mut Tx,
+        user: &User,
+        session_id: Uuid,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        store::forget_ended_half_logins(tx, user.id, now).await?;
+        store::delete_half_logins(tx, user.id, MAX_HALF_DONE - 1).await?;
+        let expires_at = now.after(LIFETIME);
+        store::insert_half_login(tx, session_id, user.id, now, expires_at).await?;
+        let event = Event::new(Action::BeginLogIn, user.id, Some(client));
+        Ok(audit::record(tx, now, [event]).await?)
+    }
 }
 
 /// What somebody proves with in the second step.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(crate) enum Factor {
     /// A code of their authenticator app.
     Totp(String),
     RecoveryCode(String),
 }
 
-/// The second step of a login.
-#[derive(Clone)]
+/// A login whose first step is done.
+#[derive(Debug)]
 pub(crate) struct SecondStep {
     credentials: Credentials,
     /// The session on which the first step was done.
     session_id: Uuid,
     user_id: Uuid,
-    factor: Factor,
     client: Client,
     /// The codes that were tried.
     tried: Attempt,
+    /// Wrong ones in a row, as far as is known.
+    failures: i64,
+}
+
+/// A code that is to be checked.
+pub(crate) struct PreparedStep {
+    step: SecondStep,
+    factor: Factor,
+    proof: Proof,
+    login: Attempt,
+    /// Held until the login is committed.
+    _permit: Permit,
+}
+
+/// Why nobody was logged in by the second step.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The login is no longer half done: it has expired, or the account was changed.
+    NotHalfDone,
+    WrongCode,
+    /// No code is taken.
+    LockedOut,
 }
 
 impl SecondStep {
@@ -92,36 +118,35 @@ impl SecondStep {
     pub async fn find(
         credentials: &Credentials,
         session_id: Uuid,
-        factor: Factor,
         client: Client,
     ) -> Result<Option<Self>, Error> {
         let now = credentials.now();
-        let user_id = store::find_half_login(credentials.db(), session_id, now).await?;
-        Ok(user_id.map(|user_id| Self {
+        let found = store::find_half_login(credentials.db(), session_id, now).await?;
+        Ok(found.map(|(user_id, failures)| Self {
             tried: credentials.throttle.second_factor(user_id),
             credentials: credentials.clone(),
             session_id,
             user_id,
-            factor,
             client,
+            failures,
         }))
     }
 
-    /// Checks the code and logs its user in, in one transaction: of many that use the same code at
-    /// once, one succeeds. None when the login is no longer half done.
+    /// Waits until other codes of the same user were checked, and reads what this one is checked
+    /// against. None when the account was deleted.
     ///
     /// # Errors
-    /// [`Error::BadCode`], [`Error::TooManyAttempts`]
-    pub async fn log_in(
-        mut self,
-        sessions: &Sessions,
-        replaced: Replaced,
-    ) -> Result<Option<(User, SessionToken)>, Error> {
+    /// [`Error::TooManyAttempts`], [`Error::CodesLockedOut`], [`Error::Busy`]
+    pub async fn prepare(mut self, factor: Factor) -> Result<Option<PreparedStep>, Error> {
+        // Time does not lift this one, so it comes before one that asks to wait.
+        if factor.is_locked_out(self.failures) {
+            return Err(Error::CodesLockedOut);
+        }
         let db = self.credentials.db().clone();
-        // Before the wait, and after it: who is over the limit lets others wait for nothing.
+        // Before the wait as well as after it: past the limit, others are not made to wait.
         self.tried.check(&db, self.credentials.now()).await?;
-        let codes = self.credentials.codes()?.clone();
-        let _turn = codes.turns.of(self.user_id).await;
+        let permits = &self.credentials.codes()?.permits;
+        let permit = permits.acquire(self.user_id).await?;
         self.tried.check(&db, self.credentials.now()).await?;
         let account = user::store::find_by_id(&db, self.user_id).await?;
         let Some(account) = account else {
@@ -134,22 +159,19 @@ impl SecondStep {
             Ok(()) | Err(Error::TooManyAttempts { .. }) => {}
             Err(error) => return Err(error),
         }
-        let proof = self.prepare().await?;
-        let step = (self, sessions.clone(), login, replaced, proof);
-        let done = db.write(step, |(step, sessions, login, replaced, proof), tx| {
-            Box::pin(step.log_in_with(tx, sessions, login, replaced, proof))
-        });
-        match done.await? {
-            Done::LoggedIn(user, token) => Ok(Some((user, token))),
-            Done::NothingToDo => Ok(None),
-            Done::WrongCode => Err(Error::BadCode),
-        }
+        Ok(Some(PreparedStep {
+            proof: self.proof_of(&factor).await?,
+            step: self,
+            factor,
+            login,
+            _permit: permit,
+        }))
     }
 
     /// What is to be used up, if the code is right. Read before the transaction, in which others who
     /// log in as the same user wait.
-    async fn prepare(&self) -> Result<Proof, Error> {
-        let code = match &self.factor {
+    async fn proof_of(&self, factor: &Factor) -> Result<Proof, Error> {
+        let code = match factor {
             Factor::Totp(code) => code,
             Factor::RecoveryCode(code) => {
                 return Ok(Proof::RecoveryCode(recovery_code::hash(code)));
@@ -169,60 +191,67 @@ impl SecondStep {
             None => Proof::Wrong,
         })
     }
+}
 
-    async fn log_in_with(
-        &self,
-        tx: &mut Tx,
-        sessions: &Sessions,
-        login: &Attempt,
-        replaced: &Replaced,
-        proof: &Proof,
-    ) -> Result<Done, Error> {
-        let now = self.credentials.now();
+impl PreparedStep {
+    /// Checks the code, in the transaction that begins the session of its user: of many that use the
+    /// same code at once, one succeeds.
+    pub async fn check(&self, tx: &mut Tx) -> Result<Result<Verified, Refused>, Error> {
+        let Self { step, factor, .. } = self;
+        let SecondStep {
+            credentials,
+            user_id,
+            client,
+            ..
+        } = step;
+        let now = credentials.now();
         // First of all, as every change of an account locks it before what belongs to it.
-        let account = user::store::lock_account(tx, self.user_id).await?;
+        let account = user::store::lock_account(tx, *user_id).await?;
         let is_usable = |account: &Account| {
             account.state() == AccountState::Enabled && account.totp_since.is_some()
         };
         let Some(account) = account.filter(is_usable) else {
-            return Ok(Done::NothingToDo);
+            return Ok(Err(Refused::NotHalfDone));
         };
-        let used = self.tried.count_with(tx, now).await?;
-        if !proof.use_up(tx, self.user_id).await? {
-            self.record_failure(tx, used, now).await?;
-            return Ok(Done::WrongCode);
+        let failures = store::count_failures(tx, *user_id).await?;
+        if factor.is_locked_out(failures) {
+            return Ok(Err(Refused::LockedOut));
         }
-        let is_half_done = store::delete_half_login(tx, self.session_id, now).await?;
-        if !is_half_done || !session::store::lock(tx, self.session_id).await? {
+        let used = step.tried.count_with(tx, now).await?;
+        if !self.proof.use_up(tx, *user_id).await? {
+            let wrong = WrongCode {
+                user: &account.user,
+                factor,
+                client,
+                used,
+                failures,
+            };
+            wrong.record(tx, credentials, now).await?;
+            return Ok(Err(Refused::WrongCode));
+        }
+        let is_half_done = store::delete_half_login(tx, step.session_id, now).await?;
+        if !is_half_done || !session::store::lock(tx, step.session_id).await? {
             tx.abandon();
-            return Ok(Done::NothingToDo);
+            return Ok(Err(Refused::NotHalfDone));
         }
-        self.tried.succeed(tx, now).await?;
-        if let Factor::RecoveryCode(_) = self.factor {
+        step.tried.succeed(tx, now).await?;
+        if let Factor::RecoveryCode(_) = factor {
+            store::clear_failures(tx, *user_id).await?;
             self.note_recovery_code(tx, now).await?;
         }
-        let verified = Verified::otherwise(account, login.clone());
-        self.credentials.log_in(tx, &verified, &self.client).await?;
-        let user = verified.user();
-        let (action, factors) = (Action::LogIn, Factors::Two);
-        let begun = sessions.begin(tx, user, &self.client, replaced, action, factors);
-        Ok(Done::LoggedIn(user.clone(), begun.await?))
-    }
-
-    async fn record_failure(&self, tx: &mut Tx, used: Used, now: Timestamp) -> sqlx::Result<()> {
-        let (action, reason) = (Action::LogIn, Reason::WrongCode);
-        let failed = Event::failure(action, reason, Some(self.user_id), &self.client);
-        let lock_out = (used != Used::Some).then(|| failed.as_lock_out(Reason::CodeLimit));
-        audit::record(tx, now, [Some(failed), lock_out].into_iter().flatten()).await
+        let verified = Verified::otherwise(account, self.login.clone());
+        credentials.log_in(tx, &verified, client).await?;
+        Ok(Ok(verified))
     }
 
     async fn note_recovery_code(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let change = Change::new(SecurityChange::RecoveryCodeUsed, Some(&self.client));
-        let told = self
-            .credentials
-            .tell_of_change(tx, self.user_id, &change, now);
-        told.await?;
-        let event = Event::new(Action::UseRecoveryCode, self.user_id, Some(&self.client));
+        let (client, user_id) = (Some(&self.step.client), self.step.user_id);
+        let change = Change::new(SecurityChange::RecoveryCodeUsed, client);
+        let credentials = &self.step.credentials;
+        credentials
+            .tell_of_change(tx, user_id, &change, now)
+            .await?;
+        let event = Event::new(Action::UseRecoveryCode, user_id, client);
         Ok(audit::record(tx, now, [event]).await?)
     }
 }
@@ -256,12 +285,4 @@ impl Proof {
             }
         }
     }
-}
-
-/// What became of the second step.
-enum Done {
-    LoggedIn(User, SessionToken),
-    /// The login is no longer half done: it has expired, or the account was changed.
-    NothingToDo,
-    WrongCode,
 }

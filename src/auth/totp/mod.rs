@@ -4,13 +4,14 @@
 mod codes;
 mod enrolment;
 mod login;
+mod permits;
 mod recovery_code;
 mod reseal;
 pub(crate) mod store;
-mod turns;
+mod wrong_codes;
 
 pub(crate) use self::{
     codes::Codes,
     enrolment::Enrolment,
-    login::{Factor, SecondStep, begin_second_step},
+    login::{Factor, LIFETIME, Refused, SecondStep},
 };

@@ -100,16 +100,47 @@ pub(super) async fn confirm(
     set_since(tx, user_id, Some(now)).await
 }
 
-/// Uses up the code of a step; false when one of this step or a later one was used before.
+/// Uses up the code of a step, which ends the row of wrong ones; false when one of this step or a later
+/// one was used before.
 pub(super) async fn use_step(tx: &mut Tx, id: Uuid, step: i64) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
-        "update totp_secrets set last_step = $1 where id = $2 and last_step < $1",
+        "update totp_secrets set last_step = $1, failures = 0 where id = $2 and last_step < $1",
     )
     .bind(step)
     .bind(id)
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
+}
+
+/// How many wrong codes in a row a user has given, who is locked.
+pub(super) async fn count_failures(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<i64> {
+    let failures: Option<i64> = in_tx!(tx, conn => sqlx::query_scalar(
+        "select failures from totp_secrets where user_id = $1 and confirmed_at is not null",
+    )
+    .bind(user_id)
+    .fetch_optional(conn)
+    .await)?;
+    Ok(failures.unwrap_or(0))
+}
+
+/// Records a wrong code.
+pub(super) async fn add_failure(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    of_user!(
+        tx,
+        "update totp_secrets set failures = failures + 1
+         where user_id = $1 and confirmed_at is not null",
+        user_id
+    )
+}
+
+/// Ends the row of wrong codes of a user.
+pub(crate) async fn clear_failures(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    of_user!(
+        tx,
+        "update totp_secrets set failures = 0 where user_id = $1 and failures > 0",
+        user_id
+    )
 }
 
 /// Up to `limit` secrets after one, by their ids.
@@ -137,7 +168,7 @@ pub(super) async fn reseal(tx: &mut Tx, id: Uuid, sealed: &[u8]) -> sqlx::Result
 pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     of_user!(tx, "delete from totp_secrets where user_id = $1", user_id)?;
     of_user!(tx, "delete from recovery_codes where user_id = $1", user_id)?;
-    delete_half_logins(tx, user_id).await?;
+    delete_half_logins(tx, user_id, 0).await?;
     set_since(tx, user_id, None).await
 }
 
@@ -254,14 +285,16 @@ pub(super) async fn insert_half_login(
     .map(drop))
 }
 
-/// Whose login is half done on a session.
+/// Whose login is half done on a session, and how many wrong codes in a row they have given.
 pub(super) async fn find_half_login(
     db: &Db,
     session_id: Uuid,
     now: Timestamp,
-) -> sqlx::Result<Option<Uuid>> {
-    on_reader!(db, conn => sqlx::query_scalar(
-        "select user_id from half_logins where session_id = $1 and expires_at > $2",
+) -> sqlx::Result<Option<(Uuid, i64)>> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select h.user_id, coalesce(s.failures, 0) from half_logins h
+         left join totp_secrets s on s.user_id = h.user_id and s.confirmed_at is not null
+         where h.session_id = $1 and h.expires_at > $2",
     )
     .bind(session_id)
     .bind(now)
@@ -285,9 +318,55 @@ pub(super) async fn delete_half_login(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Ends the half-done logins of a user.
-pub(crate) async fn delete_half_logins(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
-    of_user!(tx, "delete from half_logins where user_id = $1", user_id)
+/// Forgets the half-done logins of a user, who is locked, whose sessions have ended or expired.
+pub(super) async fn forget_ended_half_logins(
+    tx: &mut Tx,
+    user_id: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    in_tx!(tx, conn => sqlx::query(
+        "delete from half_logins where user_id = $1 and (expires_at <= $2 or not exists
+             (select 1 from sessions where public_id = half_logins.session_id))",
+    )
+    .bind(user_id)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+macro_rules! oldest {
+    ($deleted:literal) => {
+        concat!(
+            $deleted,
+            " in (select session_id from half_logins where user_id = $1 and session_id not in
+                  (select session_id from half_logins where user_id = $1
+                   order by session_id desc limit $2))"
+        )
+    };
+}
+
+const DELETE_SESSIONS: &str = concat!(
+    oldest!("delete from sessions where public_id"),
+    " returning public_id"
+);
+const DELETE_HALF_LOGINS: &str = oldest!("delete from half_logins where session_id");
+
+/// Ends the half-done logins of a user, who is locked, but for the `kept` newest; their sessions end with
+/// them.
+pub(crate) async fn delete_half_logins(tx: &mut Tx, user_id: Uuid, kept: i64) -> sqlx::Result<()> {
+    let ended: Vec<Uuid> = in_tx!(tx, conn => sqlx::query_scalar(DELETE_SESSIONS)
+        .bind(user_id)
+        .bind(kept)
+        .fetch_all(conn)
+        .await)?;
+    tx.revoke(ended.into_iter().map(Into::into));
+    in_tx!(tx, conn => sqlx::query(DELETE_HALF_LOGINS)
+        .bind(user_id)
+        .bind(kept)
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 /// Removes up to `limit` half-done logins that have expired; returns how many.

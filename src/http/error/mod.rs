@@ -75,6 +75,8 @@ pub enum Error {
         /// How long to wait for the next attempt.
         retry_after: Duration,
     },
+    /// 429: so many codes in a row were wrong that none is taken, however long one waits.
+    CodesLockedOut,
     /// 429: the session has as many event streams open as it may.
     TooManyStreams,
     /// 503: the process has as many event streams open as it may.
@@ -136,6 +138,7 @@ impl Error {
             Self::TooManyAttempts {
                 retry_after: Duration::from_secs(900),
             },
+            Self::CodesLockedOut,
             Self::TooManyStreams,
             Self::internal("a bug"),
             Self::Busy {
@@ -174,7 +177,9 @@ impl Error {
             Self::UsernameTaken | Self::EmailTaken | Self::LastCredential => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyAttempts { .. } | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts { .. } | Self::CodesLockedOut | Self::TooManyStreams => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Busy { .. }
             | Self::StreamsBusy
             | Self::MailNotConfigured
@@ -204,6 +209,7 @@ impl Error {
             Self::LastCredential => "last_credential",
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::CodesLockedOut => "codes_locked_out",
             Self::SessionValues(_) => "session_values",
             Self::TooManyStreams => "too_many_streams",
             Self::Busy { .. } | Self::StreamsBusy => "busy",
@@ -282,6 +288,11 @@ impl Error {
                 "Too many attempts. Try again in {} s.",
                 seconds(*retry_after)
             ),
+            Self::CodesLockedOut => {
+                "Too many codes in a row were wrong. Log in with a recovery code or a passkey, or ask \
+                 who runs the site."
+                    .into()
+            }
             Self::TooManyStreams => {
                 "This session has as many event streams open as it may; close one.".into()
             }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use super::passkey_logins::{ann, refused};
 use crate::helpers::{Kind, Server, on_both_databases, wait};
@@ -10,6 +11,7 @@ use crate::helpers::{Kind, Server, on_both_databases, wait};
 on_both_databases!(
     a_challenge_is_good_once_in_one_browser_for_five_minutes,
     challenges_do_not_pile_up,
+    a_strangers_response_waits_for_no_writer,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -101,4 +103,43 @@ async fn challenges_do_not_pile_up(kind: Kind) {
     server.clock.advance(15 * MINUTE);
     let answer = server.browser().log_in_by_passkey(&mut authenticator).await;
     assert_eq!(answer.status, 200);
+}
+
+/// While somebody else writes: what a stranger sends is read at most.
+async fn a_strangers_response_waits_for_no_writer(kind: Kind) {
+    let server = Server::start(kind).await;
+    let (_, mut authenticator) = ann(&server).await;
+    let browser = server.browser();
+    let asked = browser.options("/login/passkey/options").await;
+    let mut never_asked = asked.clone();
+    never_asked["challenge"] = json!("AAAA");
+    let strangers = server.browser();
+    let responses = [
+        authenticator.get(&never_asked),
+        json!({}),
+        json!({"response": 5}),
+    ];
+    let send = async |credential: &Value| {
+        let answer = strangers.send_passkey(credential.clone()).await;
+        refused(&strangers, &answer, &credential.to_string()).await;
+    };
+    if kind == Kind::Sqlite {
+        let lock = server.database.lock_sqlite().await;
+        for credential in &responses {
+            send(credential).await;
+        }
+        lock.rollback().await.unwrap();
+    } else {
+        let mut other = PgConnection::connect(&server.database.url).await.unwrap();
+        let mut lock = other.begin().await.unwrap();
+        let sql = "lock table passkey_challenges in exclusive mode";
+        sqlx::query(sql).execute(&mut *lock).await.unwrap();
+        for credential in &responses {
+            send(credential).await;
+        }
+        lock.rollback().await.unwrap();
+    }
+    // Nor has it used anything up.
+    let answer = browser.send_passkey(authenticator.get(&asked)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -69,6 +69,14 @@ async fn every_route_is_described(kind: Kind) {
             "put /posts/{id}/vote",
         ]
     );
+    for path in ["/login", "/login/passkey"] {
+        let refused = &paths[path]["post"]["responses"]["403"]["description"];
+        let refused = refused.as_str().unwrap();
+        assert!(
+            refused.contains("`email_not_verified`"),
+            "{path}: {refused}"
+        );
+    }
     let cookie = &openapi["components"]["securitySchemes"]["session"];
     assert_eq!(
         (&cookie["type"], &cookie["in"], &cookie["name"]),

@@ -1863,7 +1863,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            /**
+             * @description `email_not_verified`: the passkey is right, and the link was sent again
+             *
+             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2207,7 +2211,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_attempts`: see the settings `LOGIN_FAILURES_PER_ACCOUNT`, `LOGIN_FAILURES_PER_ADDRESS` and `SIGNUPS_PER_ADDRESS` */
+            /** @description `too_many_attempts`: see the setting `LOGIN_FAILURES_PER_ACCOUNT`; or `codes_locked_out`, without `Retry-After`: a hundred codes in a row were wrong, and none is taken until the user logs in with a recovery code or a passkey */
             429: {
                 headers: {
                     /** @description Seconds to wait */

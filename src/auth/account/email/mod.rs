@@ -36,7 +36,7 @@ pub(crate) enum LinkRequest {
 
 impl Credentials {
     /// Puts a notice into the outbox, unless the limit of its address is reached.
-    pub(super) async fn put_notice(
+    pub(in crate::auth) async fn put_notice(
         &self,
         tx: &mut Tx,
         letter: Letter,

@@ -26,6 +26,7 @@ pub(crate) struct SessionRow {
     pub authenticated_at: Option<Timestamp>,
     pub last_seen_at: Timestamp,
     pub expiry_date: Timestamp,
+    pub expires_at_latest: Option<Timestamp>,
     pub key_id: Option<String>,
     /// None for a visitor.
     pub user_id: Option<Uuid>,
@@ -46,6 +47,7 @@ impl SessionRow {
             created_at: self.session_created_at,
             last_seen_at: self.last_seen_at,
             expiry_date: self.expiry_date,
+            expires_at_latest: self.expires_at_latest,
         }
     }
 
@@ -64,7 +66,7 @@ macro_rules! select_where_public_id {
     ($condition:literal) => {
         concat!(
             "select s.id, s.public_id, s.created_at as session_created_at, s.authenticated_at,
-                    s.last_seen_at, s.expiry_date, s.key_id, s.user_id, u.username, u.email,
+                    s.last_seen_at, s.expiry_date, s.expires_at_latest, s.key_id, s.user_id, u.username, u.email,
                     u.email_verified_at is not null as email_verified, u.created_at,
                     u.password_hash is not null as has_password,
                     coalesce(u.passkey_count, 0) > 0 as has_passkey,
