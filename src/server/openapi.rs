@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     extract::Path,
     http::{HeaderName, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ const POLICY: (HeaderName, &str) = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
+/// The page of Swagger UI, whose own names its files relative to `/docs/`.
+const PAGE: &str = include_str!("docs.html");
 const OPENAPI_PATH: &str = "/openapi.json";
 /// The templates of its routes.
 pub const DOCS_TEMPLATES: [&str; 3] = [OPENAPI_PATH, "/docs", "/docs/{*file}"];
@@ -33,36 +35,34 @@ pub const DOCS_TEMPLATES: [&str; 3] = [OPENAPI_PATH, "/docs", "/docs/{*file}"];
 pub fn docs_router(openapi: OpenApi, prefix: &str) -> Router {
     let description = format!("{prefix}{OPENAPI_PATH}");
     let swagger_ui = Arc::new(Config::from(description).validator_url("none"));
-    let (openapi, prefix) = (Arc::new(openapi), Arc::<str>::from(prefix));
-    let (index, of_index) = (swagger_ui.clone(), prefix.clone());
+    let page: Arc<str> = PAGE.replace("{docs}", &format!("{prefix}/docs")).into();
+    let (openapi, docs) = (Arc::new(openapi), page.clone());
     Router::new()
         .route(OPENAPI_PATH, get(async move || Json(openapi)))
-        .route(
-            "/docs",
-            get(async move || swagger_file("index.html", &of_index, index)),
-        )
+        .route("/docs", get(async move || index(&page)))
         .route(
             "/docs/{*file}",
-            get(async move |Path(file): Path<String>| swagger_file(&file, &prefix, swagger_ui)),
+            get(async move |Path(file): Path<String>| match &*file {
+                "index.html" => index(&docs),
+                file => swagger_file(file, swagger_ui),
+            }),
         )
 }
 
-fn swagger_file(name: &str, prefix: &str, config: Arc<Config<'static>>) -> Response {
+fn index(page: &str) -> Response {
+    ([POLICY], Html(page.to_owned())).into_response()
+}
+
+/// The files are compressed in the binary, and sent as they are: every browser takes gzip.
+fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
     match utoipa_swagger_ui::serve(name, config) {
-        // The page names its files relative to `/docs/`; it is served at `/docs`.
-        Ok(Some(file)) if name == "index.html" => {
-            let page =
-                String::from_utf8_lossy(&file.bytes).replace("\"./", &format!("\"{prefix}/docs/"));
-            let index_css = format!("href=\"{prefix}/docs/index.css\"");
-            let page = page.replace("href=\"index.css\"", &index_css);
-            let headers = [(header::CONTENT_TYPE, &*file.content_type), POLICY];
-            (headers, page).into_response()
+        Ok(Some(file)) => {
+            let encoding = file
+                .gzpipped
+                .then_some([(header::CONTENT_ENCODING, "gzip")]);
+            let headers = [(header::CONTENT_TYPE, file.content_type)];
+            (headers, encoding, file.bytes.into_owned()).into_response()
         }
-        Ok(Some(file)) => (
-            [(header::CONTENT_TYPE, file.content_type)],
-            file.bytes.into_owned(),
-        )
-            .into_response(),
         Ok(None) => Error::NotFound.into_response(),
         Err(error) => Error::internal(error.to_string()).into_response(),
     }

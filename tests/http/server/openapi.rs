@@ -149,7 +149,10 @@ async fn the_page_is_served_from_memory(kind: Kind) {
     let browser = server.browser();
     for path in ["/docs", "/docs/"] {
         let page = browser.get(path).await;
-        assert_eq!(page.header("content-type"), Some("text/html"));
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
         let links = page
             .text
             .split(['"'])
@@ -162,6 +165,13 @@ async fn the_page_is_served_from_memory(kind: Kind) {
             assert_eq!(browser.get(link).await.status, 200, "{link}");
         }
     }
+    let script = browser.get("/docs/swagger-ui-bundle.js").await;
+    assert_eq!(script.header("content-encoding"), Some("gzip"));
+    assert!(
+        script.text.len() < 800_000,
+        "compressed: {}",
+        script.text.len()
+    );
     let start = browser.get("/docs/swagger-initializer.js").await.text;
     assert!(start.contains("/openapi.json"), "{start}");
     assert!(
