@@ -1,4 +1,4 @@
-//! What authenticators are asked for, and the check of what they respond.
+//! The ceremonies of WebAuthn: registration and authentication.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ use crate::{auth::user::User, http::Error};
 /// The type of every credential that WebAuthn has.
 const PUBLIC_KEY: &str = "public-key";
 
-/// What a browser is sent, and what is kept.
-pub(super) struct Asked<S> {
+/// A ceremony that was begun: what the browser is sent, and what is kept.
+pub(super) struct Ceremony<S> {
     /// As `PublicKeyCredential.parseCreationOptionsFromJSON` and its sibling take it.
     pub options: Value,
     pub challenge: Vec<u8>,
@@ -47,52 +47,54 @@ pub(super) enum Refused {
 }
 
 impl RelyingParty {
-    /// Asks for a passkey of `user`, who has these already.
-    pub(super) fn ask_for_new(
+    /// Begins to register a passkey of `user`, who has these already.
+    pub(super) fn begin_registration(
         &self,
         user: &User,
         present: Vec<Vec<u8>>,
-    ) -> Result<Asked<PasskeyRegistration>, Error> {
+    ) -> Result<Ceremony<PasskeyRegistration>, Error> {
         let name = &user.username;
-        let (asked, state) = self
+        let (challenge, state) = self
             .webauthn()
             .start_passkey_registration(user.id, name, name, Some(present))
             .map_err(|error| Error::internal(error.to_string()))?;
-        let challenge = asked.public_key.challenge.to_vec();
-        let mut options = serde_json::to_value(asked.public_key).map_err(Error::internal)?;
+        let public_key = challenge.public_key;
+        let challenge = public_key.challenge.to_vec();
+        let mut options = serde_json::to_value(public_key).map_err(Error::internal)?;
         // Discoverable ones alone can be used without typing a name.
         options["authenticatorSelection"]["residentKey"] = json!("required");
         options["authenticatorSelection"]["requireResidentKey"] = json!(true);
-        Ok(Asked {
+        Ok(Ceremony {
             options,
             challenge,
             state,
         })
     }
 
-    /// Asks for a use of a passkey: of these, or of any if there are none.
-    pub(super) fn ask_for_use(
+    /// Begins an authentication by one of these passkeys, or by any if there are none.
+    pub(super) fn begin_authentication(
         &self,
         of: Vec<Vec<u8>>,
-    ) -> Result<Asked<DiscoverableAuthentication>, Error> {
-        let (asked, state) = self
+    ) -> Result<Ceremony<DiscoverableAuthentication>, Error> {
+        let (challenge, state) = self
             .webauthn()
             .start_discoverable_authentication()
             .map_err(|error| Error::internal(error.to_string()))?;
         let allowed = of
             .iter()
             .map(|id| json!({"type": PUBLIC_KEY, "id": BASE64_URL_SAFE_NO_PAD.encode(id)}));
-        let challenge = asked.public_key.challenge.to_vec();
-        let mut options = serde_json::to_value(asked.public_key).map_err(Error::internal)?;
+        let public_key = challenge.public_key;
+        let challenge = public_key.challenge.to_vec();
+        let mut options = serde_json::to_value(public_key).map_err(Error::internal)?;
         options["allowCredentials"] = allowed.collect();
-        Ok(Asked {
+        Ok(Ceremony {
             options,
             challenge,
             state,
         })
     }
 
-    /// Checks the response to [`ask_for_new`](Self::ask_for_new).
+    /// Checks the response to [`begin_registration`](Self::begin_registration).
     pub(super) fn check_new(
         &self,
         credential: Value,
@@ -114,7 +116,8 @@ impl RelyingParty {
         })
     }
 
-    /// Checks the response to [`ask_for_use`](Self::ask_for_use), for the passkey that it names.
+    /// Checks the response to [`begin_authentication`](Self::begin_authentication), for the passkey
+    /// that it names.
     pub(super) fn check_use(
         &self,
         response: &PublicKeyCredential,

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use webauthn_rs::prelude::PasskeyRegistration;
 
 use super::{
-    AskedBy, OwnPasskey, Purpose, RelyingParty,
-    asked::{keep, take},
+    ChallengedBrowser, OwnPasskey, Purpose, RelyingParty,
+    challenges::{keep, take},
     store,
 };
 use crate::{
@@ -51,14 +51,18 @@ impl Credentials {
     }
 
     /// Asks the browser of a user for a new passkey; returns the options to create it.
-    pub async fn ask_for_passkey(&self, user: &User, asked_by: &AskedBy) -> Result<Value, Error> {
+    pub async fn creation_options(
+        &self,
+        user: &User,
+        browser: &ChallengedBrowser,
+    ) -> Result<Value, Error> {
         let present = self.list_passkeys(user.id).await?;
         let present = present.into_iter().map(|passkey| passkey.id).collect();
-        let asked = self.relying_party()?.ask_for_new(user, present)?;
+        let ceremony = self.relying_party()?.begin_registration(user, present)?;
         // Who is logged in is limited by their session alone.
         let (attempt, now) = (Attempt::new(Vec::new()), self.now());
-        keep(self.db(), &asked, Purpose::Add, asked_by, attempt, now).await?;
-        Ok(asked.options)
+        keep(self.db(), &ceremony, Purpose::Add, browser, attempt, now).await?;
+        Ok(ceremony.options)
     }
 
     /// Adds a passkey that the browser of a session has made.
@@ -74,8 +78,8 @@ impl Credentials {
         client: &Client,
     ) -> Result<OwnPasskey, Error> {
         let (db, now) = (self.db(), self.now());
-        let asked_by = AskedBy::session(session_id);
-        let state = take::<PasskeyRegistration>(db, &credential, Purpose::Add, &asked_by, now);
+        let browser = ChallengedBrowser::session(session_id);
+        let state = take::<PasskeyRegistration>(db, &credential, Purpose::Add, &browser, now);
         let state = state.await?.ok_or(Error::BadPasskey)?;
         let made = self.relying_party()?.check_new(credential, &state)?;
         let passkey = OwnPasskey {

@@ -111,10 +111,12 @@ fn with(response: &Value, field: &str, bytes: &[u8]) -> Value {
 #[ignore = "scripts/fuzz runs it"]
 fn fuzz_new_passkeys() {
     let site = Site::new();
-    let asked = site.relying_party.ask_for_new(&site.user, Vec::new());
-    let asked = asked.unwrap();
-    let response = Authenticator::default().create(&asked.options);
-    let check = |response| site.relying_party.check_new(response, &asked.state);
+    let ceremony = site
+        .relying_party
+        .begin_registration(&site.user, Vec::new());
+    let ceremony = ceremony.unwrap();
+    let response = Authenticator::default().create(&ceremony.options);
+    let check = |response| site.relying_party.check_new(response, &ceremony.state);
     assert!(check(response.clone()).is_ok());
     fuzz(
         "new passkeys",
@@ -133,18 +135,20 @@ fn fuzz_new_passkeys() {
 fn fuzz_uses_of_passkeys() {
     let site = Site::new();
     let (relying_party, mut authenticator) = (&site.relying_party, Authenticator::default());
-    let asked = relying_party.ask_for_new(&site.user, Vec::new()).unwrap();
-    let made = authenticator.create(&asked.options);
-    let made = relying_party.check_new(made, &asked.state).unwrap();
+    let ceremony = relying_party
+        .begin_registration(&site.user, Vec::new())
+        .unwrap();
+    let made = authenticator.create(&ceremony.options);
+    let made = relying_party.check_new(made, &ceremony.state).unwrap();
     let stored = StoredPasskey {
         user_id: site.user.id,
         credential: made.credential,
     };
-    let asked = relying_party.ask_for_use(Vec::new()).unwrap();
-    let response = authenticator.get(&asked.options);
+    let ceremony = relying_party.begin_authentication(Vec::new()).unwrap();
+    let response = authenticator.get(&ceremony.options);
     let check = |response: Value| match response_of(response) {
         Some(response) => relying_party
-            .check_use(&response, asked.state.clone(), &stored)
+            .check_use(&response, ceremony.state.clone(), &stored)
             .map(|checked| checked.map(drop)),
         None => Ok(Err(Refused::Wrong)),
     };
@@ -165,9 +169,11 @@ fn fuzz_uses_of_passkeys() {
 #[ignore = "scripts/fuzz runs it"]
 fn fuzz_responses_of_any_shape() {
     let site = Site::new();
-    let asked = site.relying_party.ask_for_new(&site.user, Vec::new());
-    let asked = asked.unwrap();
-    let response = Authenticator::default().create(&asked.options);
+    let ceremony = site
+        .relying_party
+        .begin_registration(&site.user, Vec::new());
+    let ceremony = ceremony.unwrap();
+    let response = Authenticator::default().create(&ceremony.options);
     let text = response.to_string().into_bytes();
     fuzz(
         "responses of any shape",
@@ -176,9 +182,9 @@ fn fuzz_responses_of_any_shape() {
             let Ok(response) = serde_json::from_slice::<Value>(&text) else {
                 return Ok(());
             };
-            super::asked::challenge_of(&response);
+            super::challenges::challenge_of(&response);
             response_of(response.clone());
-            let checked = site.relying_party.check_new(response, &asked.state);
+            let checked = site.relying_party.check_new(response, &ceremony.state);
             prop_assert!(matches!(checked, Ok(_) | Err(Error::BadPasskey)));
             Ok(())
         },

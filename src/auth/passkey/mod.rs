@@ -1,7 +1,7 @@
 //! Passkeys (WebAuthn Level 3): discoverable credentials that verify their user.
 
-mod asked;
 mod ceremony;
+mod challenges;
 mod changes;
 #[cfg(test)]
 mod fuzz_targets;
@@ -11,7 +11,7 @@ pub(crate) mod store;
 
 pub use self::relying_party::RelyingParty;
 pub(crate) use self::{
-    asked::{AskedBy, Purpose},
+    challenges::{ChallengedBrowser, Purpose},
     changes::checked_name,
     store::OwnPasskey,
 };

@@ -5,9 +5,9 @@ use uuid::Uuid;
 use webauthn_rs::prelude::DiscoverableAuthentication;
 
 use super::{
-    AskedBy, Purpose,
-    asked::{keep, take},
+    ChallengedBrowser, Purpose,
     ceremony::{Refused, Used, response_of},
+    challenges::{keep, take},
     store::{self, StoredPasskey},
 };
 #[cfg(feature = "totp")]
@@ -69,25 +69,33 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`]
-    pub async fn ask_for_login(&self, asked_by: &AskedBy, client: &Client) -> Result<Value, Error> {
+    pub async fn login_options(
+        &self,
+        browser: &ChallengedBrowser,
+        client: &Client,
+    ) -> Result<Value, Error> {
         let now = self.now();
         let mut attempt = self.throttle.passkey_challenge(client.ip);
         attempt.check(self.db(), now).await?;
-        let asked = self.relying_party()?.ask_for_use(Vec::new())?;
-        keep(self.db(), &asked, Purpose::LogIn, asked_by, attempt, now).await?;
-        Ok(asked.options)
+        let ceremony = self.relying_party()?.begin_authentication(Vec::new())?;
+        keep(self.db(), &ceremony, Purpose::LogIn, browser, attempt, now).await?;
+        Ok(ceremony.options)
     }
 
     /// Asks the browser of a user who is logged in for the use of one of their passkeys. Returns the
     /// request options.
-    pub async fn ask_for_proof(&self, user_id: Uuid, asked_by: &AskedBy) -> Result<Value, Error> {
+    pub async fn proof_options(
+        &self,
+        user_id: Uuid,
+        browser: &ChallengedBrowser,
+    ) -> Result<Value, Error> {
         let of = self.list_passkeys(user_id).await?;
         let of = of.into_iter().map(|passkey| passkey.id).collect();
-        let asked = self.relying_party()?.ask_for_use(of)?;
+        let ceremony = self.relying_party()?.begin_authentication(of)?;
         // Who is logged in is limited by their session alone.
         let (purpose, attempt) = (Purpose::Reauthenticate, Attempt::new(Vec::new()));
-        keep(self.db(), &asked, purpose, asked_by, attempt, self.now()).await?;
-        Ok(asked.options)
+        keep(self.db(), &ceremony, purpose, browser, attempt, self.now()).await?;
+        Ok(ceremony.options)
     }
 
     /// Checks the use of a passkey, which must be one of `by` if somebody is logged in.
@@ -97,14 +105,14 @@ impl Credentials {
     pub async fn prove(
         &self,
         purpose: Purpose,
-        asked_by: &AskedBy,
+        browser: &ChallengedBrowser,
         credential: Value,
         by: Option<Uuid>,
         client: &Client,
     ) -> Result<Proved, Error> {
         let (db, now) = (self.db(), self.now());
-        let state = take::<DiscoverableAuthentication>(db, &credential, purpose, asked_by, now);
-        // Nothing is recorded of what was not asked for: anybody can send it, as often as they like.
+        let state = take::<DiscoverableAuthentication>(db, &credential, purpose, browser, now);
+        // Nothing is recorded of a response to no challenge: anybody can send it, as often as they like.
         let state = state.await?.ok_or(Error::BadCredentials)?;
         let action = match purpose {
             Purpose::Reauthenticate => Action::Reauthenticate,
@@ -194,7 +202,7 @@ impl Credentials {
     }
 }
 
-/// What of whom was refused.
+/// Whose response was refused, and what it was for.
 struct Refusal<'a> {
     action: Action,
     user_id: Option<Uuid>,

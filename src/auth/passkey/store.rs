@@ -43,7 +43,8 @@ pub(super) struct StoredPasskey {
 #[derive(Clone, Debug, FromRow)]
 pub(super) struct ChallengeRow {
     pub purpose: String,
-    pub asked_by: Vec<u8>,
+    #[sqlx(rename = "asked_by")]
+    pub browser: Vec<u8>,
     pub state: String,
     pub expires_at: Timestamp,
 }
@@ -60,7 +61,7 @@ pub(super) async fn insert_challenge(
     )
     .bind(challenge)
     .bind(&row.purpose)
-    .bind(&row.asked_by)
+    .bind(&row.browser)
     .bind(&row.state)
     .bind(row.expires_at)
     .execute(conn)
@@ -79,7 +80,7 @@ pub(super) async fn delete_oldest_challenges(
              (select challenge from passkey_challenges where asked_by = $1 and purpose = $2
               order by expires_at desc, challenge limit $3)",
     )
-    .bind(&row.asked_by)
+    .bind(&row.browser)
     .bind(&row.purpose)
     .bind(kept)
     .execute(conn)
@@ -98,11 +99,11 @@ pub(super) async fn has_challenge(db: &Db, challenge: &[u8]) -> sqlx::Result<boo
 }
 
 /// Whether a browser was given challenges for a purpose.
-pub(super) async fn has_challenges(db: &Db, asked_by: &[u8], purpose: &str) -> sqlx::Result<bool> {
+pub(super) async fn has_challenges(db: &Db, browser: &[u8], purpose: &str) -> sqlx::Result<bool> {
     on_reader!(db, conn => sqlx::query_scalar(
         "select exists (select 1 from passkey_challenges where asked_by = $1 and purpose = $2)",
     )
-    .bind(asked_by)
+    .bind(browser)
     .bind(purpose)
     .fetch_one(conn)
     .await)
@@ -125,13 +126,13 @@ pub(super) async fn take_challenge(
 /// Uses up what a browser was given for a purpose.
 pub(super) async fn delete_challenges(
     tx: &mut Tx,
-    asked_by: &[u8],
+    browser: &[u8],
     purpose: &str,
 ) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
         "delete from passkey_challenges where asked_by = $1 and purpose = $2",
     )
-    .bind(asked_by)
+    .bind(browser)
     .bind(purpose)
     .execute(conn)
     .await

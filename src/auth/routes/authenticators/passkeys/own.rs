@@ -13,7 +13,7 @@ use crate::{
     auth::{
         account::credentials::Credentials,
         letters::letter::device_name,
-        passkey::{AskedBy, OwnPasskey, checked_name},
+        passkey::{ChallengedBrowser, OwnPasskey, checked_name},
         request::{SessionHandle, extract::RequestSession},
         user::User,
     },
@@ -95,8 +95,8 @@ pub(in crate::auth::routes) async fn passkey_options(
     session: SessionHandle,
 ) -> Result<Json<PublicKeyOptions>, Error> {
     let (user, session_id) = session.recently_authenticated_to_enrol().await?;
-    let asked_by = AskedBy::session(session_id);
-    let options = credentials.ask_for_passkey(&user, &asked_by).await?;
+    let browser = ChallengedBrowser::session(session_id);
+    let options = credentials.creation_options(&user, &browser).await?;
     Ok(Json(PublicKeyOptions(options)))
 }
 

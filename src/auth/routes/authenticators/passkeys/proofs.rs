@@ -19,7 +19,7 @@ use crate::{
     auth::{
         account::credentials::Credentials,
         audit::{Action, Event},
-        passkey::{AskedBy, Purpose},
+        passkey::{ChallengedBrowser, Purpose},
         request::{SessionHandle, extract::RequestSession, info::SessionInfo},
         session::{self, proof::Factors},
         user::User,
@@ -45,11 +45,11 @@ pub(in crate::auth::routes) struct PasskeyProof {
 
 /// The cookie that binds a challenge to a browser on which nobody is logged in. It has a name of its
 /// own, as it logs nobody in and pages ask for challenges before anybody wants to.
-struct AskedCookie {
+struct ChallengeCookie {
     is_secure: bool,
 }
 
-impl AskedCookie {
+impl ChallengeCookie {
     fn of(handle: &SessionHandle) -> Self {
         Self {
             is_secure: handle.sessions().cookie().is_secure(),
@@ -57,9 +57,10 @@ impl AskedCookie {
     }
 
     fn name(&self) -> &'static str {
-        match self.is_secure {
-            true => "__Host-passkey",
-            false => "passkey",
+        if self.is_secure {
+            "__Host-passkey"
+        } else {
+            "passkey"
         }
     }
 
@@ -107,14 +108,14 @@ pub(in crate::auth::routes) async fn login_options(
     RequestSession { handle, client }: RequestSession,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let cookie = AskedCookie::of(&handle);
-    // Another page of the same browser may have asked as well.
+    let cookie = ChallengeCookie::of(&handle);
+    // Another page of the same browser may have been given one as well.
     let value = cookie.value(&headers).unwrap_or_else(|| {
         let random: [u8; COOKIE_BYTES] = rand::random();
         BASE64_URL_SAFE_NO_PAD.encode(random)
     });
-    let asked_by = AskedBy::visitor(&value);
-    let options = credentials.ask_for_login(&asked_by, &client);
+    let browser = ChallengedBrowser::visitor(&value);
+    let options = credentials.login_options(&browser, &client);
     let options = Json(PublicKeyOptions(options.await?));
     let set_cookie = [(header::SET_COOKIE, cookie.set(&value))];
     Ok((set_cookie, options).into_response())
@@ -153,9 +154,11 @@ async fn log_in(
     credential: Value,
 ) -> Result<User, Error> {
     // Without the cookie no challenge is this browser's, and the one of the response is used up.
-    let value = AskedCookie::of(&handle).value(headers).unwrap_or_default();
-    let asked_by = AskedBy::visitor(&value);
-    let proved = credentials.prove(Purpose::LogIn, &asked_by, credential, None, &client);
+    let value = ChallengeCookie::of(&handle)
+        .value(headers)
+        .unwrap_or_default();
+    let browser = ChallengedBrowser::visitor(&value);
+    let proved = credentials.prove(Purpose::LogIn, &browser, credential, None, &client);
     let proved = proved.await?;
     let verified = proved.verified();
     credentials.refuse_unverified(verified, &client).await?;
@@ -203,8 +206,8 @@ pub(in crate::auth::routes) async fn reauthenticate_options(
     handle: SessionHandle,
 ) -> Result<Json<PublicKeyOptions>, Error> {
     let (session, user) = handle.enrolling().await?;
-    let asked_by = AskedBy::session(session.public_id);
-    let options = credentials.ask_for_proof(user.id, &asked_by);
+    let browser = ChallengedBrowser::session(session.public_id);
+    let options = credentials.proof_options(user.id, &browser);
     Ok(Json(PublicKeyOptions(options.await?)))
 }
 
@@ -229,9 +232,9 @@ pub(in crate::auth::routes) async fn reauthenticate_with_passkey(
 ) -> Result<Json<SessionInfo>, Error> {
     let (session, user) = handle.enrolling().await?;
     required(&credential)?;
-    let asked_by = AskedBy::session(session.public_id);
+    let browser = ChallengedBrowser::session(session.public_id);
     let purpose = Purpose::Reauthenticate;
-    let proved = credentials.prove(purpose, &asked_by, credential, Some(user.id), &client);
+    let proved = credentials.prove(purpose, &browser, credential, Some(user.id), &client);
     let proved = proved.await?;
     let now = credentials.now();
     let event = Event::new(Action::Reauthenticate, user.id, Some(&client));

@@ -1,4 +1,4 @@
-//! Challenges: each is bound to the browser that has asked for it, and good for one attempt.
+//! Challenges: each is bound to the browser that it was given to, and good for one attempt.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    ceremony::Asked,
+    ceremony::Ceremony,
     store::{self, ChallengeRow},
 };
 use crate::{auth::throttle::Attempt, clock::Timestamp, db::Db, http::Error};
@@ -18,7 +18,7 @@ const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Challenges that one browser may have open for one purpose: its pages ask for one each.
 const MAX_OPEN: i64 = 16;
 
-/// What a challenge is asked for.
+/// What a challenge is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Add,
@@ -36,11 +36,12 @@ impl Purpose {
     }
 }
 
-/// What names the browser that asks; of which the database has the hash alone.
+/// The browser that a challenge is given to, by something that names it; the database has its hash
+/// alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AskedBy(Vec<u8>);
+pub(crate) struct ChallengedBrowser(Vec<u8>);
 
-impl AskedBy {
+impl ChallengedBrowser {
     /// One on which nobody is logged in, by a cookie of its own.
     pub fn visitor(cookie: &str) -> Self {
         Self(Sha256::digest(cookie).to_vec())
@@ -59,19 +60,19 @@ impl AskedBy {
 /// [`Error::TooManyAttempts`] when `attempt` must wait.
 pub(super) async fn keep<S: Serialize>(
     db: &Db,
-    asked: &Asked<S>,
+    ceremony: &Ceremony<S>,
     purpose: Purpose,
-    asked_by: &AskedBy,
+    browser: &ChallengedBrowser,
     attempt: Attempt,
     now: Timestamp,
 ) -> Result<(), Error> {
     let row = ChallengeRow {
         purpose: purpose.as_str().to_owned(),
-        asked_by: asked_by.0.clone(),
-        state: serde_json::to_string(&asked.state).map_err(Error::internal)?,
+        browser: browser.0.clone(),
+        state: serde_json::to_string(&ceremony.state).map_err(Error::internal)?,
         expires_at: now.after(LIFETIME),
     };
-    let keep = (asked.challenge.clone(), row, attempt, now);
+    let keep = (ceremony.challenge.clone(), row, attempt, now);
     let kept = db.write(keep, |(challenge, row, attempt, now), tx| {
         Box::pin(async move {
             attempt.count_with(tx, *now).await?;
@@ -83,39 +84,39 @@ pub(super) async fn keep<S: Serialize>(
 }
 
 /// Uses up the challenge that a response is to, whatever becomes of the response; without one, all
-/// that this browser was given for the purpose. None when it was not asked for by this browser, for
+/// that this browser was given for the purpose. None when it was not given to this browser, for
 /// this purpose, within its lifetime.
 pub(super) async fn take<S: DeserializeOwned>(
     db: &Db,
     credential: &Value,
     purpose: Purpose,
-    asked_by: &AskedBy,
+    browser: &ChallengedBrowser,
     now: Timestamp,
 ) -> Result<Option<S>, Error> {
     let challenge = challenge_of(credential);
     // What anybody can send, as often as they like, is not to wait for the writer, nor have others wait.
     let is_open = match &challenge {
         Some(challenge) => store::has_challenge(db, challenge).await?,
-        None => store::has_challenges(db, &asked_by.0, purpose.as_str()).await?,
+        None => store::has_challenges(db, &browser.0, purpose.as_str()).await?,
     };
     if !is_open {
         return Ok(None);
     }
-    let take = (challenge, asked_by.clone());
-    let taken = db.write(take, move |(challenge, asked_by), tx| {
+    let take = (challenge, browser.clone());
+    let taken = db.write(take, move |(challenge, browser), tx| {
         Box::pin(async move {
             match challenge {
                 Some(challenge) => store::take_challenge(tx, challenge).await,
                 None => {
                     let purpose = purpose.as_str();
-                    store::delete_challenges(tx, &asked_by.0, purpose).await?;
+                    store::delete_challenges(tx, &browser.0, purpose).await?;
                     Ok::<_, sqlx::Error>(None)
                 }
             }
         })
     });
     let is_good = |row: &ChallengeRow| {
-        row.purpose == purpose.as_str() && row.asked_by == asked_by.0 && now < row.expires_at
+        row.purpose == purpose.as_str() && row.browser == browser.0 && now < row.expires_at
     };
     match taken.await?.filter(is_good) {
         Some(row) => serde_json::from_str(&row.state)
