@@ -52,6 +52,7 @@ impl SessionHandle {
         Ok(match set_cookie {
             SetCookie::No | SetCookie::Withheld => None,
             SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
+            #[cfg(feature = "totp")]
             SetCookie::KeepFor(lifetime) => {
                 lookup.token().map(|token| cookie.keep_for(token, lifetime))
             }

@@ -12,10 +12,11 @@ mod session_store;
 pub(crate) mod unauthorized;
 pub(crate) mod visitor;
 
+#[cfg(feature = "totp")]
+use std::time::Duration;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use axum::{
@@ -89,6 +90,7 @@ enum SetCookie {
     Resign,
     Keep,
     /// The session lives no longer than this.
+    #[cfg(feature = "totp")]
     KeepFor(Duration),
     Forget,
     /// The browser has another one, or is about to, that must not be overwritten.

@@ -25,6 +25,10 @@ pub(crate) enum Scope {
     /// separately from other addresses.
     KnownAddress,
     /// The codes of an account, counted like an account, but no address comes before another.
+    #[cfg_attr(
+        not(any(test, feature = "totp")),
+        expect(dead_code, reason = "only a second factor has codes")
+    )]
     Codes,
 }
 

@@ -136,7 +136,7 @@ impl SecondStep {
     /// against. None when the account was deleted.
     ///
     /// # Errors
-    /// [`Error::TooManyAttempts`], [`Error::CodesLockedOut`], [`Error::Busy`]
+    /// [`Error::TooManyAttempts`], [`Error::CodesLockedOut`]
     pub async fn prepare(mut self, factor: Factor) -> Result<Option<PreparedStep>, Error> {
         // Time does not lift this one, so it comes before one that asks to wait.
         if factor.is_locked_out(self.failures) {

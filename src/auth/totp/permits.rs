@@ -8,18 +8,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{Mutex as AsyncMutex, OwnedMutexGuard},
-    time::timeout,
-};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::http::Error;
+use crate::{db::in_time, http::Error};
 
 /// Requests of one user that are checked or wait, at most: people send one, perhaps from two browsers.
-const MAX_REQUESTS: usize = 6;
-/// How long one waits at most, so that a database that stops responding fails it soon.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_REQUESTS: usize = 4;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The permits of all users, one for each. Cheap to clone.
@@ -58,22 +53,19 @@ impl fmt::Debug for Permit {
 }
 
 impl Permits {
-    /// Waits for the permit of a user.
+    /// Waits for the permit of a user. It is the database that others of this user take long for, so
+    /// the wait counts as one for the database.
     ///
     /// # Errors
-    /// [`Error::TooManyAttempts`] at once when many requests of this user wait;
-    /// [`Error::Busy`] when it takes too long.
+    /// [`Error::TooManyAttempts`] at once when as many requests of this user wait as may;
+    /// [`Error::Unavailable`] when it takes too long.
     pub async fn acquire(&self, user_id: Uuid) -> Result<Permit, Error> {
         let (place, permit) = self.enter(user_id)?;
-        match timeout(PATIENCE, permit.lock_owned()).await {
-            Ok(guard) => Ok(Permit {
-                _guard: guard,
-                _place: place,
-            }),
-            Err(_) => Err(Error::Busy {
-                retry_after: RETRY_AFTER,
-            }),
-        }
+        let guard = in_time(async { Ok(permit.lock_owned().await) }).await?;
+        Ok(Permit {
+            _guard: guard,
+            _place: place,
+        })
     }
 
     fn enter(&self, user_id: Uuid) -> Result<(Place, Arc<AsyncMutex<()>>), Error> {
@@ -146,7 +138,7 @@ mod tests {
         let permits = Permits::default();
         let held = permits.acquire(ANN).await.unwrap();
         let late = permits.acquire(ANN).await;
-        assert!(matches!(late, Err(Error::Busy { .. })));
+        assert!(matches!(late, Err(Error::Unavailable(_))));
         drop(held);
         assert!(permits.acquire(ANN).await.is_ok());
         assert!(permits.lock().is_empty());

@@ -212,7 +212,9 @@ async fn one_of_fifty(
             // Its login is complete.
             401 => assert_eq!(answer.reason(), "unknown_session"),
             // As many wait already as may.
-            _ => assert_eq!(answer.code(), "too_many_attempts", "{answer:?}"),
+            429 => assert_eq!(answer.code(), "too_many_attempts"),
+            // Or those before it took too long, on a busy machine.
+            _ => assert_eq!(answer.status, 503, "{answer:?}"),
         }
     }
     assert_eq!(logged_in, 1);

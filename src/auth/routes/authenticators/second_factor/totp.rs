@@ -58,10 +58,10 @@ pub(in crate::auth::routes) struct TotpState {
 
 /// The code of a body.
 pub(super) fn code_of(code: String) -> Result<String, Error> {
-    match code.is_empty() {
-        true => Err(Error::invalid("code", "is required")),
-        false => Ok(code),
+    if code.is_empty() {
+        return Err(Error::invalid("code", "is required"));
     }
+    Ok(code)
 }
 
 /// Whether the caller's logins ask for a code
