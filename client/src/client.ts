@@ -8,6 +8,7 @@ import type {
   OwnSession,
   PasswordChange,
   PasswordReset,
+  SecondFactor,
   SessionBody,
   SessionState,
   Signup,
@@ -35,8 +36,11 @@ export interface Client {
    * (`EMAIL_VERIFICATION=required`), with `{ next: "verify_email" }` once the link is sent.
    */
   signup: (account: Signup | FormData) => Promise<User | VerifyEmail>;
-  /** Resolves with the session already set. */
-  login: (credentials: Login | FormData) => Promise<User>;
+  /**
+   * Resolves with the session already set; for an account with a second factor, with what it takes
+   * (`{ next: "second_factor", methods }`), and nobody is logged in yet.
+   */
+  login: (credentials: Login | FormData) => Promise<User | SecondFactor>;
   logout: () => Promise<void>;
   /** Where the user is logged in. */
   sessions: () => Promise<OwnSession[]>;
@@ -58,6 +62,12 @@ export interface Client {
   deleteAccount: () => Promise<void>;
   /** Proves who the user is; calls that wait for it go on. */
   reauthenticate: (password: string) => Promise<void>;
+  /** Any call of the API, in JSON; one that needs a proof waits for it. */
+  call: (method: string, path: string, body?: object) => Promise<unknown>;
+  /** One that logs in: resolves with the session already set. */
+  enter: (path: string, body: object) => Promise<User>;
+  /** One that proves who the user is: calls that wait for it go on. */
+  prove: (path: string, body: object) => Promise<void>;
   /** The call that waits for a proof, if any. */
   getReauthentication: () => ReauthenticationRequest | null;
   /** For the dialog that asks for it. While nobody listens, such calls fail. */
@@ -211,11 +221,11 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   };
 
   /** Logs in, unless the server says what is to be done first. */
-  const enter = async (path: string, body: object): Promise<User | VerifyEmail> => {
+  const enter = async (path: string, body: object): Promise<User | VerifyEmail | SecondFactor> => {
     start();
     const before = store.get().session;
     const fields = body instanceof FormData ? Object.fromEntries(body) : body;
-    const user = (await send("POST", path, fields)) as User | VerifyEmail;
+    const user = (await send("POST", path, fields)) as User | VerifyEmail | SecondFactor;
     if ("next" in user) return user;
     const time = store.tick();
     const { status, error, reason } = await load();
@@ -241,12 +251,14 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     }
   };
 
-  const reauthenticate = async (password: string) => {
+  const prove = async (path: string, body: object) => {
     await replace(async () => {
-      learn(await send("POST", "/reauthenticate", { password }), store.tick());
+      learn(await send("POST", path, body), store.tick());
     });
     prompt.settle(true);
   };
+
+  const reauthenticate = (password: string) => prove("/reauthenticate", { password });
 
   store.subscribe(() => {
     const { user, session } = store.get();
@@ -275,8 +287,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       start();
       return load();
     },
-    signup: (account) => replace(() => enter("/signup", account)),
-    login: (credentials) => replace(() => enter("/login", credentials)) as Promise<User>,
+    signup: (account) => replace(() => enter("/signup", account)) as Promise<User | VerifyEmail>,
+    login: (credentials) => replace(() => enter("/login", credentials)) as Promise<User | SecondFactor>,
     logout,
     sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
     endSession: async (id) => {
@@ -316,6 +328,9 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       leave("deleted");
     },
     reauthenticate,
+    call: send,
+    enter: (path, body) => replace(() => enter(path, body)) as Promise<User>,
+    prove,
     getReauthentication: prompt.get,
     onReauthentication: prompt.subscribe,
     fetch: guarded,
