@@ -8,6 +8,8 @@ import { EmailSettings } from "../components/account/EmailSettings";
 import { PasswordForm } from "../components/account/PasswordForm";
 import { ReauthenticationDialog } from "../components/account/ReauthenticationDialog";
 import { DeviceList } from "../components/devices/DeviceList";
+import { Codes } from "../components/factors/Codes";
+import { PasskeyList } from "../components/factors/PasskeyList";
 import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
 import { loginPath } from "../lib/next";
@@ -77,6 +79,12 @@ function Sections({ user }: { user: User }) {
         </Part>
         <Part id="password" title="Password">
           <PasswordForm username={user.username} />
+        </Part>
+        <Part id="passkeys" title="Passkeys">
+          <PasskeyList />
+        </Part>
+        <Part id="codes" title="Codes of an app">
+          <Codes />
         </Part>
       </Panel>
       <Panel id="account" title="Delete account" text="If you want to leave. This is what happens:">

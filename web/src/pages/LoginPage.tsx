@@ -1,3 +1,4 @@
+import type { SecondFactor } from "@handstamp/client";
 import { useClient, useSession } from "@handstamp/client/react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -5,6 +6,8 @@ import { Link, Navigate, useSearchParams } from "react-router";
 import { isProblem } from "../api/problem";
 import { Entrance } from "../components/entrance/Entrance";
 import { NO_MAIL } from "../components/entrance/asides";
+import { PasskeyLogin } from "../components/factors/PasskeyLogin";
+import { SecondStep } from "../components/factors/SecondStep";
 import { Form } from "../components/forms/Form";
 import { FormError } from "../components/forms/FormError";
 import { errorsOf } from "../components/forms/errorsOf";
@@ -17,8 +20,16 @@ export function LoginPage() {
   const [search] = useSearchParams();
   const { user } = useSession();
   const [isUnverified, setIsUnverified] = useState(false);
+  const [secondStep, setSecondStep] = useState<SecondFactor>();
   if (user) return <Navigate to={nextPath(search)} replace />;
   if (isUnverified) return <Unverified onBack={() => { setIsUnverified(false); }} />;
+  if (secondStep) {
+    return (
+      <Entrance isOutcome title="One more step" lead="Your password is right. Now the code of your authenticator app.">
+        <SecondStep methods={secondStep.methods} onOver={() => { setSecondStep(undefined); }} />
+      </Entrance>
+    );
+  }
   const signUp = (
     <>
       New here?{" "}
@@ -29,7 +40,10 @@ export function LoginPage() {
   );
   return (
     <Entrance title="Log in" lead={signUp}>
-      <LogInForm onUnverified={() => { setIsUnverified(true); }} />
+      <LogInForm onUnverified={() => { setIsUnverified(true); }} onSecondStep={setSecondStep} />
+      <div className="entrance-end">
+        <PasskeyLogin />
+      </div>
       <p className="entrance-end">
         <Link to="/forgot-password" className="link">
           Forgotten your password?
@@ -41,13 +55,21 @@ export function LoginPage() {
 
 type Fields = Record<"username" | "password", string>;
 
-function LogInForm({ onUnverified }: { onUnverified: () => void }) {
+interface LogInProps {
+  onUnverified: () => void;
+  onSecondStep: (next: SecondFactor) => void;
+}
+
+function LogInForm({ onUnverified, onSecondStep }: LogInProps) {
   const form = useForm<keyof Fields>();
   const logIn = useMutation({ mutationFn: useClient().login });
   const submit = ({ username, password }: Fields) => {
     // An account without a password logs in by its name alone.
     const body = password === "" ? { username } : { username, password };
     logIn.mutate(body, {
+      onSuccess: (result) => {
+        if ("next" in result) onSecondStep(result);
+      },
       onError: (error) => {
         if (isProblem(error, "email_not_verified")) onUnverified();
         else form.fail(errorsOf(["username"], error));
@@ -60,7 +82,7 @@ function LogInForm({ onUnverified }: { onUnverified: () => void }) {
         form={form}
         name="username"
         label="Username"
-        input={{ autoComplete: "username", ...AS_TYPED }}
+        input={{ autoComplete: "username webauthn", ...AS_TYPED }}
       />
       <PasswordField form={form} name="password" label="Password" />
       <FormError message={form.errors.form} />

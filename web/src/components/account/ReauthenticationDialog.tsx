@@ -1,6 +1,7 @@
 import { useClient, useReauthentication } from "@handstamp/client/react";
 import { useMutation } from "@tanstack/react-query";
-import { isProblem } from "../../api/problem";
+import { isProblem, messageOf } from "../../api/problem";
+import { factors } from "../../lib/factors";
 import { Dialog } from "../forms/Dialog";
 import { errorsOf } from "../forms/errorsOf";
 import { Form } from "../forms/Form";
@@ -18,10 +19,41 @@ export function ReauthenticationDialog({ username }: { username: string }) {
       isOpen={request !== null}
       onClose={cancel}
       title="Confirm that it is you"
-      text="It has been a while since you gave your password. This needs it again."
+      text="It has been a while since you proved who you are. This needs it again."
     >
-      <ConfirmForm username={username} confirm={reauthenticate} cancel={cancel} />
+      {request?.methods.includes("passkey") && (
+        <PasskeyProof isAlone={!request.methods.includes("password")} cancel={cancel} />
+      )}
+      {request?.methods.includes("password") && (
+        <ConfirmForm username={username} confirm={reauthenticate} cancel={cancel} />
+      )}
     </Dialog>
+  );
+}
+
+/** A passkey in the place of the password. */
+function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => void }) {
+  const prove = useMutation({ mutationFn: factors.reauthenticateWithPasskey });
+  const isFailed = prove.isError && !isProblem(prove.error, "passkey_not_used");
+  return (
+    <div className="dialog-text buttons">
+      {isAlone && (
+        <button type="button" className="button button-second" onClick={cancel}>
+          Cancel
+        </button>
+      )}
+      <button
+        type="button"
+        className="button"
+        disabled={prove.isPending}
+        onClick={() => { prove.mutate(); }}
+      >
+        Use a passkey
+      </button>
+      <div role="alert">
+        {isFailed && <p className="field-error">{messageOf(prove.error)}</p>}
+      </div>
+    </div>
   );
 }
 
