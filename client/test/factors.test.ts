@@ -12,15 +12,15 @@ const credential = { id: "key", toJSON: () => ({ id: "key", type: "public-key" }
 const get = vi.fn<(options: CredentialRequestOptions) => Promise<unknown>>();
 const create = vi.fn<(options: CredentialCreationOptions) => Promise<unknown>>();
 
-class FakePublicKeyCredential {
-  static parseRequestOptionsFromJSON = (options: object) => ({ ...options, parsed: "to use" });
-  static parseCreationOptionsFromJSON = (options: object) => ({ ...options, parsed: "to make" });
-  static isConditionalMediationAvailable = () => Promise.resolve(true);
-}
+const fakePublicKeyCredential = Object.assign(() => undefined, {
+  parseRequestOptionsFromJSON: (options: object) => ({ ...options, parsed: "to use" }),
+  parseCreationOptionsFromJSON: (options: object) => ({ ...options, parsed: "to make" }),
+  isConditionalMediationAvailable: () => Promise.resolve(true),
+});
 
 beforeEach(() => {
   vi.stubGlobal("EventSource", FakeEventSource);
-  vi.stubGlobal("PublicKeyCredential", FakePublicKeyCredential);
+  vi.stubGlobal("PublicKeyCredential", fakePublicKeyCredential);
   vi.stubGlobal("navigator", { locks: new FakeLocks(), credentials: { get, create } });
   get.mockReset().mockResolvedValue(credential);
   create.mockReset().mockResolvedValue(credential);
