@@ -53,7 +53,7 @@ export interface SignedIn extends Asked {
   user: User;
   /** Null only while the server could not be asked after a login. */
   session: Session | null;
-  /** Null for an account without a password. */
+  /** Null for an account with neither a password nor a passkey. */
   reauthentication: Reauthentication | null;
   reason: null;
 }

@@ -33,6 +33,7 @@ beforeEach(() => {
 afterEach(() => {
   client.close();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 /** From the next response on, Ann is logged in. */
@@ -61,15 +62,84 @@ test("a passkey logs in, from a button or from a field", async () => {
   expect(await offersPasskeys()).toBe(true);
   server.answer("POST /login/passkey/options", json({ challenge: "c" }));
   logsIn("POST /login/passkey");
-  const { signal } = new AbortController();
-  expect(await factors.loginWithPasskey({ mediation: "conditional", signal })).toEqual(ann);
-  expect(get).toHaveBeenCalledWith({
+  const onChosen = vi.fn(() => { expect(server.count("POST /login/passkey")).toBe(0); });
+  expect(await factors.loginWithPasskey({ autofill: true, onChosen })).toEqual(ann);
+  expect(onChosen).toHaveBeenCalledOnce();
+  expect(get.mock.lastCall?.[0]).toMatchObject({
     publicKey: { challenge: "c", parsed: "to use" },
     mediation: "conditional",
-    signal,
   });
   expect(server.bodies).toContain('{"credential":{"id":"key","type":"public-key"}}');
   expect(client.getState().status).toBe("signed-in");
+});
+
+/** Waits for a choice that nobody makes, until it is given up. */
+function nobodyChooses(): void {
+  get.mockImplementation(({ signal }) =>
+    new Promise((_, reject) => {
+      signal?.addEventListener("abort", () => { reject(new DOMException("", "AbortError")); });
+    }),
+  );
+}
+
+test("a wait in a field ends when a button asks, and when its page says so", async () => {
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  nobodyChooses();
+  const first = factors.loginWithPasskey({ autofill: true });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
+  get.mockResolvedValueOnce(credential);
+  logsIn("POST /login/passkey");
+  expect(await factors.loginWithPasskey()).toEqual(ann);
+  await expect(first).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(server.count("POST /login/passkey")).toBe(1);
+
+  const ender = new AbortController();
+  const second = factors.loginWithPasskey({ autofill: true, signal: ender.signal });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(3); });
+  ender.abort();
+  await expect(second).rejects.toMatchObject({ code: "passkey_not_used" });
+});
+
+test("a wait in a field asks for a new challenge before the old one expires", async () => {
+  const expiries: AbortController[] = [];
+  vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
+    expect(milliseconds).toBeLessThan(5 * 60_000);
+    const expiry = new AbortController();
+    expiries.push(expiry);
+    return expiry.signal;
+  });
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  nobodyChooses();
+  const login = factors.loginWithPasskey({ autofill: true });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
+  server.answer("POST /login/passkey/options", json({ challenge: "d" }));
+  get.mockResolvedValueOnce(credential);
+  logsIn("POST /login/passkey");
+  expiries.at(-1)?.abort();
+  expect(await login).toEqual(ann);
+  expect(get.mock.lastCall?.[0]).toMatchObject({ publicKey: { challenge: "d" } });
+});
+
+test.each([
+  ["InvalidStateError", "passkey_exists"],
+  ["SecurityError", "passkey_wrong_site"],
+  ["NotAllowedError", "passkey_not_used"],
+])("%s of the browser is %s", async (name, code) => {
+  server.answer("GET /session", json(annOn("a")));
+  server.answer("POST /passkeys/options", json({ challenge: "c" }));
+  create.mockRejectedValue(new DOMException("", name));
+  await expect(factors.addPasskey()).rejects.toMatchObject({ code, status: 0 });
+});
+
+test("a first step over a live session ends it", async () => {
+  server.answer("GET /session", json(annOn("a")));
+  await client.session();
+  server.answer("POST /login", () => {
+    server.answer("GET /session", json(visitor));
+    return json({ next: "second_factor", methods: ["totp"] }, 202);
+  });
+  await client.login({ username: "Ben", password: "plain tea at dawn" });
+  expect(client.getState().status).toBe("signed-out");
 });
 
 test("a dialog that is closed is no failure of the network", async () => {
