@@ -25,6 +25,8 @@ export interface LoginProgress {
   pending: "password" | "passkey" | "code" | null;
   /** Why the last call failed. */
   error: Problem | null;
+  /** Which call that was. */
+  failed: LoginProgress["pending"];
   /** Whether browser and server know passkeys. */
   canUsePasskey: boolean;
   login: (credentials: Login | FormData) => Promise<void>;
@@ -35,6 +37,9 @@ export interface LoginProgress {
   restart: () => void;
 }
 
+type Failure = Pick<LoginProgress, "error" | "failed">;
+const NONE: Failure = { error: null, failed: null };
+
 /** A wait for a passkey that a browser ends sooner than this is one that it does not offer. */
 const shortest = 1_000;
 
@@ -44,28 +49,28 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
   const factors = useFactors();
   const [methods, setMethods] = useState<string[]>([]);
   const [pending, setPending] = useState<LoginProgress["pending"]>(null);
-  const [error, setError] = useState<Problem | null>(null);
+  const [{ error, failed }, setFailure] = useState<Failure>(NONE);
   const [isOff, setIsOff] = useState(false);
   const [waits, setWaits] = useState(0);
 
-  const fail = (cause: unknown) => {
-    const problem = asProblem(cause);
-    const { code } = problem;
+  const fail = (failed: Failure["failed"], cause: unknown) => {
+    const error = asProblem(cause);
+    const { code } = error;
     // Of a second step that took too long.
     if (code === "not_logged_in") setMethods([]);
     if (code === "not_found") setIsOff(true);
     // Somebody who has closed the dialog knows it.
-    setError(code === "passkey_not_used" ? null : problem);
+    setFailure(code === "passkey_not_used" ? NONE : { error, failed });
   };
 
   const run = async (what: LoginProgress["pending"], call: () => Promise<User | SecondFactor>) => {
     setPending(what);
-    setError(null);
+    setFailure(NONE);
     try {
       const result = await call();
       setMethods("next" in result ? result.methods : []);
     } catch (cause) {
-      fail(cause);
+      fail(what, cause);
     }
     setPending(null);
   };
@@ -79,7 +84,7 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     const onChosen = () => {
       isChosen = true;
       setPending("passkey");
-      setError(null);
+      setFailure(NONE);
     };
     const offer = async () => {
       if (!(await offersPasskeys()) || isEnded()) return;
@@ -89,7 +94,7 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
       } catch (cause) {
         const { code } = asProblem(cause);
         // Before that nobody has asked for anything, so nothing has gone wrong.
-        if (isChosen) fail(cause);
+        if (isChosen) fail("passkey", cause);
         else if (code === "not_found") setIsOff(true);
         const isGivenUp = !isEnded() && Date.now() - began > shortest;
         if (isChosen || isGivenUp) setWaits((waits) => waits + 1);
@@ -105,6 +110,7 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     methods,
     pending,
     error,
+    failed,
     canUsePasskey: hasPasskeys() && !isOff,
     login: (credentials) => run("password", () => login(credentials)),
     loginWithPasskey: async () => {
@@ -116,7 +122,7 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     loginWithRecoveryCode: (code) => run("code", () => factors.loginWithRecoveryCode(code)),
     restart: () => {
       setMethods([]);
-      setError(null);
+      setFailure(NONE);
     },
   };
 }

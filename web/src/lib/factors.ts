@@ -2,7 +2,7 @@ import { factorsOf } from "@handstamp/client/factors";
 import { queryOptions } from "@tanstack/react-query";
 import { session } from "../api/client";
 
-/** Passkeys and codes, of whoever is logged in or is about to be. */
+/** Passkeys and codes. */
 export const factors = factorsOf(session);
 
 export const passkeysQuery = queryOptions({ queryKey: ["passkeys"], queryFn: factors.passkeys });

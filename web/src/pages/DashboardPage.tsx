@@ -1,6 +1,6 @@
 import type { User } from "@handstamp/client";
 import { useSession, useSessions } from "@handstamp/client/react";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link, Navigate } from "react-router";
 import { DeleteAccount } from "../components/account/DeleteAccount";
@@ -12,6 +12,7 @@ import { Codes } from "../components/factors/Codes";
 import { PasskeyList } from "../components/factors/PasskeyList";
 import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
+import { passkeysQuery, totpQuery } from "../lib/factors";
 import { loginPath } from "../lib/next";
 import { postsQuery } from "../lib/queries";
 import { dayOf } from "../lib/time";
@@ -56,7 +57,9 @@ export function DashboardPage() {
 function Sections({ user }: { user: User }) {
   const posts = useInfiniteQuery(postsQuery("me"));
   const { sessions, error } = useSessions();
-  if (posts.isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
+  const [passkeys, totp] = [useQuery(passkeysQuery), useQuery(totpQuery)];
+  const isPending = posts.isPending || passkeys.isPending || totp.isPending;
+  if (isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
   return (
     <>
       <Panel id="posts" title="Your posts" text="What you have published, newest first. Everybody can read it.">
@@ -83,8 +86,8 @@ function Sections({ user }: { user: User }) {
         <Part id="passkeys" title="Passkeys">
           <PasskeyList />
         </Part>
-        <Part id="codes" title="Codes of an app">
-          <Codes />
+        <Part id="codes" title="Authenticator app">
+          <Codes username={user.username} />
         </Part>
       </Panel>
       <Panel id="account" title="Delete account" text="If you want to leave. This is what happens:">

@@ -1,7 +1,8 @@
 import { useClient, useReauthentication } from "@handstamp/client/react";
 import { useMutation } from "@tanstack/react-query";
-import { isProblem, messageOf } from "../../api/problem";
+import { isProblem } from "../../api/problem";
 import { factors } from "../../lib/factors";
+import { failureOf } from "../factors/failureOf";
 import { Dialog } from "../forms/Dialog";
 import { errorsOf } from "../forms/errorsOf";
 import { Form } from "../forms/Form";
@@ -9,7 +10,7 @@ import { FormError } from "../forms/FormError";
 import { PasswordField } from "../forms/PasswordField";
 import { useForm } from "../forms/useForm";
 
-/** Asks for the password while a call waits for it. */
+/** Asks for the password, or for a passkey, while a call waits for it. */
 export function ReauthenticationDialog({ username }: { username: string }) {
   const request = useReauthentication();
   const { reauthenticate } = useClient();
@@ -34,25 +35,26 @@ export function ReauthenticationDialog({ username }: { username: string }) {
 /** A passkey in the place of the password. */
 function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => void }) {
   const prove = useMutation({ mutationFn: factors.reauthenticateWithPasskey });
-  const isFailed = prove.isError && !isProblem(prove.error, "passkey_not_used");
+  const isRefused = isProblem(prove.error, "bad_credentials");
+  const failure = isRefused ? "That passkey is not one of yours, or it took too long." : failureOf(prove.error);
   return (
-    <div className="dialog-text buttons">
-      {isAlone && (
-        <button type="button" className="button button-second" onClick={cancel}>
-          Cancel
+    <div className={isAlone ? "" : "dialog-part"}>
+      <div className={isAlone ? "buttons" : ""}>
+        {isAlone && (
+          <button type="button" className="button button-second" onClick={cancel}>
+            Cancel
+          </button>
+        )}
+        <button
+          type="button"
+          className={isAlone ? "button" : "button button-wide"}
+          disabled={prove.isPending}
+          onClick={() => { prove.mutate(); }}
+        >
+          {prove.isPending ? "Waiting for your passkey…" : "Use a passkey"}
         </button>
-      )}
-      <button
-        type="button"
-        className="button"
-        disabled={prove.isPending}
-        onClick={() => { prove.mutate(); }}
-      >
-        Use a passkey
-      </button>
-      <div role="alert">
-        {isFailed && <p className="field-error">{messageOf(prove.error)}</p>}
       </div>
+      <div role="alert">{failure !== null && <p className="field-error">{failure}</p>}</div>
     </div>
   );
 }

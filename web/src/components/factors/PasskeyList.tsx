@@ -2,23 +2,12 @@ import type { OwnPasskey } from "@handstamp/client/factors";
 import { hasPasskeys } from "@handstamp/client/factors";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { isProblem, messageOf } from "../../api/problem";
 import { factors, passkeysQuery } from "../../lib/factors";
 import { ConfirmButton } from "../forms/ConfirmButton";
 import { ErrorNotice } from "../shared/ErrorNotice";
 import { TimeAgo } from "../shared/TimeAgo";
+import { Failure } from "./Failure";
 import { PasskeyName } from "./PasskeyName";
-
-/** What is worth saying of a failure: not that somebody has changed their mind. */
-function failureOf(error: unknown): string | null {
-  if (error === null) return null;
-  const isOwnWill = isProblem(error, "passkey_not_used") || isProblem(error, "reauthentication_required");
-  if (isOwnWill) return null;
-  if (isProblem(error, "last_credential")) {
-    return "It is the only way into your account: choose a password or add another passkey first.";
-  }
-  return messageOf(error);
-}
 
 /** The user's passkeys: add, name, remove. */
 export function PasskeyList() {
@@ -32,9 +21,12 @@ export function PasskeyList() {
   if (!passkeys.data) {
     return <ErrorNotice error={passkeys.error} retry={() => void passkeys.refetch()} />;
   }
-  const failure = failureOf(add.error);
   return (
     <>
+      <p className="part-text">
+        Your fingerprint, your face or the PIN of a device logs you in, with nothing that a false page could
+        ask you for.
+      </p>
       {passkeys.data.length > 0 && (
         <ul role="list" className="rows">
           {passkeys.data.map((passkey) => (
@@ -43,7 +35,7 @@ export function PasskeyList() {
         </ul>
       )}
       {hasPasskeys() ? (
-        <p className="panel-end">
+        <p className={passkeys.data.length > 0 ? "panel-end" : ""}>
           <button
             type="button"
             className="button button-second"
@@ -56,7 +48,10 @@ export function PasskeyList() {
       ) : (
         <p className="soft">This browser does not know passkeys.</p>
       )}
-      <div role="alert">{failure !== null && <p className="field-error">{failure}</p>}</div>
+      <p role="status" className="sr-only">
+        {add.isSuccess && `Added: ${add.data.name}`}
+      </p>
+      <Failure error={add.error} />
     </>
   );
 }
@@ -68,7 +63,6 @@ function Passkey({ passkey }: { passkey: OwnPasskey }) {
     mutationFn: () => factors.removePasskey(passkey.id),
     onSuccess: () => queries.invalidateQueries(passkeysQuery),
   });
-  const failure = failureOf(remove.error);
   if (isNaming) {
     return (
       <li>
@@ -93,9 +87,9 @@ function Passkey({ passkey }: { passkey: OwnPasskey }) {
               </>
             )}
           </span>
-          <span>{passkey.backed_up ? "Kept by your password manager" : "On one device alone"}</span>
+          <span>{passkey.backed_up ? "Kept by a password manager" : "On one device only"}</span>
         </p>
-        <div role="alert">{failure !== null && <p className="field-error">{failure}</p>}</div>
+        <Failure error={remove.error} />
       </div>
       <div className="row-actions">
         <button type="button" className="action" onClick={() => { setIsNaming(true); }}>
@@ -104,7 +98,7 @@ function Passkey({ passkey }: { passkey: OwnPasskey }) {
         <ConfirmButton
           label={<>Remove<span className="sr-only"> {passkey.name}</span></>}
           title="Remove this passkey?"
-          text={`“${passkey.name}” logs in no more. Your device keeps it until you delete it there as well.`}
+          text={`“${passkey.name}” does not log you in any more. Some devices go on showing it until you delete it there, too.`}
           confirm="Remove"
           isPending={remove.isPending}
           onConfirm={() => { remove.mutate(); }}

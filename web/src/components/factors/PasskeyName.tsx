@@ -23,12 +23,12 @@ export function PasskeyName({ passkey, onDone }: { passkey: OwnPasskey; onDone: 
     },
   });
   return (
-    <Form form={form} className="sheet" onSend={({ name }) => { rename.mutate(name); }}>
+    <Form form={form} className="sheet" aria-label="Rename the passkey" onSend={({ name }) => { rename.mutate(name); }}>
       <TextField
         form={form}
         name="name"
         label="Name of the passkey"
-        input={{ defaultValue: passkey.name, autoComplete: "off" }}
+        input={{ defaultValue: passkey.name, autoComplete: "off", autoFocus: true, maxLength: 64 }}
       />
       <FormError message={form.errors.form} />
       <div className="buttons">
