@@ -115,12 +115,13 @@ function createFactors({ call, enter, prove, getState, refresh }: Client): Facto
   /** Tells the browser of the passkeys that were read on the session `before`. */
   const tell = async (passkeys: OwnPasskey[], before: string | undefined) => {
     const list = JSON.stringify([before, getState().user, passkeys.map(({ id }) => id)]);
-    if (list === told) return;
+    // Most users have none: nobody asks for a challenge to say so.
+    if (list === told || (rpId === undefined && !passkeys.length)) return;
+    told = list;
     if (rpId === undefined) await optionsOf("/reauthenticate/passkey");
     const user = await ofSame(before);
-    if (!user || rpId === undefined) return;
-    await signalAccepted(rpId, user, passkeys);
-    told = list;
+    if (user && rpId !== undefined) await signalAccepted(rpId, user, passkeys);
+    else told = undefined;
   };
 
   const list = (): Promise<OwnPasskey[]> => {

@@ -8,7 +8,7 @@ interface WhoIs {
 
 /** Not every browser has them. */
 interface Signals {
-  signalAllAcceptedCredentialIds?: (told: WhoIs & { allAcceptedCredentialIds: string[] }) => Promise<void>;
+  signalAllAcceptedCredentials?: (told: WhoIs & { allAcceptedCredentialIds: string[] }) => Promise<void>;
   signalCurrentUserDetails?: (told: WhoIs & { name: string; displayName: string }) => Promise<void>;
   signalUnknownCredential?: (told: { rpId: string; credentialId: string }) => Promise<void>;
 }
@@ -17,7 +17,7 @@ const signals = (): Signals =>
   typeof PublicKeyCredential === "function" ? (PublicKeyCredential as unknown as Signals) : {};
 
 export function canSignal(): boolean {
-  return "signalAllAcceptedCredentialIds" in signals();
+  return "signalAllAcceptedCredentials" in signals();
 }
 
 /** The id of a user as passkeys have it: the 16 bytes in base64url. */
@@ -32,7 +32,7 @@ export async function signalAccepted(rpId: string, user: User, passkeys: OwnPass
   const api = signals();
   const of = { rpId, userId: handleOf(user.id) };
   const allAcceptedCredentialIds = passkeys.map(({ id }) => id);
-  await api.signalAllAcceptedCredentialIds?.({ ...of, allAcceptedCredentialIds });
+  await api.signalAllAcceptedCredentials?.({ ...of, allAcceptedCredentialIds });
   const { username } = user;
   await api.signalCurrentUserDetails?.({ ...of, name: username, displayName: username });
 }

@@ -27,7 +27,7 @@ beforeEach(async () => {
     "PublicKeyCredential",
     Object.assign(() => undefined, {
       parseCreationOptionsFromJSON: (options: object) => options,
-      signalAllAcceptedCredentialIds: accepted,
+      signalAllAcceptedCredentials: accepted,
       signalCurrentUserDetails: details,
       signalUnknownCredential: unknown,
     }),
@@ -63,12 +63,20 @@ test("a list is told, once, with the name of the user", async () => {
   expect(unknown).not.toHaveBeenCalled();
 });
 
+test("no challenge is asked for to tell of no passkeys", async () => {
+  server.answer("GET /passkeys", json({ passkeys: [] }));
+  expect(await factors.passkeys()).toEqual([]);
+  await settled();
+  expect(server.count("POST /reauthenticate/passkey/options")).toBe(0);
+  expect(accepted).not.toHaveBeenCalled();
+});
+
 test("the list of somebody else who has logged in meanwhile is told to nobody", async () => {
   server.answer("GET /passkeys", () => {
     server.answer("GET /session", json(benOn("b")));
-    return json({ passkeys: [] });
+    return json({ passkeys: [key("b")] });
   });
-  expect(await factors.passkeys()).toEqual([]);
+  expect(await factors.passkeys()).toHaveLength(1);
   await settled();
   expect(accepted).not.toHaveBeenCalled();
 });
@@ -76,9 +84,9 @@ test("the list of somebody else who has logged in meanwhile is told to nobody", 
 test("nothing is told when the server cannot say whose the list is", async () => {
   server.answer("GET /passkeys", () => {
     server.answer("GET /session", json({}, 503));
-    return json({ passkeys: [] });
+    return json({ passkeys: [key("k")] });
   });
-  expect(await factors.passkeys()).toEqual([]);
+  expect(await factors.passkeys()).toHaveLength(1);
   await settled();
   expect(accepted).not.toHaveBeenCalled();
 });

@@ -96,7 +96,7 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
     }
     await page.getByLabel("Username").fill(user);
     await page.getByLabel("Password").fill("plain tea at dawn");
-    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("button", { name: "Log in", exact: true }).click();
     await page.getByRole("link", { name: user }).waitFor();
     expect(complaints).toEqual([]);
     await context.close();

@@ -72,7 +72,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await check(page, "not found");
 
   await page.goto("/login");
-  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByRole("alert").getByText("wrong").waitFor();
   await check(page, "login");
   await page.goto("/signup");
@@ -139,7 +139,7 @@ async function checkLinks(page: Page): Promise<void> {
   };
   await fake(page, "**/login", 403, { code: "email_not_verified" });
   await page.goto("/login");
-  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Log in", exact: true }).click();
   await shows("Verify your address first");
   await fake(page, "**/signup", 202, { next: "verify_email" });
   await page.goto("/signup");
