@@ -87,7 +87,7 @@ function Sections({ user }: { user: User }) {
           <PasskeyList />
         </Part>
         <Part id="codes" title="Authenticator app">
-          <Codes username={user.username} />
+          <Codes username={user.username} titleId="codes" />
         </Part>
       </Panel>
       <Panel id="account" title="Delete account" text="If you want to leave. This is what happens:">
@@ -120,7 +120,10 @@ function Panel({ id, title, text, children }: PanelProps) {
 function Part({ id, title, children }: Omit<PanelProps, "text">) {
   return (
     <section className="part" aria-labelledby={id}>
-      <h3 id={id}>{title}</h3>
+      {/* Gets the focus when what had it is gone. */}
+      <h3 id={id} tabIndex={-1}>
+        {title}
+      </h3>
       {children}
     </section>
   );

@@ -12,24 +12,32 @@ import { RecoveryCodes } from "./RecoveryCodes";
 const CodeSetup = lazy(async () => ({ default: (await import("./CodeSetup")).CodeSetup }));
 
 /** The codes of an authenticator app: on, off, and the recovery codes that go with them. */
-export function Codes({ username }: { username: string }) {
+export function Codes({ username, titleId }: { username: string; titleId: string }) {
   const state = useQuery(totpQuery);
   const queries = useQueryClient();
   const [secret, setSecret] = useState<TotpSecret>();
   const [fresh, setFresh] = useState<string[]>();
+  const toTitle = () => document.getElementById(titleId)?.focus();
   const again = () => queries.invalidateQueries(totpQuery);
   const begin = useMutation({ mutationFn: factors.startTotp, onSuccess: setSecret });
   if (state.isPending) return <div aria-busy="true" className="loading-part" />;
   if (!state.data) return <ErrorNotice error={state.error} retry={() => void state.refetch()} />;
   if (fresh) {
-    return <RecoveryCodes username={username} codes={fresh} onKept={() => { setFresh(undefined); }} />;
+    const keep = () => {
+      setFresh(undefined);
+      toTitle();
+    };
+    return <RecoveryCodes username={username} codes={fresh} onKept={keep} />;
   }
   if (secret) {
     return (
       <Suspense fallback={<div aria-busy="true" className="loading-part" />}>
         <CodeSetup
           secret={secret}
-          onCancel={() => { setSecret(undefined); }}
+          onCancel={() => {
+            setSecret(undefined);
+            toTitle();
+          }}
           onConfirmed={(codes) => {
             setSecret(undefined);
             setFresh(codes);
@@ -47,7 +55,10 @@ export function Codes({ username }: { username: string }) {
           setFresh(codes);
           void again();
         }}
-        onOff={again}
+        onOff={async () => {
+          await again();
+          toTitle();
+        }}
       />
     );
   }

@@ -1,7 +1,7 @@
 import type { OwnPasskey } from "@handstamp/client/factors";
 import { hasPasskeys } from "@handstamp/client/factors";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { factors, passkeysQuery } from "../../lib/factors";
 import { ConfirmButton } from "../forms/ConfirmButton";
 import { ErrorNotice } from "../shared/ErrorNotice";
@@ -13,6 +13,7 @@ import { PasskeyName } from "./PasskeyName";
 export function PasskeyList() {
   const passkeys = useQuery(passkeysQuery);
   const queries = useQueryClient();
+  const addButton = useRef<HTMLButtonElement>(null);
   const add = useMutation({
     mutationFn: () => factors.addPasskey(),
     onSuccess: () => queries.invalidateQueries(passkeysQuery),
@@ -30,13 +31,19 @@ export function PasskeyList() {
       {passkeys.data.length > 0 && (
         <ul role="list" className="rows">
           {passkeys.data.map((passkey) => (
-            <Passkey key={passkey.id} passkey={passkey} />
+            <Passkey
+              key={passkey.id}
+              passkey={passkey}
+              // What had the focus is gone with the row.
+              onRemoved={() => addButton.current?.focus()}
+            />
           ))}
         </ul>
       )}
       {hasPasskeys() ? (
         <p className={passkeys.data.length > 0 ? "panel-end" : ""}>
           <button
+            ref={addButton}
             type="button"
             className="button button-second"
             disabled={add.isPending}
@@ -56,17 +63,32 @@ export function PasskeyList() {
   );
 }
 
-function Passkey({ passkey }: { passkey: OwnPasskey }) {
+function Passkey({ passkey, onRemoved }: { passkey: OwnPasskey; onRemoved: () => void }) {
   const [isNaming, setIsNaming] = useState(false);
+  /** How often it was named, or not after all: the focus then goes back to the button. */
+  const [returns, setReturns] = useState(0);
+  const renameButton = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (returns > 0) renameButton.current?.focus();
+  }, [returns]);
   const queries = useQueryClient();
   const remove = useMutation({
     mutationFn: () => factors.removePasskey(passkey.id),
-    onSuccess: () => queries.invalidateQueries(passkeysQuery),
+    onSuccess: () => {
+      onRemoved();
+      return queries.invalidateQueries(passkeysQuery);
+    },
   });
   if (isNaming) {
     return (
       <li>
-        <PasskeyName passkey={passkey} onDone={() => { setIsNaming(false); }} />
+        <PasskeyName
+          passkey={passkey}
+          onDone={() => {
+            setIsNaming(false);
+            setReturns(returns + 1);
+          }}
+        />
       </li>
     );
   }
@@ -92,7 +114,12 @@ function Passkey({ passkey }: { passkey: OwnPasskey }) {
         <Failure error={remove.error} />
       </div>
       <div className="row-actions">
-        <button type="button" className="action" onClick={() => { setIsNaming(true); }}>
+        <button
+          ref={renameButton}
+          type="button"
+          className="action"
+          onClick={() => { setIsNaming(true); }}
+        >
           Rename<span className="sr-only"> {passkey.name}</span>
         </button>
         <ConfirmButton
