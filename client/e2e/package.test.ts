@@ -66,10 +66,12 @@ test("it can be imported where there is no browser", () => {
     const client = createClient();
     client.subscribe(() => {});
     console.log((await client.session()).status, typeof (await import("@handstamp/client/react")).Show);
+    console.log(typeof (await import("@handstamp/client/react/login")).useLogin);
+    console.log((await import("@handstamp/client/factors")).hasPasskeys());
   `;
   const run = spawnSync("node", ["--input-type", "module", "--eval", script], { cwd: folder, encoding: "utf8" });
   expect(run.stderr).toBe("");
-  expect(run.stdout.trim()).toBe("loading function");
+  expect(run.stdout.trim()).toBe("loading function\nfunction\nfalse");
 });
 
 test("schema.d.ts is what the server describes", async () => {

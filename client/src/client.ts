@@ -8,6 +8,7 @@ import type {
   OwnSession,
   PasswordChange,
   PasswordReset,
+  SecondFactor,
   SessionBody,
   SessionState,
   Signup,
@@ -35,8 +36,11 @@ export interface Client {
    * (`EMAIL_VERIFICATION=required`), with `{ next: "verify_email" }` once the link is sent.
    */
   signup: (account: Signup | FormData) => Promise<User | VerifyEmail>;
-  /** Resolves with the session already set. */
-  login: (credentials: Login | FormData) => Promise<User>;
+  /**
+   * Resolves with the session already set; for an account with a second factor, with what it takes
+   * (`{ next: "second_factor", methods }`), and nobody is logged in yet.
+   */
+  login: (credentials: Login | FormData) => Promise<User | SecondFactor>;
   logout: () => Promise<void>;
   /** Where the user is logged in. */
   sessions: () => Promise<OwnSession[]>;
@@ -58,6 +62,12 @@ export interface Client {
   deleteAccount: () => Promise<void>;
   /** Proves who the user is; calls that wait for it go on. */
   reauthenticate: (password: string) => Promise<void>;
+  /** Any call of the API, in JSON; one that needs a proof waits for it. */
+  call: (method: string, path: string, body?: object) => Promise<unknown>;
+  /** One that logs in: resolves with the session already set, unless the server wants more first. */
+  enter: (path: string, body: object) => Promise<User | VerifyEmail | SecondFactor>;
+  /** One that proves who the user is: calls that wait for it go on. */
+  prove: (path: string, body: object) => Promise<void>;
   /** The call that waits for a proof, if any. */
   getReauthentication: () => ReauthenticationRequest | null;
   /** For the dialog that asks for it. While nobody listens, such calls fail. */
@@ -84,7 +94,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   );
   const stream = createStream(`${base}/session/events`, store, (isSure) => { tabs.ask(isSure); });
   const tabs: Tabs = createTabs(`handstamp ${base}`, store, stream, nudge);
-  const prompt = createPrompt((password) => reauthenticate(password));
+  const reauthenticate = (password: string) => prove("/reauthenticate", { password });
+  const prompt = createPrompt(reauthenticate);
   let started = false;
   let reading: Promise<SessionState> | undefined;
   let again = false;
@@ -191,15 +202,13 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     void load();
   };
 
-  /** Nobody is logged in on this session any more, by this tab's own doing. */
-  const leave = (reason: string) => {
+  /** Deletes what keeps somebody logged in on this session: by this tab's own doing nobody is any more. */
+  const leave = async (path: string, reason: string) => {
+    await send("DELETE", path);
     store.apply({ user: null, session: null, reauthentication: null, reason }, store.tick());
   };
 
-  const logout = async () => {
-    await send("DELETE", "/logout");
-    leave("logged_out");
-  };
+  const logout = () => leave("/logout", "logged_out");
 
   /** Asks again after a call that may have changed the user, or ended their session for `reason`. */
   const follow = async (reason?: string) => {
@@ -208,26 +217,6 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     cause = user ? reason : undefined;
     await load();
     cause = undefined;
-  };
-
-  /** Logs in, unless the server says what is to be done first. */
-  const enter = async (path: string, body: object): Promise<User | VerifyEmail> => {
-    start();
-    const before = store.get().session;
-    const fields = body instanceof FormData ? Object.fromEntries(body) : body;
-    const user = (await send("POST", path, fields)) as User | VerifyEmail;
-    if ("next" in user) return user;
-    const time = store.tick();
-    const { status, error, reason } = await load();
-    if (error) {
-      // Logged in all the same; the rest comes with the next attempt.
-      store.apply({ user, session: null, reauthentication: null, reason: null }, time);
-      store.fail(error);
-    } else if (status !== "signed-in" || (before && !isReplaced(before))) {
-      const detail = "The browser did not keep the session's cookie.";
-      throw new Problem(401, { code: "not_logged_in", detail, reason: reason ?? "" });
-    }
-    return user;
   };
 
   /** Makes a call after which the browser has another cookie; requests under way have the one before. */
@@ -241,9 +230,34 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     }
   };
 
-  const reauthenticate = async (password: string) => {
+  /** Logs in, unless the server says what is to be done first. */
+  const enter = (path: string, body: object) => replace(async () => {
+    start();
+    const before = store.get().session;
+    const fields = body instanceof FormData ? Object.fromEntries(body) : body;
+    const user = (await send("POST", path, fields)) as User | VerifyEmail | SecondFactor;
+    if ("next" in user) {
+      // The session that came along is gone.
+      if (before) await load();
+      return user;
+    }
+    const time = store.tick();
+    const { status, error, reason } = await load();
+    if (error) {
+      // Logged in all the same; the rest comes with the next attempt.
+      store.apply({ user, session: null, reauthentication: null, reason: null }, time);
+      store.fail(error);
+    } else if (status !== "signed-in" || (before && !isReplaced(before))) {
+      const detail = "The browser did not keep the session's cookie.";
+      throw new Problem(401, { code: "not_logged_in", detail, reason: reason ?? "" });
+    }
+    return user;
+  });
+
+  /** Sends a proof of who the user is. */
+  const prove = async (path: string, body: object) => {
     await replace(async () => {
-      learn(await send("POST", "/reauthenticate", { password }), store.tick());
+      learn(await send("POST", path, body), store.tick());
     });
     prompt.settle(true);
   };
@@ -275,8 +289,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       start();
       return load();
     },
-    signup: (account) => replace(() => enter("/signup", account)),
-    login: (credentials) => replace(() => enter("/login", credentials)) as Promise<User>,
+    signup: (account) => enter("/signup", account) as Promise<User | VerifyEmail>,
+    login: (credentials) => enter("/login", credentials) as Promise<User | SecondFactor>,
     logout,
     sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
     endSession: async (id) => {
@@ -311,11 +325,11 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       await send("POST", "/email/verify", { token });
       await follow();
     },
-    deleteAccount: async () => {
-      await send("DELETE", "/account");
-      leave("deleted");
-    },
+    deleteAccount: () => leave("/account", "deleted"),
     reauthenticate,
+    call: send,
+    enter,
+    prove,
     getReauthentication: prompt.get,
     onReauthentication: prompt.subscribe,
     fetch: guarded,

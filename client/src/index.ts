@@ -7,6 +7,7 @@ export type {
   PasswordChange,
   PasswordReset,
   Reauthentication,
+  SecondFactor,
   Session,
   SessionState,
   SignedIn,

@@ -76,7 +76,7 @@ export function createTabs(name: string, store: Store, stream: Stream, load: () 
     stream.close();
   };
 
-  // Whoever holds the lock leads. It passes on when the tab is closed, crashes or is suspended.
+  // The tab that holds the lock leads. It passes on when the tab is closed, crashes or is suspended.
   const compete = (options: LockOptions) => {
     let held = false;
     const joinedBy = channel;

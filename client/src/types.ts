@@ -26,6 +26,15 @@ export interface VerifyEmail {
   next: "verify_email";
 }
 
+/** What a login resolves with for an account with a second factor: what the second step takes. */
+export type SecondFactor = Schemas["SecondFactorNext"];
+/** A passkey of the user's. */
+export type OwnPasskey = Schemas["OwnPasskey"];
+/** For an authenticator app: to be typed, and to be shown as a QR code. */
+export type TotpSecret = Schemas["TotpSecret"];
+/** Whether logins ask for a code, and how many recovery codes are left. */
+export type TotpState = Schemas["TotpState"];
+
 interface Asked {
   /** Why the last request for the session failed. The rest is what was known before. */
   error: Problem | null;
@@ -44,7 +53,7 @@ export interface SignedIn extends Asked {
   user: User;
   /** Null only while the server could not be asked after a login. */
   session: Session | null;
-  /** Null for an account without a password. */
+  /** Null for an account with neither a password nor a passkey. */
   reauthentication: Reauthentication | null;
   reason: null;
 }

@@ -118,26 +118,35 @@ interface Waiting {
   steal: () => void;
 }
 
-/** `navigator.locks` for one name: exclusive, with `signal` and `steal`. */
-export class FakeLocks {
-  private held: Waiting | undefined;
-  private queue: Waiting[] = [];
+type Hold<T> = (lock: object | null) => T | Promise<T>;
 
-  request(_name: string, options: LockOptions, hold: () => Promise<void>): Promise<void> {
+/** `navigator.locks`: exclusive, with `signal`, `steal` and `ifAvailable`. */
+export class FakeLocks {
+  private readonly held = new Map<string, Waiting>();
+  private queue: (Waiting & { name: string })[] = [];
+
+  request<T>(name: string, given: LockOptions | Hold<T>, hold?: Hold<T>): Promise<T> {
+    const options = typeof given === "function" ? {} : given;
+    const run = typeof given === "function" ? given : hold;
     return new Promise((resolve, reject) => {
       const aborted = () => { reject(new DOMException("", "AbortError")); };
-      const entry: Waiting = {
+      const entry = {
+        name,
         grant: () => {
-          this.held = entry;
-          void hold().then(() => {
-            if (this.held === entry) this.next();
-            resolve();
-          });
+          this.held.set(name, entry);
+          const free = () => {
+            if (this.held.get(name) === entry) this.next(name);
+          };
+          void Promise.resolve(run?.(entry)).finally(free).then((value) => { resolve(value as T); }, reject);
         },
         steal: aborted,
       };
+      if (options.ifAvailable && this.held.has(name)) {
+        Promise.resolve(run?.(null)).then((value) => { resolve(value as T); }, reject);
+        return;
+      }
       if (options.steal) {
-        this.held?.steal();
+        this.held.get(name)?.steal();
         entry.grant();
         return;
       }
@@ -147,12 +156,14 @@ export class FakeLocks {
         aborted();
       });
       this.queue.push(entry);
-      if (!this.held) this.next();
+      if (!this.held.has(name)) this.next(name);
     });
   }
 
-  private next(): void {
-    this.held = undefined;
-    this.queue.shift()?.grant();
+  private next(name: string): void {
+    this.held.delete(name);
+    const first = this.queue.find((entry) => entry.name === name);
+    this.queue = this.queue.filter((entry) => entry !== first);
+    first?.grant();
   }
 }

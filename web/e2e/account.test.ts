@@ -27,7 +27,7 @@ test("the forms say what they are, and password managers can read them", async (
   await page.goto("/login");
   await page.getByRole("heading", { name: "Log in", level: 1 }).waitFor();
   expect(await page.title()).toBe("Log in · Just Tech News");
-  expect(await fields()).toEqual(["text username", "password current-password"]);
+  expect(await fields()).toEqual(["text username webauthn", "password current-password"]);
   await page.getByRole("main").getByRole("link", { name: "Sign up" }).click();
   await page.getByRole("heading", { name: "Sign up", level: 1 }).waitFor();
   expect(await page.title()).toBe("Sign up · Just Tech News");

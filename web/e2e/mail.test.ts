@@ -147,7 +147,7 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
     await logIn(page, user, NEW_PASSWORD);
     await heading(page, `${user}’s dashboard`).waitFor();
 
-    // A second time, in the tab of whoever is logged in: the link is spent, and says what to do.
+    // A second time, in the tab of the user who is logged in: the link is spent, and says what to do.
     await page.goto(link);
     await page.getByLabel("New password").fill("green tea at dusk");
     await page.getByRole("button", { name: "Set the password" }).click();

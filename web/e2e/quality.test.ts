@@ -1,8 +1,7 @@
 /** What every page keeps to: accessibility, the keyboard, no moving layout, few bytes, one font. */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { check, fake, tabTo } from "./checks";
 import { launchBrowser, logIn, openStory, PASSWORD, Server, signUp, visit } from "./site";
 
 let server: Server;
@@ -17,39 +16,6 @@ afterAll(async () => {
   await browser.close();
   server.remove();
 });
-
-/** Lets a request of the page succeed or fail without the server. */
-async function fake(page: Page, pattern: string, status: number, json?: object): Promise<void> {
-  await page.route(pattern, (route) => {
-    const contentType = status < 400 ? "application/json" : "application/problem+json";
-    return route.request().method() === "POST"
-      ? route.fulfill({ status, contentType, ...(json ? { json } : {}) })
-      : route.continue();
-  });
-}
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** What axe finds on the page in both colour schemes, and whether it is wider than the window. */
-async function check(page: Page, what: string): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await page.evaluate(axe);
-    const found = await page.evaluate(async () => {
-      const { axe } = window as unknown as { axe: typeof import("axe-core") };
-      const { violations } = await axe.run();
-      return violations.map(
-        ({ impact, id, nodes }) =>
-          `${impact ?? ""} ${id}: ${nodes[0]?.html ?? ""} ${nodes[0]?.failureSummary ?? ""}`,
-      );
-    });
-    expect(found, `${what}, ${colorScheme}`).toEqual([]);
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(overflow, `${what} is wider than the window`).toBeLessThanOrEqual(0);
-  }
-}
 
 // Three minutes: axe takes seconds for each page on a busy machine.
 test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels", { timeout: 180_000 }, async (width) => {
@@ -72,7 +38,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await check(page, "not found");
 
   await page.goto("/login");
-  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByRole("alert").getByText("wrong").waitFor();
   await check(page, "login");
   await page.goto("/signup");
@@ -139,7 +105,7 @@ async function checkLinks(page: Page): Promise<void> {
   };
   await fake(page, "**/login", 403, { code: "email_not_verified" });
   await page.goto("/login");
-  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Log in", exact: true }).click();
   await shows("Verify your address first");
   await fake(page, "**/signup", 202, { next: "verify_email" });
   await page.goto("/signup");
@@ -182,28 +148,6 @@ async function checkLinks(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Take it back" }).click();
   await shows("Your address is back");
   await page.unrouteAll();
-}
-
-/** Presses Tab until what has the focus has this name, and shows that it has it. */
-async function tabTo(page: Page, name: string | RegExp): Promise<void> {
-  const nameOf = (text: string) =>
-    typeof name === "string" ? text === name : name.test(text);
-  const seen: string[] = [];
-  for (let tabs = 0; tabs < 60; tabs += 1) {
-    await page.keyboard.press("Tab");
-    const focused = await page.evaluate(() => {
-      const element = document.activeElement;
-      const labels = (element as HTMLInputElement | null)?.labels;
-      const text = labels?.[0]?.textContent ?? element?.textContent ?? "";
-      const { outlineStyle, outlineWidth } = getComputedStyle(element ?? document.body);
-      return { text: text.trim(), isOutlined: outlineStyle !== "none" && parseFloat(outlineWidth) > 0 };
-    });
-    seen.push(focused.text);
-    if (!nameOf(focused.text)) continue;
-    expect(focused.isOutlined, `${focused.text} shows that it has the focus`).toBe(true);
-    return;
-  }
-  throw new Error(`not reached by Tab: ${String(name)}; seen: ${seen.join(", ")}`);
 }
 
 test("by keyboard alone: sign up, vote, write, delete, log out, log in", async () => {
@@ -374,46 +318,6 @@ test.each([1280, 390])("nothing moves while a page loads, at %i pixels", async (
   await signUp(page);
   for (const path of ["/dashboard", "/"]) await settled(path);
   expect(complaints).toEqual([]);
-  await context.close();
-});
-
-test("the scripts of every page together are small", async () => {
-  const { context, page } = await visit(browser, server.base);
-  const client = await context.newCDPSession(page);
-  await client.send("Network.enable");
-  const scripts = new Map<string, { path: string; size: number }>();
-  client.on("Network.responseReceived", ({ requestId, type, response }) => {
-    if (type === "Script") scripts.set(requestId, { path: new URL(response.url).pathname, size: 0 });
-  });
-  client.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
-    const script = scripts.get(requestId);
-    if (script) script.size = encodedDataLength;
-  });
-  const sum = () => {
-    const sizes = new Map<string, number>();
-    for (const { path, size } of scripts.values()) sizes.set(path, Math.max(size, sizes.get(path) ?? 0));
-    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  };
-  await page.goto("/");
-  await page.getByRole("article").first().waitFor();
-  await page.waitForLoadState("networkidle");
-  const first = sum();
-  await openStory(page, 1);
-  await page.goto("/login");
-  await page.getByRole("heading", { name: "Log in" }).waitFor();
-  await signUp(page);
-  await page.waitForLoadState("networkidle");
-  for (const path of ["/forgot-password", "/reset-password", "/verify-email"]) {
-    await page.goto(path);
-    await page.getByRole("heading", { level: 1 }).waitFor();
-  }
-  await page.waitForLoadState("networkidle");
-  const all = sum();
-  const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
-  console.log(`scripts: ${kib(first)} for the front page, ${kib(all)} for all pages`);
-  expect(first).toBeGreaterThan(0);
-  expect(all).toBeGreaterThan(first);
-  expect(all).toBeLessThanOrEqual(120 * 1024);
   await context.close();
 });
 

@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { test } from "vitest";
+import { fake as respond } from "./checks";
+import { FACTORS, type Scene } from "./scenes";
 import { launchBrowser, logIn, openStory, Server, signUp } from "./site";
 
 /** The folder for the screenshots; none are taken when it is not set. */
@@ -17,9 +19,6 @@ interface View {
   width: number;
   scheme: "light" | "dark";
 }
-
-/** Brings a page into the state of a picture. */
-type Scene = (page: Page, browser: Browser, server: Server) => Promise<void>;
 
 /** As one of the sample users, who have posts and no passwords. */
 async function asJackson(page: Page): Promise<void> {
@@ -41,16 +40,6 @@ async function askForPassword(page: Page): Promise<void> {
   await page.route("**/sessions", (route) =>
     route.request().method() === "DELETE"
       ? route.fulfill({ status: 403, contentType: "application/problem+json", json })
-      : route.continue(),
-  );
-}
-
-/** Lets a POST of the page get this response. */
-async function respond(page: Page, pattern: string, status: number, json?: object): Promise<void> {
-  const contentType = status < 400 ? "application/json" : "application/problem+json";
-  await page.route(pattern, (route) =>
-    route.request().method() === "POST"
-      ? route.fulfill({ status, contentType, ...(json ? { json } : {}) })
       : route.continue(),
   );
 }
@@ -243,6 +232,7 @@ const SCENES: Record<string, Scene> = {
     await page.goto("/nowhere");
     await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
   },
+  ...FACTORS,
   unreachable: async (page) => {
     await page.route("**/session", (route) => route.abort());
     await page.goto("/");

@@ -16,7 +16,7 @@ export class Server {
   private constructor(
     readonly base: string,
     private readonly process: ChildProcess,
-    private readonly folder: string,
+    readonly folder: string,
     private readonly log: string[],
   ) {}
 
@@ -88,6 +88,7 @@ export async function freePort(): Promise<number> {
 export async function startVite(
   api: string,
   prefix = "",
+  ownPort?: number,
 ): Promise<{ vite: ViteDevServer; port: number }> {
   process.env.API_URL = api;
   process.env.API_PREFIX = prefix;
@@ -95,7 +96,7 @@ export async function startVite(
     root: web,
     logLevel: "error",
     // As scripts/dev --host allows any.
-    server: { allowedHosts: ["news.test"] },
+    server: { allowedHosts: ["news.test"], ...(ownPort !== undefined && { port: ownPort, strictPort: true }) },
   });
   await vite.listen();
   return { vite, port: vite.config.server.port };
@@ -169,7 +170,7 @@ export function addressOf(name: string): string {
 export async function logIn(page: Page, username: string, password = PASSWORD): Promise<void> {
   await page.getByLabel("Username").fill(username);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Log in", exact: true }).click();
 }
 
 /** Opens a story of the front page by its place, from 1. */

@@ -22,7 +22,7 @@ export function messageOf(error: unknown): string {
     return "The server cannot be reached. Try again.";
   }
   if (error.code === "mail_not_configured") {
-    return "This site sends no mail, so no link can come. Ask whoever runs it.";
+    return "This site sends no mail, so no link can come. Ask the people who run it.";
   }
   if (error.retryAfter !== undefined && error.retryAfter > 1) {
     return `${error.detail} (in ${waitOf(error.retryAfter)})`;

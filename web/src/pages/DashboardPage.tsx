@@ -1,6 +1,6 @@
 import type { User } from "@handstamp/client";
 import { useSession, useSessions } from "@handstamp/client/react";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link, Navigate } from "react-router";
 import { DeleteAccount } from "../components/account/DeleteAccount";
@@ -8,8 +8,11 @@ import { EmailSettings } from "../components/account/EmailSettings";
 import { PasswordForm } from "../components/account/PasswordForm";
 import { ReauthenticationDialog } from "../components/account/ReauthenticationDialog";
 import { DeviceList } from "../components/devices/DeviceList";
+import { Codes } from "../components/factors/Codes";
+import { PasskeyList } from "../components/factors/PasskeyList";
 import { OwnPosts } from "../components/posts/OwnPosts";
 import { Title } from "../components/shared/Title";
+import { passkeysQuery, totpQuery } from "../lib/factors";
 import { loginPath } from "../lib/next";
 import { postsQuery } from "../lib/queries";
 import { dayOf } from "../lib/time";
@@ -54,7 +57,9 @@ export function DashboardPage() {
 function Sections({ user }: { user: User }) {
   const posts = useInfiniteQuery(postsQuery("me"));
   const { sessions, error } = useSessions();
-  if (posts.isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
+  const [passkeys, totp] = [useQuery(passkeysQuery), useQuery(totpQuery)];
+  const isPending = posts.isPending || passkeys.isPending || totp.isPending;
+  if (isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
   return (
     <>
       <Panel id="posts" title="Your posts" text="What you have published, newest first. Everybody can read it.">
@@ -77,6 +82,12 @@ function Sections({ user }: { user: User }) {
         </Part>
         <Part id="password" title="Password">
           <PasswordForm username={user.username} />
+        </Part>
+        <Part id="passkeys" title="Passkeys">
+          <PasskeyList />
+        </Part>
+        <Part id="codes" title="Authenticator app">
+          <Codes username={user.username} titleId="codes" />
         </Part>
       </Panel>
       <Panel id="account" title="Delete account" text="If you want to leave. This is what happens:">
@@ -109,7 +120,10 @@ function Panel({ id, title, text, children }: PanelProps) {
 function Part({ id, title, children }: Omit<PanelProps, "text">) {
   return (
     <section className="part" aria-labelledby={id}>
-      <h3 id={id}>{title}</h3>
+      {/* Gets the focus when what had it is gone. */}
+      <h3 id={id} tabIndex={-1}>
+        {title}
+      </h3>
       {children}
     </section>
   );

@@ -1,24 +1,40 @@
-import { useClient, useSession } from "@handstamp/client/react";
-import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
+import { useSession } from "@handstamp/client/react";
+import { useLogin, type LoginProgress } from "@handstamp/client/react/login";
+import { useMemo, useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { isProblem } from "../api/problem";
 import { Entrance } from "../components/entrance/Entrance";
 import { NO_MAIL } from "../components/entrance/asides";
+import { failureOf } from "../components/factors/failureOf";
+import { PasskeyOffer } from "../components/factors/PasskeyOffer";
+import { SecondStep } from "../components/factors/SecondStep";
 import { Form } from "../components/forms/Form";
 import { FormError } from "../components/forms/FormError";
 import { errorsOf } from "../components/forms/errorsOf";
 import { PasswordField } from "../components/forms/PasswordField";
 import { AS_TYPED, TextField } from "../components/forms/TextField";
-import { useForm } from "../components/forms/useForm";
+import { useForm, type Errors } from "../components/forms/useForm";
 import { nextPath, signUpPath } from "../lib/next";
 
 export function LoginPage() {
   const [search] = useSearchParams();
   const { user } = useSession();
-  const [isUnverified, setIsUnverified] = useState(false);
-  if (user) return <Navigate to={nextPath(search)} replace />;
-  if (isUnverified) return <Unverified onBack={() => { setIsUnverified(false); }} />;
+  const progress = useLogin({ autofill: !user });
+  /** Whether there may be a passkey to offer: a password was typed here. */
+  const [isTyped, setIsTyped] = useState(false);
+  if (user) {
+    const next = nextPath(search);
+    const isOffered = isTyped && progress.canUsePasskey;
+    return isOffered ? <PasskeyOffer user={user} next={next} /> : <Navigate to={next} replace />;
+  }
+  if (isProblem(progress.error, "email_not_verified")) return <Unverified onBack={progress.restart} />;
+  if (progress.step === "second_factor") {
+    return (
+      <Entrance title="One more step" lead="Your password is right. Now a code, so that we know it is you.">
+        <SecondStep progress={progress} />
+      </Entrance>
+    );
+  }
   const signUp = (
     <>
       New here?{" "}
@@ -29,7 +45,8 @@ export function LoginPage() {
   );
   return (
     <Entrance title="Log in" lead={signUp}>
-      <LogInForm onUnverified={() => { setIsUnverified(true); }} />
+      <PasswordLogin progress={progress} onTyped={() => { setIsTyped(true); }} />
+      {progress.canUsePasskey && <PasskeyLogin progress={progress} />}
       <p className="entrance-end">
         <Link to="/forgot-password" className="link">
           Forgotten your password?
@@ -41,18 +58,25 @@ export function LoginPage() {
 
 type Fields = Record<"username" | "password", string>;
 
-function LogInForm({ onUnverified }: { onUnverified: () => void }) {
-  const form = useForm<keyof Fields>();
-  const logIn = useMutation({ mutationFn: useClient().login });
+interface PasswordLoginProps {
+  progress: LoginProgress;
+  onTyped: () => void;
+}
+
+function PasswordLogin({ progress, onTyped }: PasswordLoginProps) {
+  const { error, failed, pending, login } = progress;
+  const plain = useForm<keyof Fields>();
+  const errors = useMemo((): Errors<keyof Fields> => {
+    if (!error || failed === "passkey") return {};
+    // Of the second step.
+    if (failed === "code") return { form: "That took too long. Please begin again." };
+    return errorsOf(["username"], error);
+  }, [error, failed]);
+  const form = { ...plain, errors };
   const submit = ({ username, password }: Fields) => {
+    onTyped();
     // An account without a password logs in by its name alone.
-    const body = password === "" ? { username } : { username, password };
-    logIn.mutate(body, {
-      onError: (error) => {
-        if (isProblem(error, "email_not_verified")) onUnverified();
-        else form.fail(errorsOf(["username"], error));
-      },
-    });
+    void login(password === "" ? { username } : { username, password });
   };
   return (
     <Form form={form} onSend={submit}>
@@ -60,18 +84,41 @@ function LogInForm({ onUnverified }: { onUnverified: () => void }) {
         form={form}
         name="username"
         label="Username"
-        input={{ autoComplete: "username", ...AS_TYPED }}
+        input={{ autoComplete: "username webauthn", ...AS_TYPED }}
       />
       <PasswordField form={form} name="password" label="Password" />
-      <FormError message={form.errors.form} />
-      <button type="submit" className="button button-wide" disabled={logIn.isPending}>
-        {logIn.isPending ? "Logging in…" : "Log in"}
+      <FormError message={errors.form} />
+      <button type="submit" className="button button-wide" disabled={pending !== null}>
+        {pending === "password" ? "Logging in…" : "Log in"}
       </button>
     </Form>
   );
 }
 
-/** For whoever has the right password, at a site that wants addresses verified. */
+/** In the place of the form; the browser also offers passkeys in its first field. */
+function PasskeyLogin({ progress: { error, failed, pending, loginWithPasskey } }: { progress: LoginProgress }) {
+  const isRefused = isProblem(error, "bad_credentials");
+  const text = isRefused
+    ? "This passkey did not log you in: it may have been removed, or it took too long. Try again, or use your password."
+    : failureOf(error);
+  return (
+    <div className="entrance-end">
+      <button
+        type="button"
+        className="button button-second button-wide"
+        disabled={pending !== null}
+        onClick={() => { void loginWithPasskey(); }}
+      >
+        {pending === "passkey" ? "Waiting for your passkey…" : "Log in with a passkey"}
+      </button>
+      <div role="alert">
+        {failed === "passkey" && text !== null && <p className="field-error">{text}</p>}
+      </div>
+    </div>
+  );
+}
+
+/** For a user with the right password, at a site that wants addresses verified. */
 function Unverified({ onBack }: { onBack: () => void }) {
   return (
     <Entrance

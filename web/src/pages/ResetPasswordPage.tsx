@@ -86,7 +86,7 @@ function PasswordSet() {
     <Outcome title="Your new password is set">
       <p>Every device was logged out of the account. Log in with the new password.</p>
       {user ? (
-        // Of another account: whoever was logged in to this one is not any more.
+        // Of another account: the user who was logged in to this one is not any more.
         <p>
           This browser is still logged in as <strong>{user.username}</strong>: log out first.
         </p>

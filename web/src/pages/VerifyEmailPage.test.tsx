@@ -84,7 +84,7 @@ test("a link is sent once, and what it did is said and has the focus", async () 
   expect(document.activeElement).toBe(heading);
 });
 
-test("whoever is logged in sees their address", async () => {
+test("a user who is logged in sees their address", async () => {
   session = ann(false);
   verify = () => {
     session = ann(true);

@@ -65,7 +65,7 @@ function Undone() {
   return (
     <Outcome title="Your address is back">
       <p>
-        Every device was logged out of your account. Whoever asked for the change was logged in to it,
+        Every device was logged out of your account. The person who asked for the change was logged in to it,
         so choose a new password now.
       </p>
       <div className="buttons">
@@ -82,7 +82,7 @@ function TooLate() {
     <Outcome title="This link does not work any more">
       <p>
         The change was taken back already, or is longer ago than 48 hours. If somebody else has your
-        account, ask whoever runs this site.
+        account, ask the people who run this site.
       </p>
       <div className="buttons">
         <ToLogin>Log in</ToLogin>
@@ -147,7 +147,7 @@ function NoLink() {
   );
 }
 
-/** How things stand with the address of whoever is logged in. */
+/** How things stand with the address of the user who is logged in. */
 function OwnAddress() {
   const { user } = useSession();
   if (!user?.email) return <ToDashboard />;

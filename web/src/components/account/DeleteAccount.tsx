@@ -6,7 +6,7 @@ import { ConfirmButton } from "../forms/ConfirmButton";
 /** Deletes the account, having said what that does. */
 export function DeleteAccount({ username }: { username: string }) {
   const remove = useMutation({ mutationFn: useClient().deleteAccount });
-  // Whoever does not give the password knows that nothing was deleted.
+  // A user who does not give the password knows that nothing was deleted.
   const isFailed = remove.isError && !isProblem(remove.error, "reauthentication_required");
   return (
     <>

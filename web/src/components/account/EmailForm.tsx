@@ -14,7 +14,7 @@ export function EmailForm({ current }: { current: string | null }) {
     mutationFn: useClient().changeEmail,
     onSuccess: form.reset,
     onError: (error) => {
-      // Whoever does not give the password knows that nothing was changed.
+      // A user who does not give the password knows that nothing was changed.
       if (!isProblem(error, "reauthentication_required")) form.fail(errorsOf(["email"], error));
     },
   });

@@ -1,6 +1,8 @@
 import { useClient, useReauthentication } from "@handstamp/client/react";
 import { useMutation } from "@tanstack/react-query";
 import { isProblem } from "../../api/problem";
+import { factors } from "../../lib/factors";
+import { failureOf } from "../factors/failureOf";
 import { Dialog } from "../forms/Dialog";
 import { errorsOf } from "../forms/errorsOf";
 import { Form } from "../forms/Form";
@@ -8,7 +10,7 @@ import { FormError } from "../forms/FormError";
 import { PasswordField } from "../forms/PasswordField";
 import { useForm } from "../forms/useForm";
 
-/** Asks for the password while a call waits for it. */
+/** Asks for the password, or for a passkey, while a call waits for it. */
 export function ReauthenticationDialog({ username }: { username: string }) {
   const request = useReauthentication();
   const { reauthenticate } = useClient();
@@ -18,10 +20,42 @@ export function ReauthenticationDialog({ username }: { username: string }) {
       isOpen={request !== null}
       onClose={cancel}
       title="Confirm that it is you"
-      text="It has been a while since you gave your password. This needs it again."
+      text="It has been a while since you proved who you are. This needs it again."
     >
-      <ConfirmForm username={username} confirm={reauthenticate} cancel={cancel} />
+      {request?.methods.includes("passkey") && (
+        <PasskeyProof isAlone={!request.methods.includes("password")} cancel={cancel} />
+      )}
+      {request?.methods.includes("password") && (
+        <ConfirmForm username={username} confirm={reauthenticate} cancel={cancel} />
+      )}
     </Dialog>
+  );
+}
+
+/** A passkey in the place of the password. */
+function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => void }) {
+  const prove = useMutation({ mutationFn: factors.reauthenticateWithPasskey });
+  const isRefused = isProblem(prove.error, "bad_credentials");
+  const failure = isRefused ? "That passkey is not one of yours, or it took too long." : failureOf(prove.error);
+  return (
+    <div className={isAlone ? "" : "dialog-part"}>
+      <div className={isAlone ? "buttons" : ""}>
+        {isAlone && (
+          <button type="button" className="button button-second" onClick={cancel}>
+            Cancel
+          </button>
+        )}
+        <button
+          type="button"
+          className={isAlone ? "button" : "button button-wide"}
+          disabled={prove.isPending}
+          onClick={() => { prove.mutate(); }}
+        >
+          {prove.isPending ? "Waiting for your passkey…" : "Use a passkey"}
+        </button>
+      </div>
+      <div role="alert">{failure !== null && <p className="field-error">{failure}</p>}</div>
+    </div>
   );
 }
 

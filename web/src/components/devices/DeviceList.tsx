@@ -21,7 +21,7 @@ export function DeviceList() {
     sessions.filter((session) => session.current),
     sessions.filter((session) => !session.current),
   ];
-  // Whoever does not give the password knows that nothing was ended.
+  // A user who does not give the password knows that nothing was ended.
   const isFailed = end.isError && !isProblem(end.error, "reauthentication_required");
   return (
     <>

@@ -24,7 +24,7 @@ export const ACCOUNT: Aside = {
 
 const LOGGED_OUT = {
   what: "Logged out everywhere",
-  text: "Whoever was logged in to your account has to log in again, with the new password.",
+  text: "Everybody who was logged in to your account has to log in again, with the new password.",
 };
 
 export const FORGOTTEN: Aside = {
@@ -53,6 +53,24 @@ export const NEW_PASSWORD: Aside = {
     {
       what: "A mail tells you",
       text: "We write to your address that the password was changed.",
+    },
+  ],
+};
+
+export const PASSKEY: Aside = {
+  title: "What a passkey is",
+  points: [
+    {
+      what: "Nothing to remember",
+      text: "You confirm that it is you as you unlock this device.",
+    },
+    {
+      what: "Nothing to steal",
+      text: "It works at this site alone: a false page gets nothing out of you.",
+    },
+    {
+      what: "Yours to take back",
+      text: "Your dashboard lists your passkeys. Your password goes on working.",
     },
   ],
 };

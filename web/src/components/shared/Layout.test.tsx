@@ -96,7 +96,7 @@ test.each([
   ["revoked", "this session was ended from another device, by a later login, or by an operator."],
   ["unknown_session", "your session is over."],
   ["no_cookie", "your session is over."],
-])("whoever is logged out (%s) is told why, once", async (reason, text) => {
+])("a user who is logged out (%s) is told why, once", async (reason, text) => {
   fetchMock.mockImplementation(() => json(ann));
   renderLayout();
   await screen.findByRole("link", { name: "Dashboard" });

@@ -1,0 +1,209 @@
+/** Passkeys and codes: an entry of its own, for pages that use them. */
+import { chosen, shown } from "./ceremony.js";
+import type { Client } from "./client.js";
+import { asProblem } from "./problem.js";
+import { canSignal, signalAccepted, signalUnknown } from "./signals.js";
+import type { OwnPasskey, TotpSecret, TotpState, User } from "./types.js";
+
+export { hasPasskeys, keepsPasskeys, offersPasskeys } from "./ceremony.js";
+export type { OwnPasskey, SecondFactor, TotpSecret, TotpState } from "./types.js";
+
+export interface PasskeyOptions {
+  /**
+   * The browser offers passkeys in a field with `autocomplete="username webauthn"`, and the call waits
+   * until one is chosen. Default: the browser asks at once, which ends such a wait.
+   */
+  autofill?: boolean;
+  /** Ends the wait. */
+  signal?: AbortSignal;
+  /** Called once a passkey is chosen, before the server is asked. */
+  onChosen?: () => void;
+}
+
+/** What a page does with passkeys and codes. Calls reject with a `Problem`. */
+export interface Factors {
+  /** Resolves with the session already set. Rejects with `passkey_not_used` when none was chosen. */
+  loginWithPasskey: (options?: PasskeyOptions) => Promise<User>;
+  /** The second step of a login: a code of the authenticator app. */
+  loginWithCode: (code: string) => Promise<User>;
+  /** The second step of a login: a recovery code, which is used up. */
+  loginWithRecoveryCode: (code: string) => Promise<User>;
+  /** Proves who the user is; calls that wait for it go on. */
+  reauthenticateWithPasskey: () => Promise<void>;
+  passkeys: () => Promise<OwnPasskey[]>;
+  /** Makes one on this device, or on one that the browser finds. */
+  addPasskey: (name?: string) => Promise<OwnPasskey>;
+  renamePasskey: (id: string, name: string) => Promise<OwnPasskey>;
+  /** Rejects with `last_credential` when there would be nothing to log in with. */
+  removePasskey: (id: string) => Promise<void>;
+  totp: () => Promise<TotpState>;
+  /** Nothing is on before {@link Factors.confirmTotp}. */
+  startTotp: () => Promise<TotpSecret>;
+  /** Resolves with ten recovery codes, which are shown this once. */
+  confirmTotp: (code: string) => Promise<string[]>;
+  removeTotp: () => Promise<void>;
+  /** Ten new ones; the old ones count no more. */
+  newRecoveryCodes: () => Promise<string[]>;
+}
+
+/** A challenge is good for five minutes. */
+const renewal = 240_000;
+/** Held while a passkey is made: no list from before it is told to the browser. */
+const lock = "handstamp passkeys";
+const made = new WeakMap<Client, Factors>();
+
+/** The same ones for the same client. */
+export function factorsOf(client: Client): Factors {
+  let factors = made.get(client);
+  if (!factors) made.set(client, (factors = createFactors(client)));
+  return factors;
+}
+
+function createFactors({ call, enter, prove, getState, refresh }: Client): Factors {
+  /** The domain that passkeys are bound to, once the server has named it. */
+  let rpId: string | undefined;
+  /** The list that the browser was told last. */
+  let told: string | undefined;
+  /** The wait for a choice in a field: a browser takes one request at a time. */
+  let offer: AbortController | undefined;
+
+  const optionsOf = async (path: string) => {
+    const options = await call("POST", `${path}/options`);
+    const { rpId: ofUse, rp } = options as { rpId?: string; rp?: { id?: string } };
+    rpId = ofUse ?? rp?.id;
+    return options;
+  };
+
+  const ask = async (path: string, given?: CredentialRequestOptions) => {
+    const options = (await optionsOf(path)) as PublicKeyCredentialRequestOptionsJSON;
+    return chosen(() => {
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+      return navigator.credentials.get({ publicKey, ...given });
+    });
+  };
+
+  /** Asks at once. */
+  const demand = (path: string, signal?: AbortSignal) => {
+    offer?.abort();
+    return ask(path, signal && { signal });
+  };
+
+  /** Waits for a choice in a field, with a new challenge before the old one expires. */
+  const wait = async (path: string, signal?: AbortSignal) => {
+    offer?.abort();
+    offer = new AbortController();
+    const ended = AbortSignal.any([offer.signal, ...(signal ? [signal] : [])]);
+    for (;;) {
+      await shown(ended);
+      const expiry = AbortSignal.timeout(renewal);
+      try {
+        return await ask(path, { mediation: "conditional", signal: AbortSignal.any([ended, expiry]) });
+      } catch (error) {
+        if (!expiry.aborted || ended.aborted) throw error;
+      }
+    }
+  };
+
+  const read = async () => ((await call("GET", "/passkeys")) as { passkeys: OwnPasskey[] }).passkeys;
+
+  /** Whether what was read since `before` is certain to be that user's: cookies change in other tabs. */
+  const ofSame = async (before: string | undefined) => {
+    const { user, session, error } = await refresh();
+    return before !== undefined && session?.id === before && !error ? user : null;
+  };
+
+  /** Tells the browser of the passkeys that were read on the session `before`. */
+  const tell = async (passkeys: OwnPasskey[], before: string | undefined) => {
+    const list = JSON.stringify([before, getState().user, passkeys.map(({ id }) => id)]);
+    // Most users have none: nobody asks for a challenge to say so.
+    if (list === told || (rpId === undefined && !passkeys.length)) return;
+    told = list;
+    if (rpId === undefined) await optionsOf("/reauthenticate/passkey");
+    const user = await ofSame(before);
+    if (user && rpId !== undefined) await signalAccepted(rpId, user, passkeys);
+    else told = undefined;
+  };
+
+  const list = (): Promise<OwnPasskey[]> => {
+    const before = getState().session?.id;
+    if (!canSignal()) return read();
+    return new Promise((resolve, reject) => {
+      const options: LockOptions = { mode: "shared", ifAvailable: true };
+      const task = navigator.locks.request(lock, options, async (isAlone) => {
+        const passkeys = await read();
+        resolve(passkeys);
+        if (isAlone) await tell(passkeys, before);
+      });
+      // No more than an old passkey is offered if the browser could not be told.
+      task.catch(reject);
+    });
+  };
+
+  /** The server has refused a passkey that was just made: the browser is not to offer it. */
+  const discard = async (id: string) => {
+    const before = getState().session?.id;
+    // A request that a browser has repeated by itself is refused although the first one counted.
+    const isTaken = (await read()).some((passkey) => passkey.id === id);
+    if (rpId !== undefined && !isTaken && (await ofSame(before))) await signalUnknown(rpId, id);
+  };
+
+  const add = async (name?: string): Promise<OwnPasskey> => {
+    offer?.abort();
+    const options = (await optionsOf("/passkeys")) as PublicKeyCredentialCreationOptionsJSON;
+    const credential = await chosen(() => {
+      const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+      return navigator.credentials.create({ publicKey });
+    });
+    try {
+      const body = { credential, ...(name && { name }) };
+      return (await call("POST", "/passkeys", body)) as OwnPasskey;
+    } catch (error) {
+      const { status } = asProblem(error);
+      if (status >= 400 && status < 500) await discard(credential.id).catch(() => undefined);
+      throw error;
+    }
+  };
+
+  /** What the session can be proved with may be another now, and so the browser's list. */
+  const follow = async () => {
+    if (getState().user) await refresh();
+    if (canSignal()) void list().catch(() => undefined);
+  };
+
+  const at = (id: string) => `/passkeys/${encodeURIComponent(id)}`;
+  const codes = (body: unknown) => (body as { recovery_codes: string[] }).recovery_codes;
+
+  return {
+    loginWithPasskey: async ({ autofill, signal, onChosen } = {}) => {
+      const path = "/login/passkey";
+      const credential = await (autofill ? wait : demand)(path, signal);
+      onChosen?.();
+      return enter(path, { credential }) as Promise<User>;
+    },
+    loginWithCode: (code) => enter("/login/totp", { code }) as Promise<User>,
+    loginWithRecoveryCode: (code) => enter("/login/recovery-code", { code }) as Promise<User>,
+    reauthenticateWithPasskey: async () => {
+      const path = "/reauthenticate/passkey";
+      await prove(path, { credential: await demand(path) });
+    },
+    passkeys: list,
+    addPasskey: async (name) => {
+      const adding = () => add(name);
+      const added = await ("locks" in navigator ? navigator.locks.request(lock, adding) : adding());
+      await follow();
+      return added;
+    },
+    renamePasskey: async (id, name) => (await call("PATCH", at(id), { name })) as OwnPasskey,
+    removePasskey: async (id) => {
+      await call("DELETE", at(id));
+      await follow();
+    },
+    totp: async () => (await call("GET", "/totp")) as TotpState,
+    startTotp: async () => (await call("POST", "/totp")) as TotpSecret,
+    confirmTotp: async (code) => codes(await call("POST", "/totp/confirm", { code })),
+    removeTotp: async () => {
+      await call("DELETE", "/totp");
+    },
+    newRecoveryCodes: async () => codes(await call("POST", "/recovery-codes")),
+  };
+}

@@ -1,0 +1,128 @@
+/** A login, with whatever it takes, for React. */
+import { useEffect, useState } from "react";
+import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "./factors.js";
+import { asProblem, type Problem } from "./problem.js";
+import { useClient } from "./react.js";
+import type { Login, SecondFactor, User } from "./types.js";
+
+/** What a page does with passkeys and codes. */
+export function useFactors(): Factors {
+  return factorsOf(useClient());
+}
+
+export interface LoginOptions {
+  /** The browser offers passkeys in the field with `autocomplete="username webauthn"`. */
+  autofill?: boolean;
+}
+
+/** A login and how far it is. Its calls do not reject: what went wrong is in `error`. */
+export interface LoginProgress {
+  /** What is asked for: a username and a password, or a passkey; then a code, where there is one. */
+  step: "password" | "second_factor";
+  /** What the second step takes: `totp`, `recovery_code`. */
+  methods: string[];
+  /** The call that is under way. */
+  pending: "password" | "passkey" | "code" | null;
+  /** Why the last call failed. */
+  error: Problem | null;
+  /** Which call that was. */
+  failed: LoginProgress["pending"];
+  /** Whether browser and server know passkeys. */
+  canUsePasskey: boolean;
+  login: (credentials: Login | FormData) => Promise<void>;
+  loginWithPasskey: () => Promise<void>;
+  loginWithCode: (code: string) => Promise<void>;
+  loginWithRecoveryCode: (code: string) => Promise<void>;
+  /** Back to the first step. */
+  restart: () => void;
+}
+
+type Failure = Pick<LoginProgress, "error" | "failed">;
+const NONE: Failure = { error: null, failed: null };
+
+/** A wait for a passkey that a browser ends sooner than this is one that it does not offer. */
+const shortest = 1_000;
+
+/** Logs in by password, by passkey, or in two steps; once it is done, `useSession()` has the user. */
+export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress {
+  const { login } = useClient();
+  const factors = useFactors();
+  const [methods, setMethods] = useState<string[]>([]);
+  const [pending, setPending] = useState<LoginProgress["pending"]>(null);
+  const [{ error, failed }, setFailure] = useState<Failure>(NONE);
+  const [isOff, setIsOff] = useState(false);
+  const [waits, setWaits] = useState(0);
+
+  const fail = (failed: Failure["failed"], cause: unknown) => {
+    const error = asProblem(cause);
+    const { code } = error;
+    // Of a second step that took too long.
+    if (code === "not_logged_in") setMethods([]);
+    if (code === "not_found") setIsOff(true);
+    // Somebody who has closed the dialog knows it.
+    setFailure(code === "passkey_not_used" ? NONE : { error, failed });
+  };
+
+  const run = async (what: LoginProgress["pending"], call: () => Promise<User | SecondFactor>) => {
+    setPending(what);
+    setFailure(NONE);
+    try {
+      const result = await call();
+      setMethods("next" in result ? result.methods : []);
+    } catch (cause) {
+      fail(what, cause);
+    }
+    setPending(null);
+  };
+
+  const isOffering = autofill && !isOff && methods.length === 0 && pending !== "passkey";
+  useEffect(() => {
+    if (!isOffering) return;
+    const ender = new AbortController();
+    const isEnded = () => ender.signal.aborted;
+    let isChosen = false;
+    const onChosen = () => {
+      isChosen = true;
+      setPending("passkey");
+      setFailure(NONE);
+    };
+    const offer = async () => {
+      if (!(await offersPasskeys()) || isEnded()) return;
+      const began = Date.now();
+      try {
+        await factors.loginWithPasskey({ autofill: true, signal: ender.signal, onChosen });
+      } catch (cause) {
+        const { code } = asProblem(cause);
+        // Before that nobody has asked for anything, so nothing has gone wrong.
+        if (isChosen) fail("passkey", cause);
+        else if (code === "not_found") setIsOff(true);
+        const isGivenUp = !isEnded() && Date.now() - began > shortest;
+        if (isChosen || isGivenUp) setWaits((waits) => waits + 1);
+      }
+      if (isChosen) setPending(null);
+    };
+    void offer();
+    return () => { ender.abort(); };
+  }, [factors, isOffering, waits]);
+
+  return {
+    step: methods.length > 0 ? "second_factor" : "password",
+    methods,
+    pending,
+    error,
+    failed,
+    canUsePasskey: hasPasskeys() && !isOff,
+    login: (credentials) => run("password", () => login(credentials)),
+    loginWithPasskey: async () => {
+      await run("passkey", () => factors.loginWithPasskey());
+      // It has ended the wait in the field.
+      setWaits((waits) => waits + 1);
+    },
+    loginWithCode: (code) => run("code", () => factors.loginWithCode(code)),
+    loginWithRecoveryCode: (code) => run("code", () => factors.loginWithRecoveryCode(code)),
+    restart: () => {
+      setMethods([]);
+      setFailure(NONE);
+    },
+  };
+}

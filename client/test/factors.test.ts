@@ -1,0 +1,198 @@
+/** Passkeys and codes, against a browser and a server that do what the test says. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createClient, type Client } from "../src/client.js";
+import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "../src/factors.js";
+import { ann, annOn, FakeEventSource, FakeLocks, FakeServer, json, visitor } from "./fakes.js";
+
+let server: FakeServer;
+let client: Client;
+let factors: Factors;
+
+const credential = { id: "key", toJSON: () => ({ id: "key", type: "public-key" }) };
+const get = vi.fn<(options: CredentialRequestOptions) => Promise<unknown>>();
+const create = vi.fn<(options: CredentialCreationOptions) => Promise<unknown>>();
+
+const fakePublicKeyCredential = Object.assign(() => undefined, {
+  parseRequestOptionsFromJSON: (options: object) => ({ ...options, parsed: "to use" }),
+  parseCreationOptionsFromJSON: (options: object) => ({ ...options, parsed: "to make" }),
+  isConditionalMediationAvailable: () => Promise.resolve(true),
+});
+
+beforeEach(() => {
+  vi.stubGlobal("EventSource", FakeEventSource);
+  vi.stubGlobal("PublicKeyCredential", fakePublicKeyCredential);
+  vi.stubGlobal("navigator", { locks: new FakeLocks(), credentials: { get, create } });
+  get.mockReset().mockResolvedValue(credential);
+  create.mockReset().mockResolvedValue(credential);
+  server = new FakeServer();
+  server.answer("GET /session", json(visitor));
+  client = createClient({ baseUrl: "http://api.test" });
+  factors = factorsOf(client);
+});
+
+afterEach(() => {
+  client.close();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+/** From the next response on, Ann is logged in. */
+function logsIn(request: string): void {
+  server.answer(request, () => {
+    server.answer("GET /session", json(annOn("a")));
+    return json(ann);
+  });
+}
+
+test("a login in two steps sets the session with the second", async () => {
+  const next = { next: "second_factor", methods: ["totp", "recovery_code"] };
+  server.answer("POST /login", json(next, 202));
+  expect(await client.login({ username: "Ann", password: "plain tea at dawn" })).toEqual(next);
+  expect(client.getState().user).toBeNull();
+  server.answer("POST /login/totp", json({ code: "bad_code" }, 400));
+  await expect(factors.loginWithCode("000000")).rejects.toMatchObject({ code: "bad_code" });
+  logsIn("POST /login/totp");
+  expect(await factors.loginWithCode("123456")).toEqual(ann);
+  expect(client.getState()).toMatchObject({ status: "signed-in", session: { id: "a" } });
+  expect(server.bodies).toContain('{"code":"123456"}');
+});
+
+test("a passkey logs in, from a button or from a field", async () => {
+  expect(hasPasskeys()).toBe(true);
+  expect(await offersPasskeys()).toBe(true);
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  logsIn("POST /login/passkey");
+  const onChosen = vi.fn(() => { expect(server.count("POST /login/passkey")).toBe(0); });
+  expect(await factors.loginWithPasskey({ autofill: true, onChosen })).toEqual(ann);
+  expect(onChosen).toHaveBeenCalledOnce();
+  expect(get.mock.lastCall?.[0]).toMatchObject({
+    publicKey: { challenge: "c", parsed: "to use" },
+    mediation: "conditional",
+  });
+  expect(server.bodies).toContain('{"credential":{"id":"key","type":"public-key"}}');
+  expect(client.getState().status).toBe("signed-in");
+});
+
+/** Waits for a choice that nobody makes, until it is given up. */
+function nobodyChooses(): void {
+  get.mockImplementation(({ signal }) =>
+    new Promise((_, reject) => {
+      signal?.addEventListener("abort", () => { reject(new DOMException("", "AbortError")); });
+    }),
+  );
+}
+
+test("a wait in a field ends when a button asks, and when its page says so", async () => {
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  nobodyChooses();
+  const first = factors.loginWithPasskey({ autofill: true });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
+  get.mockResolvedValueOnce(credential);
+  logsIn("POST /login/passkey");
+  expect(await factors.loginWithPasskey()).toEqual(ann);
+  await expect(first).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(server.count("POST /login/passkey")).toBe(1);
+
+  const ender = new AbortController();
+  const second = factors.loginWithPasskey({ autofill: true, signal: ender.signal });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(3); });
+  ender.abort();
+  await expect(second).rejects.toMatchObject({ code: "passkey_not_used" });
+});
+
+test("a wait in a field asks for a new challenge before the old one expires", async () => {
+  const expiries: AbortController[] = [];
+  vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
+    expect(milliseconds).toBeLessThan(5 * 60_000);
+    const expiry = new AbortController();
+    expiries.push(expiry);
+    return expiry.signal;
+  });
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  nobodyChooses();
+  const login = factors.loginWithPasskey({ autofill: true });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
+  server.answer("POST /login/passkey/options", json({ challenge: "d" }));
+  get.mockResolvedValueOnce(credential);
+  logsIn("POST /login/passkey");
+  expiries.at(-1)?.abort();
+  expect(await login).toEqual(ann);
+  expect(get.mock.lastCall?.[0]).toMatchObject({ publicKey: { challenge: "d" } });
+});
+
+test.each([
+  ["InvalidStateError", "passkey_exists"],
+  ["SecurityError", "passkey_wrong_site"],
+  ["NotAllowedError", "passkey_not_used"],
+])("%s of the browser is %s", async (name, code) => {
+  server.answer("GET /session", json(annOn("a")));
+  server.answer("POST /passkeys/options", json({ challenge: "c" }));
+  create.mockRejectedValue(new DOMException("", name));
+  await expect(factors.addPasskey()).rejects.toMatchObject({ code, status: 0 });
+});
+
+test("a first step over a live session ends it", async () => {
+  server.answer("GET /session", json(annOn("a")));
+  await client.session();
+  server.answer("POST /login", () => {
+    server.answer("GET /session", json(visitor));
+    return json({ next: "second_factor", methods: ["totp"] }, 202);
+  });
+  await client.login({ username: "Ben", password: "plain tea at dawn" });
+  expect(client.getState().status).toBe("signed-out");
+});
+
+test("a dialog that is closed is no failure of the network", async () => {
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  get.mockRejectedValue(new DOMException("", "NotAllowedError"));
+  await expect(factors.loginWithPasskey()).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(server.count("POST /login/passkey")).toBe(0);
+});
+
+test("a passkey lets a call go on that waits for a proof", async () => {
+  server.answer("GET /session", json(annOn("a")));
+  await client.session();
+  client.onReauthentication(() => undefined);
+  const methods = ["password", "passkey"];
+  server.answer("DELETE /totp", json({ code: "reauthentication_required", methods }, 403));
+  const removal = factors.removeTotp();
+  await vi.waitFor(() => { expect(client.getReauthentication()?.methods).toEqual(methods); });
+  server.answer("POST /reauthenticate/passkey/options", json({ challenge: "c" }));
+  server.answer("POST /reauthenticate/passkey", () => {
+    server.answer("DELETE /totp", json(null, 204));
+    return json(annOn("a"));
+  });
+  await factors.reauthenticateWithPasskey();
+  await removal;
+  expect(client.getReauthentication()).toBeNull();
+});
+
+test("passkeys are made, named and removed, and the methods of a proof are known anew", async () => {
+  server.answer("GET /session", json(annOn("a")));
+  await client.session();
+  server.answer("POST /passkeys/options", json({ challenge: "c" }));
+  const key = { id: "k/1", name: "My phone", created_at: "", last_used_at: null, backed_up: false };
+  server.answer("POST /passkeys", () => {
+    const reauthentication = { required_after: "2026-01-01T00:10:00Z", methods: ["password", "passkey"] };
+    server.answer("GET /session", json({ ...annOn("a"), reauthentication }));
+    return json(key, 201);
+  });
+  expect(await factors.addPasskey("My phone")).toEqual(key);
+  expect(create).toHaveBeenCalledWith({ publicKey: { challenge: "c", parsed: "to make" } });
+  expect(client.getState().reauthentication?.methods).toEqual(["password", "passkey"]);
+  server.answer("GET /passkeys", json({ passkeys: [key] }));
+  expect(await factors.passkeys()).toEqual([key]);
+  server.answer("DELETE /passkeys/k%2F1", json({ code: "last_credential" }, 409));
+  await expect(factors.removePasskey("k/1")).rejects.toMatchObject({ code: "last_credential" });
+});
+
+test("codes are turned on once confirmed, with recovery codes", async () => {
+  server.answer("POST /totp", json({ secret: "S", uri: "otpauth://totp/a" }));
+  server.answer("POST /totp/confirm", json({ recovery_codes: ["a", "b"] }));
+  server.answer("GET /totp", json({ enabled: true, recovery_codes_left: 2 }));
+  server.answer("POST /recovery-codes", json({ recovery_codes: ["c"] }));
+  expect(await factors.startTotp()).toEqual({ secret: "S", uri: "otpauth://totp/a" });
+  expect(await factors.confirmTotp("123456")).toEqual(["a", "b"]);
+  expect(await factors.totp()).toEqual({ enabled: true, recovery_codes_left: 2 });
+  expect(await factors.newRecoveryCodes()).toEqual(["c"]);
+});

@@ -1,0 +1,140 @@
+/** What a browser is told of passkeys: all that the server has, once it is certain whose they are. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createClient, type Client } from "../src/client.js";
+import { factorsOf, type Factors } from "../src/factors.js";
+import { annOn, benOn, FakeEventSource, FakeLocks, FakeServer, json } from "./fakes.js";
+
+let server: FakeServer;
+let client: Client;
+let factors: Factors;
+
+const accepted = vi.fn(() => Promise.resolve());
+const details = vi.fn(() => Promise.resolve());
+const unknown = vi.fn(() => Promise.resolve());
+const create = vi.fn(() => Promise.resolve({ id: "new", toJSON: () => ({ id: "new" }) }));
+
+const id = "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60";
+const userId = "AZqcPnscfVKcPw1bih5PYA";
+const body = annOn("a");
+const annsOn = { ...body, user: { ...body.user, id } };
+const key = (id: string) => ({ id, name: id, created_at: "", last_used_at: null, backed_up: true });
+
+beforeEach(async () => {
+  vi.clearAllMocks();
+  vi.stubGlobal("EventSource", FakeEventSource);
+  vi.stubGlobal("navigator", { locks: new FakeLocks(), credentials: { create } });
+  vi.stubGlobal(
+    "PublicKeyCredential",
+    Object.assign(() => undefined, {
+      parseCreationOptionsFromJSON: (options: object) => options,
+      signalAllAcceptedCredentials: accepted,
+      signalCurrentUserDetails: details,
+      signalUnknownCredential: unknown,
+    }),
+  );
+  server = new FakeServer();
+  server.answer("GET /session", json(annsOn));
+  server.answer("GET /passkeys", json({ passkeys: [key("k"), key("l")] }));
+  server.answer("POST /passkeys/options", json({ challenge: "c", rp: { id: "app.example" } }));
+  server.answer("POST /reauthenticate/passkey/options", json({ rpId: "app.example" }));
+  client = createClient({ baseUrl: "http://api.test" });
+  factors = factorsOf(client);
+  await client.session();
+});
+
+afterEach(() => {
+  client.close();
+  vi.unstubAllGlobals();
+});
+
+/** Until there is nothing more to be told. */
+const settled = () => new Promise((done) => setTimeout(done, 50));
+
+test("a list is told, once, with the name of the user", async () => {
+  expect(await factors.passkeys()).toHaveLength(2);
+  await vi.waitFor(() => { expect(details).toHaveBeenCalled(); });
+  const of = { rpId: "app.example", userId };
+  expect(accepted).toHaveBeenCalledExactlyOnceWith({ ...of, allAcceptedCredentialIds: ["k", "l"] });
+  expect(details).toHaveBeenCalledExactlyOnceWith({ ...of, name: "Ann", displayName: "Ann" });
+  await settled();
+  await factors.passkeys();
+  await settled();
+  expect(accepted).toHaveBeenCalledOnce();
+  expect(unknown).not.toHaveBeenCalled();
+});
+
+test("no challenge is asked for to tell of no passkeys", async () => {
+  server.answer("GET /passkeys", json({ passkeys: [] }));
+  expect(await factors.passkeys()).toEqual([]);
+  await settled();
+  expect(server.count("POST /reauthenticate/passkey/options")).toBe(0);
+  expect(accepted).not.toHaveBeenCalled();
+});
+
+test("the list of somebody else who has logged in meanwhile is told to nobody", async () => {
+  server.answer("GET /passkeys", () => {
+    server.answer("GET /session", json(benOn("b")));
+    return json({ passkeys: [key("b")] });
+  });
+  expect(await factors.passkeys()).toHaveLength(1);
+  await settled();
+  expect(accepted).not.toHaveBeenCalled();
+});
+
+test("nothing is told when the server cannot say whose the list is", async () => {
+  server.answer("GET /passkeys", () => {
+    server.answer("GET /session", json({}, 503));
+    return json({ passkeys: [key("k")] });
+  });
+  expect(await factors.passkeys()).toHaveLength(1);
+  await settled();
+  expect(accepted).not.toHaveBeenCalled();
+});
+
+test("the rest is told once one is removed", async () => {
+  server.answer("DELETE /passkeys/l", () => {
+    server.answer("GET /passkeys", json({ passkeys: [key("k")] }));
+    return json(null, 204);
+  });
+  await factors.removePasskey("l");
+  await vi.waitFor(() => { expect(accepted).toHaveBeenCalled(); });
+  expect(accepted).toHaveBeenCalledWith(
+    { rpId: "app.example", userId, allAcceptedCredentialIds: ["k"] },
+  );
+});
+
+test("a list from before a passkey was made is not told after it", async () => {
+  server.answer("POST /passkeys", json(key("new"), 201));
+  let make: (credential: { id: string; toJSON: () => { id: string } }) => void = () => undefined;
+  create.mockReturnValueOnce(new Promise((resolve) => { make = resolve; }));
+  const adding = factors.addPasskey();
+  await vi.waitFor(() => { expect(create).toHaveBeenCalled(); });
+  expect(await factors.passkeys()).toHaveLength(2);
+  await settled();
+  expect(accepted).not.toHaveBeenCalled();
+  server.answer("GET /passkeys", json({ passkeys: [key("k"), key("l"), key("new")] }));
+  make({ id: "new", toJSON: () => ({ id: "new" }) });
+  await adding;
+  await vi.waitFor(() => { expect(accepted).toHaveBeenCalled(); });
+  expect(accepted).toHaveBeenCalledExactlyOnceWith(
+    { rpId: "app.example", userId, allAcceptedCredentialIds: ["k", "l", "new"] },
+  );
+  expect(unknown).not.toHaveBeenCalled();
+});
+
+test("a passkey that the server has refused is not offered", async () => {
+  server.answer("POST /passkeys", json({ code: "bad_passkey" }, 400));
+  await expect(factors.addPasskey()).rejects.toMatchObject({ code: "bad_passkey" });
+  expect(unknown).toHaveBeenCalledExactlyOnceWith({ rpId: "app.example", credentialId: "new" });
+});
+
+test.each([
+  ["it was taken all the same", 400, [key("k"), key("new")]],
+  ["nobody knows what became of it", 503, [key("k")]],
+])("it stays when %s", async (_, status, passkeys) => {
+  server.answer("POST /passkeys", json({ code: "bad_passkey" }, status));
+  server.answer("GET /passkeys", json({ passkeys }));
+  await expect(factors.addPasskey()).rejects.toMatchObject({ status });
+  await settled();
+  expect(unknown).not.toHaveBeenCalled();
+});

@@ -1,0 +1,44 @@
+import type { OwnPasskey } from "@handstamp/client/factors";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { isProblem } from "../../api/problem";
+import { factors, passkeysQuery } from "../../lib/factors";
+import { Form } from "../forms/Form";
+import { FormError } from "../forms/FormError";
+import { errorsOf } from "../forms/errorsOf";
+import { TextField } from "../forms/TextField";
+import { useForm } from "../forms/useForm";
+
+/** Gives a passkey another name. */
+export function PasskeyName({ passkey, onDone }: { passkey: OwnPasskey; onDone: () => void }) {
+  const form = useForm<"name">();
+  const queries = useQueryClient();
+  const rename = useMutation({
+    mutationFn: (name: string) => factors.renamePasskey(passkey.id, name),
+    onSuccess: async () => {
+      await queries.invalidateQueries(passkeysQuery);
+      onDone();
+    },
+    onError: (error) => {
+      if (!isProblem(error, "reauthentication_required")) form.fail(errorsOf(["name"], error));
+    },
+  });
+  return (
+    <Form form={form} className="sheet" aria-label="Rename the passkey" onSend={({ name }) => { rename.mutate(name); }}>
+      <TextField
+        form={form}
+        name="name"
+        label="Name of the passkey"
+        input={{ defaultValue: passkey.name, autoComplete: "off", autoFocus: true, maxLength: 64 }}
+      />
+      <FormError message={form.errors.form} />
+      <div className="buttons">
+        <button type="button" className="button button-second" onClick={onDone}>
+          Cancel
+        </button>
+        <button type="submit" className="button" disabled={rename.isPending}>
+          {rename.isPending ? "Saving…" : "Save"}
+        </button>
+      </div>
+    </Form>
+  );
+}
