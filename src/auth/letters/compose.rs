@@ -31,6 +31,7 @@ macro_rules! built_in {
 
 const BUILT_IN: &[(&str, &str)] = built_in!(
     "change_email.txt",
+    "device_proof_refused.txt",
     "email_change_asked.txt",
     "email_changed.txt",
     "email_taken.txt",
@@ -163,6 +164,14 @@ impl Composer {
                 let mut draft = account.and_then(to_own_address("new_device"));
                 if let Some(draft) = &mut draft {
                     draft.context.device = device;
+                    draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
+                }
+                draft
+            }
+            Letter::DeviceProofRefused { user_id, ip } => {
+                let account = self.account(user_id).await?;
+                let mut draft = account.and_then(to_own_address("device_proof_refused"));
+                if let Some(draft) = &mut draft {
                     draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
                 }
                 draft

@@ -56,6 +56,11 @@ pub(crate) enum Letter {
         user_id: Uuid,
         change: SecurityChange,
     },
+    /// That somebody uses the cookie of a session elsewhere than on its device.
+    DeviceProofRefused {
+        user_id: Uuid,
+        ip: Option<String>,
+    },
 }
 
 /// A change of what an account is logged in to with.
@@ -100,6 +105,7 @@ impl Letter {
             | Self::ResetPassword { user_id }
             | Self::Invitation { user_id }
             | Self::NewDevice { user_id, .. }
+            | Self::DeviceProofRefused { user_id, .. }
             | Self::PasswordChanged { user_id }
             | Self::SecurityChanged { user_id, .. } => Some(*user_id),
         }

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::{
     Sessions,
+    device::ProofText,
     live::{self, LiveSession, NotLive},
 };
 use crate::{
@@ -74,6 +75,8 @@ pub enum EndReason {
     Deleted,
     /// It was unused for too long, or too old.
     Expired,
+    /// It goes on, but is bound to a device, and the proof of who follows it has expired.
+    DeviceProofMissing,
 }
 
 impl EndReason {
@@ -86,6 +89,7 @@ impl EndReason {
             Self::Disabled => "disabled",
             Self::Deleted => "deleted",
             Self::Expired => "expired",
+            Self::DeviceProofMissing => "device_proof_missing",
         }
     }
 
@@ -184,6 +188,8 @@ pub(crate) enum Followed {
     Events(SessionEvents),
     /// It is a visitor's.
     Visitor,
+    /// Its device is not proved.
+    Unproven(Box<LiveSession>),
     NotLive(NotLive),
 }
 
@@ -204,8 +210,12 @@ impl Default for Permits {
 }
 
 impl Sessions {
-    /// Follows the session of a verified token.
-    pub async fn follow(&self, token: SessionToken) -> Result<Followed, Error> {
+    /// Follows the session of a verified token, as long as the proof of its device counts.
+    pub async fn follow(
+        &self,
+        token: SessionToken,
+        proof: Option<ProofText>,
+    ) -> Result<Followed, Error> {
         self.0.cache.keep_watching();
         let public_id = match token.public_id {
             Some(public_id) => Some(public_id),
@@ -225,6 +235,9 @@ impl Sessions {
                 return Ok(Followed::Visitor);
             };
             let user_id = user.id;
+            if self.proven_until(&session, proof.as_ref()).is_none() {
+                return Ok(Followed::Unproven(Box::new(session)));
+            }
             let listener = revocations.listen([public_id.into(), user_id.into()]);
             // Else it was revoked before anybody listened.
             if revocations.is_good(stamp, session.revocables()) {
@@ -233,6 +246,7 @@ impl Sessions {
                     listener,
                     session,
                     user_id,
+                    proof,
                     seen_at,
                 };
                 return Ok(Followed::Events(follower.events()));
@@ -250,7 +264,7 @@ impl Sessions {
     }
 
     /// Reads a session, whatever its secret id is by now; `id` was the last one.
-    async fn look_again(
+    pub(super) async fn look_again(
         &self,
         public_id: Uuid,
         mut id: Id,
@@ -277,6 +291,8 @@ struct Follower {
     /// As it was last read.
     session: LiveSession,
     user_id: Uuid,
+    /// The proof of the device that came with the request.
+    proof: Option<ProofText>,
     /// Just before it was last read.
     seen_at: Timestamp,
 }
@@ -307,10 +323,18 @@ impl Follower {
 
     async fn next(&mut self) -> SessionEvent {
         loop {
+            let proof = self.proof.as_ref();
+            let Some(proven_until) = self.sessions.proven_until(&self.session, proof) else {
+                return SessionEvent::Ended(EndReason::DeviceProofMissing);
+            };
             let expires_at = self.session.expires_at(self.sessions.0.timeouts);
+            let moment = expires_at.after(GRACE).min(proven_until);
             tokio::select! {
                 () = self.listener.revoked() => {}
-                () = self.sessions.clock().reach(expires_at.after(GRACE)) => {}
+                () = self.sessions.clock().reach(moment) => {}
+            }
+            if self.sessions.now() >= proven_until {
+                continue;
             }
             // Boxed, as it is rare and would enlarge every stream.
             if let Some(event) = Box::pin(self.look()).await {
