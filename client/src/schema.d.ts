@@ -719,6 +719,8 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /** @description Whether it is the session of this request. */
             current: boolean;
+            /** @description Whether its cookie is good for nothing on another device than the one that logged in. */
+            device_bound: boolean;
             /**
              * @description The public id; not the secret in the cookie.
              * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
@@ -980,7 +982,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1042,7 +1044,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1102,7 +1104,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1220,7 +1222,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1751,7 +1753,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1875,7 +1877,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2030,7 +2032,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnPasskeys"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2095,7 +2097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2193,7 +2195,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2256,7 +2258,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2351,7 +2353,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2475,7 +2477,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2861,7 +2863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2989,7 +2991,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3083,7 +3085,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3140,7 +3142,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3257,7 +3259,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3320,7 +3322,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnSessions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3367,7 +3369,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3432,7 +3434,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3626,7 +3628,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpState"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3674,7 +3676,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpSecret"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3734,7 +3736,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3812,7 +3814,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;

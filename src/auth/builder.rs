@@ -18,7 +18,7 @@ use super::{
     cookie::{Secret, SessionCookie, keys::KeyRing},
     letters::MailOptions,
     password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
-    session::{Limits, Sessions, timeouts::Timeouts},
+    session::{Limits, Sessions, device::Devices, timeouts::Timeouts},
     state::{Auth, Parts},
     statistics::Count,
     throttle::{RateLimit, Throttle},
@@ -56,6 +56,9 @@ pub struct AuthBuilder {
     totp_issuer: Option<String>,
     #[cfg(feature = "passkeys")]
     passkeys: Option<RelyingParty>,
+    device_bound_sessions: bool,
+    device_proof_lifetime: Duration,
+    mounted_at: Option<String>,
 }
 
 /// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
@@ -135,6 +138,9 @@ impl AuthBuilder {
             totp_issuer: None,
             #[cfg(feature = "passkeys")]
             passkeys: None,
+            device_bound_sessions: false,
+            device_proof_lifetime: 10 * MINUTE,
+            mounted_at: None,
         }
     }
 
@@ -314,6 +320,30 @@ impl AuthBuilder {
         self
     }
 
+    /// Whether browsers that support it bind the session of a login to their device (Device Bound Session
+    /// Credentials): a copy of its cookie is worthless elsewhere. Off by default; it needs https. Others
+    /// notice nothing of it. A login by [`Auth::log_in`] offers it where
+    /// [`mounted_at`](Self::mounted_at) says where [`Auth::router`] is.
+    pub fn device_bound_sessions(mut self, on: bool) -> Self {
+        self.device_bound_sessions = on;
+        self
+    }
+
+    /// How long a proof of the device counts, which the browser renews by itself. Ten minutes by default,
+    /// and below four minutes Chromium comes to the end of what it signs and sends
+    /// requests without one.
+    pub fn device_proof_lifetime(mut self, lifetime: Duration) -> Self {
+        self.device_proof_lifetime = lifetime;
+        self
+    }
+
+    /// Where the app nests [`Auth::router`], as browsers see it: `/api/auth`. Needed for logins by
+    /// [`Auth::log_in`] on sessions that are bound to a device, and for nothing else.
+    pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
+        self.mounted_at = Some(path.into());
+        self
+    }
+
     /// Where the time comes from. The system's clock by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -331,8 +361,12 @@ impl AuthBuilder {
         warn_if_unoptimised();
         let trusted_proxies: Arc<[IpNet]> = self.trusted_proxies.into();
         let origins = self.allowed_origins;
-        let cross_site = CrossSite::new(trusted_proxies.clone(), origins, self.secure_cookies)
-            .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
+        let cross_site = CrossSite::new(
+            trusted_proxies.clone(),
+            origins.clone(),
+            self.secure_cookies,
+        )
+        .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
         let keys = KeyRing::new(&secret_key, &self.secret_key_fallbacks);
         if !MIN_PASSWORD_LENGTHS.contains(&self.password_min_length) {
             let what = "the shortest password must have 8 to 64 characters";
@@ -361,7 +395,12 @@ impl AuthBuilder {
             &secret_key,
             &self.secret_key_fallbacks,
         )?;
-        let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
+        let devices = self.device_bound_sessions.then(|| {
+            let keys = (&secret_key, &*self.secret_key_fallbacks);
+            let (lifetime, letters) = (self.device_proof_lifetime, letters.clone());
+            Devices::new(keys, lifetime, &origins, letters)
+        });
+        let sessions = Sessions::new(self.db, self.clock, cookie, devices, self.limits)
             .map_err(BuildError::Parameter)?;
         Ok(Auth::new(Parts {
             sessions,
@@ -381,6 +420,7 @@ impl AuthBuilder {
             password_min_length: self.password_min_length,
             trusted_proxies,
             cross_site,
+            mounted_at: self.mounted_at.map(Into::into),
             purged_rows: Count::default(),
         }))
     }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
-use tower_sessions::session::Id;
 
 use self::{
     keys::{KeyRing, Verified},
@@ -23,9 +22,21 @@ use self::{
 #[derive(Clone, Debug)]
 pub struct SessionCookie {
     name: &'static str,
+    /// The name of the cookie that proves the device of a session.
+    proof_name: &'static str,
     secure: bool,
     max_age: Duration,
     keys: KeyRing,
+}
+
+/// What the name of the proof's cookie has after that of the session's.
+const PROOF_SUFFIX: &[u8] = b"-proof=";
+
+/// The cookies of a request that are ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent<'a> {
+    pub session: Result<&'a [u8], NoSession>,
+    pub proof: Option<&'a [u8]>,
 }
 
 /// Why a request names no session.
@@ -44,13 +55,14 @@ impl SessionCookie {
     /// In production the name's `__Host-` prefix keeps every other host and plain http from
     /// setting it (RFC 6265bis, 4.1.3.2; ASVS 3.3.1).
     pub fn new(keys: KeyRing, max_age: Duration, production: bool) -> Self {
-        let name = if production {
-            "__Host-session"
+        let (name, proof_name) = if production {
+            ("__Host-session", "__Host-session-proof")
         } else {
-            "session"
+            ("session", "session-proof")
         };
         Self {
             name,
+            proof_name,
             secure: production,
             max_age,
             keys,
@@ -82,10 +94,35 @@ impl SessionCookie {
         }
     }
 
+    /// The values of a request's session cookie and of its proof, neither of them verified.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Sent<'a> {
+        let mut sent = Sent {
+            session: Err(NoSession::NoCookie),
+            proof: None,
+        };
+        for header in headers.get_all(header::COOKIE) {
+            for pair in header.as_bytes().split(|byte| *byte == b';') {
+                // Both names begin alike.
+                let Some(rest) = pair.trim_ascii().strip_prefix(self.name.as_bytes()) else {
+                    continue;
+                };
+                if let Some(value) = rest.strip_prefix(b"=") {
+                    sent.session = match sent.session {
+                        Err(NoSession::NoCookie) => Ok(value),
+                        _ => Err(NoSession::SentTwice),
+                    };
+                } else if let Some(value) = rest.strip_prefix(PROOF_SUFFIX) {
+                    sent.proof = Some(value);
+                }
+            }
+        }
+        sent
+    }
+
     /// Every session that a validly signed cookie of a request names.
-    pub fn signed_ids(&self, headers: &HeaderMap) -> Vec<Id> {
+    pub fn signed_tokens(&self, headers: &HeaderMap) -> Vec<SessionToken> {
         let verified = self.values(headers).filter_map(|value| self.verify(value));
-        verified.map(|verified| verified.token.id).collect()
+        verified.map(|verified| verified.token).collect()
     }
 
     fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -108,18 +145,41 @@ impl SessionCookie {
 
     /// The `Set-Cookie` that stores `token`.
     pub fn keep(&self, token: SessionToken) -> HeaderValue {
-        self.set_cookie(self.keys.sign(token), self.max_age)
+        self.set_cookie(self.name, self.keys.sign(token), self.max_age)
     }
 
     /// The `Set-Cookie` that removes the cookie; with the same attributes, as browsers refuse to
     /// replace a `__Host-` cookie without them.
     pub fn forget(&self) -> HeaderValue {
-        self.set_cookie(String::new(), Duration::ZERO)
+        self.set_cookie(self.name, String::new(), Duration::ZERO)
     }
 
-    fn set_cookie(&self, value: String, max_age: Duration) -> HeaderValue {
+    /// The name of the cookie that proves the device of a session.
+    pub(crate) fn proof_name(&self) -> &'static str {
+        self.proof_name
+    }
+
+    /// The attributes of both cookies but for their age, as a browser is told to expect them.
+    pub(crate) fn attributes(&self) -> &'static str {
+        match self.secure {
+            true => "Path=/; Secure; HttpOnly; SameSite=Lax",
+            false => "Path=/; HttpOnly; SameSite=Lax",
+        }
+    }
+
+    /// The `Set-Cookie` that stores the proof of a device.
+    pub(crate) fn keep_proof(&self, proof: String, max_age: Duration) -> HeaderValue {
+        self.set_cookie(self.proof_name, proof, max_age)
+    }
+
+    /// The `Set-Cookie` that removes the proof.
+    pub(crate) fn forget_proof(&self) -> HeaderValue {
+        self.set_cookie(self.proof_name, String::new(), Duration::ZERO)
+    }
+
+    fn set_cookie(&self, name: &'static str, value: String, max_age: Duration) -> HeaderValue {
         let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-        let cookie = Cookie::build((self.name, value))
+        let cookie = Cookie::build((name, value))
             .http_only(true)
             .same_site(SameSite::Lax)
             .secure(self.secure)

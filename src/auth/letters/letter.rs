@@ -98,6 +98,12 @@ pub(crate) enum Letter {
         to: Recipient,
         change: SecurityChange,
     },
+    /// That somebody uses the cookie of a session elsewhere than on its device.
+    DeviceProofRefused {
+        user_id: Uuid,
+        to: Recipient,
+        ip: Option<String>,
+    },
 }
 
 /// A change of what an account is logged in to with.
@@ -153,6 +159,7 @@ impl Letter {
             | Self::Invitation { user_id, .. }
             | Self::NewDevice { user_id, .. }
             | Self::PasswordChanged { user_id, .. }
+            | Self::DeviceProofRefused { user_id, .. }
             | Self::SecurityChanged { user_id, .. } => Some(*user_id),
         }
     }
@@ -176,7 +183,8 @@ impl Letter {
             | Self::ForgottenPassword { .. }
             | Self::NewDevice { .. }
             | Self::PasswordChanged { .. }
-            | Self::SecurityChanged { .. } => return None,
+            | Self::SecurityChanged { .. }
+            | Self::DeviceProofRefused { .. } => return None,
         };
         Some((purpose, *user_id, email))
     }
@@ -186,7 +194,8 @@ impl Letter {
         match self {
             Self::NewDevice { to, .. }
             | Self::PasswordChanged { to, .. }
-            | Self::SecurityChanged { to, .. } => Some(&to.email),
+            | Self::SecurityChanged { to, .. }
+            | Self::DeviceProofRefused { to, .. } => Some(&to.email),
             _ => None,
         }
     }

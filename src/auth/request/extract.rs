@@ -8,7 +8,10 @@ use axum::{
 use super::{SessionHandle, lookup::Lookup, unauthorized::Unauthorized};
 use crate::{
     auth::{
-        session::events::{Followed, SessionEvents},
+        session::{
+            device::Refusal,
+            events::{Followed, SessionEvents},
+        },
         user::User,
     },
     http::{Client, Error},
@@ -79,9 +82,22 @@ impl SessionHandle {
             (_, None) => return Err(self.unknown_session()),
             (_, Some(token)) => token,
         };
-        Ok(match self.sessions().follow(token).await? {
+        if lookup.is_unproven() {
+            // It is recorded there.
+            let reason = self.find().await?.err();
+            return Ok(Err(reason.unwrap_or(Unauthorized::DeviceProofMissing)));
+        }
+        Ok(match self.sessions().follow(token, self.proof()).await? {
             Followed::Events(events) => Ok(events),
             Followed::Visitor => Err(Unauthorized::Visitor),
+            Followed::Unproven(session) => {
+                if let Some(client) = lookup.unproven_client() {
+                    let refusal = Refusal::NoProof;
+                    let noted = self.sessions().note_refused(&session, refusal, client);
+                    noted.await;
+                }
+                Err(Unauthorized::DeviceProofMissing)
+            }
             Followed::NotLive(reason) => Err(Unauthorized::Session(reason)),
         })
     }

@@ -161,7 +161,8 @@ impl SessionStore for RecordStore {
     }
 
     async fn delete(&self, id: &Id) -> StoreResult<()> {
-        self.sessions.end(vec![*id], None).await.map_err(backend)
+        let named = self.lookup.name(*id);
+        self.sessions.end(vec![named], None).await.map_err(backend)
     }
 }
 

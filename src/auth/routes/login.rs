@@ -151,7 +151,7 @@ async fn log_in_with(
             })
         },
     );
-    handle.keep(begun.await?);
+    handle.log_in(begun.await?);
     Ok(Some(user))
 }
 

@@ -3,6 +3,7 @@
 mod account;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 mod authenticators;
+mod device;
 mod email;
 mod events;
 mod login;
@@ -60,6 +61,7 @@ pub(crate) struct Options<'a> {
     pub cookie: &'a str,
     pub sign_up: SignUpRoute,
     pub password_min_length: usize,
+    pub device_bound_sessions: bool,
 }
 
 /// The routes, yet without their sessions, and their description.
@@ -101,6 +103,12 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
     #[cfg(feature = "passkeys")]
     let table = match has_passkeys {
         true => with_passkeys(table),
+        false => table,
+    };
+    let table = match options.device_bound_sessions {
+        true => table
+            .routes(routes!(device::register_device))
+            .routes(routes!(device::refresh_device)),
         false => table,
     };
     let mut table = table.with_state(services);

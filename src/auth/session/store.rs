@@ -30,6 +30,8 @@ pub(crate) struct OwnSession {
     /// Whether it is the session of this request.
     #[sqlx(skip)]
     pub current: bool,
+    /// Whether its cookie is good for nothing on another device than the one that logged in.
+    pub device_bound: bool,
 }
 
 /// What a new row holds.
@@ -286,23 +288,38 @@ pub(crate) struct Taken {
     pub user_id: Option<Uuid>,
 }
 
-/// Deletes a session, also one that was given another id a moment ago.
-pub(crate) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Taken>> {
+/// Deletes a session, also one that was given another id a moment ago, unless it was bound to a device at
+/// the moment `unproven_since` or before.
+pub(crate) async fn take(
+    tx: &mut Tx,
+    id: Id,
+    unproven_since: Timestamp,
+) -> sqlx::Result<Option<Taken>> {
     in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where id = $1 or previous_id = $1 returning public_id, data, user_id",
+        "delete from sessions where (id = $1 or previous_id = $1)
+             and (device_bound_at is null or device_bound_at > $2)
+         returning public_id, data, user_id",
     )
     .bind(id.to_string())
+    .bind(unproven_since)
     .fetch_optional(conn)
     .await)
 }
 
-/// Deletes a session, also one that was given another id a moment ago; returns public ids and
-/// users.
-pub(crate) async fn delete(tx: &mut Tx, id: Id) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
+/// Deletes a session, also one that was given another id a moment ago, unless it was bound to a device at
+/// the moment `unproven_since` or before; returns public ids and users.
+pub(crate) async fn delete(
+    tx: &mut Tx,
+    id: Id,
+    unproven_since: Timestamp,
+) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
     in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where id = $1 or previous_id = $1 returning public_id, user_id",
+        "delete from sessions where (id = $1 or previous_id = $1)
+             and (device_bound_at is null or device_bound_at > $2)
+         returning public_id, user_id",
     )
     .bind(id.to_string())
+    .bind(unproven_since)
     .fetch_all(conn)
     .await)
 }
@@ -375,7 +392,8 @@ pub(crate) async fn list(
     now: Timestamp,
 ) -> sqlx::Result<Vec<OwnSession>> {
     on_reader!(db, conn => sqlx::query_as(
-        "select public_id, created_at, last_seen_at, user_agent, ip
+        "select public_id, created_at, last_seen_at, user_agent, ip,
+                device_bound_at is not null as device_bound
          from sessions where user_id = $1 and (expiry_date > $2 or public_id = $3)
          order by public_id desc",
     )

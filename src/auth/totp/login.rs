@@ -14,7 +14,7 @@ use crate::{
         audit::{self, Action, Event, Reason},
         cookie::token::SessionToken,
         letters::letter::SecurityChange,
-        session::{self, Replaced, Sessions, proof::Factors},
+        session::{self, LoggedIn, Replaced, Sessions, proof::Factors},
         throttle::{Attempt, Used},
         user::{self, Account, AccountState, User},
     },
@@ -116,7 +116,7 @@ impl SecondStep {
         mut self,
         sessions: &Sessions,
         replaced: Replaced,
-    ) -> Result<Option<(User, SessionToken)>, Error> {
+    ) -> Result<Option<(User, LoggedIn)>, Error> {
         let db = self.credentials.db().clone();
         // Before the wait, and after it: who is over the limit lets others wait for nothing.
         self.tried.check(&db, self.credentials.now()).await?;
@@ -260,7 +260,7 @@ impl Proof {
 
 /// What became of the second step.
 enum Done {
-    LoggedIn(User, SessionToken),
+    LoggedIn(User, LoggedIn),
     /// The login is no longer half done: it has expired, or the account was changed.
     NothingToDo,
     WrongCode,

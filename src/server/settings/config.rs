@@ -79,6 +79,10 @@ pub struct Config {
     pub sessions_per_user: usize,
     /// `REAUTHENTICATION_WINDOW`
     pub reauthentication_window: Duration,
+    /// `DEVICE_BOUND_SESSIONS`
+    pub device_bound_sessions: bool,
+    /// `DEVICE_PROOF_LIFETIME`
+    pub device_proof_lifetime: Duration,
     /// `PASSWORDLESS_LOGIN`
     pub passwordless_login: bool,
     /// `SIGNUP`
@@ -209,6 +213,11 @@ impl Config {
             session_absolute_timeout: env.duration("SESSION_ABSOLUTE_TIMEOUT", "30d"),
             sessions_per_user: env.count("SESSIONS_PER_USER", 20, MAX_SESSIONS_PER_USER),
             reauthentication_window: env.duration("REAUTHENTICATION_WINDOW", "10m"),
+            device_bound_sessions: env.switch(
+                "DEVICE_BOUND_SESSIONS",
+                environment == Environment::Production,
+            ),
+            device_proof_lifetime: env.duration("DEVICE_PROOF_LIFETIME", "10m"),
             passwordless_login,
             sign_ups: env.read_with("SIGNUP", SignUps::Open, |text| match text {
                 "open" => Ok(SignUps::Open),
@@ -269,6 +278,8 @@ impl Config {
             .sessions_per_user(self.sessions_per_user)
             .reauthentication_window(self.reauthentication_window)
             .session_cache_entries(self.session_cache_entries)
+            .device_bound_sessions(self.device_bound_sessions)
+            .device_proof_lifetime(self.device_proof_lifetime)
             .passwordless_login(self.passwordless_login)
             .sign_up(self.sign_ups == SignUps::Open)
             .password_min_length(self.password_min_length)

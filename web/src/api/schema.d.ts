@@ -855,6 +855,8 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /** @description Whether it is the session of this request. */
             current: boolean;
+            /** @description Whether its cookie is good for nothing on another device than the one that logged in. */
+            device_bound: boolean;
             /**
              * @description The public id; not the secret in the cookie.
              * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
@@ -1205,7 +1207,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1267,7 +1269,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1327,7 +1329,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1445,7 +1447,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2025,7 +2027,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2149,7 +2151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2304,7 +2306,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnPasskeys"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2369,7 +2371,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2467,7 +2469,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2532,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2625,7 +2627,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2749,7 +2751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3079,7 +3081,7 @@ export interface operations {
                     "application/json": components["schemas"]["Posts"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3149,7 +3151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3306,7 +3308,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3392,7 +3394,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3514,7 +3516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3620,7 +3622,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3693,7 +3695,7 @@ export interface operations {
                     "application/json": components["schemas"]["Post"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3762,7 +3764,7 @@ export interface operations {
                     "application/json": components["schemas"]["Post"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3891,7 +3893,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4019,7 +4021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4113,7 +4115,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4170,7 +4172,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4287,7 +4289,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4350,7 +4352,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnSessions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4397,7 +4399,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4462,7 +4464,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4656,7 +4658,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpState"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4704,7 +4706,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpSecret"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4764,7 +4766,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4842,7 +4844,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;

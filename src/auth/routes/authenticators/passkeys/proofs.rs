@@ -180,7 +180,7 @@ async fn log_in(
             })
         },
     );
-    handle.keep(begun.await?);
+    handle.log_in(begun.await?);
     Ok(user)
 }
 

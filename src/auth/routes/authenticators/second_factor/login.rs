@@ -95,7 +95,7 @@ async fn log_in_on(
     let step = step.ok_or_else(|| handle.first_step_missing())?;
     let replaced = handle.replaced().await?;
     let done = step.log_in(handle.sessions(), replaced).await?;
-    let (user, token) = done.ok_or_else(|| handle.first_step_missing())?;
-    handle.keep(token);
+    let (user, logged_in) = done.ok_or_else(|| handle.first_step_missing())?;
+    handle.log_in(logged_in);
     Ok(user)
 }
