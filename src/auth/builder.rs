@@ -18,7 +18,7 @@ use super::{
     cookie::{Secret, SessionCookie, keys::KeyRing},
     letters::MailOptions,
     password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
-    session::{Limits, Sessions, device::Devices, timeouts::Timeouts},
+    session::{Limits, Sessions, device::DeviceOptions, timeouts::Timeouts},
     state::{Auth, Parts},
     statistics::Count,
     throttle::{RateLimit, Throttle},
@@ -56,9 +56,7 @@ pub struct AuthBuilder {
     totp_issuer: Option<String>,
     #[cfg(feature = "passkeys")]
     passkeys: Option<RelyingParty>,
-    device_bound_sessions: bool,
-    device_proof_lifetime: Duration,
-    mounted_at: Option<String>,
+    pub(super) devices: DeviceOptions,
 }
 
 /// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
@@ -138,9 +136,7 @@ impl AuthBuilder {
             totp_issuer: None,
             #[cfg(feature = "passkeys")]
             passkeys: None,
-            device_bound_sessions: false,
-            device_proof_lifetime: 10 * MINUTE,
-            mounted_at: None,
+            devices: DeviceOptions::default(),
         }
     }
 
@@ -189,8 +185,7 @@ impl AuthBuilder {
         self
     }
 
-    /// Sessions cached in memory; 0 turns the cache off. 100,000 by default, about 60 MB when
-    /// full.
+    /// Sessions cached in memory; 0 turns the cache off. 100,000 by default: about 60 MB.
     pub fn session_cache_entries(mut self, entries: usize) -> Self {
         self.limits.cache_entries = entries;
         self
@@ -320,30 +315,6 @@ impl AuthBuilder {
         self
     }
 
-    /// Whether browsers that support it bind the session of a login to their device (Device Bound Session
-    /// Credentials): a copy of its cookie is worthless elsewhere. Off by default; it needs https. Others
-    /// notice nothing of it. A login by [`Auth::log_in`] offers it where
-    /// [`mounted_at`](Self::mounted_at) says where [`Auth::router`] is.
-    pub fn device_bound_sessions(mut self, on: bool) -> Self {
-        self.device_bound_sessions = on;
-        self
-    }
-
-    /// How long a proof of the device counts, which the browser renews by itself. Ten minutes by default,
-    /// and below four minutes Chromium comes to the end of what it signs and sends
-    /// requests without one.
-    pub fn device_proof_lifetime(mut self, lifetime: Duration) -> Self {
-        self.device_proof_lifetime = lifetime;
-        self
-    }
-
-    /// Where the app nests [`Auth::router`], as browsers see it: `/api/auth`. Needed for logins by
-    /// [`Auth::log_in`] on sessions that are bound to a device, and for nothing else.
-    pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
-        self.mounted_at = Some(path.into());
-        self
-    }
-
     /// Where the time comes from. The system's clock by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -355,7 +326,8 @@ impl AuthBuilder {
     /// # Errors
     /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::AllowedOrigin`];
     /// [`BuildError::Parameter`] when the shortest password is out of range, mail lacks what it
-    /// needs, or the issuer of codes has a colon.
+    /// needs, the issuer of codes has a colon, the proof of a device counts for less than a second, or the
+    /// router is mounted at what is no path.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         warn_if_unoptimised();
@@ -395,11 +367,9 @@ impl AuthBuilder {
             &secret_key,
             &self.secret_key_fallbacks,
         )?;
-        let devices = self.device_bound_sessions.then(|| {
-            let keys = (&secret_key, &*self.secret_key_fallbacks);
-            let (lifetime, letters) = (self.device_proof_lifetime, letters.clone());
-            Devices::new(keys, lifetime, &origins, letters)
-        });
+        let mounted_at = self.devices.mounted_at()?;
+        let keys = (&secret_key, &*self.secret_key_fallbacks);
+        let devices = self.devices.build(keys, &origins, letters.clone())?;
         let sessions = Sessions::new(self.db, self.clock, cookie, devices, self.limits)
             .map_err(BuildError::Parameter)?;
         Ok(Auth::new(Parts {
@@ -420,7 +390,7 @@ impl AuthBuilder {
             password_min_length: self.password_min_length,
             trusted_proxies,
             cross_site,
-            mounted_at: self.mounted_at.map(Into::into),
+            mounted_at,
             purged_rows: Count::default(),
         }))
     }

@@ -18,11 +18,7 @@ use super::{
         require::RequireLayer,
     },
     routes::{self, Services, SignUpRoute},
-    session::{
-        Sessions,
-        device::{DeviceCounts, Devices},
-        proof::Factors,
-    },
+    session::{Sessions, proof::Factors},
     statistics::{Count, Statistics},
     throttle::{AddressLimit, rate_limit::RateLimit},
     user::{self, User},
@@ -186,7 +182,6 @@ impl Auth {
                 (true, true) => SignUpRoute::Verifies,
             },
             password_min_length: self.0.password_min_length,
-            device_bound_sessions: self.0.sessions.devices().is_some(),
         };
         routes::table(services, &options).layer(self.session_layer(false, true))
     }
@@ -225,9 +220,7 @@ impl Auth {
         } = &*self.0;
         let cache = sessions.cache_counts();
         let (in_use, size) = self.db().pool_use();
-        let devices = sessions.devices().map(Devices::counts);
-        let counted =
-            |count: fn(&DeviceCounts) -> &Count| devices.map_or(0, |devices| count(devices).get());
+        let devices = sessions.device_counts();
         Statistics {
             logins: credentials.logins.read(),
             session_cache_hits: cache.hits.get(),
@@ -238,9 +231,9 @@ impl Auth {
             revocation_lag: self.db().revocations().lag(),
             purged_rows: purged_rows.get(),
             event_streams: sessions.event_streams().taken(),
-            device_registrations: counted(|counts| &counts.registrations),
-            device_refreshes: counted(|counts| &counts.refreshes),
-            device_proofs_refused: counted(|counts| &counts.refused),
+            device_registrations: devices.registrations.get(),
+            device_refreshes: devices.refreshes.get(),
+            device_proofs_refused: devices.refused.get(),
         }
     }
 

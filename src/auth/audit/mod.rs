@@ -70,6 +70,8 @@ pub(crate) enum Action {
     PasskeySignCountBackwards,
     /// The browser of a session has registered the key of its device.
     BindDevice,
+    /// The session is bound no longer, as that is turned off.
+    ReleaseDevice,
     /// A request came with the cookie of a session and without the proof of its device.
     RefuseDeviceProof,
 }
@@ -120,6 +122,7 @@ impl Action {
             #[cfg(feature = "passkeys")]
             Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
             Self::BindDevice => "bind_device",
+            Self::ReleaseDevice => "release_device",
             Self::RefuseDeviceProof => "device_proof_refused",
         }
     }
@@ -159,7 +162,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",

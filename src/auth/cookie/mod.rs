@@ -36,7 +36,10 @@ const PROOF_SUFFIX: &[u8] = b"-proof=";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {
     pub session: Result<&'a [u8], NoSession>,
+    /// The first one.
     pub proof: Option<&'a [u8]>,
+    /// There are others, which a neighbouring host may have set.
+    pub has_more_proofs: bool,
 }
 
 /// Why a request names no session.
@@ -99,6 +102,7 @@ impl SessionCookie {
         let mut sent = Sent {
             session: Err(NoSession::NoCookie),
             proof: None,
+            has_more_proofs: false,
         };
         for header in headers.get_all(header::COOKIE) {
             for pair in header.as_bytes().split(|byte| *byte == b';') {
@@ -112,11 +116,25 @@ impl SessionCookie {
                         _ => Err(NoSession::SentTwice),
                     };
                 } else if let Some(value) = rest.strip_prefix(PROOF_SUFFIX) {
-                    sent.proof = Some(value);
+                    sent.has_more_proofs = sent.proof.is_some();
+                    sent.proof = sent.proof.or(Some(value));
                 }
             }
         }
         sent
+    }
+
+    /// The values of all of a request's proofs.
+    pub(crate) fn proofs<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+        let name = self.proof_name;
+        let pairs = headers
+            .get_all(header::COOKIE)
+            .into_iter()
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+        pairs.filter_map(move |pair| {
+            let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+            value.strip_prefix(b"=")
+        })
     }
 
     /// Every session that a validly signed cookie of a request names.
@@ -161,9 +179,10 @@ impl SessionCookie {
 
     /// The attributes of both cookies but for their age, as a browser is told to expect them.
     pub(crate) fn attributes(&self) -> &'static str {
-        match self.secure {
-            true => "Path=/; Secure; HttpOnly; SameSite=Lax",
-            false => "Path=/; HttpOnly; SameSite=Lax",
+        if self.secure {
+            "Path=/; Secure; HttpOnly; SameSite=Lax"
+        } else {
+            "Path=/; HttpOnly; SameSite=Lax"
         }
     }
 

@@ -53,7 +53,8 @@ pub struct RequestSession {
 }
 
 impl RequestSession {
-    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    /// Ends the session: once this returns, no copy of its cookie is good for anything. One that is bound
+    /// to a device goes on unless the request proves that, and only the cookie is removed.
     ///
     /// # Errors
     /// When the database is not available.
@@ -87,19 +88,21 @@ impl SessionHandle {
             let reason = self.find().await?.err();
             return Ok(Err(reason.unwrap_or(Unauthorized::DeviceProofMissing)));
         }
-        Ok(match self.sessions().follow(token, self.proof()).await? {
-            Followed::Events(events) => Ok(events),
-            Followed::Visitor => Err(Unauthorized::Visitor),
-            Followed::Unproven(session) => {
-                if let Some(client) = lookup.unproven_client() {
-                    let refusal = Refusal::NoProof;
-                    let noted = self.sessions().note_refused(&session, refusal, client);
-                    noted.await;
+        Ok(
+            match self.sessions().follow(token, self.device_proof()).await? {
+                Followed::Events(events) => Ok(events),
+                Followed::Visitor => Err(Unauthorized::Visitor),
+                Followed::Unproven(session) => {
+                    if let Some(client) = lookup.unproven_client() {
+                        let refusal = Refusal::NoProof;
+                        let noted = self.sessions().note_refused(&session, refusal, client);
+                        noted.await;
+                    }
+                    Err(Unauthorized::DeviceProofMissing)
                 }
-                Err(Unauthorized::DeviceProofMissing)
-            }
-            Followed::NotLive(reason) => Err(Unauthorized::Session(reason)),
-        })
+                Followed::NotLive(reason) => Err(Unauthorized::Session(reason)),
+            },
+        )
     }
 }
 

@@ -7,8 +7,13 @@ use tower_sessions::session::Id;
 
 use super::unauthorized::Unauthorized;
 use crate::auth::{
-    cookie::{NoSession, token::SessionToken},
-    session::{Named, Sessions, cache::Cached, device::Refusal, live::LiveSession},
+    cookie::{NoSession, keys::Verified, token::SessionToken},
+    session::{
+        Named, Sessions,
+        cache::Cached,
+        device::{DeviceProof, Refusal},
+        live::LiveSession,
+    },
 };
 use crate::http::{Client, Error};
 
@@ -31,8 +36,9 @@ pub(crate) enum Lookup {
 /// A session whose device a client does not prove.
 #[derive(Debug)]
 pub(crate) struct Unproven {
-    pub session: Arc<LiveSession>,
-    pub client: Client,
+    session: Arc<LiveSession>,
+    client: Client,
+    noted: OnceCell<()>,
 }
 
 /// A session that the database is asked for.
@@ -47,6 +53,33 @@ pub(crate) struct Asked {
 }
 
 impl Lookup {
+    /// The lookup of a cookie, and whether that is to be re-signed. A cached cookie was verified before it
+    /// was cached.
+    pub fn of_cookie(
+        sessions: &Sessions,
+        value: &[u8],
+        proof: Option<&DeviceProof>,
+        client: impl FnOnce() -> Client,
+    ) -> (Self, bool) {
+        if let Some(cached) = sessions.find_cached(value) {
+            if sessions.proven_until(&cached.session, proof).is_some() {
+                return (Self::Cached(cached), false);
+            }
+            let unproven = Unproven {
+                session: cached.session,
+                client: client(),
+                noted: OnceCell::new(),
+            };
+            return (Self::Unproven(Arc::new(unproven)), false);
+        }
+        let Some(Verified { token, stale }) = sessions.cookie().verify(value) else {
+            return (Self::Nothing(NoSession::BadSignature), false);
+        };
+        let unproven = (!sessions.is_proven(token, proof)).then(client);
+        let cookie = (!stale).then(|| value.into());
+        (Self::ask_for(token, cookie, unproven), stale)
+    }
+
     /// A lookup by a verified token, of a request that proves its device if it is bound to one.
     pub fn ask(token: SessionToken) -> Self {
         Self::ask_for(token, None, None)
@@ -54,11 +87,7 @@ impl Lookup {
 
     /// A lookup by a verified token, which caches the session under `cookie`; `unproven` is the client
     /// that does not prove the device of the session, if it is bound to one.
-    pub fn ask_for(
-        token: SessionToken,
-        cookie: Option<Box<[u8]>>,
-        unproven: Option<Client>,
-    ) -> Self {
+    fn ask_for(token: SessionToken, cookie: Option<Box<[u8]>>, unproven: Option<Client>) -> Self {
         Self::Asked(Arc::new(Asked {
             token,
             cookie,
@@ -143,9 +172,13 @@ impl Lookup {
             Self::Cached(cached) if sessions.reuse(cached) => Ok(Ok(cached.session.clone())),
             Self::Cached(cached) => Box::pin(find(cached.session.token(), None, None)).await,
             Self::Unproven(unproven) => {
-                let Unproven { session, client } = &**unproven;
-                let noted = sessions.note_refused(session, Refusal::NoProof, client);
-                Box::pin(noted).await;
+                let Unproven {
+                    session,
+                    client,
+                    noted,
+                } = &**unproven;
+                let note = || sessions.note_refused(session, Refusal::NoProof, client);
+                Box::pin(noted.get_or_init(note)).await;
                 Ok(Err(Unauthorized::DeviceProofMissing))
             }
             Self::Asked(asked) => {

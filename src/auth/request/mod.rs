@@ -29,7 +29,7 @@ use uuid::Uuid;
 use self::{
     finish::Router,
     layer::Options,
-    lookup::{Found, Lookup, Unproven},
+    lookup::{Found, Lookup},
     session_store::RecordStore,
     unauthorized::{Circumstances, Unauthorized},
 };
@@ -38,7 +38,7 @@ use crate::auth::{
     cookie::{NoSession, Sent, keys::Verified, token::SessionToken},
     session::{
         LoggedIn, Named, Replaced, Sessions,
-        device::ProofText,
+        device::DeviceProof,
         live::{LiveSession, NotLive},
     },
     user::User,
@@ -61,7 +61,7 @@ struct Inner {
     /// Whether it sent any proof of its device.
     has_proof_cookie: bool,
     /// The proof, which may be none of this session.
-    proof: Option<ProofText>,
+    device_proof: Option<DeviceProof>,
     /// Sessions named by one of several cookies: not trusted, but ended by a login or logout.
     also_named: Vec<Named>,
     /// The router of `Auth` that the request has come to, if it has.
@@ -120,15 +120,16 @@ impl SessionHandle {
         let Sent {
             session: sent,
             proof,
-        } = match sessions.devices() {
-            Some(_) => cookie.read(headers),
-            None => Sent {
-                session: cookie.value(headers),
-                proof: None,
-            },
-        };
+            has_more_proofs,
+        } = cookie.read(headers);
         let has_proof_cookie = proof.is_some();
-        let proof: Option<ProofText> = proof.and_then(|proof| proof.try_into().ok());
+        let mut proof: Option<DeviceProof> = proof.and_then(|proof| proof.try_into().ok());
+        if let (true, Ok(value)) = (has_more_proofs, sent)
+            && let Some(Verified { token, .. }) = cookie.verify(value)
+        {
+            let mut proofs = cookie.proofs(headers).filter_map(|it| it.try_into().ok());
+            proof = proofs.find(|proof| sessions.is_proven(token, Some(proof)));
+        }
         let also_named = match sent {
             Err(NoSession::SentTwice) => {
                 let tokens = cookie.signed_tokens(headers).into_iter();
@@ -143,15 +144,19 @@ impl SessionHandle {
         let client = || Client::of(headers, request.extensions(), trusted_proxies);
         let circumstances = matches!(sent, Err(NoSession::NoCookie))
             .then(|| Circumstances::of(headers, request.extensions(), trusted_proxies));
-        let (lookup, set_cookie) = match sent {
-            Ok(value) => Self::look_up(sessions, value, proof.as_ref(), client),
-            Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
+        let (lookup, is_stale) = match sent {
+            Ok(value) => Lookup::of_cookie(sessions, value, proof.as_ref(), client),
+            Err(reason) => (Lookup::Nothing(reason), false),
         };
-        let client = (set_cookie == SetCookie::Resign).then(client);
+        let set_cookie = match is_stale {
+            true => SetCookie::Resign,
+            false => SetCookie::No,
+        };
+        let client = is_stale.then(client);
         Self(Arc::new(Inner {
             has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
             has_proof_cookie,
-            proof,
+            device_proof: proof,
             also_named,
             router: OnceLock::new(),
             circumstances,
@@ -159,36 +164,6 @@ impl SessionHandle {
             current: Mutex::new(Current::new(lookup, set_cookie)),
             options,
         }))
-    }
-
-    /// A cached cookie was verified before it was cached.
-    fn look_up(
-        sessions: &Sessions,
-        value: &[u8],
-        proof: Option<&ProofText>,
-        client: impl FnOnce() -> Client,
-    ) -> (Lookup, SetCookie) {
-        if let Some(cached) = sessions.find_cached(value) {
-            if sessions.proven_until(&cached.session, proof).is_some() {
-                return (Lookup::Cached(cached), SetCookie::No);
-            }
-            let unproven = Unproven {
-                session: cached.session,
-                client: client(),
-            };
-            return (Lookup::Unproven(Arc::new(unproven)), SetCookie::No);
-        }
-        let Some(Verified { token, stale }) = sessions.cookie().verify(value) else {
-            return (Lookup::Nothing(NoSession::BadSignature), SetCookie::No);
-        };
-        let unproven = (!sessions.is_proven(token, proof)).then(client);
-        match stale {
-            false => {
-                let lookup = Lookup::ask_for(token, Some(value.into()), unproven);
-                (lookup, SetCookie::No)
-            }
-            true => (Lookup::ask_for(token, None, unproven), SetCookie::Resign),
-        }
     }
 
     /// The session that the layer has put into a request.
@@ -223,8 +198,8 @@ impl SessionHandle {
     }
 
     /// The proof of a device that came with the request, which may be none of this session.
-    fn proof(&self) -> Option<ProofText> {
-        self.0.proof
+    fn device_proof(&self) -> Option<DeviceProof> {
+        self.0.device_proof
     }
 
     /// The session, or why there is none.
@@ -321,8 +296,13 @@ impl SessionHandle {
         renewed.await?.ok_or_else(|| self.unknown_session())
     }
 
-    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    /// Ends the session: once this returns, no copy of its cookie is good for anything. One that is bound
+    /// to a device goes on unless the request proves that, and only the cookie is removed.
     pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
+        if self.lookup().unproven_client().is_some() {
+            // It is recorded there, if it is bound to one.
+            let _ = self.find().await?;
+        }
         let client = Some(client.clone());
         self.sessions().end(self.named(), client).await?;
         self.forget();

@@ -10,19 +10,17 @@ use uuid::Uuid;
 use crate::{
     auth::{
         request::{extract::RequestSession, unauthorized::Unauthorized},
-        session::device::{Instructions, Refresh, unquoted},
+        session::device::{Asked, Instructions, Refresh, unquoted},
     },
-    http::{Error, Problem, problem_responses::NotLoggedIn},
+    http::{
+        Error, Problem,
+        problem_responses::{NotLoggedIn, TooManyAttempts},
+    },
 };
 
 const RESPONSE: HeaderName = HeaderName::from_static("secure-session-response");
 const SESSION_ID: HeaderName = HeaderName::from_static("sec-secure-session-id");
 const CHALLENGE: HeaderName = HeaderName::from_static("secure-session-challenge");
-/// Another site must not learn from its timing who is logged in here.
-const SAME_ORIGIN: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("cross-origin-resource-policy"),
-    HeaderValue::from_static("same-origin"),
-);
 
 /// Bind the session to the device of its browser
 ///
@@ -64,7 +62,9 @@ pub(super) async fn register_device(
             description = "A JWT with the challenge, signed with the key of the device"),
     ),
     responses(
-        (status = 200, body = Instructions, description = "There is a new proof",
+        (status = 200, body = Instructions, description = "There is a new proof; or there is none, and \
+                `continue` is false: the browser is to forget the session, as it has logged in on another \
+                one, or sessions are no longer bound",
             headers(("Set-Cookie", description = "The proof of the device"))),
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_device_proof`"),
@@ -72,6 +72,7 @@ pub(super) async fn register_device(
         (status = 403, body = Problem, content_type = "application/problem+json",
             description = "`device_challenge`: to be answered first",
             headers(("Secure-Session-Challenge", description = "The challenge"))),
+        TooManyAttempts,
     ),
 )]
 pub(super) async fn refresh_device(
@@ -84,26 +85,29 @@ pub(super) async fn refresh_device(
     let id: Uuid = id
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| handle.unknown_session())?;
-    let response = one(&headers, &RESPONSE)?;
-    let refreshed = handle
-        .sessions()
-        .refresh_device(id, response, host(&headers), &client);
-    match refreshed.await? {
+    let asked = Asked {
+        public_id: id,
+        cookie: handle.lookup().token().and_then(|token| token.public_id),
+        response: one(&headers, &RESPONSE)?,
+        host: host(&headers),
+        client: &client,
+    };
+    match handle.sessions().refresh_device(&asked).await? {
         Ok(Refresh::Proven(instructions, proof)) => Ok(kept(instructions, proof)),
         Ok(Refresh::Challenge(challenge)) => {
             let challenge = format!("\"{challenge}\";id=\"{id}\"");
             let challenge = HeaderValue::from_str(&challenge).map_err(Error::internal)?;
             let detail = "Sign the challenge with the key of the session's device.";
             let problem = Problem::new(StatusCode::FORBIDDEN, "device_challenge", detail);
-            let headers = AppendHeaders([(CHALLENGE, challenge), SAME_ORIGIN]);
-            Ok((headers, problem).into_response())
+            Ok((AppendHeaders([(CHALLENGE, challenge)]), problem).into_response())
         }
+        Ok(Refresh::Forget(forgotten)) => Ok(Json(forgotten).into_response()),
         Err(reason) => Err(handle.not_logged_in(Unauthorized::Session(reason))),
     }
 }
 
 fn kept(instructions: Instructions, proof: HeaderValue) -> Response {
-    let headers = AppendHeaders([(header::SET_COOKIE, proof), SAME_ORIGIN]);
+    let headers = AppendHeaders([(header::SET_COOKIE, proof)]);
     (headers, Json(instructions)).into_response()
 }
 

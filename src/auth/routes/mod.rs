@@ -61,7 +61,6 @@ pub(crate) struct Options<'a> {
     pub cookie: &'a str,
     pub sign_up: SignUpRoute,
     pub password_min_length: usize,
-    pub device_bound_sessions: bool,
 }
 
 /// The routes, yet without their sessions, and their description.
@@ -94,7 +93,9 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         .routes(routes!(email::send_verification))
         .routes(routes!(email::verify_email))
         .routes(routes!(email::change_email))
-        .routes(routes!(account::delete_account));
+        .routes(routes!(account::delete_account))
+        .routes(routes!(device::register_device))
+        .routes(routes!(device::refresh_device));
     #[cfg(feature = "totp")]
     let table = match has_totp {
         true => with_totp(table),
@@ -103,12 +104,6 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
     #[cfg(feature = "passkeys")]
     let table = match has_passkeys {
         true => with_passkeys(table),
-        false => table,
-    };
-    let table = match options.device_bound_sessions {
-        true => table
-            .routes(routes!(device::register_device))
-            .routes(routes!(device::refresh_device)),
         false => table,
     };
     let mut table = table.with_state(services);

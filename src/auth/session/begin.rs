@@ -6,7 +6,7 @@ use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
 use super::{
-    LoggedIn, Replaced, Sessions,
+    LoggedIn, Replaced, Sessions, device,
     live::LiveSession,
     proof::Factors,
     record::{self, Data, LogInData},
@@ -211,8 +211,8 @@ impl Sessions {
         };
         let now = self.now();
         for old in replaced.named.iter().copied() {
-            let unproven_since = self.unproven_since(old, now);
-            let Some(ended) = store::take(tx, old.id, unproven_since).await? else {
+            let endable = self.endable(old, now);
+            let Some(ended) = device::store::take(tx, old.id, endable, user_id).await? else {
                 continue;
             };
             tx.revoke([ended.public_id.into()]);

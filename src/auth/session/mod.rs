@@ -50,7 +50,7 @@ struct Parts {
     db: Db,
     clock: Clock,
     cookie: SessionCookie,
-    devices: Option<Devices>,
+    devices: Devices,
     cache: SessionCache,
     reader: SessionReader,
     values: Arc<dyn SessionStore>,
@@ -125,7 +125,7 @@ impl Sessions {
         db: Db,
         clock: Clock,
         cookie: SessionCookie,
-        devices: Option<Devices>,
+        devices: Devices,
         limits: Limits,
     ) -> Result<Self, String> {
         let timeouts = limits.timeouts;
@@ -272,8 +272,8 @@ impl Sessions {
     ) -> sqlx::Result<()> {
         tx.revoke(named.iter().map(|named| named.id.into()));
         for named in named {
-            let unproven_since = self.unproven_since(*named, now);
-            for (public_id, user_id) in store::delete(tx, named.id, unproven_since).await? {
+            let endable = self.endable(*named, now);
+            for (public_id, user_id) in device::store::delete(tx, named.id, endable).await? {
                 tx.revoke([public_id.into()]);
                 if let (Some(user_id), Some(client)) = (user_id, client) {
                     let event = Event::new(Action::LogOut, user_id, Some(client));
@@ -320,7 +320,7 @@ impl Sessions {
         let now = self.now();
         let mut sessions = store::list(&self.0.db, user_id, current.public_id, now).await?;
         for own in &mut sessions {
-            own.device_bound &= self.0.devices.is_some();
+            own.device_bound &= self.devices().is_some();
             own.current = own.id == current.public_id;
             if own.current {
                 own.last_seen_at = own.last_seen_at.max(current.last_use());

@@ -280,50 +280,6 @@ pub(crate) async fn note_second_factor(
     .map(drop))
 }
 
-/// What is left of a session that was deleted.
-#[derive(Debug, FromRow)]
-pub(crate) struct Taken {
-    pub public_id: Uuid,
-    pub data: Vec<u8>,
-    pub user_id: Option<Uuid>,
-}
-
-/// Deletes a session, also one that was given another id a moment ago, unless it was bound to a device at
-/// the moment `unproven_since` or before.
-pub(crate) async fn take(
-    tx: &mut Tx,
-    id: Id,
-    unproven_since: Timestamp,
-) -> sqlx::Result<Option<Taken>> {
-    in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where (id = $1 or previous_id = $1)
-             and (device_bound_at is null or device_bound_at > $2)
-         returning public_id, data, user_id",
-    )
-    .bind(id.to_string())
-    .bind(unproven_since)
-    .fetch_optional(conn)
-    .await)
-}
-
-/// Deletes a session, also one that was given another id a moment ago, unless it was bound to a device at
-/// the moment `unproven_since` or before; returns public ids and users.
-pub(crate) async fn delete(
-    tx: &mut Tx,
-    id: Id,
-    unproven_since: Timestamp,
-) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
-    in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where (id = $1 or previous_id = $1)
-             and (device_bound_at is null or device_bound_at > $2)
-         returning public_id, user_id",
-    )
-    .bind(id.to_string())
-    .bind(unproven_since)
-    .fetch_all(conn)
-    .await)
-}
-
 /// Ends one of a user's sessions; false when the user has none of that id.
 pub(crate) async fn delete_own(tx: &mut Tx, user_id: Uuid, public_id: Uuid) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(

@@ -22,6 +22,25 @@ pub(crate) struct Instructions {
     allowed_refresh_initiators: Vec<String>,
 }
 
+/// Tells a browser to forget that a session is bound: its requests go on without a proof.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeviceSessionForgotten)]
+pub(crate) struct Forgotten {
+    #[schema(value_type = String, example = "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60")]
+    session_identifier: Uuid,
+    /// False.
+    r#continue: bool,
+}
+
+impl Forgotten {
+    pub(super) fn new(session: Uuid) -> Self {
+        Self {
+            session_identifier: session,
+            r#continue: false,
+        }
+    }
+}
+
 /// The origin of this address alone.
 #[derive(Debug, Serialize, ToSchema)]
 struct Scope {

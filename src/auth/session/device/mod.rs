@@ -1,17 +1,23 @@
 //! Sessions that are bound to a device (Device Bound Session Credentials): their cookie counts only
 //! beside a proof, which the browser renews every few minutes with a key that does not leave the device.
 
+mod guesses;
 mod instructions;
 mod jwt;
+mod moment;
+mod options;
 mod refresh;
 mod refused;
 mod registration;
-mod stamp;
 pub(crate) mod store;
 
 pub(crate) use self::{
-    instructions::Instructions, jwt::unquoted, refresh::Refresh, refused::Refusal,
-    stamp::Text as ProofText,
+    instructions::{Forgotten, Instructions},
+    jwt::unquoted,
+    moment::Text as DeviceProof,
+    options::DeviceOptions,
+    refresh::{Asked, Refresh},
+    refused::Refusal,
 };
 
 use std::{
@@ -23,37 +29,38 @@ use axum::http::HeaderValue;
 use uuid::Uuid;
 
 use self::{
+    guesses::Guesses,
+    moment::{MomentKeys, Purpose},
     refused::Refused,
-    stamp::{Purpose, Stamps},
+    store::Endable,
 };
 use super::{Named, Sessions, live::LiveSession};
 use crate::{
-    auth::{
-        cookie::{Secret, token::SessionToken},
-        letters::Letters,
-        statistics::Count,
-    },
+    auth::{cookie::token::SessionToken, letters::Letters, statistics::Count},
     clock::Timestamp,
 };
 
 /// How far the clocks of two nodes may be apart. A moment further ahead is from before the clock was set
 /// back.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
-/// The browser lets a proof go this much before the server does, at most: for requests that are under
-/// way then, and for nodes whose clocks differ.
+/// The cookie of a proof expires earlier than the proof, by this much or a tenth of its lifetime: for
+/// requests that are under way then, and for nodes whose clocks differ.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// The shortest age of a cookie but none.
-const SECOND: Duration = Duration::from_secs(1);
+/// The smallest `Max-Age` with which a browser stores a cookie.
+const SHORTEST_MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How sessions are bound to devices.
 #[derive(Debug)]
 pub(crate) struct Devices {
-    stamps: Stamps,
+    /// Whether it is offered and asked for. Sessions that are bound already are released where not.
+    is_on: bool,
+    moments: MomentKeys,
     lifetime: Duration,
     /// Hosts of other origins whose pages call.
     initiators: Vec<String>,
     letters: Letters,
     refused: Refused,
+    guesses: Guesses,
     counts: DeviceCounts,
 }
 
@@ -70,7 +77,7 @@ pub(crate) struct DeviceCounts {
 pub(crate) struct BoundDevice {
     bound_at: Timestamp,
     /// The proof that was verified last, which the browser sends for minutes, and when it expires.
-    verified: RwLock<Option<(ProofText, Timestamp)>>,
+    verified: RwLock<Option<(DeviceProof, Timestamp)>>,
 }
 
 impl BoundDevice {
@@ -81,13 +88,13 @@ impl BoundDevice {
         }
     }
 
-    fn verified(&self, text: &ProofText) -> Option<Timestamp> {
+    fn verified(&self, text: &DeviceProof) -> Option<Timestamp> {
         let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
         let (known, expires_at) = (*verified)?;
         is_same(&known, text).then_some(expires_at)
     }
 
-    fn keep(&self, text: ProofText, expires_at: Timestamp) {
+    fn keep(&self, text: DeviceProof, expires_at: Timestamp) {
         let mut verified = self
             .verified
             .write()
@@ -97,52 +104,29 @@ impl BoundDevice {
 }
 
 /// In constant time: every byte is looked at, whichever differ.
-fn is_same(one: &ProofText, other: &ProofText) -> bool {
+fn is_same(one: &DeviceProof, other: &DeviceProof) -> bool {
     let differences = one.iter().zip(other).map(|(one, other)| one ^ other);
     differences.fold(0, |all, difference| all | difference) == 0
 }
 
 impl Devices {
-    /// `lifetime` is that of a proof. Nodes of one database have the same keys.
-    pub fn new(
-        (key, fallbacks): (&Secret, &[Secret]),
-        lifetime: Duration,
-        allowed_origins: &[String],
-        letters: Letters,
-    ) -> Self {
-        let host = |origin: &String| {
-            let (_, authority) = origin.split_once("://")?;
-            let port = authority
-                .rfind(':')
-                .filter(|at| !authority[*at..].contains(']'));
-            Some(authority[..port.unwrap_or(authority.len())].to_owned())
-        };
-        Self {
-            stamps: Stamps::new(key, fallbacks),
-            lifetime,
-            initiators: allowed_origins.iter().filter_map(host).collect(),
-            letters,
-            refused: Refused::default(),
-            counts: DeviceCounts::default(),
-        }
-    }
-
     pub fn counts(&self) -> &DeviceCounts {
         &self.counts
     }
 
-    /// A proof for a session, and how long the browser is to keep it.
-    fn prove(&self, session: Uuid, now: Timestamp) -> (String, Duration) {
-        let expires_at = now.after(self.lifetime);
-        let proof = self.stamps.sign(Purpose::Proof, session, expires_at);
-        let max_age = self.lifetime - LEEWAY.min(self.lifetime / 10);
-        // Less would remove it at once.
-        (proof, max_age.max(SECOND))
+    /// A proof for a session, which counts for its lifetime from `since`, and how long the browser is to
+    /// keep it.
+    fn prove(&self, session: Uuid, since: Timestamp, now: Timestamp) -> (String, Duration) {
+        let expires_at = since.after(self.lifetime);
+        let proof = self.moments.sign(Purpose::Proof, session, expires_at);
+        let max_age = expires_at.since(now).min(self.lifetime);
+        let max_age = max_age.saturating_sub(LEEWAY.min(self.lifetime / 10));
+        (proof, max_age.max(SHORTEST_MAX_AGE))
     }
 
     /// Whether a proof counts for this session, which may be bound to no device.
     pub fn is_proof(&self, session: Uuid, proof: &[u8], now: Timestamp) -> bool {
-        let expires_at = self.stamps.verify(Purpose::Proof, session, proof);
+        let expires_at = self.moments.verify(Purpose::Proof, session, proof);
         expires_at.is_some_and(|expires_at| self.counts_at(expires_at, now))
     }
 
@@ -156,14 +140,14 @@ impl Devices {
         &self,
         session: Uuid,
         device: &BoundDevice,
-        proof: Option<&ProofText>,
+        proof: Option<&DeviceProof>,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let expires_at = proof.and_then(|text| {
             if let Some(expires_at) = device.verified(text) {
                 return Some(expires_at);
             }
-            let expires_at = self.stamps.verify(Purpose::Proof, session, text)?;
+            let expires_at = self.moments.verify(Purpose::Proof, session, text)?;
             device.keep(*text, expires_at);
             Some(expires_at)
         });
@@ -174,7 +158,8 @@ impl Devices {
         }
     }
 
-    /// From when on requests need a proof; none when that was long ago.
+    /// From when on requests need a proof; none when they need one at once, as the session was bound
+    /// before the clock was set back.
     fn needed_from(&self, device: &BoundDevice, now: Timestamp) -> Option<Timestamp> {
         let is_plausible = device.bound_at <= now.after(CLOCKS_APART);
         is_plausible.then(|| device.bound_at.after(self.lifetime))
@@ -182,19 +167,24 @@ impl Devices {
 
     /// The challenge of a registration on this session.
     pub fn registration_challenge(&self, session: Uuid, now: Timestamp) -> String {
-        self.stamps.sign(Purpose::Registration, session, now)
+        self.moments.sign(Purpose::Registration, session, now)
     }
 }
 
 impl Sessions {
-    /// How sessions are bound to devices; none where they are not.
+    /// How sessions are bound to devices; none where that is neither offered nor asked for.
     pub fn devices(&self) -> Option<&Devices> {
-        self.0.devices.as_ref()
+        self.0.devices.is_on.then_some(&self.0.devices)
+    }
+
+    /// What was counted of devices, on or off.
+    pub fn device_counts(&self) -> &DeviceCounts {
+        self.0.devices.counts()
     }
 
     /// Whether a request with this proof proves the device of the session of a token, if that is bound
     /// to one.
-    pub fn is_proven(&self, token: SessionToken, proof: Option<&ProofText>) -> bool {
+    pub fn is_proven(&self, token: SessionToken, proof: Option<&DeviceProof>) -> bool {
         let Some(devices) = self.devices() else {
             return true;
         };
@@ -202,24 +192,26 @@ impl Sessions {
         proved.is_some_and(|(session, proof)| devices.is_proof(session, proof, self.now()))
     }
 
-    /// A session that was bound to a device at this moment or before cannot be ended by the request that
-    /// has named it.
-    pub(super) fn unproven_since(&self, named: Named, now: Timestamp) -> Timestamp {
+    /// Which sessions can be ended by a request that has named one so.
+    pub(super) fn endable(&self, named: Named, now: Timestamp) -> Endable {
         match self.devices() {
-            Some(devices) if !named.is_proven => now.before(devices.lifetime),
-            // Long before any was.
-            _ => Timestamp::from_unix_micros(0),
+            Some(devices) if !named.is_proven => Endable::Bound {
+                after: now.before(devices.lifetime),
+                until: now.after(CLOCKS_APART),
+            },
+            _ => Endable::Any,
         }
     }
 
-    /// What the browser of a session is to keep, and the `Set-Cookie` of its proof.
+    /// What the browser of a session is to keep, and the `Set-Cookie` of its proof, which counts from
+    /// `since`.
     fn instructed(
         &self,
         devices: &Devices,
         session: Uuid,
-        now: Timestamp,
+        since: Timestamp,
     ) -> (Instructions, HeaderValue) {
-        let (proof, max_age) = devices.prove(session, now);
+        let (proof, max_age) = devices.prove(session, since, self.now());
         let instructions = Instructions::new(session, self.cookie(), devices);
         (instructions, self.cookie().keep_proof(proof, max_age))
     }
@@ -229,9 +221,9 @@ impl Sessions {
     pub fn proven_until(
         &self,
         session: &LiveSession,
-        proof: Option<&ProofText>,
+        proof: Option<&DeviceProof>,
     ) -> Option<Timestamp> {
-        match (&self.0.devices, &session.device) {
+        match (self.devices(), &session.device) {
             (Some(devices), Some(device)) => {
                 devices.counts_until(session.public_id, device, proof, self.now())
             }

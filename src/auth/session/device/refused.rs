@@ -1,6 +1,6 @@
 //! Requests with a session's cookie that its device has not sent.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use quick_cache::sync::Cache;
@@ -12,7 +12,7 @@ use crate::{
         audit::{self, Action, Event, Reason},
         letters::letter::{Letter, Recipient},
         session::live::LiveSession,
-        throttle::{network, store::claim},
+        throttle::{network, places, store::claim},
         user::User,
     },
     clock::Timestamp,
@@ -24,20 +24,34 @@ use crate::{
 const EVENT_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// One mail for each session, wherever the requests come from.
 const MAIL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-/// What was recorded lately, so that most requests need not ask the database.
+/// Refusals that are known to be recorded: repeated requests need no query then.
 const REMEMBERED: usize = 4_096;
 
 /// Why a request is not taken for one of the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Refusal {
     NoProof,
     /// A registration or a refresh was signed with another key.
-    WrongKey,
+    WrongKey {
+        /// Without it, it shows nothing of the session but that somebody knows its public id.
+        has_cookie: bool,
+    },
 }
 
-/// The sessions and addresses whose refusal was recorded last, and when.
+impl Refusal {
+    fn reason(self) -> Reason {
+        match self {
+            Self::NoProof => Reason::NoDeviceProof,
+            Self::WrongKey { .. } => Reason::WrongDeviceKey,
+        }
+    }
+}
+
+type Recorded = (Uuid, Option<IpNet>, Refusal);
+
+/// The refusals that were recorded last, and when.
 #[derive(Debug)]
-pub(super) struct Refused(Cache<(Uuid, Option<IpNet>), Timestamp>);
+pub(super) struct Refused(Cache<Recorded, Timestamp>);
 
 impl Default for Refused {
     fn default() -> Self {
@@ -46,13 +60,9 @@ impl Default for Refused {
 }
 
 impl Refused {
-    fn is_new(&self, session: Uuid, ip: Option<IpAddr>, now: Timestamp) -> bool {
-        let at = self.0.get(&(session, ip.map(network)));
+    fn is_new(&self, refused: &Recorded, now: Timestamp) -> bool {
+        let at = self.0.get(refused);
         at.is_none_or(|at| now.since(at) >= EVENT_INTERVAL || at > now)
-    }
-
-    fn keep(&self, session: Uuid, ip: Option<IpAddr>, now: Timestamp) {
-        self.0.insert((session, ip.map(network)), now);
     }
 }
 
@@ -68,18 +78,18 @@ struct Record {
 }
 
 impl Sessions {
-    /// Records that a request was refused, once an hour for each address, and tells the user, once a
-    /// day. A failure to do so changes nothing for the request.
+    /// Records that a request was refused, once an hour for each address, and tells the user once a day
+    /// of those from where they were not seen. A failure to do so changes nothing for the request.
     pub async fn note_refused(&self, session: &LiveSession, refusal: Refusal, client: &Client) {
         let (Some(devices), Some(user)) = (self.devices(), &session.user) else {
             return;
         };
         devices.counts.refused.add(1);
         let (session, now) = (session.public_id, self.now());
-        if !devices.refused.is_new(session, client.ip, now) {
+        let refused = (session, client.ip.map(network), refusal);
+        if !devices.refused.is_new(&refused, now) {
             return;
         }
-        devices.refused.keep(session, client.ip, now);
         let record = Record {
             sessions: self.clone(),
             session,
@@ -91,8 +101,11 @@ impl Sessions {
         let recorded = self
             .db()
             .write(record, |record, tx| Box::pin(record.write(tx)));
-        if let Err(error) = recorded.await {
-            tracing::warn!(%error, "a request without its device's proof could not be recorded");
+        match recorded.await {
+            Ok(()) => devices.refused.0.insert(refused, now),
+            Err(error) => {
+                tracing::warn!(%error, "a request without its device's proof could not be recorded");
+            }
         }
     }
 }
@@ -110,22 +123,23 @@ impl Record {
             Some(ip) => network(ip).to_string(),
             None => "anywhere".to_owned(),
         };
-        let event = format!("device of {session} not proved from {from}");
+        let reason = self.refusal.reason();
+        let event = format!("device of {session}: {} from {from}", reason.as_str());
         if !claim(tx, &event, *now, now.after(EVENT_INTERVAL)).await? {
             return Ok(());
         }
-        let reason = match self.refusal {
-            Refusal::NoProof => Reason::NoDeviceProof,
-            Refusal::WrongKey => Reason::WrongDeviceKey,
-        };
         let event = Event::failure(Action::RefuseDeviceProof, reason, Some(user.id), client);
         audit::record(tx, *now, [event.about(*session)]).await?;
-        let Some(devices) = self.sessions.devices() else {
+        let letters = &self.sessions.0.devices.letters;
+        let shows_a_copy = self.refusal != Refusal::WrongKey { has_cookie: false };
+        let Some(to) = Recipient::of(user).filter(|_| shows_a_copy) else {
             return Ok(());
         };
-        let Some(to) = Recipient::of(user) else {
+        // A browser has no fresh proof on a page that a link on another site leads to, or once it has
+        // signed too often: from where its user logs in, that is more likely than a thief.
+        if letters.outbox().is_none() || places::is_known(tx, user.id, client.ip, *now).await? {
             return Ok(());
-        };
+        }
         let mail = format!("device of {session} not proved, by mail");
         if claim(tx, &mail, *now, now.after(MAIL_INTERVAL)).await? {
             let letter = Letter::DeviceProofRefused {
@@ -133,7 +147,7 @@ impl Record {
                 to,
                 ip: client.ip.map(|ip| ip.to_string()),
             };
-            devices.letters.put(tx, *now, letter).await?;
+            letters.put(tx, *now, letter).await?;
         }
         Ok(())
     }

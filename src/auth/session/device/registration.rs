@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{
     CLOCKS_APART, Instructions, Sessions,
     jwt::{DeviceKey, Jwt},
+    moment::Purpose,
     refused::Refusal,
-    stamp::Purpose,
     store,
 };
 use crate::{
@@ -29,8 +29,8 @@ const PATH: &str = "/device/register";
 /// How a registration ended.
 enum Bound {
     Now,
-    /// With this key already: the response was lost, and the browser asks again.
-    Already,
+    /// With this key since then: the response was lost, and the browser asks again.
+    Since(Timestamp),
     ToAnotherKey,
 }
 
@@ -53,7 +53,7 @@ impl Sessions {
         let user_id = user_id.ok_or(Error::BadDeviceProof)?;
         let jwt = Jwt::parse(response, (host, PATH)).ok_or(Error::BadDeviceProof)?;
         let made_at = devices
-            .stamps
+            .moments
             .verify(Purpose::Registration, public_id, jwt.challenge.as_bytes())
             .filter(|made_at| now.since(*made_at) < CHALLENGE_LIFETIME)
             .ok_or(Error::BadDeviceProof)?;
@@ -76,14 +76,15 @@ impl Sessions {
         match bound.await? {
             None => Err(Error::BadDeviceProof),
             Some(Bound::ToAnotherKey) => {
-                self.note_refused(session, Refusal::WrongKey, client).await;
+                let refusal = Refusal::WrongKey { has_cookie: true };
+                self.note_refused(session, refusal, client).await;
                 Err(Error::BadDeviceProof)
             }
-            Some(bound) => {
-                let is_new = matches!(bound, Bound::Now);
-                devices.counts.registrations.add(u64::from(is_new));
+            Some(Bound::Now) => {
+                devices.counts.registrations.add(1);
                 Ok(self.instructed(devices, public_id, now))
             }
+            Some(Bound::Since(bound_at)) => Ok(self.instructed(devices, public_id, bound_at)),
         }
     }
 }
@@ -99,8 +100,11 @@ async fn bind_to(
         return Ok(Some(Bound::Now));
     }
     let own = store::lock_key(tx, public_id).await?;
-    Ok(own.map(|own| match own == *key {
-        true => Bound::Already,
-        false => Bound::ToAnotherKey,
+    Ok(own.map(|(own, bound_at)| {
+        if own == *key {
+            Bound::Since(bound_at)
+        } else {
+            Bound::ToAnotherKey
+        }
     }))
 }

@@ -1,5 +1,6 @@
-//! The SQL of devices, whose columns are in the rows of their sessions.
+//! The SQL of devices, whose columns are in the rows of their sessions, and of ends that depend on them.
 
+use sqlx::FromRow;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
@@ -38,15 +39,37 @@ pub(super) async fn bind(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// The key of a session, locked until the transaction ends; none when it has ended or has none.
-pub(super) async fn lock_key(tx: &mut Tx, public_id: Uuid) -> sqlx::Result<Option<DeviceKey>> {
-    let key: Option<Option<Vec<u8>>> = in_tx!(tx, conn => sqlx::query_scalar(
-        "update sessions set id = id where public_id = $1 returning device_key",
+/// The key of a session and since when it is bound to that, locked until the transaction ends; none when
+/// it has ended or has none.
+pub(super) async fn lock_key(
+    tx: &mut Tx,
+    public_id: Uuid,
+) -> sqlx::Result<Option<(DeviceKey, Timestamp)>> {
+    let row: Option<(Vec<u8>, Timestamp)> = in_tx!(tx, conn => sqlx::query_as(
+        "update sessions set id = id where public_id = $1 and device_key is not null
+         returning device_key, device_bound_at",
     )
     .bind(public_id)
     .fetch_optional(conn)
     .await)?;
-    Ok(key.flatten().map(DeviceKey::from_row))
+    Ok(row.map(|(key, bound_at)| (DeviceKey::from_row(key), bound_at)))
+}
+
+/// Binds a session to its device no longer; false when it has ended, or a newer challenge was answered.
+pub(super) async fn release(
+    tx: &mut Tx,
+    public_id: Uuid,
+    challenge: Timestamp,
+) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update sessions set device_key = null, device_bound_at = null, device_answered = null
+         where public_id = $1 and device_key is not null and device_answered <= $2",
+    )
+    .bind(public_id)
+    .bind(challenge.unix_micros())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// What is known of the device of a session; none when it is bound to none.
@@ -83,4 +106,77 @@ pub(super) async fn answer(
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
+}
+
+/// What is left of a session that was deleted.
+#[derive(Debug, FromRow)]
+pub(in crate::auth::session) struct Taken {
+    pub public_id: Uuid,
+    pub data: Vec<u8>,
+    pub user_id: Option<Uuid>,
+}
+
+/// Which sessions can be ended by a request that names them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::auth::session) enum Endable {
+    /// All.
+    Any,
+    /// Those that are bound to no device, or were in this time: requests that were under way have no
+    /// proof of it.
+    Bound { after: Timestamp, until: Timestamp },
+}
+
+impl Endable {
+    fn window(self) -> Option<(Timestamp, Timestamp)> {
+        match self {
+            Self::Any => None,
+            Self::Bound { after, until } => Some((after, until)),
+        }
+    }
+}
+
+/// Deletes a session, also one that was given another id a moment ago, if it is endable or that of
+/// `user_id`, who has just proved who they are.
+pub(in crate::auth::session) async fn take(
+    tx: &mut Tx,
+    id: Id,
+    endable: Endable,
+    user_id: Option<Uuid>,
+) -> sqlx::Result<Option<Taken>> {
+    let window = endable.window();
+    in_tx!(tx, conn => sqlx::query_as(
+        "delete from sessions where (id = $1 or previous_id = $1)
+             and ($2 or device_bound_at is null or user_id = $5
+                  or (device_bound_at > $3 and device_bound_at <= $4))
+         returning public_id, data, user_id",
+    )
+    .bind(id.to_string())
+    .bind(window.is_none())
+    .bind(window.map(|(after, _)| after))
+    .bind(window.map(|(_, until)| until))
+    .bind(user_id)
+    .fetch_optional(conn)
+    .await)
+}
+
+/// Deletes a session, also one that was given another id a moment ago, if it is endable; returns public
+/// ids and users.
+pub(in crate::auth::session) async fn delete(
+    tx: &mut Tx,
+    id: Id,
+    endable: Endable,
+) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
+    let window = endable.window();
+    in_tx!(tx, conn => sqlx::query_as(
+        "delete from sessions where (id = $1 or previous_id = $1)
+             and ($2 or device_bound_at is null
+                  or (device_bound_at > $3 and device_bound_at <= $4))
+         returning public_id, user_id",
+    )
+    .bind(id.to_string())
+    .bind(window.is_none())
+    .bind(window.map(|(after, _)| after))
+    .bind(window.map(|(_, until)| until))
+    .fetch_all(conn)
+    .await)
 }

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use self::{store::Ended, sweep::Following};
 use super::{
     Sessions,
-    device::ProofText,
+    device::DeviceProof,
     live::{self, LiveSession, NotLive},
 };
 use crate::{
@@ -166,7 +166,7 @@ impl Sessions {
     pub async fn follow(
         &self,
         token: SessionToken,
-        proof: Option<ProofText>,
+        proof: Option<DeviceProof>,
     ) -> Result<Followed, Error> {
         self.0.cache.keep_watching();
         self.keep_sweeping();
@@ -249,7 +249,7 @@ struct Follower {
     session: Arc<LiveSession>,
     user_id: Uuid,
     /// The proof of the device that came with the request.
-    proof: Option<ProofText>,
+    proof: Option<DeviceProof>,
     /// Just before it was last read.
     seen_at: Timestamp,
 }

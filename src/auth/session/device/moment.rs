@@ -18,7 +18,7 @@ const TAG_BYTES: usize = 16;
 /// 24 bytes in base64, without padding.
 const TEXT_BYTES: usize = 32;
 
-/// A stamp as text.
+/// A signed moment as text.
 pub(crate) type Text = [u8; TEXT_BYTES];
 
 /// What a moment is signed for; one for another purpose does not verify.
@@ -34,18 +34,18 @@ pub(super) enum Purpose {
 
 /// The keys that sign and verify: one signs, all verify.
 #[derive(Clone)]
-pub(super) struct Stamps {
+pub(super) struct MomentKeys {
     current: Hmac<Sha256>,
     fallbacks: Vec<Hmac<Sha256>>,
 }
 
-impl std::fmt::Debug for Stamps {
+impl std::fmt::Debug for MomentKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stamps").finish_non_exhaustive()
+        f.debug_struct("MomentKeys").finish_non_exhaustive()
     }
 }
 
-impl Stamps {
+impl MomentKeys {
     pub fn new(current: &Secret, fallbacks: &[Secret]) -> Self {
         Self {
             current: keyed(current),
@@ -111,11 +111,11 @@ mod tests {
     const SESSION: Uuid = Uuid::from_u128(7);
 
     #[test]
-    fn a_stamp_is_good_for_its_purpose_and_session_alone() {
-        let stamps = Stamps::new(&secret("a"), &[]);
+    fn a_moment_is_good_for_its_purpose_and_session_alone() {
+        let keys = MomentKeys::new(&secret("a"), &[]);
         let moment = Timestamp::from_unix_micros(1_700_000_000_000_000);
-        let text = stamps.sign(Purpose::Proof, SESSION, moment);
-        let verify = |purpose, session| stamps.verify(purpose, session, text.as_bytes());
+        let text = keys.sign(Purpose::Proof, SESSION, moment);
+        let verify = |purpose, session| keys.verify(purpose, session, text.as_bytes());
         assert_eq!(verify(Purpose::Proof, SESSION), Some(moment));
         assert_eq!(verify(Purpose::Refresh, SESSION), None);
         assert_eq!(verify(Purpose::Registration, SESSION), None);
@@ -126,33 +126,33 @@ mod tests {
     fn a_fallback_verifies_but_never_signs() {
         let (old, new) = (secret("old"), secret("new"));
         let moment = Timestamp::from_unix_micros(5);
-        let before = Stamps::new(&old, &[]);
-        let after = Stamps::new(&new, std::slice::from_ref(&old));
+        let before = MomentKeys::new(&old, &[]);
+        let after = MomentKeys::new(&new, std::slice::from_ref(&old));
         let verify =
-            |stamps: &Stamps, text: String| stamps.verify(Purpose::Proof, SESSION, text.as_bytes());
-        let sign = |stamps: &Stamps| stamps.sign(Purpose::Proof, SESSION, moment);
+            |keys: &MomentKeys, text: String| keys.verify(Purpose::Proof, SESSION, text.as_bytes());
+        let sign = |keys: &MomentKeys| keys.sign(Purpose::Proof, SESSION, moment);
         assert_eq!(verify(&after, sign(&before)), Some(moment));
         assert_eq!(verify(&before, sign(&after)), None);
-        assert_eq!(verify(&Stamps::new(&new, &[]), sign(&before)), None);
+        assert_eq!(verify(&MomentKeys::new(&new, &[]), sign(&before)), None);
     }
 
     proptest! {
         #[test]
         fn any_other_text_does_not_verify(text in prop::collection::vec(any::<u8>(), 0..40)) {
-            let stamps = Stamps::new(&secret("a"), &[secret("b")]);
-            prop_assert_eq!(stamps.verify(Purpose::Proof, SESSION, &text), None);
+            let keys = MomentKeys::new(&secret("a"), &[secret("b")]);
+            prop_assert_eq!(keys.verify(Purpose::Proof, SESSION, &text), None);
         }
 
         #[test]
         fn one_changed_character_spoils_it(micros in any::<i64>(), at in 0usize..TEXT_BYTES, to in any::<u8>()) {
-            let stamps = Stamps::new(&secret("a"), &[]);
+            let keys = MomentKeys::new(&secret("a"), &[]);
             let moment = Timestamp::from_unix_micros(micros);
-            let mut text = stamps.sign(Purpose::Refresh, SESSION, moment).into_bytes();
+            let mut text = keys.sign(Purpose::Refresh, SESSION, moment).into_bytes();
             prop_assert_eq!(text.len(), TEXT_BYTES);
-            prop_assert_eq!(stamps.verify(Purpose::Refresh, SESSION, &text), Some(moment));
+            prop_assert_eq!(keys.verify(Purpose::Refresh, SESSION, &text), Some(moment));
             prop_assume!(text[at] != to);
             text[at] = to;
-            prop_assert_eq!(stamps.verify(Purpose::Refresh, SESSION, &text), None);
+            prop_assert_eq!(keys.verify(Purpose::Refresh, SESSION, &text), None);
         }
     }
 }
