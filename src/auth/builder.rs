@@ -325,9 +325,7 @@ impl AuthBuilder {
     ///
     /// # Errors
     /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::AllowedOrigin`];
-    /// [`BuildError::Parameter`] when the shortest password is out of range, mail lacks what it
-    /// needs, the issuer of codes has a colon, the proof of a device counts for less than a second, or the
-    /// router is mounted at what is no path.
+    /// [`BuildError::Parameter`] when a setting says that it is out of range, or mail lacks what it needs.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         warn_if_unoptimised();

@@ -35,7 +35,7 @@ pub struct Statistics {
     pub device_registrations: u64,
     /// Proofs of a device that browsers have renewed.
     pub device_refreshes: u64,
-    /// Requests that were refused for want of a proof of their device, or for one of another.
+    /// Requests that were refused, as they did not prove the device of their session.
     pub device_proofs_refused: u64,
 }
 

@@ -148,9 +148,10 @@ impl SessionHandle {
             Ok(value) => Lookup::of_cookie(sessions, value, proof.as_ref(), client),
             Err(reason) => (Lookup::Nothing(reason), false),
         };
-        let set_cookie = match is_stale {
-            true => SetCookie::Resign,
-            false => SetCookie::No,
+        let set_cookie = if is_stale {
+            SetCookie::Resign
+        } else {
+            SetCookie::No
         };
         let client = is_stale.then(client);
         Self(Arc::new(Inner {

@@ -41,6 +41,9 @@ pub(super) async fn register_device(
     RequestSession { handle, client }: RequestSession,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    if handle.sessions().devices().is_none() {
+        return Err(Error::NotFound);
+    }
     let (session, _) = handle.logged_in().await?;
     let response = one(&headers, &RESPONSE)?.ok_or(Error::BadDeviceProof)?;
     let registered = handle

@@ -77,6 +77,11 @@ impl LiveSession {
         Self { device, ..self }
     }
 
+    /// Since when it is bound to a device, if it is.
+    pub fn bound_at(&self) -> Option<Timestamp> {
+        self.device.as_ref().map(|device| device.bound_at())
+    }
+
     /// Who is logged in; none for a visitor.
     pub fn user_id(&self) -> Option<Uuid> {
         self.user.as_ref().map(|user| user.id)

@@ -90,7 +90,7 @@ impl Snapshot {
             )?,
             device_proofs_refused: counter(
                 "handstamp_device_proofs_refused_total",
-                "Requests refused for want of a proof of their device.",
+                "Requests refused, as they did not prove the device of their session.",
             )?,
             setting: Mutex::new(()),
         })

@@ -10,7 +10,10 @@ use crate::helpers::{
     Chromium, DEVICE_BOUND, Kind, PASSWORD, Proxy, ProxyKind, Server, on_both_databases,
 };
 
-on_both_databases!(a_page_notices_nothing_and_a_copy_is_worthless);
+on_both_databases!(
+    a_page_notices_nothing_and_a_copy_is_worthless,
+    a_session_before_does_not_disturb_the_next_one,
+);
 
 const SESSION: &str = "__Host-session";
 const PROOF: &str = "__Host-session-proof";
@@ -49,14 +52,7 @@ async fn a_page_notices_nothing_and_a_copy_is_worthless(kind: Kind) {
     let (status, user) = chromium.fetch("/signup", post(body)).await;
     assert_eq!(status, 201, "{user}");
     let asked = Instant::now();
-    while chromium.cookie(PROOF).await.is_none() {
-        assert!(
-            asked.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            chromium.events
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_bound(&server, &chromium, 1).await;
     report("bound", asked.elapsed());
     let sessions = chromium.fetch("/sessions", json!({})).await.1;
     assert_eq!(sessions["sessions"][0]["device_bound"], true, "{sessions}");
@@ -121,19 +117,48 @@ async fn a_page_notices_nothing_and_a_copy_is_worthless(kind: Kind) {
     assert_eq!(status, 200);
     let (status, answer) = chromium.fetch("/checklogin", json!({})).await;
     assert_eq!((status, &answer["reason"]), (401, &json!("no_cookie")));
-    let before = server.auth.statistics().device_registrations;
     let body = json!({"username": "Ann", "password": PASSWORD});
     let (status, user) = chromium.fetch("/login", post(body)).await;
     assert_eq!(status, 200, "{user}");
+    until_bound(&server, &chromium, 2).await;
+}
+
+/// Waits until so many sessions were bound.
+async fn until_bound(server: &Server, chromium: &Chromium, count: u64) {
     let asked = Instant::now();
-    while server.auth.statistics().device_registrations == before {
-        assert!(
-            asked.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            chromium.events
-        );
+    while server.auth.statistics().device_registrations < count {
+        let told = &chromium.events;
+        assert!(asked.elapsed() < Duration::from_secs(20), "{told:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+async fn a_session_before_does_not_disturb_the_next_one(kind: Kind) {
+    let server = start(kind).await;
+    let proxy = Proxy::start(ProxyKind::Nginx, &[&server.base]);
+    let mut chromium = Chromium::start(&proxy).await;
+    chromium.open(&format!("{}/", proxy.base)).await;
+    let sign_up = |name: &str| {
+        let email = format!("{name}@example.com");
+        post(json!({"username": name, "email": email, "password": PASSWORD}))
+    };
+    assert_eq!(chromium.fetch("/signup", sign_up("ann")).await.0, 201);
+    until_bound(&server, &chromium, 1).await;
+    // The browser keeps the key of a session whose cookie is gone, and renews its proof, which is in the
+    // same cookie as that of the next.
+    let cookie = json!({"name": SESSION, "url": proxy.base});
+    chromium.call("Network.deleteCookies", cookie).await;
+    assert_eq!(chromium.fetch("/signup", sign_up("ben")).await.0, 201);
+    until_bound(&server, &chromium, 2).await;
+    let bound = Instant::now();
+    while bound.elapsed() < Duration::from_secs(15) {
+        let (status, answer) = chromium.fetch("/checklogin", json!({})).await;
+        assert_eq!(status, 200, "{answer}: {:?}", chromium.events);
+        assert_eq!(answer["username"], "ben");
+        tokio::time::sleep(Duration::from_millis(450)).await;
+    }
+    let live = "sessions where device_key is not null";
+    assert_eq!(server.database.count(live).await, 2);
 }
 
 #[expect(clippy::print_stdout, reason = "a long run says what it took")]

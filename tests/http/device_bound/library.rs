@@ -29,10 +29,18 @@ fn app(auth: Auth) -> Router {
         Ok::<_, Error>(session.insert(&key, value).await?)
     };
     let flush = async |session: Session| Ok::<_, Error>(session.flush().await?);
+    // Neither reads what is there.
+    let clear = async |session: Session| session.clear().await;
+    let clear_and_save = async |session: Session| {
+        session.clear().await;
+        Ok::<_, Error>(session.save().await?)
+    };
     Router::new()
         .route("/get/{key}", get(get_value))
         .route("/insert/{key}/{value}", get(insert))
         .route("/flush", get(flush))
+        .route("/clear", get(clear))
+        .route("/clear-and-save", get(clear_and_save))
         .layer(auth.layer())
         .merge(auth.routes())
 }
@@ -51,6 +59,18 @@ async fn values_are_the_devices(kind: Kind) {
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         assert!(!answer.text.contains("own"), "{path}: {answer:?}");
         assert_eq!(answer.header("set-cookie"), None, "{path}: {answer:?}");
+    }
+    for path in ["/clear", "/clear-and-save"] {
+        for is_cached in [true, false] {
+            if !is_cached {
+                browser
+                    .send_with(reqwest::Method::DELETE, "/logout", &copied)
+                    .await;
+            }
+            let answer = browser.get_with(path, &copied).await;
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            assert_eq!(answer.header("set-cookie"), None, "{path}: {answer:?}");
+        }
     }
     assert_eq!(server.database.count("sessions").await, rows);
     bound.refresh().await;

@@ -6,11 +6,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Browser, DEVICE_BOUND, Device, Kind, Offer, PASSWORD, Server, on_both_databases,
+    Authenticator, Browser, DEVICE_BOUND, Device, Kind, Offer, PASSWORD, Server, TwoSteps,
+    on_both_databases,
 };
 
 on_both_databases!(
     responses_that_log_in_offer_it_and_no_others,
+    so_do_those_of_second_steps_and_passkeys,
     nothing_is_offered_or_asked_where_it_is_off,
     a_browser_without_it_goes_on_for_as_long_as_its_session,
 );
@@ -37,13 +39,52 @@ async fn responses_that_log_in_offer_it_and_no_others(kind: Kind) {
     }
 }
 
+async fn so_do_those_of_second_steps_and_passkeys(kind: Kind) {
+    let server = Server::start_with(kind, &[DEVICE_BOUND]).await;
+    let mut two_steps = TwoSteps::sign_up(&server, "Ann").await;
+    let browser = server.browser();
+    let first_step = browser.log_in("Ann").await;
+    assert_eq!(first_step.status, 202);
+    assert_eq!(Offer::of(&first_step), None, "nobody is logged in yet");
+    let wrong = browser.send_code(&two_steps.app.wrong_code()).await;
+    assert_eq!(
+        (wrong.code(), Offer::of(&wrong)),
+        ("bad_code".to_owned(), None)
+    );
+    let second_step = browser.send_code(&two_steps.app.code()).await;
+    let offer = Offer::of(&second_step).unwrap();
+    assert_eq!(
+        resolved(&server.base, "/login/totp", &offer),
+        "/device/register"
+    );
+    assert_bound(&browser, "", &offer).await;
+
+    let browser = two_steps.first_step("Ann").await;
+    let code = two_steps.recovery_codes.remove(0);
+    let recovered = browser.send_recovery_code(&code).await;
+    let offer = Offer::of(&recovered).unwrap();
+    let path = resolved(&server.base, "/login/recovery-code", &offer);
+    assert_eq!(path, "/device/register");
+    assert_bound(&browser, "", &offer).await;
+
+    let mut authenticator = Authenticator::default();
+    let added = two_steps.browser.add_passkey(&mut authenticator).await;
+    assert_eq!((added.status.as_u16(), Offer::of(&added)), (201, None));
+    let browser = server.browser();
+    let by_passkey = browser.log_in_by_passkey(&mut authenticator).await;
+    assert_eq!(by_passkey.status, 200, "{by_passkey:?}");
+    let offer = Offer::of(&by_passkey).unwrap();
+    let path = resolved(&server.base, "/login/passkey", &offer);
+    assert_eq!(path, "/device/register");
+    assert_bound(&browser, "", &offer).await;
+}
+
 async fn nothing_is_offered_or_asked_where_it_is_off(kind: Kind) {
     let server = Server::start(kind).await;
     let browser = server.browser();
     assert_eq!(Offer::of(&browser.sign_up("Ann").await), None);
-    for path in ["/device/register", "/device/refresh"] {
-        assert_eq!(browser.post(path, json!({})).await.status, 404, "{path}");
-    }
+    let register = browser.post("/device/register", json!({})).await;
+    assert_eq!(register.status, 404);
     let sessions = browser.get("/sessions").await.json();
     assert_eq!(sessions["sessions"][0]["device_bound"], false);
 }

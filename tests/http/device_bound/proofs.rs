@@ -21,6 +21,9 @@ on_both_databases!(
     an_open_stream_ends_with_the_proof,
     another_node_hears_of_the_binding,
     a_clock_set_back_prolongs_no_proof,
+    nor_does_it_let_a_log_out_end_the_session,
+    a_proof_that_a_neighbour_has_set_takes_nothing_away,
+    no_cookie_is_re_signed_or_made_for_it,
     a_lifetime_that_was_shortened_counts_at_once,
 );
 
@@ -190,6 +193,9 @@ async fn a_log_out_without_a_proof_ends_nothing(kind: Kind) {
     assert_eq!(out.status, 200);
     assert_eq!(thief.check_with(&bound.cookies()).await.status, 200);
     // Two cookies of the name end both sessions, except those.
+    let refused = "audit_events where event = 'device_proof_refused' \
+                   and reason = 'device_proof_missing'";
+    assert_eq!(server.database.count(refused).await, 1);
     let twice = format!("{}; {}", bound.copied(), bound.copied());
     thief.send_with(Method::DELETE, "/logout", &twice).await;
     assert_eq!(thief.check_with(&bound.cookies()).await.status, 200);
@@ -285,7 +291,7 @@ async fn another_node_hears_of_the_binding(kind: Kind) {
     let _bound = Bound::bind(browser, &answer).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_unproven(&other.check_with(&copied).await);
-    assert_eq!(stream.next_block().await, None);
+    assert_eq!(stream.next().await, None);
 }
 
 async fn a_clock_set_back_prolongs_no_proof(kind: Kind) {
@@ -298,6 +304,58 @@ async fn a_clock_set_back_prolongs_no_proof(kind: Kind) {
     assert_unproven(&browser.check_with(&bound.cookies()).await);
     bound.refresh().await;
     assert_eq!(browser.check_with(&bound.cookies()).await.status, 200);
+}
+
+async fn nor_does_it_let_a_log_out_end_the_session(kind: Kind) {
+    let server = Server::start_with(kind, &[DEVICE_BOUND]).await;
+    server.clock.advance(60 * MINUTE);
+    let bound = Bound::sign_up(&server, "Ann").await;
+    server.clock.set_back(30 * MINUTE);
+    let browser = server.browser();
+    assert_unproven(&browser.check_with(&bound.copied()).await);
+    browser
+        .send_with(Method::DELETE, "/logout", &bound.copied())
+        .await;
+    let live = "sessions where device_key is not null";
+    assert_eq!(server.database.count(live).await, 1);
+}
+
+async fn a_proof_that_a_neighbour_has_set_takes_nothing_away(kind: Kind) {
+    let (server, mut bound) = start(kind).await;
+    server.clock.advance(11 * MINUTE);
+    bound.refresh().await;
+    let (browser, own) = (server.browser(), &bound.proof);
+    for proofs in [["x", own], [own, "x"], [own, own]] {
+        let [one, other] = proofs.map(|proof| format!("session-proof={proof}"));
+        let cookies = format!("{one}; {}; {other}", bound.copied());
+        for _ in 0..2 {
+            let check = browser.check_with(&cookies).await;
+            assert_eq!(check.status, 200, "{cookies}: {check:?}");
+        }
+    }
+}
+
+async fn no_cookie_is_re_signed_or_made_for_it(kind: Kind) {
+    let before = "the key before; it is as long as it has to be";
+    let settings = [DEVICE_BOUND, ("FREE_READS", "1"), ("SECRET_KEY", before)];
+    let server = Server::start_with(kind, &settings).await;
+    let bound = Bound::sign_up(&server, "Ann").await;
+    let post = json!({"title": "One", "text": "two"});
+    let post = bound.browser.post("/posts", post).await.json();
+    let path = format!("/posts/{}", post["id"].as_str().unwrap());
+    let settings = [
+        DEVICE_BOUND,
+        ("FREE_READS", "1"),
+        ("SECRET_KEY", "the next key, as long as it has to be"),
+        ("SECRET_KEY_FALLBACKS", before),
+    ];
+    let rotated = Server::start_on(Database::at(&server.database.url), &settings).await;
+    rotated.clock.advance(11 * MINUTE);
+    let browser = rotated.browser();
+    let sessions = rotated.database.count("sessions").await;
+    assert_unproven(&browser.check_with(&bound.copied()).await);
+    assert_unproven(&browser.get_with(&path, &bound.copied()).await);
+    assert_eq!(rotated.database.count("sessions").await, sessions);
 }
 
 async fn a_lifetime_that_was_shortened_counts_at_once(kind: Kind) {

@@ -13,6 +13,7 @@ use crate::helpers::{
 on_both_databases!(
     a_refresh_needs_no_cookie,
     a_lost_response_is_asked_for_again,
+    a_repeated_answer_prolongs_nothing,
     an_older_challenge_no_longer_counts,
     a_challenge_is_of_one_session_and_of_its_time,
     a_laptop_that_slept_for_a_week_goes_on,
@@ -65,6 +66,25 @@ async fn a_lost_response_is_asked_for_again(kind: Kind) {
     assert_eq!(bound.answer(&challenge).await.status, 200);
     assert_eq!(bound.answer(&newer).await.status, 200);
     assert_eq!(bound.answer(&challenge).await.code(), "device_challenge");
+}
+
+async fn a_repeated_answer_prolongs_nothing(kind: Kind) {
+    let (server, bound) = start(kind).await;
+    server.clock.stop();
+    let challenge = bound.challenge().await;
+    assert_eq!(bound.answer(&challenge).await.status, 200);
+    server.clock.advance(4 * MINUTE);
+    let repeated = bound.answer(&challenge).await;
+    let cookie = repeated.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("Max-Age=330"), "{cookie}");
+    let proof = set_proof(&repeated).unwrap();
+    let cookies = format!("{}; session-proof={proof}", bound.copied());
+    server.clock.advance(6 * MINUTE - Duration::from_secs(1));
+    let check = bound.browser.check_with(&cookies).await;
+    assert_eq!(check.status, 200, "{check:?}");
+    server.clock.advance(Duration::from_secs(1));
+    let check = bound.browser.check_with(&cookies).await;
+    assert_eq!(check.reason(), "device_proof_missing");
 }
 
 async fn an_older_challenge_no_longer_counts(kind: Kind) {
@@ -143,7 +163,7 @@ async fn the_end_of_a_session_is_that_of_its_binding(kind: Kind) {
     let answer = refresh(&plain, id.as_str().unwrap(), None).await;
     assert_eq!(answer.reason(), "unknown_session");
     for id in ["", "x", "019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60"] {
-        let answer = refresh(&plain, id, None).await;
+        let answer = refresh(&server.browser(), id, None).await;
         assert_eq!(answer.reason(), "unknown_session", "{id}");
     }
 }
@@ -163,6 +183,10 @@ async fn a_refresh_is_no_use_of_the_session(kind: Kind) {
 
 async fn another_key_is_refused_and_recorded(kind: Kind) {
     let (server, bound) = start(kind).await;
+    server.clock.advance(11 * MINUTE);
+    // It is no less of an event after one of another kind.
+    let copied = server.browser().check_with(&bound.copied()).await;
+    assert_eq!(copied.reason(), "device_proof_missing");
     let challenge = bound.challenge().await;
     let forged = Device::new().refresh(&challenge);
     for _ in 0..3 {

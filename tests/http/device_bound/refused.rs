@@ -9,6 +9,7 @@ use crate::helpers::{Bound, DEVICE_BOUND, Kind, MailServer, Server, on_both_data
 on_both_databases!(
     one_event_for_each_address_and_hour,
     the_owner_is_told_by_mail_once_a_day,
+    not_of_requests_from_where_they_log_in,
 );
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -69,4 +70,25 @@ async fn the_owner_is_told_by_mail_once_a_day(kind: Kind) {
     from(&server, "192.0.2.3", &bound.copied()).await;
     let told = mail.nth("ann@example.com", 3).await;
     assert!(told.text().contains("192.0.2.3"), "{told:?}");
+}
+
+async fn not_of_requests_from_where_they_log_in(kind: Kind) {
+    let mail = MailServer::start();
+    let settings = [DEVICE_BOUND, ("TRUSTED_PROXIES", "127.0.0.1")];
+    let server = Server::start_with_mail(kind, &mail, &settings).await;
+    let bound = Bound::sign_up(&server, "Ann").await;
+    mail.with_subject("ann@example.com", "Confirm").await;
+    server.clock.advance(HOUR);
+    // A browser has no fresh proof where a link on another site leads to.
+    from(&server, "127.0.0.1", &bound.copied()).await;
+    // A key of somebody who has no cookie shows nothing either.
+    let challenge = bound.challenge().await;
+    let forged = crate::helpers::Device::new().refresh(&challenge);
+    let answer = crate::helpers::refresh(&server.browser(), &bound.id, Some(&forged)).await;
+    assert_eq!(answer.code(), "bad_device_proof");
+    let refused = "audit_events where event = 'device_proof_refused'";
+    assert_eq!(server.database.count(refused).await, 2);
+    from(&server, "192.0.2.1", &bound.copied()).await;
+    let told = mail.nth("ann@example.com", 2).await;
+    assert!(told.text().contains("192.0.2.1"), "{told:?}");
 }

@@ -88,6 +88,10 @@ impl BoundDevice {
         }
     }
 
+    pub fn bound_at(&self) -> Timestamp {
+        self.bound_at
+    }
+
     fn verified(&self, text: &DeviceProof) -> Option<Timestamp> {
         let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
         let (known, expires_at) = (*verified)?;
@@ -119,8 +123,8 @@ impl Devices {
     fn prove(&self, session: Uuid, since: Timestamp, now: Timestamp) -> (String, Duration) {
         let expires_at = since.after(self.lifetime);
         let proof = self.moments.sign(Purpose::Proof, session, expires_at);
-        let max_age = expires_at.since(now).min(self.lifetime);
-        let max_age = max_age.saturating_sub(LEEWAY.min(self.lifetime / 10));
+        let left = expires_at.since(now).min(self.lifetime);
+        let max_age = left.saturating_sub(LEEWAY.min(self.lifetime / 10));
         (proof, max_age.max(SHORTEST_MAX_AGE))
     }
 
@@ -210,8 +214,9 @@ impl Sessions {
         devices: &Devices,
         session: Uuid,
         since: Timestamp,
+        now: Timestamp,
     ) -> (Instructions, HeaderValue) {
-        let (proof, max_age) = devices.prove(session, since, self.now());
+        let (proof, max_age) = devices.prove(session, since, now);
         let instructions = Instructions::new(session, self.cookie(), devices);
         (instructions, self.cookie().keep_proof(proof, max_age))
     }

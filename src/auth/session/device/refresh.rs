@@ -118,7 +118,7 @@ impl Sessions {
         }
         devices.counts.refreshes.add(1);
         // Not from now on: whoever repeats the response gets what was lost, and no more.
-        let (instructions, proof) = self.instructed(devices, public_id, made_at.min(now));
+        let (instructions, proof) = self.instructed(devices, public_id, made_at.min(now), now);
         Ok(Ok(Refresh::Proven(instructions, proof)))
     }
 

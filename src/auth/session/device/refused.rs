@@ -81,9 +81,8 @@ impl Sessions {
     /// Records that a request was refused, once an hour for each address, and tells the user once a day
     /// of those from where they were not seen. A failure to do so changes nothing for the request.
     pub async fn note_refused(&self, session: &LiveSession, refusal: Refusal, client: &Client) {
-        let (Some(devices), Some(user)) = (self.devices(), &session.user) else {
-            return;
-        };
+        let Some(user) = &session.user else { return };
+        let devices = &self.0.devices;
         devices.counts.refused.add(1);
         let (session, now) = (session.public_id, self.now());
         let refused = (session, client.ip.map(network), refusal);

@@ -82,9 +82,9 @@ impl Sessions {
             }
             Some(Bound::Now) => {
                 devices.counts.registrations.add(1);
-                Ok(self.instructed(devices, public_id, now))
+                Ok(self.instructed(devices, public_id, now, now))
             }
-            Some(Bound::Since(bound_at)) => Ok(self.instructed(devices, public_id, bound_at)),
+            Some(Bound::Since(bound_at)) => Ok(self.instructed(devices, public_id, bound_at, now)),
         }
     }
 }

@@ -79,7 +79,8 @@ pub struct SessionEvents {
 }
 
 impl SessionEvents {
-    /// Waits until the session has ended. Race everything that is done for the session with it: a
+    /// Waits until the session has ended, or the proof of its device has expired that the request came
+    /// with ([`EndReason::DeviceProofMissing`]): the client connects again then. Race everything that is done for the session with it: a
     /// client that does not read can make a `send` wait for as long as it likes.
     ///
     /// ```no_run
