@@ -58,7 +58,10 @@ impl DeviceOptions {
             is_on: self.is_on,
             moments: MomentKeys::new(key, fallbacks),
             lifetime: self.lifetime,
-            initiators: allowed_origins.iter().filter_map(host).collect(),
+            initiators: allowed_origins
+                .iter()
+                .filter_map(|origin| host(origin))
+                .collect(),
             letters,
             refused: Refused::default(),
             guesses: Guesses::default(),
@@ -68,7 +71,7 @@ impl DeviceOptions {
 }
 
 /// The host of an origin.
-fn host(origin: &String) -> Option<String> {
+fn host(origin: &str) -> Option<String> {
     let (_, authority) = origin.split_once("://")?;
     let port = authority
         .rfind(':')
@@ -142,7 +145,6 @@ mod tests {
 
     #[test]
     fn hosts_are_those_of_origins() {
-        let host = |origin: &str| host(&origin.to_owned());
         assert_eq!(host("https://app.example").as_deref(), Some("app.example"));
         assert_eq!(host("http://localhost:3000").as_deref(), Some("localhost"));
         assert_eq!(host("http://[::1]:3000").as_deref(), Some("[::1]"));
