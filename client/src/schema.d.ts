@@ -723,6 +723,8 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /** @description Whether it is the session of this request. */
             current: boolean;
+            /** @description Whether its cookie is good for nothing on another device than the one that logged in. */
+            device_bound: boolean;
             /**
              * @description The public id; not the secret in the cookie.
              * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
@@ -984,7 +986,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1046,7 +1048,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1106,7 +1108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1224,7 +1226,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1759,7 +1761,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1883,7 +1885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2038,7 +2040,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnPasskeys"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2103,7 +2105,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2201,7 +2203,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2264,7 +2266,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2359,7 +2361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2483,7 +2485,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2869,7 +2871,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2997,7 +2999,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3091,7 +3093,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3148,7 +3150,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3265,7 +3267,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3328,7 +3330,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnSessions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3375,7 +3377,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3440,7 +3442,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3634,7 +3636,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpState"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3682,7 +3684,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpSecret"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3742,7 +3744,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3820,7 +3822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;

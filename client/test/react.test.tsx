@@ -74,7 +74,7 @@ test("on a server nothing is known, and nothing is asked", () => {
   expect(server.requests).toEqual([]);
 });
 
-const device = (id: string) => ({ ...annOn("a").session, id, last_seen_at: "", ip: null, user_agent: id, current: id === "a" });
+const device = (id: string) => ({ ...annOn("a").session, id, last_seen_at: "", ip: null, user_agent: id, device_bound: false, current: id === "a" });
 
 function Devices() {
   const { sessions, error, endOthers } = useSessions();

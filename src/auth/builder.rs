@@ -18,7 +18,7 @@ use super::{
     cookie::{Secret, SessionCookie, keys::KeyRing},
     letters::MailOptions,
     password::{MIN_PASSWORD_LENGTHS, warn_if_unoptimised},
-    session::{Limits, Sessions, timeouts::Timeouts},
+    session::{Limits, Sessions, device::DeviceOptions, timeouts::Timeouts},
     state::{Auth, Parts},
     statistics::Count,
     throttle::{RateLimit, Throttle},
@@ -56,6 +56,7 @@ pub struct AuthBuilder {
     totp_issuer: Option<String>,
     #[cfg(feature = "passkeys")]
     passkeys: Option<RelyingParty>,
+    pub(super) devices: DeviceOptions,
 }
 
 /// Why an [`Auth`] could not be built. `Debug` is for people, too: it is what an app prints whose
@@ -136,6 +137,7 @@ impl AuthBuilder {
             totp_issuer: None,
             #[cfg(feature = "passkeys")]
             passkeys: None,
+            devices: DeviceOptions::default(),
         }
     }
 
@@ -184,8 +186,7 @@ impl AuthBuilder {
         self
     }
 
-    /// Sessions cached in memory; 0 turns the cache off. 100,000 by default, about 60 MB when
-    /// full.
+    /// Sessions cached in memory; 0 turns the cache off. 100,000 by default: about 60 MB.
     pub fn session_cache_entries(mut self, entries: usize) -> Self {
         self.limits.cache_entries = entries;
         self
@@ -326,15 +327,18 @@ impl AuthBuilder {
     ///
     /// # Errors
     /// [`BuildError::NoSecretKey`] without a key to sign with; [`BuildError::AllowedOrigin`];
-    /// [`BuildError::Parameter`] when the shortest password is out of range, mail lacks what it
-    /// needs, or the issuer of codes has a colon.
+    /// [`BuildError::Parameter`] when a setting says that it is out of range, or mail lacks what it needs.
     pub fn build(self) -> Result<Auth, BuildError> {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         warn_if_unoptimised();
         let trusted_proxies: Arc<[IpNet]> = self.trusted_proxies.into();
         let origins = self.allowed_origins;
-        let cross_site = CrossSite::new(trusted_proxies.clone(), origins, self.secure_cookies)
-            .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
+        let cross_site = CrossSite::new(
+            trusted_proxies.clone(),
+            origins.clone(),
+            self.secure_cookies,
+        )
+        .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
         let keys = KeyRing::new(&secret_key, &self.secret_key_fallbacks);
         if !MIN_PASSWORD_LENGTHS.contains(&self.password_min_length) {
             let what = "the shortest password must have 8 to 64 characters";
@@ -363,7 +367,10 @@ impl AuthBuilder {
             &secret_key,
             &self.secret_key_fallbacks,
         )?;
-        let sessions = Sessions::new(self.db, self.clock, cookie, self.limits)
+        let mounted_at = self.devices.mounted_at()?;
+        let keys = (&secret_key, &*self.secret_key_fallbacks);
+        let devices = self.devices.build(keys, &origins, letters.clone())?;
+        let sessions = Sessions::new(self.db, self.clock, cookie, devices, self.limits)
             .map_err(BuildError::Parameter)?;
         Ok(Auth::new(Parts {
             sessions,
@@ -383,6 +390,7 @@ impl AuthBuilder {
             password_min_length: self.password_min_length,
             trusted_proxies,
             cross_site,
+            mounted_at,
             purged_rows: Count::default(),
         }))
     }

@@ -4,8 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use ipnet::IpNet;
-use tower::{Layer, layer::layer_fn};
-use tower_http::normalize_path::NormalizePathLayer;
+use tower::layer::layer_fn;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
@@ -27,7 +26,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     db::Db,
-    http::{BODY_LIMIT, CrossSite, Error},
+    http::{BODY_LIMIT, CrossSite, Error, trim_trailing_slash},
     mail::WaitingMails,
 };
 
@@ -45,6 +44,8 @@ pub(super) struct Parts {
     pub password_min_length: usize,
     pub trusted_proxies: Arc<[IpNet]>,
     pub cross_site: CrossSite,
+    /// Where an app has nested the router, if it says so.
+    pub mounted_at: Option<Arc<str>>,
     pub purged_rows: Count,
 }
 
@@ -70,7 +71,7 @@ impl Auth {
 
     /// Gives requests a session, for `Router::layer`. Applied twice, the outer one counts.
     pub fn layer(&self) -> SessionLayer {
-        self.session_layer(true)
+        self.session_layer(true, false)
     }
 
     /// Lets requests of users pass for whom `is_allowed` is true, for `Router::layer`; others
@@ -133,7 +134,7 @@ impl Auth {
                         .await
                 })
             });
-        handle.keep(begun.await?);
+        handle.log_in(begun.await?);
         Ok(())
     }
 
@@ -147,7 +148,7 @@ impl Auth {
     pub fn router(&self) -> Router {
         let routes = self.plain_routes().fallback(async || Error::NotFound);
         let service = self.0.cross_site.clone().around_unchecked(routes);
-        Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(service))
+        Router::new().fallback_service(trim_trailing_slash(service))
     }
 
     /// The routes without a fallback, to be merged into an app: `merge(auth.routes())`. As
@@ -182,7 +183,7 @@ impl Auth {
             },
             password_min_length: self.0.password_min_length,
         };
-        routes::table(services, &options).layer(self.session_layer(false))
+        routes::table(services, &options).layer(self.session_layer(false, true))
     }
 
     /// A rate limit for requests of one purpose, which names its counts in the database.
@@ -219,6 +220,7 @@ impl Auth {
         } = &*self.0;
         let cache = sessions.cache_counts();
         let (in_use, size) = self.db().pool_use();
+        let devices = sessions.device_counts();
         Statistics {
             logins: credentials.logins.read(),
             session_cache_hits: cache.hits.get(),
@@ -229,6 +231,9 @@ impl Auth {
             revocation_lag: self.db().revocations().lag(),
             purged_rows: purged_rows.get(),
             event_streams: sessions.event_streams().taken(),
+            device_registrations: devices.registrations.get(),
+            device_refreshes: devices.refreshes.get(),
+            device_proofs_refused: devices.refused.get(),
         }
     }
 
@@ -258,12 +263,14 @@ impl Auth {
         self.0.sessions.cookie().key_id()
     }
 
-    pub(crate) fn session_layer(&self, with_values: bool) -> SessionLayer {
+    fn session_layer(&self, with_values: bool, is_router: bool) -> SessionLayer {
         SessionLayer::new(layer::Options {
             sessions: self.0.sessions.clone(),
             trusted_proxies: self.0.trusted_proxies.clone(),
             hooks: self.0.credentials.hooks.clone(),
             with_values,
+            is_router,
+            mounted_at: self.0.mounted_at.clone(),
         })
     }
 }

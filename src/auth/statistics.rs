@@ -31,6 +31,12 @@ pub struct Statistics {
     pub purged_rows: u64,
     /// Open streams of `GET /session/events`.
     pub event_streams: usize,
+    /// Sessions that browsers have bound to their device.
+    pub device_registrations: u64,
+    /// Proofs of a device that browsers have renewed.
+    pub device_refreshes: u64,
+    /// Requests that were refused, as they did not prove the device of their session.
+    pub device_proofs_refused: u64,
 }
 
 /// Logins through `POST /login` and its second step, by their outcome; a right password that a code

@@ -11,6 +11,7 @@ pub mod problem_responses;
 mod request_id;
 mod run_to_completion;
 mod serve;
+mod trailing_slash;
 
 pub use client::{Client, client_ip, is_https};
 #[cfg(feature = "server")]
@@ -29,3 +30,4 @@ pub use serve::{HttpService, Shutdown, TooFewOpenFiles, raise_open_files, serve,
 
 pub(crate) use request_id::without_span;
 pub(crate) use run_to_completion::run_to_completion;
+pub(crate) use trailing_slash::{TrailingSlash, trim_trailing_slash};

@@ -9,7 +9,7 @@ use super::problem::Problem;
 #[response(
     status = 401,
     description = "`not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, \
-        `unknown_session`, `expired` or `user_gone`",
+        `unknown_session`, `expired`, `user_gone` or `device_proof_missing`",
     content_type = "application/problem+json"
 )]
 pub struct NotLoggedIn(#[allow(dead_code)] Problem);

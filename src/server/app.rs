@@ -4,8 +4,7 @@ use axum::{
     Router,
     http::{HeaderMap, Method, StatusCode},
 };
-use tower::Layer;
-use tower_http::{csrf::ConfigError, normalize_path::NormalizePathLayer};
+use tower_http::csrf::ConfigError;
 use utoipa::{OpenApi, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    http::{Error, HttpService, Problem},
+    http::{Error, HttpService, Problem, trim_trailing_slash},
     news,
 };
 
@@ -103,7 +102,7 @@ pub fn service(
         Some(metrics) => metrics.requests().around(app, templates),
         None => Measured::not(app),
     };
-    Ok(NormalizePathLayer::trim_trailing_slash().layer(app))
+    Ok(trim_trailing_slash(app))
 }
 
 /// The templates of every route: those of the API, as its description has them, and the page's.

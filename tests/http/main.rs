@@ -40,6 +40,19 @@ mod deployment {
     mod units;
 }
 
+mod device_bound {
+    mod chromium;
+    mod forged;
+    mod library;
+    mod offers;
+    mod proofs;
+    mod races;
+    mod refreshes;
+    mod refused;
+    mod registrations;
+    mod several;
+}
+
 mod doctor {
     mod behind_relays;
     mod examined;

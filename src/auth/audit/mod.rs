@@ -71,6 +71,12 @@ pub(crate) enum Action {
     /// An authenticator that counts has counted back.
     #[cfg(feature = "passkeys")]
     PasskeySignCountBackwards,
+    /// The browser of a session has registered the key of its device.
+    BindDevice,
+    /// The session is bound no longer, as that is turned off.
+    ReleaseDevice,
+    /// A request came with the cookie of a session and without the proof of its device.
+    RefuseDeviceProof,
 }
 
 impl Action {
@@ -120,6 +126,9 @@ impl Action {
             Self::DeletePasskey => "delete_passkey",
             #[cfg(feature = "passkeys")]
             Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
+            Self::BindDevice => "bind_device",
+            Self::ReleaseDevice => "release_device",
+            Self::RefuseDeviceProof => "device_proof_refused",
         }
     }
 }
@@ -154,10 +163,14 @@ pub(crate) enum Reason {
     /// There may be a copy of an authenticator.
     #[cfg(feature = "passkeys")]
     PasskeySignCountBackwards,
+    /// It came without a proof of the device.
+    NoDeviceProof,
+    /// It was signed with the key of another device.
+    WrongDeviceKey,
 }
 
 impl Reason {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
@@ -177,6 +190,8 @@ impl Reason {
             Self::BadPasskey => "bad_passkey",
             #[cfg(feature = "passkeys")]
             Self::PasskeySignCountBackwards => "passkey_sign_count_backwards",
+            Self::NoDeviceProof => "device_proof_missing",
+            Self::WrongDeviceKey => "wrong_device_key",
         }
     }
 }
@@ -240,6 +255,11 @@ impl Event {
             session_id: Some(public_id),
             ..self
         }
+    }
+
+    /// The same event, about this session, which goes on.
+    pub fn about(self, public_id: Uuid) -> Self {
+        self.ending(public_id)
     }
 
     /// The lockout that this failure has caused.
@@ -308,7 +328,7 @@ pub struct AuditEvent {
     pub user_id: Option<Uuid>,
     /// The user's name.
     pub username: Option<String>,
-    /// The session that the event has ended, where it is one and no more: its id in
+    /// The session that the event has ended, or is about, where it is one and no more: its id in
     /// `GET /sessions`.
     pub session_id: Option<Uuid>,
     /// The client's address; none for an operator's action.

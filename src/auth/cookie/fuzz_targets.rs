@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
+use tower_sessions::session::Id;
 
 use super::{Secret, generate_secret_key};
 use super::{token::testing::token, *};
@@ -103,9 +104,11 @@ impl Keys {
         let value = self.cookie.value(&headers);
         let verify = |value| self.cookie.verify(value).ok_or(NoSession::BadSignature);
         let found = value.and_then(verify);
-        let named = self.cookie.signed_ids(&headers);
+        let named = self.cookie.signed_tokens(&headers);
+        let sent = self.cookie.read(&headers);
+        assert_eq!(sent.session, value, "the two readers");
         assert!(
-            found.map_or(true, |found| named == [found.token.id]),
+            found.map_or(true, |found| named == [found.token]),
             "{named:?}"
         );
         found

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
-use tower_sessions::session::Id;
 
 use self::{
     keys::{KeyRing, Verified},
@@ -23,9 +22,24 @@ use self::{
 #[derive(Clone, Debug)]
 pub struct SessionCookie {
     name: &'static str,
+    /// The name of the cookie that proves the device of a session.
+    proof_name: &'static str,
     secure: bool,
     max_age: Duration,
     keys: KeyRing,
+}
+
+/// What the name of the proof's cookie has after that of the session's.
+const PROOF_SUFFIX: &[u8] = b"-proof=";
+
+/// The cookies of a request that are ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent<'a> {
+    pub session: Result<&'a [u8], NoSession>,
+    /// The first one.
+    pub proof: Option<&'a [u8]>,
+    /// There are others, which a neighbouring host may have set.
+    pub has_more_proofs: bool,
 }
 
 /// Why a request names no session.
@@ -44,13 +58,14 @@ impl SessionCookie {
     /// In production the name's `__Host-` prefix keeps every other host and plain http from
     /// setting it (RFC 6265bis, 4.1.3.2; ASVS 3.3.1).
     pub fn new(keys: KeyRing, max_age: Duration, production: bool) -> Self {
-        let name = if production {
-            "__Host-session"
+        let (name, proof_name) = if production {
+            ("__Host-session", "__Host-session-proof")
         } else {
-            "session"
+            ("session", "session-proof")
         };
         Self {
             name,
+            proof_name,
             secure: production,
             max_age,
             keys,
@@ -82,10 +97,50 @@ impl SessionCookie {
         }
     }
 
+    /// The values of a request's session cookie and of its proof, neither of them verified.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Sent<'a> {
+        let mut sent = Sent {
+            session: Err(NoSession::NoCookie),
+            proof: None,
+            has_more_proofs: false,
+        };
+        for header in headers.get_all(header::COOKIE) {
+            for pair in header.as_bytes().split(|byte| *byte == b';') {
+                // Both names begin alike.
+                let Some(rest) = pair.trim_ascii().strip_prefix(self.name.as_bytes()) else {
+                    continue;
+                };
+                if let Some(value) = rest.strip_prefix(b"=") {
+                    sent.session = match sent.session {
+                        Err(NoSession::NoCookie) => Ok(value),
+                        _ => Err(NoSession::SentTwice),
+                    };
+                } else if let Some(value) = rest.strip_prefix(PROOF_SUFFIX) {
+                    sent.has_more_proofs = sent.proof.is_some();
+                    sent.proof = sent.proof.or(Some(value));
+                }
+            }
+        }
+        sent
+    }
+
+    /// The values of all of a request's proofs.
+    pub(crate) fn proofs<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+        let name = self.proof_name;
+        let pairs = headers
+            .get_all(header::COOKIE)
+            .into_iter()
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+        pairs.filter_map(move |pair| {
+            let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+            value.strip_prefix(b"=")
+        })
+    }
+
     /// Every session that a validly signed cookie of a request names.
-    pub fn signed_ids(&self, headers: &HeaderMap) -> Vec<Id> {
+    pub fn signed_tokens(&self, headers: &HeaderMap) -> Vec<SessionToken> {
         let verified = self.values(headers).filter_map(|value| self.verify(value));
-        verified.map(|verified| verified.token.id).collect()
+        verified.map(|verified| verified.token).collect()
     }
 
     fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -113,18 +168,42 @@ impl SessionCookie {
 
     /// The same, for a session that lives no longer than this.
     pub fn keep_for(&self, token: SessionToken, lifetime: Duration) -> HeaderValue {
-        self.set_cookie(self.keys.sign(token), lifetime)
+        self.set_cookie(self.name, self.keys.sign(token), lifetime)
     }
 
     /// The `Set-Cookie` that removes the cookie; with the same attributes, as browsers refuse to
     /// replace a `__Host-` cookie without them.
     pub fn forget(&self) -> HeaderValue {
-        self.set_cookie(String::new(), Duration::ZERO)
+        self.set_cookie(self.name, String::new(), Duration::ZERO)
     }
 
-    fn set_cookie(&self, value: String, max_age: Duration) -> HeaderValue {
+    /// The name of the cookie that proves the device of a session.
+    pub(crate) fn proof_name(&self) -> &'static str {
+        self.proof_name
+    }
+
+    /// The attributes of both cookies but for their age, as a browser is told to expect them.
+    pub(crate) fn attributes(&self) -> &'static str {
+        if self.secure {
+            "Path=/; Secure; HttpOnly; SameSite=Lax"
+        } else {
+            "Path=/; HttpOnly; SameSite=Lax"
+        }
+    }
+
+    /// The `Set-Cookie` that stores the proof of a device.
+    pub(crate) fn keep_proof(&self, proof: String, max_age: Duration) -> HeaderValue {
+        self.set_cookie(self.proof_name, proof, max_age)
+    }
+
+    /// The `Set-Cookie` that removes the proof.
+    pub(crate) fn forget_proof(&self) -> HeaderValue {
+        self.set_cookie(self.proof_name, String::new(), Duration::ZERO)
+    }
+
+    fn set_cookie(&self, name: &'static str, value: String, max_age: Duration) -> HeaderValue {
         let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-        let cookie = Cookie::build((self.name, value))
+        let cookie = Cookie::build((name, value))
             .http_only(true)
             .same_site(SameSite::Lax)
             .secure(self.secure)

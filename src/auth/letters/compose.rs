@@ -33,6 +33,7 @@ macro_rules! built_in {
 
 const BUILT_IN: &[(&str, &str)] = built_in!(
     "change_email.txt",
+    "device_proof_refused.txt",
     "email_change_requested.txt",
     "email_changed.txt",
     "email_taken.txt",
@@ -122,6 +123,11 @@ impl Composer {
             Letter::Invitation { to, .. } => {
                 let draft = Draft::new("invitation", to);
                 Some(draft.with_link(Purpose::Invitation))
+            }
+            Letter::DeviceProofRefused { to, ip, .. } => {
+                let mut draft = Draft::new("device_proof_refused", to);
+                draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
+                Some(draft)
             }
             Letter::NewDevice { to, ip, device, .. } => {
                 Some(Draft::new("new_device", to).with_place(ip, device))

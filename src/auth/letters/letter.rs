@@ -108,6 +108,12 @@ pub(crate) enum Letter {
         #[serde(default)]
         by: Option<Place>,
     },
+    /// That somebody uses the cookie of a session elsewhere than on its device.
+    DeviceProofRefused {
+        user_id: Uuid,
+        to: Recipient,
+        ip: Option<String>,
+    },
 }
 
 /// Where a change was made.
@@ -259,6 +265,7 @@ impl Letter {
             | Self::NewDevice { user_id, .. }
             | Self::WrongCodes { user_id, .. }
             | Self::PasswordChanged { user_id, .. }
+            | Self::DeviceProofRefused { user_id, .. }
             | Self::SecurityChanged { user_id, .. } => Some(*user_id),
         }
     }
@@ -283,7 +290,8 @@ impl Letter {
             | Self::NewDevice { .. }
             | Self::WrongCodes { .. }
             | Self::PasswordChanged { .. }
-            | Self::SecurityChanged { .. } => return None,
+            | Self::SecurityChanged { .. }
+            | Self::DeviceProofRefused { .. } => return None,
         };
         Some((purpose, *user_id, email))
     }
@@ -294,7 +302,8 @@ impl Letter {
             Self::NewDevice { to, .. }
             | Self::WrongCodes { to, .. }
             | Self::PasswordChanged { to, .. }
-            | Self::SecurityChanged { to, .. } => Some(&to.email),
+            | Self::SecurityChanged { to, .. }
+            | Self::DeviceProofRefused { to, .. } => Some(&to.email),
             _ => None,
         }
     }

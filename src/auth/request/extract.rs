@@ -8,7 +8,10 @@ use axum::{
 use super::{SessionHandle, lookup::Lookup, unauthorized::Unauthorized};
 use crate::{
     auth::{
-        session::events::{Followed, SessionEvents},
+        session::{
+            device::Refusal,
+            events::{Followed, SessionEvents},
+        },
         user::User,
     },
     http::{Client, Error},
@@ -50,7 +53,8 @@ pub struct RequestSession {
 }
 
 impl RequestSession {
-    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    /// Ends the session: once this returns, no copy of its cookie is good for anything. One that is bound
+    /// to a device goes on unless the request proves that, and only the cookie is removed.
     ///
     /// # Errors
     /// When the database is not available.
@@ -79,11 +83,26 @@ impl SessionHandle {
             (_, None) => return Err(self.unknown_session()),
             (_, Some(token)) => token,
         };
-        Ok(match self.sessions().follow(token).await? {
-            Followed::Events(events) => Ok(events),
-            Followed::Visitor => Err(Unauthorized::Visitor),
-            Followed::NotLive(reason) => Err(Unauthorized::Session(reason)),
-        })
+        if lookup.is_unproven() {
+            // It is recorded there.
+            let reason = self.find().await?.err();
+            return Ok(Err(reason.unwrap_or(Unauthorized::DeviceProofMissing)));
+        }
+        Ok(
+            match self.sessions().follow(token, self.device_proof()).await? {
+                Followed::Events(events) => Ok(events),
+                Followed::Visitor => Err(Unauthorized::Visitor),
+                Followed::Unproven(session) => {
+                    if let Some(client) = lookup.unproven_client() {
+                        let refusal = Refusal::NoProof;
+                        let noted = self.sessions().note_refused(&session, refusal, client);
+                        noted.await;
+                    }
+                    Err(Unauthorized::DeviceProofMissing)
+                }
+                Followed::NotLive(reason) => Err(Unauthorized::Session(reason)),
+            },
+        )
     }
 }
 

@@ -1,24 +1,74 @@
-//! The end of a request: its values are saved, and its response gets a cookie.
+//! The end of a request: its values are saved, and its response gets a cookie, and after a login the
+//! offer to bind it to the device of its browser.
 
-use axum::http::{HeaderValue, StatusCode};
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
 
 use super::{Current, SessionHandle, SetCookie, Values, lookup::Lookup};
-use crate::{auth::session::live::LiveSession, http::Error};
+use crate::{
+    auth::{cookie::token::SessionToken, session::live::LiveSession},
+    http::{Error, TrailingSlash},
+};
+
+const REGISTRATION: HeaderName = HeaderName::from_static("secure-session-registration");
+const PATH: &str = "device/register";
+
+/// Where a request stands in the router of [`Auth`](crate::Auth), wherever that is nested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Router {
+    /// How many folders below the router the address is, as a browser resolves links.
+    depth: usize,
+}
+
+impl Router {
+    /// Of a request that has come to the router.
+    fn of(request: &Request) -> Self {
+        let slashes = request.uri().path().bytes().filter(|byte| *byte == b'/');
+        let is_trimmed = request.extensions().get::<TrailingSlash>().is_some();
+        Self {
+            depth: slashes.count().saturating_sub(1) + usize::from(is_trimmed),
+        }
+    }
+}
 
 impl SessionHandle {
-    /// Saves the values that handlers wrote; returns the `Set-Cookie`, if any.
-    pub async fn finish(&self, status: StatusCode) -> Result<Option<HeaderValue>, Error> {
+    /// Saves the values that handlers wrote; returns the headers of the response.
+    pub async fn finish(
+        &self,
+        status: StatusCode,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
         let current = {
             let current = self.lock();
             let values = current.values.as_ref();
             let is_modified = values.is_some_and(|values| values.session.is_modified());
             if current.set_cookie == SetCookie::No && !is_modified {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             current.clone()
         };
         // Boxed, as it is rare and would enlarge each request's future.
-        Box::pin(self.carry_out(current, status)).await
+        Box::pin(self.headers_of(current, status)).await
+    }
+
+    async fn headers_of(
+        &self,
+        current: Current,
+        status: StatusCode,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        let (set_cookie, token) = (current.set_cookie, current.lookup.token());
+        let cookie = self.carry_out(current, status).await?;
+        let cookie = cookie.map(|cookie| (header::SET_COOKIE, cookie));
+        let more = match set_cookie {
+            SetCookie::KeepAndBind => token.and_then(|token| self.registration(token)),
+            SetCookie::Forget if self.0.has_proof_cookie => {
+                let forget = self.sessions().cookie().forget_proof();
+                Some((header::SET_COOKIE, forget))
+            }
+            _ => None,
+        };
+        Ok(cookie.into_iter().chain(more).collect())
     }
 
     async fn carry_out(
@@ -34,6 +84,10 @@ impl SessionHandle {
         let cookie = self.sessions().cookie();
         let written =
             values.filter(|values| values.session.is_modified() && !status.is_server_error());
+        if lookup.is_unproven() && matches!(set_cookie, SetCookie::No | SetCookie::Resign) {
+            // What a request without its device's proof has written is nobody's.
+            return Ok(None);
+        }
         if let Some(Values { session, store }) = written {
             if session.is_empty().await {
                 // A handler has flushed the session.
@@ -51,7 +105,9 @@ impl SessionHandle {
         }
         Ok(match set_cookie {
             SetCookie::No | SetCookie::Withheld => None,
-            SetCookie::Keep => lookup.token().map(|token| cookie.keep(token)),
+            SetCookie::Keep | SetCookie::KeepAndBind => {
+                lookup.token().map(|token| cookie.keep(token))
+            }
             #[cfg(feature = "totp")]
             SetCookie::KeepFor(lifetime) => {
                 lookup.token().map(|token| cookie.keep_for(token, lifetime))
@@ -82,9 +138,30 @@ impl SessionHandle {
     /// Whether a session that was found is still live at the end of the request: what replaced it
     /// meanwhile has set a cookie that must not be overwritten.
     async fn is_still_there(&self, session: &LiveSession) -> bool {
-        let again = Lookup::ask(session.token(), None)
-            .find(self.sessions())
-            .await;
+        let again = Lookup::ask(session.token()).find(self.sessions()).await;
         again.is_ok_and(|found| found.is_ok())
+    }
+
+    /// Notes that the request has come to the router of [`Auth`](crate::Auth).
+    pub(super) fn enter_router(&self, request: &Request) {
+        if self.sessions().devices().is_some() {
+            self.0.router.get_or_init(|| Router::of(request));
+        }
+    }
+
+    /// The header that offers to bind the session of a login. None where sessions are not bound, and for
+    /// a login outside of the router when nobody has said where that is.
+    fn registration(&self, token: SessionToken) -> Option<(HeaderName, HeaderValue)> {
+        let (sessions, session) = (self.sessions(), token.public_id?);
+        let devices = sessions.devices()?;
+        let path = match (self.0.router.get(), &self.0.options.mounted_at) {
+            // A proxy may have taken a prefix off the address: a relative one is right all the same.
+            (Some(router), _) => "../".repeat(router.depth) + PATH,
+            (None, Some(prefix)) => format!("{prefix}/{PATH}"),
+            (None, None) => return None,
+        };
+        let challenge = devices.registration_challenge(session, sessions.now());
+        let offer = format!("(ES256);path=\"{path}\";challenge=\"{challenge}\"");
+        Some((REGISTRATION, HeaderValue::from_str(&offer).ok()?))
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct Options {
     pub hooks: Hooks,
     /// Whether handlers may take a [`Session`](super::Session) to keep values in.
     pub with_values: bool,
+    /// Whether it is around the router of [`Auth`](crate::Auth).
+    pub is_router: bool,
+    /// Where an app has nested that router, if it says so.
+    pub mounted_at: Option<Arc<str>>,
 }
 
 impl SessionLayer {
@@ -74,11 +78,17 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        if request.extensions().get::<SessionHandle>().is_some() {
+        if let Some(session) = request.extensions().get::<SessionHandle>() {
             // Of the same layer further out.
+            if self.options.is_router {
+                session.enter_router(&request);
+            }
             return Box::pin(self.inner.call(request));
         }
         let session = SessionHandle::new(self.options.clone(), &request);
+        if self.options.is_router {
+            session.enter_router(&request);
+        }
         if self.options.with_values {
             request.extensions_mut().insert(session.session());
         }
@@ -87,10 +97,11 @@ where
         Box::pin(async move {
             let Ok(mut response) = response.await;
             match session.finish(response.status()).await {
-                Ok(Some(cookie)) => {
-                    response.headers_mut().append(header::SET_COOKIE, cookie);
+                Ok(headers) => {
+                    for (name, value) in headers {
+                        response.headers_mut().append(name, value);
+                    }
                 }
-                Ok(None) => {}
                 Err(error) => response = error.into_response(),
             }
             let headers = response.headers_mut();

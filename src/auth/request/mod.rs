@@ -16,7 +16,7 @@ pub(crate) mod visitor;
 use std::time::Duration;
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use axum::{
@@ -25,10 +25,11 @@ use axum::{
     http::{Extensions, request::Parts},
 };
 use ipnet::IpNet;
-use tower_sessions::{Session, session::Id};
+use tower_sessions::Session;
 use uuid::Uuid;
 
 use self::{
+    finish::Router,
     layer::Options,
     lookup::{Found, Lookup},
     session_store::RecordStore,
@@ -36,9 +37,10 @@ use self::{
 };
 use crate::auth::{
     audit::Event,
-    cookie::{NoSession, keys::Verified, token::SessionToken},
+    cookie::{NoSession, Sent, keys::Verified, token::SessionToken},
     session::{
-        Replaced, Sessions,
+        LoggedIn, Named, Replaced, Sessions,
+        device::DeviceProof,
         live::{LiveSession, NotLive},
     },
     user::User,
@@ -58,8 +60,14 @@ struct Inner {
     options: Arc<Options>,
     /// Whether the browser sent any cookie with the name, valid or not.
     has_cookie: bool,
+    /// Whether it sent any proof of its device.
+    has_proof_cookie: bool,
+    /// The proof, which may be none of this session.
+    device_proof: Option<DeviceProof>,
     /// Sessions named by one of several cookies: not trusted, but ended by a login or logout.
-    also_named: Vec<Id>,
+    also_named: Vec<Named>,
+    /// The router of `Auth` that the request has come to, if it has.
+    router: OnceLock<Router>,
     /// Of a request that came without the cookie.
     circumstances: Option<Circumstances>,
     /// The client, where the cookie will be re-signed.
@@ -89,7 +97,9 @@ enum SetCookie {
     /// The browser's cookie is valid but signed by an old key or of an older version.
     Resign,
     Keep,
-    /// The session lives no longer than this.
+    /// It is kept, and the browser is offered to bind it to its device.
+    KeepAndBind,
+    /// It is kept, for a session that lives no longer than this.
     #[cfg(feature = "totp")]
     KeepFor(Duration),
     Forget,
@@ -112,42 +122,54 @@ impl SessionHandle {
         } = &*options;
         let headers = request.headers();
         let cookie = sessions.cookie();
-        let sent = cookie.value(headers);
+        let Sent {
+            session: sent,
+            proof,
+            has_more_proofs,
+        } = cookie.read(headers);
+        let has_proof_cookie = proof.is_some();
+        let mut proof: Option<DeviceProof> = proof.and_then(|proof| proof.try_into().ok());
+        if let (true, Ok(value)) = (has_more_proofs, sent)
+            && let Some(Verified { token, .. }) = cookie.verify(value)
+        {
+            let mut proofs = cookie.proofs(headers).filter_map(|it| it.try_into().ok());
+            proof = proofs.find(|proof| sessions.is_proven(token, Some(proof)));
+        }
         let also_named = match sent {
-            Err(NoSession::SentTwice) => cookie.signed_ids(headers),
+            Err(NoSession::SentTwice) => {
+                let tokens = cookie.signed_tokens(headers).into_iter();
+                let named = tokens.map(|token| Named {
+                    id: token.id,
+                    is_proven: sessions.is_proven(token, proof.as_ref()),
+                });
+                named.collect()
+            }
             _ => Vec::new(),
         };
+        let client = || Client::of(headers, request.extensions(), trusted_proxies);
         let circumstances = matches!(sent, Err(NoSession::NoCookie))
             .then(|| Circumstances::of(headers, request.extensions(), trusted_proxies));
-        let (lookup, set_cookie) = match sent {
-            Ok(value) => Self::look_up(sessions, value),
-            Err(reason) => (Lookup::Nothing(reason), SetCookie::No),
+        let (lookup, is_stale) = match sent {
+            Ok(value) => Lookup::of_cookie(sessions, value, proof.as_ref(), client),
+            Err(reason) => (Lookup::Nothing(reason), false),
         };
-        let client = (set_cookie == SetCookie::Resign)
-            .then(|| Client::of(headers, request.extensions(), trusted_proxies));
+        let set_cookie = if is_stale {
+            SetCookie::Resign
+        } else {
+            SetCookie::No
+        };
+        let client = is_stale.then(client);
         Self(Arc::new(Inner {
             has_cookie: !matches!(sent, Err(NoSession::NoCookie)),
+            has_proof_cookie,
+            device_proof: proof,
             also_named,
+            router: OnceLock::new(),
             circumstances,
             client,
             current: Mutex::new(Current::new(lookup, set_cookie)),
             options,
         }))
-    }
-
-    /// A cached cookie was verified before it was cached.
-    fn look_up(sessions: &Sessions, value: &[u8]) -> (Lookup, SetCookie) {
-        if let Some(cached) = sessions.find_cached(value) {
-            return (Lookup::Cached(cached), SetCookie::No);
-        }
-        match sessions.cookie().verify(value) {
-            Some(Verified {
-                token,
-                stale: false,
-            }) => (Lookup::ask(token, Some(value.into())), SetCookie::No),
-            Some(Verified { token, stale: true }) => (Lookup::ask(token, None), SetCookie::Resign),
-            None => (Lookup::Nothing(NoSession::BadSignature), SetCookie::No),
-        }
     }
 
     /// The session that the layer has put into a request.
@@ -179,6 +201,11 @@ impl SessionHandle {
     /// Proxies whose word on a client's address is trusted.
     pub fn trusted_proxies(&self) -> &[IpNet] {
         &self.0.options.trusted_proxies
+    }
+
+    /// The proof of a device that came with the request, which may be none of this session.
+    fn device_proof(&self) -> Option<DeviceProof> {
+        self.0.device_proof
     }
 
     /// The session, or why there is none.
@@ -225,6 +252,10 @@ impl SessionHandle {
     /// Begins a visitor's session, which logs nobody in, where there is none; its public id. It is
     /// not looked up: that would be a second use of it.
     pub async fn begin(&self) -> Result<Uuid, Error> {
+        if let Err(reason @ Unauthorized::DeviceProofMissing) = self.find().await? {
+            // The browser keeps the cookie that it has.
+            return Err(self.not_logged_in(reason));
+        }
         let values = self.values();
         values.session.save().await?;
         let token = values.store.created();
@@ -236,7 +267,7 @@ impl SessionHandle {
             false => SetCookie::Keep,
         };
         *self.lock() = Current {
-            lookup: Lookup::ask(token, None),
+            lookup: Lookup::ask(token),
             values: Some(values),
             set_cookie,
         };
@@ -248,7 +279,7 @@ impl SessionHandle {
     pub async fn replaced(&self) -> Result<Replaced, Error> {
         let current = self.find().await?.ok();
         Ok(Replaced {
-            ids: self.named_ids(),
+            named: self.named(),
             keep_values: current.is_some(),
             current,
         })
@@ -271,38 +302,51 @@ impl SessionHandle {
         renewed.await?.ok_or_else(|| self.unknown_session())
     }
 
-    /// Ends the session: once this returns, no copy of its cookie is good for anything.
+    /// Ends the session: once this returns, no copy of its cookie is good for anything. One that is bound
+    /// to a device goes on unless the request proves that, and only the cookie is removed.
     pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
+        if self.lookup().unproven_client().is_some() {
+            // It is recorded there, if it is bound to one.
+            let _ = self.find().await?;
+        }
         let client = Some(client.clone());
-        self.sessions().end(self.named_ids(), client).await?;
+        self.sessions().end(self.named(), client).await?;
         self.forget();
         Ok(())
     }
 
     /// Every session that the request's cookies name, in an order that keeps two requests from
     /// waiting for each other.
-    pub fn named_ids(&self) -> Vec<Id> {
+    pub fn named(&self) -> Vec<Named> {
+        let lookup = self.lookup();
+        let named = lookup.id().map(|id| lookup.name(id)).into_iter();
         let also_named = self.0.also_named.iter().copied();
-        let mut ids: Vec<Id> = self.lookup().id().into_iter().chain(also_named).collect();
-        ids.sort_unstable_by_key(|id| id.0);
-        ids.dedup();
-        ids
+        let mut named: Vec<Named> = named.chain(also_named).collect();
+        named.sort_unstable_by_key(|named| named.id.0);
+        named.dedup();
+        named
     }
 
     /// The request's session is that of `token` from here on.
     pub fn keep(&self, token: SessionToken) {
-        *self.lock() = Current::new(Lookup::ask(token, None), SetCookie::Keep);
+        *self.lock() = Current::new(Lookup::ask(token), SetCookie::Keep);
     }
 
-    /// The same, of a session that lives no longer than this.
+    /// The request's session is the one that somebody has logged in on, from here on. The response offers
+    /// to bind it to the device.
+    pub fn log_in(&self, LoggedIn(token): LoggedIn) {
+        *self.lock() = Current::new(Lookup::ask(token), SetCookie::KeepAndBind);
+    }
+
+    /// As [`keep`](Self::keep), of a session that lives no longer than this.
     #[cfg(feature = "totp")]
     pub fn keep_for(&self, token: SessionToken, lifetime: Duration) {
-        *self.lock() = Current::new(Lookup::ask(token, None), SetCookie::KeepFor(lifetime));
+        *self.lock() = Current::new(Lookup::ask(token), SetCookie::KeepFor(lifetime));
     }
 
     /// Removes the browser's cookie.
     pub fn forget(&self) {
-        let set_cookie = match self.0.has_cookie {
+        let set_cookie = match self.0.has_cookie || self.0.has_proof_cookie {
             true => SetCookie::Forget,
             false => SetCookie::No,
         };

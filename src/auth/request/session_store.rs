@@ -120,6 +120,16 @@ impl SessionStore for RecordStore {
 
     /// Writes this request's changes, if the session is live and its values fit.
     async fn save(&self, record: &Record) -> StoreResult<()> {
+        if self.lookup.unproven_client().is_some()
+            && self
+                .lookup
+                .find(&self.sessions)
+                .await
+                .map_err(backend)?
+                .is_err()
+        {
+            return Ok(());
+        }
         let found = self.lookup.found();
         let found = found.filter(|session| session.id == record.id);
         let merge = Merge {
@@ -161,7 +171,8 @@ impl SessionStore for RecordStore {
     }
 
     async fn delete(&self, id: &Id) -> StoreResult<()> {
-        self.sessions.end(vec![*id], None).await.map_err(backend)
+        let named = self.lookup.name(*id);
+        self.sessions.end(vec![named], None).await.map_err(backend)
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Unauthorized {
     /// No login is half done on the session.
     #[cfg(feature = "totp")]
     FirstStepMissing,
+    /// The session is bound to a device, and the request does not prove that it comes from there.
+    DeviceProofMissing,
 }
 
 /// The circumstances of a request without the cookie.
@@ -96,6 +98,7 @@ impl Unauthorized {
             Self::FirstStepMissing => "unknown_session",
             Self::Session(NotLive::Expired) => "expired",
             Self::Session(NotLive::UserGone) => "user_gone",
+            Self::DeviceProofMissing => "device_proof_missing",
         }
     }
 
@@ -137,6 +140,11 @@ impl Unauthorized {
                  SESSION_ABSOLUTE_TIMEOUT."
                     .to_owned()
             }
+            Self::DeviceProofMissing => format!(
+                "The session is bound to the device that logged in, and the request does not prove that \
+                 it comes from there: no valid `{cookie_name}-proof` cookie came along. A browser gets \
+                 one from POST /device/refresh by itself."
+            ),
             Self::Session(NotLive::UserGone) => {
                 "The user of this session has been deleted or disabled.".to_owned()
             }

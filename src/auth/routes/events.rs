@@ -9,12 +9,12 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future};
 
 use crate::{
     auth::{
         request::{SessionHandle, unauthorized::Unauthorized},
-        session::events::SessionEvent,
+        session::events::{EndReason, SessionEvent},
     },
     http::{
         Error, Problem,
@@ -67,6 +67,11 @@ pub(super) async fn session_events(session: SessionHandle) -> Result<Response, E
         .sessions()
         .event_streams()
         .take(events.session_id())?;
+    // Without a proof of its device the stream ends without an event, as the session has not: an
+    // `EventSource` connects again, and its browser proves the device first.
+    let events = events.take_while(|event| {
+        future::ready(*event != SessionEvent::Ended(EndReason::DeviceProofMissing))
+    });
     // The place is given back with the stream.
     let events = events.map(move |event| {
         let _place = &place;

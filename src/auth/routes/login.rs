@@ -159,7 +159,7 @@ async fn log_in_with(
             })
         },
     );
-    handle.keep(begun.await?);
+    handle.log_in(begun.await?);
     Ok(Some(user))
 }
 
@@ -209,7 +209,8 @@ pub(super) async fn check_login(session: SessionHandle) -> Result<Response, Erro
 
 /// Log out
 ///
-/// From then on no copy of the cookie is good for anything.
+/// From then on no copy of the cookie is good for anything. A session that is bound to a device goes on
+/// where the request does not prove that; its cookie is removed all the same.
 #[utoipa::path(delete, path = "/logout", tag = "session", security((), ("session" = [])), responses(
     (status = 200, body = Empty, description = "Logged out; also when nobody was logged in",
         headers(("Set-Cookie", description = "Removes the cookie that came along"))),

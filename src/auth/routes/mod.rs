@@ -3,6 +3,7 @@
 mod account;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 mod authenticators;
+mod device;
 mod email;
 mod events;
 mod login;
@@ -92,7 +93,9 @@ pub(crate) fn table(services: Services, options: &Options<'_>) -> OpenApiRouter 
         .routes(routes!(email::send_verification))
         .routes(routes!(email::verify_email))
         .routes(routes!(email::change_email))
-        .routes(routes!(account::delete_account));
+        .routes(routes!(account::delete_account))
+        .routes(routes!(device::register_device))
+        .routes(routes!(device::refresh_device));
     #[cfg(feature = "totp")]
     let table = match has_totp {
         true => with_totp(table),

@@ -86,8 +86,8 @@ pub(super) async fn sign_up(
             })
         },
     );
-    let (user, token) = begun.await?;
-    handle.keep(token);
+    let (user, logged_in) = begun.await?;
+    handle.log_in(logged_in);
     Ok((StatusCode::CREATED, Json(user)))
 }
 

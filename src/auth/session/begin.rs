@@ -6,7 +6,7 @@ use tower_sessions::session::{Id, Record};
 use uuid::Uuid;
 
 use super::{
-    Replaced, Sessions,
+    LoggedIn, Replaced, Sessions, device,
     live::LiveSession,
     proof::Factors,
     record::{self, Data, LogInData},
@@ -100,13 +100,13 @@ impl Sessions {
         replaced: &Replaced,
         action: Action,
         factors: Factors,
-    ) -> Result<SessionToken, Error> {
+    ) -> Result<LoggedIn, Error> {
         let now = self.now();
         let Taken {
             mut data,
             log_outs,
             own,
-        } = take(tx, Some(user.id), client, replaced).await?;
+        } = self.take(tx, Some(user.id), client, replaced).await?;
         let login = Event::new(action, user.id, Some(client));
         let login = match own {
             Some(own) => login.ending(own),
@@ -131,7 +131,7 @@ impl Sessions {
             second_factor_at: (factors == Factors::Two).then_some(now),
             expires_at,
             expires_at_latest: None,
-            replaced: replaced.ids.first().copied(),
+            replaced: replaced.first(),
         };
         let limit = self.0.per_user.max(1);
         if !store::insert_below(tx, &session, &bytes, limit).await? {
@@ -148,7 +148,7 @@ impl Sessions {
             }
         }
         audit::record(tx, now, events).await?;
-        Ok(SessionToken::new(public_id, record.id))
+        Ok(LoggedIn(SessionToken::new(public_id, record.id)))
     }
 
     /// Begins a session that logs nobody in, for the second step of a login; returns its public id,
@@ -163,10 +163,10 @@ impl Sessions {
         lifetime: Duration,
     ) -> Result<(SessionToken, Uuid), Error> {
         let now = self.now();
-        let Taken { data, log_outs, .. } = take(tx, None, client, replaced).await?;
+        let Taken { data, log_outs, .. } = self.take(tx, None, client, replaced).await?;
         let record = record::new_record(data, self.0.timeouts.visitor_expires_at(now));
         let public_id = now.new_id();
-        let replaced = replaced.ids.first().copied();
+        let replaced = replaced.first();
         let latest = Some(now.after(lifetime));
         let token = self
             .insert_for_visitor(tx, (record, public_id), replaced, latest, now)
@@ -202,6 +202,43 @@ impl Sessions {
             ..token
         }))
     }
+
+    /// Ends the sessions that a login of `user_id` replaces, or that of somebody who is not logged in yet.
+    async fn take(
+        &self,
+        tx: &mut Tx,
+        user_id: Option<Uuid>,
+        client: &Client,
+        replaced: &Replaced,
+    ) -> sqlx::Result<Taken> {
+        tx.revoke(replaced.named.iter().map(|named| named.id.into()));
+        let mut taken = Taken {
+            data: Data::new(),
+            log_outs: Vec::new(),
+            own: None,
+        };
+        let now = self.now();
+        for old in replaced.named.iter().copied() {
+            let endable = self.endable(old, now);
+            let Some(ended) = device::store::take(tx, old.id, endable, user_id).await? else {
+                continue;
+            };
+            tx.revoke([ended.public_id.into()]);
+            match ended.user_id {
+                Some(owner) if Some(owner) != user_id => {
+                    let event = Event::new(Action::LogOut, owner, Some(client));
+                    taken.log_outs.push(event.ending(ended.public_id));
+                    continue;
+                }
+                Some(_) => taken.own = Some(ended.public_id),
+                None => {}
+            }
+            if replaced.keep_values {
+                taken.data = record::values_or_none(&ended.data, replaced.current.as_deref());
+            }
+        }
+        Ok(taken)
+    }
 }
 
 /// What is left of sessions that were replaced.
@@ -212,38 +249,4 @@ struct Taken {
     log_outs: Vec<Event>,
     /// The public id of one on which the user themselves was.
     own: Option<Uuid>,
-}
-
-/// Ends the sessions that a login of `user_id` replaces, or that of somebody who is not logged in yet.
-async fn take(
-    tx: &mut Tx,
-    user_id: Option<Uuid>,
-    client: &Client,
-    replaced: &Replaced,
-) -> sqlx::Result<Taken> {
-    tx.revoke(replaced.ids.iter().map(|id| (*id).into()));
-    let mut taken = Taken {
-        data: Data::new(),
-        log_outs: Vec::new(),
-        own: None,
-    };
-    for old in replaced.ids.iter().copied() {
-        let Some(ended) = store::take(tx, old).await? else {
-            continue;
-        };
-        tx.revoke([ended.public_id.into()]);
-        match ended.user_id {
-            Some(owner) if Some(owner) != user_id => {
-                let event = Event::new(Action::LogOut, owner, Some(client));
-                taken.log_outs.push(event.ending(ended.public_id));
-                continue;
-            }
-            Some(_) => taken.own = Some(ended.public_id),
-            None => {}
-        }
-        if replaced.keep_values {
-            taken.data = record::values_or_none(&ended.data, replaced.current.as_deref());
-        }
-    }
-    Ok(taken)
 }

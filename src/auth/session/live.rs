@@ -13,6 +13,7 @@ use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use super::{
+    device::BoundDevice,
     proof::Proof,
     reader::store::SessionRow,
     timeouts::{Timeouts, Written},
@@ -31,6 +32,8 @@ pub(crate) struct LiveSession {
     /// The id of the key that last signed its cookie; unknown for one begun by an older version.
     pub key_id: Option<String>,
     pub proof: Proof,
+    /// None when it is bound to none.
+    pub device: Option<Box<BoundDevice>>,
     written: Written,
     /// The last use that is recorded or queued to be, in microseconds since 1970.
     last_use: AtomicI64,
@@ -61,10 +64,22 @@ impl LiveSession {
             user,
             key_id,
             proof,
+            device: None,
             written,
             last_use: AtomicI64::new(written.last_use(last_use).unix_micros()),
             user_json: OnceLock::new(),
         }
+    }
+
+    /// The same session, bound to a device since then, if at all.
+    pub fn bound_since(self, bound_at: Option<Timestamp>) -> Self {
+        let device = bound_at.map(|bound_at| Box::new(BoundDevice::new(bound_at)));
+        Self { device, ..self }
+    }
+
+    /// Since when it is bound to a device, if it is.
+    pub fn bound_at(&self) -> Option<Timestamp> {
+        self.device.as_ref().map(|device| device.bound_at())
     }
 
     /// Who is logged in; none for a visitor.
@@ -156,6 +171,7 @@ pub(crate) fn live(
     let row = row.filter(|row| row.id == id.to_string());
     let row = row.ok_or(NotLive::Unknown)?;
     let (public_id, written, proof) = (row.public_id, row.written(), row.proof());
+    let device_bound_at = row.device_bound_at;
     if now >= written.expires_at(timeouts, written.last_use(last_use)) {
         return Err(NotLive::Expired);
     }
@@ -170,9 +186,8 @@ pub(crate) fn live(
         }),
         (Some(_), ..) => return Err(NotLive::UserGone),
     };
-    Ok(LiveSession::new(
-        id, public_id, written, last_use, row.key_id, user, proof,
-    ))
+    let session = LiveSession::new(id, public_id, written, last_use, row.key_id, user, proof);
+    Ok(session.bound_since(device_bound_at))
 }
 
 #[cfg(test)]

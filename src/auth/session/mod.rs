@@ -3,6 +3,7 @@
 mod activity;
 mod begin;
 pub(crate) mod cache;
+pub(crate) mod device;
 pub(crate) mod events;
 pub(crate) mod live;
 pub(crate) mod proof;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use self::{
     cache::{Cached, SessionCache},
+    device::Devices,
     events::{Followers, Permits, Places},
     live::{LiveSession, NotLive},
     reader::SessionReader,
@@ -48,6 +50,7 @@ struct Parts {
     db: Db,
     clock: Clock,
     cookie: SessionCookie,
+    devices: Devices,
     cache: SessionCache,
     reader: SessionReader,
     values: Arc<dyn SessionStore>,
@@ -80,10 +83,23 @@ pub(crate) struct Limits {
     pub cache_entries: usize,
 }
 
+/// A session that somebody has just logged in on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoggedIn(pub SessionToken);
+
+/// A session that a cookie of a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub id: Id,
+    /// Whether the request has proved the device of the session. Without, it cannot end one that is
+    /// bound to a device.
+    pub is_proven: bool,
+}
+
 /// The sessions that a login replaces.
 #[derive(Clone, Debug)]
 pub(crate) struct Replaced {
-    pub ids: Vec<Id>,
+    pub named: Vec<Named>,
     /// The session of the request, if it is live.
     pub current: Option<Arc<LiveSession>>,
     /// Whether its values move to the new one.
@@ -91,6 +107,11 @@ pub(crate) struct Replaced {
 }
 
 impl Replaced {
+    /// The one whose place the new session takes, among those that a request names.
+    fn first(&self) -> Option<Id> {
+        self.named.first().map(|named| named.id)
+    }
+
     /// The same sessions; their values end with them.
     pub fn cleared(self) -> Self {
         Self {
@@ -107,6 +128,7 @@ impl Sessions {
         db: Db,
         clock: Clock,
         cookie: SessionCookie,
+        devices: Devices,
         limits: Limits,
     ) -> Result<Self, String> {
         let timeouts = limits.timeouts;
@@ -121,6 +143,7 @@ impl Sessions {
             db,
             clock,
             cookie,
+            devices,
             timeouts,
             reauthentication_window: limits.reauthentication_window,
             takes_passkeys: limits.takes_passkeys,
@@ -192,7 +215,13 @@ impl Sessions {
         is_good
     }
 
-    /// Reads a session from the database, and caches it under `cookie`, if given.
+    /// Notes the use of a session.
+    pub fn note_use(&self, session: &Arc<LiveSession>) {
+        self.0.cache.note_use(session, self.now());
+    }
+
+    /// Reads a session from the database, and caches it under `cookie`, if given. Its use is to be
+    /// [noted](Self::note_use).
     pub async fn find(
         &self,
         token: SessionToken,
@@ -213,7 +242,6 @@ impl Sessions {
             Ok(session) => Arc::new(session),
             Err(reason) => return Ok(Err(reason)),
         };
-        cache.note_use(&session, now);
         if let Some(cookie) = cookie {
             let session = session.clone();
             cache.put(cookie.into(), Cached { session, stamp });
@@ -233,15 +261,36 @@ impl Sessions {
 
     /// Ends sessions, also those that were given a new id a moment ago. With a client, their
     /// users have logged out.
-    pub async fn end(&self, ids: Vec<Id>, client: Option<Client>) -> sqlx::Result<()> {
-        if ids.is_empty() {
+    pub async fn end(&self, named: Vec<Named>, client: Option<Client>) -> sqlx::Result<()> {
+        if named.is_empty() {
             return Ok(());
         }
-        let end = (ids, client, self.now());
-        let ended = self.0.db.write(end, |(ids, client, now), tx| {
-            Box::pin(delete(tx, ids, client.as_ref(), *now))
+        let end = (self.clone(), named, client, self.now());
+        let ended = self.0.db.write(end, |(sessions, named, client, now), tx| {
+            Box::pin(sessions.delete(tx, named, client.as_ref(), *now))
         });
         ended.await
+    }
+
+    async fn delete(
+        &self,
+        tx: &mut Tx,
+        named: &[Named],
+        client: Option<&Client>,
+        now: Timestamp,
+    ) -> sqlx::Result<()> {
+        tx.revoke(named.iter().map(|named| named.id.into()));
+        for named in named {
+            let endable = self.endable(*named, now);
+            for (public_id, user_id) in device::store::delete(tx, named.id, endable).await? {
+                tx.revoke([public_id.into()]);
+                if let (Some(user_id), Some(client)) = (user_id, client) {
+                    let event = Event::new(Action::LogOut, user_id, Some(client));
+                    audit::record(tx, now, [event.ending(public_id)]).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Ends one of a user's own sessions; false when they have none of that id.
@@ -280,6 +329,7 @@ impl Sessions {
         let now = self.now();
         let mut sessions = store::list(&self.0.db, user_id, current.public_id, now).await?;
         for own in &mut sessions {
+            own.device_bound &= self.devices().is_some();
             own.current = own.id == current.public_id;
             if own.current {
                 own.last_seen_at = own.last_seen_at.max(current.last_use());
@@ -312,25 +362,6 @@ impl Sessions {
             tracing::warn!(%error, "could not record that a session cookie was re-signed");
         }
     }
-}
-
-async fn delete(
-    tx: &mut Tx,
-    ids: &[Id],
-    client: Option<&Client>,
-    now: Timestamp,
-) -> sqlx::Result<()> {
-    tx.revoke(ids.iter().map(|id| (*id).into()));
-    for id in ids {
-        for (public_id, user_id) in store::delete(tx, *id).await? {
-            tx.revoke([public_id.into()]);
-            if let (Some(user_id), Some(client)) = (user_id, client) {
-                let event = Event::new(Action::LogOut, user_id, Some(client));
-                audit::record(tx, now, [event.ending(public_id)]).await?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Has the records of a user's sessions say the name that they have now.

@@ -30,6 +30,8 @@ pub(crate) struct OwnSession {
     /// Whether it is the session of this request.
     #[sqlx(skip)]
     pub current: bool,
+    /// Whether its cookie is good for nothing on another device than the one that logged in.
+    pub device_bound: bool,
 }
 
 /// What a new row holds.
@@ -281,35 +283,6 @@ pub(crate) async fn note_second_factor(
     .map(drop))
 }
 
-/// What is left of a session that was deleted.
-#[derive(Debug, FromRow)]
-pub(crate) struct Taken {
-    pub public_id: Uuid,
-    pub data: Vec<u8>,
-    pub user_id: Option<Uuid>,
-}
-
-/// Deletes a session, also one that was given another id a moment ago.
-pub(crate) async fn take(tx: &mut Tx, id: Id) -> sqlx::Result<Option<Taken>> {
-    in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where id = $1 or previous_id = $1 returning public_id, data, user_id",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await)
-}
-
-/// Deletes a session, also one that was given another id a moment ago; returns public ids and
-/// users.
-pub(crate) async fn delete(tx: &mut Tx, id: Id) -> sqlx::Result<Vec<(Uuid, Option<Uuid>)>> {
-    in_tx!(tx, conn => sqlx::query_as(
-        "delete from sessions where id = $1 or previous_id = $1 returning public_id, user_id",
-    )
-    .bind(id.to_string())
-    .fetch_all(conn)
-    .await)
-}
-
 /// Ends one of a user's sessions; false when the user has none of that id.
 pub(crate) async fn delete_own(tx: &mut Tx, user_id: Uuid, public_id: Uuid) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
@@ -374,7 +347,8 @@ pub(crate) async fn list(
     now: Timestamp,
 ) -> sqlx::Result<Vec<OwnSession>> {
     on_reader!(db, conn => sqlx::query_as(
-        "select public_id, created_at, last_seen_at, user_agent, ip
+        "select public_id, created_at, last_seen_at, user_agent, ip,
+                device_bound_at is not null as device_bound
          from sessions where user_id = $1 and (expiry_date > $2 or public_id = $3)
          order by public_id desc",
     )

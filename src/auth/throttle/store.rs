@@ -40,6 +40,27 @@ struct Row {
 
 const INSERT: &str = "insert into throttles (key, count, window_from, blocked_until, expires_at) ";
 
+/// Takes a key until `expires_at`; false when it is taken already.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    key: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<bool> {
+    // One that would expire later than this one was taken before the clock was set back.
+    in_tx!(tx, conn => sqlx::query(
+        "insert into throttles (key, count, window_from, expires_at) values ($1, 1, $2, $3)
+         on conflict (key) do update set window_from = $2, expires_at = $3
+         where throttles.expires_at <= $2 or throttles.expires_at > $3",
+    )
+    .bind(key)
+    .bind(now)
+    .bind(expires_at)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
 /// The tallies of `keys` that exist.
 pub(crate) async fn find(db: &Db, keys: &[&str]) -> sqlx::Result<Vec<(String, Tally)>> {
     if keys.is_empty() {

@@ -30,6 +30,8 @@ pub enum Error {
     BadCode,
     /// 400: a new passkey is not one, or not for the challenge.
     BadPasskey,
+    /// 400: what should prove the device of a session does not.
+    BadDeviceProof,
     /// 401: nobody is logged in.
     NotLoggedIn {
         /// A word that stays the same between versions.
@@ -120,6 +122,7 @@ impl Error {
             Self::BadToken,
             Self::BadCode,
             Self::BadPasskey,
+            Self::BadDeviceProof,
             not_logged_in,
             Self::CrossSite,
             Self::ReauthenticationRequired {
@@ -164,7 +167,8 @@ impl Error {
             | Self::BadCredentials
             | Self::BadToken
             | Self::BadCode
-            | Self::BadPasskey => StatusCode::BAD_REQUEST,
+            | Self::BadPasskey
+            | Self::BadDeviceProof => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn { .. } => StatusCode::UNAUTHORIZED,
             Self::CrossSite
             | Self::OtherOrigin
@@ -198,6 +202,7 @@ impl Error {
             Self::BadToken => "bad_token",
             Self::BadCode => "bad_code",
             Self::BadPasskey => "bad_passkey",
+            Self::BadDeviceProof => "bad_device_proof",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::CrossSite | Self::OtherOrigin => "cross_site",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
@@ -240,6 +245,11 @@ impl Error {
             Self::BadCode => "The code is wrong, or was used already.".into(),
             Self::BadPasskey => {
                 "The passkey cannot be taken; ask for new options and try again.".into()
+            }
+            Self::BadDeviceProof => {
+                "It is not signed as it has to be with the key of the session's device (Device Bound \
+                 Session Credentials)."
+                    .into()
             }
             Self::NotLoggedIn { detail, .. } => detail.clone(),
             Self::CrossSite => "The request comes from a page of another site. \

@@ -44,6 +44,8 @@ const MAIL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long another server may still have the address of the metrics.
 const METRICS_PATIENCE: Duration = Duration::from_secs(3);
 const METRICS_PAUSE: Duration = Duration::from_millis(100);
+/// Below it, Chromium comes to the end of what it signs.
+const LEAST_PROOF_LIFETIME: Duration = Duration::from_secs(4 * 60);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The session store warns at each cookie of a session that has ended, which is normal.
 const LOG_FILTER: &str = "info,tower_sessions_core=error,webauthn_rs_core=off";
@@ -96,6 +98,7 @@ pub async fn serve(options: Serve) -> Result<(), Failure> {
     announce(&config, listener.local_addr().map_err(Failure::other)?)?;
     warn_of_proxies(&config);
     warn_of_weak_fallbacks(&config);
+    warn_of_device_proofs(&config);
     warn_of_mail(&config);
     warn_of_passkeys(&config, auth.accounts()).await?;
     tracing::info!(database = %config.database_url, "serving");
@@ -216,6 +219,15 @@ fn warn_of_weak_fallbacks(config: &Config) {
         tracing::warn!(
             "SECRET_KEY_FALLBACKS holds a key that can be guessed; remove it as soon as \
              SESSION_ABSOLUTE_TIMEOUT has passed"
+        );
+    }
+}
+
+fn warn_of_device_proofs(config: &Config) {
+    if config.device_bound_sessions && config.device_proof_lifetime < LEAST_PROOF_LIFETIME {
+        tracing::warn!(
+            "DEVICE_PROOF_LIFETIME is below 4m: Chromium signs six times in nine minutes, then sends \
+             requests without proof, which are refused"
         );
     }
 }

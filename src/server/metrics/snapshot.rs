@@ -18,6 +18,9 @@ pub(super) struct Snapshot {
     revocation_lag: Gauge,
     purged_rows: IntCounter,
     event_streams: IntGauge,
+    device_registrations: IntCounter,
+    device_refreshes: IntCounter,
+    device_proofs_refused: IntCounter,
     /// One scrape at a time: a counter is raised by what is new since the last one.
     setting: Mutex<()>,
 }
@@ -77,6 +80,18 @@ impl Snapshot {
                 "handstamp_event_streams",
                 "Open streams of GET /session/events.",
             )?,
+            device_registrations: counter(
+                "handstamp_device_registrations_total",
+                "Sessions bound to a device.",
+            )?,
+            device_refreshes: counter(
+                "handstamp_device_refreshes_total",
+                "Proofs of a device that were renewed.",
+            )?,
+            device_proofs_refused: counter(
+                "handstamp_device_proofs_refused_total",
+                "Requests refused, as they did not prove the device of their session.",
+            )?,
             setting: Mutex::new(()),
         })
     }
@@ -97,6 +112,12 @@ impl Snapshot {
         raise(&self.session_cache_hits, statistics.session_cache_hits);
         raise(&self.session_cache_misses, statistics.session_cache_misses);
         raise(&self.purged_rows, statistics.purged_rows);
+        raise(&self.device_registrations, statistics.device_registrations);
+        raise(&self.device_refreshes, statistics.device_refreshes);
+        raise(
+            &self.device_proofs_refused,
+            statistics.device_proofs_refused,
+        );
         set(&self.password_hash_queue, statistics.password_hash_queue);
         set(&self.db_pool_in_use, statistics.db_pool_in_use);
         set(&self.db_pool_size, statistics.db_pool_size);

@@ -1,5 +1,6 @@
 //! Settings: from the environment, else from `.env`.
 
+mod auth;
 mod config;
 mod dotenv;
 mod env_reader;

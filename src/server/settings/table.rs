@@ -101,6 +101,16 @@ pub const SETTINGS: &[Setting] = &[
         "after this long, what is at risk asks for the password",
     ),
     setting(
+        "DEVICE_BOUND_SESSIONS",
+        "on in production",
+        "copied cookies are worthless elsewhere",
+    ),
+    setting(
+        "DEVICE_PROOF_LIFETIME",
+        "10m",
+        "how long a browser's proof of its device counts",
+    ),
+    setting(
         "PASSWORDLESS_LOGIN",
         "off",
         "on: accounts without a password log in by name",

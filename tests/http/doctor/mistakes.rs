@@ -30,7 +30,7 @@ impl Mistake {
     }
 }
 
-pub const MISTAKES: [Mistake; 7] = [
+pub const MISTAKES: [Mistake; 9] = [
     Mistake {
         case: "plain http",
         nginx: &[(
@@ -103,6 +103,32 @@ pub const MISTAKES: [Mistake; 7] = [
         caddy: &[("transport http {", "header_up -Origin\ntransport http {")],
         nginx_fails: "cross_site",
         caddy_fails: "cross_site",
+    },
+    Mistake {
+        case: "the offer to bind a session dropped",
+        nginx: &[(
+            "proxy_http_version 1.1;",
+            "proxy_http_version 1.1; proxy_hide_header Secure-Session-Registration;",
+        )],
+        caddy: &[(
+            "transport http {",
+            "header_down -Secure-Session-Registration\ntransport http {",
+        )],
+        nginx_fails: "device_bound_sessions",
+        caddy_fails: "device_bound_sessions",
+    },
+    Mistake {
+        case: "the answer of a device dropped",
+        nginx: &[(
+            "proxy_http_version 1.1;",
+            "proxy_http_version 1.1; proxy_set_header Secure-Session-Response \"\";",
+        )],
+        caddy: &[(
+            "transport http {",
+            "header_up -Secure-Session-Response\ntransport http {",
+        )],
+        nginx_fails: "device_bound_sessions",
+        caddy_fails: "device_bound_sessions",
     },
     Mistake {
         case: "Sec-Fetch-Site dropped",

@@ -102,6 +102,10 @@ impl Browser {
         Self::new(&self.base)
     }
 
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
@@ -131,12 +135,8 @@ impl Browser {
     /// The value of this browser's session cookie.
     pub fn session(&self) -> Option<String> {
         let cookies = self.jar.cookies(&self.base.parse().unwrap())?;
-        let pair = cookies
-            .to_str()
-            .unwrap()
-            .strip_prefix("session=")?
-            .to_owned();
-        Some(pair)
+        let mut pairs = cookies.to_str().unwrap().split("; ");
+        pairs.find_map(|pair| Some(pair.strip_prefix("session=")?.to_owned()))
     }
 
     /// `GET /checklogin` with this `Cookie` header and no other.

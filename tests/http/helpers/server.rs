@@ -6,7 +6,7 @@ use handstamp::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Browser, Database, Kind, MailServer, MovableClock};
+use super::{Browser, DEVICE_BOUND, Database, Kind, MailServer, MovableClock};
 
 /// The app on a free port, in this process, with a clock that can be moved.
 pub struct Server {
@@ -139,7 +139,10 @@ async fn open(
         ),
         ("WEB_DIR", "no/such/folder"),
     ];
-    let variables = defaults.iter().chain(settings);
+    // Browsers without device-bound sessions notice nothing of it: with this, all of the suite does.
+    let bound = std::env::var("TEST_DEVICE_BOUND").is_ok();
+    let bound = bound.then_some(&DEVICE_BOUND);
+    let variables = defaults.iter().chain(bound).chain(settings);
     let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = Config::for_server(&variables.collect()).unwrap();
     let db = Db::connect(&config.database_url).await.unwrap();

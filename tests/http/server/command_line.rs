@@ -245,6 +245,7 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
                 | "empty"
                 | "cores less one"
                 | "on in development"
+                | "on in production"
                 | "its own files"
                 | "host of PUBLIC_URL"
                 | "PUBLIC_URL"

@@ -859,6 +859,8 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /** @description Whether it is the session of this request. */
             current: boolean;
+            /** @description Whether its cookie is good for nothing on another device than the one that logged in. */
+            device_bound: boolean;
             /**
              * @description The public id; not the secret in the cookie.
              * @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60
@@ -1209,7 +1211,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1271,7 +1273,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1331,7 +1333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1449,7 +1451,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2033,7 +2035,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2157,7 +2159,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2312,7 +2314,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnPasskeys"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2377,7 +2379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2475,7 +2477,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2538,7 +2540,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2633,7 +2635,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2757,7 +2759,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3087,7 +3089,7 @@ export interface operations {
                     "application/json": components["schemas"]["Posts"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3157,7 +3159,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3314,7 +3316,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3400,7 +3402,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3522,7 +3524,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3628,7 +3630,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3701,7 +3703,7 @@ export interface operations {
                     "application/json": components["schemas"]["Post"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3770,7 +3772,7 @@ export interface operations {
                     "application/json": components["schemas"]["Post"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3899,7 +3901,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4027,7 +4029,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4121,7 +4123,7 @@ export interface operations {
                     "application/json": components["schemas"]["PublicKeyOptions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4178,7 +4180,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4295,7 +4297,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4358,7 +4360,7 @@ export interface operations {
                     "application/json": components["schemas"]["OwnSessions"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4405,7 +4407,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4470,7 +4472,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4664,7 +4666,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpState"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4712,7 +4714,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpSecret"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4772,7 +4774,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4850,7 +4852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired` or `user_gone` */
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
                 headers: {
                     [name: string]: unknown;

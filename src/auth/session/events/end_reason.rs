@@ -22,6 +22,8 @@ pub enum EndReason {
     Deleted,
     /// It was unused for too long, or too old.
     Expired,
+    /// It goes on, but is bound to a device, and the proof of who follows it has expired.
+    DeviceProofMissing,
 }
 
 impl EndReason {
@@ -34,6 +36,7 @@ impl EndReason {
             Self::Disabled => "disabled",
             Self::Deleted => "deleted",
             Self::Expired => "expired",
+            Self::DeviceProofMissing => "device_proof_missing",
         }
     }
 

@@ -29,6 +29,7 @@ use uuid::Uuid;
 use self::{store::Ended, sweep::Following};
 use super::{
     Sessions,
+    device::DeviceProof,
     live::{self, LiveSession, NotLive},
 };
 use crate::{
@@ -78,7 +79,8 @@ pub struct SessionEvents {
 }
 
 impl SessionEvents {
-    /// Waits until the session has ended. Race everything that is done for the session with it: a
+    /// Waits until the session has ended, or the proof of its device has expired that the request came
+    /// with ([`EndReason::DeviceProofMissing`]): the client connects again then. Race everything that is done for the session with it: a
     /// client that does not read can make a `send` wait for as long as it likes.
     ///
     /// ```no_run
@@ -139,6 +141,8 @@ pub(crate) enum Followed {
     Events(SessionEvents),
     /// It is a visitor's.
     Visitor,
+    /// Its device is not proved.
+    Unproven(Box<LiveSession>),
     NotLive(NotLive),
 }
 
@@ -159,8 +163,12 @@ impl Default for Permits {
 }
 
 impl Sessions {
-    /// Follows the session of a verified token.
-    pub async fn follow(&self, token: SessionToken) -> Result<Followed, Error> {
+    /// Follows the session of a verified token, as long as the proof of its device counts.
+    pub async fn follow(
+        &self,
+        token: SessionToken,
+        proof: Option<DeviceProof>,
+    ) -> Result<Followed, Error> {
         self.0.cache.keep_watching();
         self.keep_sweeping();
         let public_id = match token.public_id {
@@ -181,6 +189,9 @@ impl Sessions {
                 return Ok(Followed::Visitor);
             };
             let user_id = user.id;
+            if self.proven_until(&session, proof.as_ref()).is_none() {
+                return Ok(Followed::Unproven(Box::new(session)));
+            }
             let session = Arc::new(session);
             let listener = revocations.listen([public_id.into(), user_id.into()]);
             let following = self.0.followers.add(session.clone(), listener.handle());
@@ -192,6 +203,7 @@ impl Sessions {
                     following,
                     session,
                     user_id,
+                    proof,
                     seen_at,
                 });
                 return Ok(Followed::Events(follower.events()));
@@ -209,7 +221,7 @@ impl Sessions {
     }
 
     /// Reads a session, whatever its secret id is by now; `id` was the last one.
-    async fn look_again(
+    pub(super) async fn look_again(
         &self,
         public_id: Uuid,
         mut id: Id,
@@ -237,6 +249,8 @@ struct Follower {
     /// As it was last read.
     session: Arc<LiveSession>,
     user_id: Uuid,
+    /// The proof of the device that came with the request.
+    proof: Option<DeviceProof>,
     /// Just before it was last read.
     seen_at: Timestamp,
 }
@@ -272,10 +286,18 @@ impl Follower {
 
     async fn next(&mut self) -> SessionEvent {
         loop {
+            let proof = self.proof.as_ref();
+            let Some(proven_until) = self.sessions.proven_until(&self.session, proof) else {
+                return SessionEvent::Ended(EndReason::DeviceProofMissing);
+            };
             let expires_at = self.session.expires_at(self.sessions.0.timeouts);
+            let moment = expires_at.after(GRACE).min(proven_until);
             tokio::select! {
                 () = self.listener.revoked() => {}
-                () = self.sessions.clock().reach(expires_at.after(GRACE)) => {}
+                () = self.sessions.clock().reach(moment) => {}
+            }
+            if self.sessions.now() >= proven_until {
+                continue;
             }
             // Boxed, as it is rare and would enlarge every stream.
             if let Some(event) = Box::pin(self.look()).await {

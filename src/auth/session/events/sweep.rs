@@ -184,5 +184,6 @@ fn is_same(seen: &LiveSession, now: &LiveSession, timeouts: Timeouts) -> bool {
     seen.id == now.id
         && seen.user == now.user
         && seen.proof == now.proof
+        && seen.bound_at() == now.bound_at()
         && seen.expires_at(timeouts) <= now.expires_at(timeouts)
 }

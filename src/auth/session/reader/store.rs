@@ -28,6 +28,8 @@ pub(crate) struct SessionRow {
     pub expiry_date: Timestamp,
     pub expires_at_latest: Option<Timestamp>,
     pub key_id: Option<String>,
+    /// None when it is bound to no device.
+    pub device_bound_at: Option<Timestamp>,
     /// None for a visitor.
     pub user_id: Option<Uuid>,
     /// This and what follows are none for a deleted or disabled user, too.
@@ -66,7 +68,8 @@ macro_rules! select_where_public_id {
     ($condition:literal) => {
         concat!(
             "select s.id, s.public_id, s.created_at as session_created_at, s.authenticated_at,
-                    s.last_seen_at, s.expiry_date, s.expires_at_latest, s.key_id, s.user_id, u.username, u.email,
+                    s.last_seen_at, s.expiry_date, s.expires_at_latest, s.key_id, s.device_bound_at,
+                    s.user_id, u.username, u.email,
                     u.email_verified_at is not null as email_verified, u.created_at,
                     u.password_hash is not null as has_password,
                     coalesce(u.passkey_count, 0) > 0 as has_passkey,

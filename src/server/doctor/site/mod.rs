@@ -164,6 +164,10 @@ async fn go_on(
         Err(error) => checks.push(caches::not_repeated(&error)),
     }
     checks.push(match visit {
+        Some(visit) => visit.device.clone(),
+        None => Check::skipped(visit::device::NAME, "nobody is logged in, see log_in"),
+    });
+    checks.push(match visit {
         Some(visit) => visit.log_out.clone(),
         None => visit::not_logged_in(),
     });

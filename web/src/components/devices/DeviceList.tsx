@@ -79,6 +79,9 @@ function DeviceText({ session }: { session: Session }) {
         <span>
           Logged in <TimeAgo time={session.created_at} />
         </span>
+        {session.device_bound && (
+          <span>Bound to {session.current ? "this" : "that"} device</span>
+        )}
       </p>
     </div>
   );

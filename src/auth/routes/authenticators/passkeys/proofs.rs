@@ -23,7 +23,7 @@ use crate::{
         cookie::token::SessionToken,
         passkey::{ChallengedBrowser, Proved, Purpose},
         request::{SessionHandle, extract::RequestSession, info::SessionInfo},
-        session::{self, proof::Factors},
+        session::{self, LoggedIn, proof::Factors},
         user::User,
     },
     clock::Timestamp,
@@ -172,8 +172,8 @@ async fn log_in(
             begin(credentials, &handle, &again, &client).await?
         }
     };
-    let (user, token) = begun.ok_or(Error::BadCredentials)?;
-    handle.keep(token);
+    let (user, logged_in) = begun.ok_or(Error::BadCredentials)?;
+    handle.log_in(logged_in);
     Ok(user)
 }
 
@@ -183,7 +183,7 @@ async fn begin(
     handle: &SessionHandle,
     proved: &Arc<Proved>,
     client: &Client,
-) -> Result<Option<(User, SessionToken)>, Error> {
+) -> Result<Option<(User, LoggedIn)>, Error> {
     let replaced = handle.replaced().await?;
     let sessions = handle.sessions().clone();
     let (proved, client) = (proved.clone(), client.clone());

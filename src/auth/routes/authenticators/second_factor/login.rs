@@ -150,8 +150,8 @@ async fn log_in_on(
             })
         });
     match done.await? {
-        Ok((user, token)) => {
-            handle.keep(token);
+        Ok((user, logged_in)) => {
+            handle.log_in(logged_in);
             Ok(user)
         }
         Err(Refused::NotHalfDone) => Err(handle.first_step_missing()),

@@ -1,5 +1,7 @@
 //! A login and a log-out through the proxy, by an account that is there for no longer.
 
+pub(super) mod device;
+
 use std::time::Duration;
 
 use axum::http::Method;
@@ -41,6 +43,7 @@ pub(super) struct Visit {
     /// Who was logged in without the cookie, which should be nobody.
     pub without_cookie: Who,
     pub log_in: Check,
+    pub device: Check,
     pub log_out: Check,
 }
 
@@ -99,7 +102,9 @@ async fn with_database(site: &Site, config: &Config, db: &Db, stop: &Stop) -> Re
         not_tried(format!("no account can be made: {why}"))
     })?;
     // Whatever comes of it, the account is to go.
-    let visited = stop.unless(log_in_and_out(site, &name, &password)).await;
+    let is_bound = config.device_bound_sessions;
+    let visited = log_in_and_out(site, (&name, &password), is_bound);
+    let visited = stop.unless(visited).await;
     if let Err(error) = accounts.delete(&user).await {
         let why = error.problem().detail;
         let what = format!("the account {name}, made to log in, could not be deleted: {why}");
@@ -112,8 +117,12 @@ async fn with_database(site: &Site, config: &Config, db: &Db, stop: &Stop) -> Re
     visited.unwrap_or_else(|| Err(not_tried("interrupted")))
 }
 
-async fn log_in_and_out(site: &Site, name: &str, password: &str) -> Result<Visit, Check> {
-    let tried = try_it(site, name, password).await;
+async fn log_in_and_out(
+    site: &Site,
+    credentials: (&str, &str),
+    is_bound: bool,
+) -> Result<Visit, Check> {
+    let tried = try_it(site, credentials, is_bound).await;
     tried.unwrap_or_else(|error| {
         let fix = "have the proxy, and every server behind it, respond to each request";
         Err(Check::fail(LOG_IN, error, fix))
@@ -122,8 +131,8 @@ async fn log_in_and_out(site: &Site, name: &str, password: &str) -> Result<Visit
 
 async fn try_it(
     site: &Site,
-    name: &str,
-    password: &str,
+    (name, password): (&str, &str),
+    is_bound: bool,
 ) -> Result<Result<Visit, Check>, Unreachable> {
     let body = json!({"username": name, "password": password});
     let login = site.send(Method::POST, "/login", &[], Some(body)).await?;
@@ -138,6 +147,7 @@ async fn try_it(
     let cookie = format!("{}={}", set.name, set.value);
     let cookie = [("cookie", &*cookie)];
 
+    let device = device::check(site, cookie[0], &login, is_bound).await?;
     let mut responses = vec![login];
     let mut who = Vec::new();
     for _ in 0..REQUESTS {
@@ -163,6 +173,7 @@ async fn try_it(
         who,
         without_cookie,
         log_in,
+        device,
         log_out,
     }))
 }
