@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const script = resolve(import.meta.dirname, "../../tests/http/helpers/smtp_server.py");
+const script = resolve(import.meta.dirname, "../../tests/http/helpers/mail/smtp_server.py");
 
 export interface Mail {
   to: string[];

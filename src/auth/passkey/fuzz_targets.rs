@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 // What the tests over HTTP use as well.
-#[path = "../../../tests/http/helpers/authenticator.rs"]
+#[path = "../../../tests/http/helpers/authenticators/soft.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod authenticator;
 

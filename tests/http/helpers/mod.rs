@@ -1,30 +1,26 @@
 mod attempts;
-mod authenticator;
-mod authenticator_app;
+mod authenticators;
 mod browser;
 mod chromium;
 mod clock;
 mod database;
-mod device;
 mod events;
 mod mail;
-mod passkeys;
-mod postfix;
 mod process;
 mod proxy;
 mod server;
 
 pub use attempts::{guess, sign_up_number, wait};
-pub use authenticator::{Authenticator, ORIGIN, encode};
-pub use authenticator_app::{AuthenticatorApp, STEP, TwoSteps, recovery_codes};
+pub use authenticators::{
+    Authenticator, AuthenticatorApp, Bound, DEVICE_BOUND, Device, ORIGIN, Offer, STEP, TwoSteps,
+    challenge, encode, recovery_codes, refresh, register, set_proof,
+};
 pub use browser::{Answer, Browser, client_builder};
 pub use chromium::Chromium;
 pub use clock::MovableClock;
 pub use database::{Database, Kind};
-pub use device::{Bound, DEVICE_BOUND, Device, Offer, challenge, refresh, register, set_proof};
 pub use events::{EventStream, UNTIL_THERE_IS_ROOM};
-pub use mail::{MailServer, PUBLIC_URL};
-pub use postfix::Postfix;
+pub use mail::{MailServer, PUBLIC_URL, Postfix};
 pub use process::{Process, Workplace, failed, succeeded};
 pub use proxy::{Proxy, ProxyKind};
 pub use server::{Server, find_user};

@@ -6,7 +6,7 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Browser, PASSWORD, Server};
+use crate::helpers::{Answer, Browser, PASSWORD, Server};
 
 pub const DEVICE_BOUND: (&str, &str) = ("DEVICE_BOUND_SESSIONS", "on");
 

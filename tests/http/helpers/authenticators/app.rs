@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
-use super::{Answer, Browser, MovableClock, PASSWORD, Server};
+use crate::helpers::{Answer, Browser, MovableClock, PASSWORD, Server};
 
 /// How long a code is shown.
 pub const STEP: Duration = Duration::from_secs(30);

@@ -1,3 +1,7 @@
+mod postfix;
+
+pub use postfix::Postfix;
+
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
@@ -9,7 +13,7 @@ use serde_json::Value;
 
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/http/helpers/smtp_server.py"
+    "/tests/http/helpers/mail/smtp_server.py"
 );
 /// Longer than anything takes, so that a test fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Answer, Authenticator, Browser};
+use crate::helpers::{Answer, Authenticator, Browser};
 
 impl Browser {
     /// The options that a route gives.
