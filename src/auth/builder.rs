@@ -332,13 +332,9 @@ impl AuthBuilder {
         let secret_key = self.secret_key.ok_or(BuildError::NoSecretKey)?;
         warn_if_unoptimised();
         let trusted_proxies: Arc<[IpNet]> = self.trusted_proxies.into();
-        let origins = self.allowed_origins;
-        let cross_site = CrossSite::new(
-            trusted_proxies.clone(),
-            origins.clone(),
-            self.secure_cookies,
-        )
-        .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
+        let (proxies, origins) = (trusted_proxies.clone(), self.allowed_origins);
+        let cross_site = CrossSite::new(proxies, origins.clone(), self.secure_cookies)
+            .map_err(|error| BuildError::AllowedOrigin(error.to_string()))?;
         let keys = KeyRing::new(&secret_key, &self.secret_key_fallbacks);
         if !MIN_PASSWORD_LENGTHS.contains(&self.password_min_length) {
             let what = "the shortest password must have 8 to 64 characters";

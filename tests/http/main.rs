@@ -137,7 +137,6 @@ mod second_factors {
     mod half_done;
     mod hostile;
     mod meanwhile;
-    mod notices;
     mod passkey_logins;
     mod passkeys;
     mod stolen_accounts;

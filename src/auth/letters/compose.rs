@@ -26,29 +26,28 @@ use crate::{
 };
 
 macro_rules! built_in {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("templates/", $name)))),+]
+    ($($folder:literal: $($name:literal),+;)+) => {
+        &[$($(($name, include_str!(concat!("templates/", $folder, $name)))),+),+]
     };
 }
 
 const BUILT_IN: &[(&str, &str)] = built_in!(
-    "change_email.txt",
-    "device_proof_refused.txt",
-    "email_change_requested.txt",
-    "email_changed.txt",
-    "email_taken.txt",
-    "invitation.txt",
-    "new_device.txt",
-    "password_changed.txt",
-    "reset_password.txt",
-    "security_changed.txt",
-    "verify_email.txt",
-    "wrong_codes.txt",
-    "layout.html",
+    "links/":
+        "change_email.txt",
+        "email_change_requested.txt",
+        "email_changed.txt",
+        "invitation.txt",
+        "reset_password.txt",
+        "verify_email.txt";
+    "notices/":
+        "device_proof_refused.txt",
+        "email_taken.txt",
+        "new_device.txt",
+        "password_changed.txt",
+        "security_changed.txt",
+        "wrong_codes.txt";
+    "": "layout.html";
 );
-
-/// The address of a client where it is not known.
-const UNKNOWN: &str = "unknown";
 
 /// Looks accounts up, makes the tokens of links, and writes mails.
 #[derive(Debug)]
@@ -151,11 +150,10 @@ impl Composer {
                 let context = &mut draft.context;
                 (context.change, context.kind) = (change.in_words(), change.as_str());
                 context.passkeys = passkeys;
-                if let Some(Place { device, ip }) = by {
-                    context.device = device;
-                    context.ip = ip.unwrap_or_else(|| UNKNOWN.to_owned());
-                }
-                Some(draft)
+                Some(match by {
+                    Some(Place { device, ip }) => draft.with_place(ip, device),
+                    None => draft,
+                })
             }
         })
     }

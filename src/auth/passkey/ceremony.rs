@@ -127,7 +127,8 @@ impl RelyingParty {
         })
     }
 
-    /// Checks the response to [`begin_authentication`](Self::begin_authentication), for the passkey that it names.
+    /// Checks the response to [`begin_authentication`](Self::begin_authentication), for the passkey
+    /// that it names.
     pub(super) fn check_use(
         &self,
         response: &PublicKeyCredential,

@@ -36,7 +36,8 @@ impl Purpose {
     }
 }
 
-/// The browser that a challenge is given to, by something that names it; the database has its hash alone.
+/// The browser that a challenge is given to, by something that names it; the database has its hash
+/// alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChallengedBrowser(Vec<u8>);
 
