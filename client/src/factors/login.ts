@@ -1,9 +1,9 @@
 /** A login, with whatever it takes, for React. */
 import { useEffect, useState } from "react";
-import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "./factors.js";
-import { asProblem, type Problem } from "./problem.js";
-import { useClient } from "./react.js";
-import type { Login, SecondFactor, User } from "./types.js";
+import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "./index.js";
+import { asProblem, type Problem } from "../problem.js";
+import { useClient } from "../react.js";
+import type { Login, SecondFactor, User } from "../types.js";
 
 /** What a page does with passkeys and codes. */
 export function useFactors(): Factors {
