@@ -1,7 +1,12 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/react.tsx", "src/login.ts", "src/factors.ts"],
+  entry: {
+    index: "src/index.ts",
+    react: "src/react.tsx",
+    login: "src/factors/login.ts",
+    factors: "src/factors/index.ts",
+  },
   platform: "browser",
   target: "es2022",
   dts: true,

@@ -1,7 +1,7 @@
 /** Passkeys and codes, against a browser and a server that do what the test says. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
-import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "../src/factors.js";
+import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "../src/factors/index.js";
 import { ann, annOn, FakeEventSource, FakeLocks, FakeServer, json, visitor } from "./fakes.js";
 
 let server: FakeServer;

@@ -3,7 +3,7 @@ import { act, cleanup, renderHook, waitFor } from "@testing-library/react";
 import { StrictMode, type ReactNode } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
-import { useLogin } from "../src/login.js";
+import { useLogin } from "../src/factors/login.js";
 import { ClientProvider } from "../src/react.js";
 import { ann, annOn, FakeEventSource, FakeLocks, FakeServer, json, visitor } from "./fakes.js";
 

@@ -1,7 +1,7 @@
 /** What a browser is told of passkeys: all that the server has, once it is certain whose they are. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
-import { factorsOf, type Factors } from "../src/factors.js";
+import { factorsOf, type Factors } from "../src/factors/index.js";
 import { annOn, benOn, FakeEventSource, FakeLocks, FakeServer, json } from "./fakes.js";
 
 let server: FakeServer;

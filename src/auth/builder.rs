@@ -350,13 +350,10 @@ impl AuthBuilder {
         .map_err(|error| BuildError::Parameter(error.to_string()))?
         .with_password_min_length(self.password_min_length);
         #[cfg(feature = "totp")]
-        let totp = match self.totp_issuer {
-            Some(issuer) => {
-                let codes = Codes::new(issuer, &secret_key, &self.secret_key_fallbacks);
-                Some(codes.map_err(BuildError::Parameter)?)
-            }
-            None => None,
-        };
+        let totp = (self.totp_issuer)
+            .map(|issuer| Codes::new(issuer, &secret_key, &self.secret_key_fallbacks))
+            .transpose()
+            .map_err(BuildError::Parameter)?;
         let (letters, mailing) = self.mail.build(
             self.db.clone(),
             self.clock.clone(),

@@ -50,6 +50,7 @@ mod device_bound {
     mod refreshes;
     mod refused;
     mod registrations;
+    mod routes;
     mod several;
 }
 

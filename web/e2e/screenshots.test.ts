@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { test } from "vitest";
 import { fake as respond } from "./checks";
-import { FACTORS, type Scene } from "./scenes";
+import { FACTORS, type Scene } from "./factors/scenes";
 import { launchBrowser, logIn, openStory, Server, signUp } from "./site";
 
 /** The folder for the screenshots; none are taken when it is not set. */

@@ -13,6 +13,7 @@ use crate::helpers::{
 on_both_databases!(
     a_page_notices_nothing_and_a_copy_is_worthless,
     a_session_before_does_not_disturb_the_next_one,
+    a_page_of_another_origin_notices_nothing_either,
 );
 
 const SESSION: &str = "__Host-session";
@@ -159,6 +160,74 @@ async fn a_session_before_does_not_disturb_the_next_one(kind: Kind) {
     }
     let live = "sessions where device_key is not null";
     assert_eq!(server.database.count(live).await, 2);
+}
+
+async fn a_page_of_another_origin_notices_nothing_either(kind: Kind) {
+    let page = start(kind).await;
+    let page = Proxy::start(ProxyKind::Nginx, &[&page.base]);
+    let settings = [
+        DEVICE_BOUND,
+        ("APP_ENV", "production"),
+        ("DEVICE_PROOF_LIFETIME", "5s"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+        ("ALLOWED_ORIGINS", &*page.base),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    let proxy = Proxy::start(ProxyKind::Nginx, &[&server.base]);
+    let mut chromium = Chromium::start_for(&[&proxy, &page]).await;
+    chromium.open(&format!("{}/", page.base)).await;
+    let body = json!({"username": "Ann", "email": "ann@example.com", "password": PASSWORD});
+    let mut sign_up = post(body);
+    sign_up["credentials"] = json!("include");
+    let to = |path: &str| format!("{}{path}", proxy.base);
+    let (status, user) = chromium.fetch(&to("/signup"), sign_up).await;
+    assert_eq!(status, 201, "{user}");
+    until_bound(&server, &chromium, 1).await;
+    let bound = Instant::now();
+    while bound.elapsed() < Duration::from_secs(15) {
+        let with_cookies = json!({"credentials": "include"});
+        let (status, answer) = chromium.fetch(&to("/checklogin"), with_cookies).await;
+        assert_eq!(status, 200, "{answer}: {:?}", chromium.events);
+        tokio::time::sleep(Duration::from_millis(450)).await;
+    }
+    let refreshed = server.auth.statistics().device_refreshes;
+    assert!(refreshed > 1, "{refreshed}");
+    report(
+        &format!("{refreshed} refreshes from another origin"),
+        bound.elapsed(),
+    );
+}
+
+/// The shortest lifetime that is not warned about.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes eleven minutes"]
+async fn what_chromium_signs_is_enough_for_four_minutes() {
+    let settings = [
+        DEVICE_BOUND,
+        ("APP_ENV", "production"),
+        ("DEVICE_PROOF_LIFETIME", "4m"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let server = Server::start_with(Kind::Sqlite, &settings).await;
+    let proxy = Proxy::start(ProxyKind::Nginx, &[&server.base]);
+    let mut chromium = Chromium::start_with_quota(&proxy).await;
+    chromium.open(&format!("{}/", proxy.base)).await;
+    let body = json!({"username": "Ann", "email": "ann@example.com", "password": PASSWORD});
+    assert_eq!(chromium.fetch("/signup", post(body)).await.0, 201);
+    until_bound(&server, &chromium, 1).await;
+    let (bound, mut fetches) = (Instant::now(), 0);
+    while bound.elapsed() < Duration::from_secs(11 * 60) {
+        let (status, answer) = chromium.fetch("/checklogin", json!({})).await;
+        let after = bound.elapsed();
+        assert_eq!(status, 200, "{after:?}: {answer}: {:?}", chromium.events);
+        fetches += 1;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let refreshed = server.auth.statistics().device_refreshes;
+    report(
+        &format!("{refreshed} refreshes, {fetches} requests"),
+        bound.elapsed(),
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "a long run says what it took")]

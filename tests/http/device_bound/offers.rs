@@ -80,7 +80,8 @@ async fn so_do_those_of_second_steps_and_passkeys(kind: Kind) {
 }
 
 async fn nothing_is_offered_or_asked_where_it_is_off(kind: Kind) {
-    let server = Server::start(kind).await;
+    let off = ("DEVICE_BOUND_SESSIONS", "off");
+    let server = Server::start_with(kind, &[off]).await;
     let browser = server.browser();
     assert_eq!(Offer::of(&browser.sign_up("Ann").await), None);
     let register = browser.post("/device/register", json!({})).await;

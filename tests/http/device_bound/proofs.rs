@@ -13,7 +13,6 @@ use crate::helpers::{
 on_both_databases!(
     a_copied_cookie_is_worthless_once_the_proof_has_expired,
     a_proof_is_of_one_session_and_of_its_time,
-    every_route_refuses_it,
     the_session_does_not_live_on_by_it,
     a_log_out_without_a_proof_ends_nothing,
     nor_does_a_login,
@@ -99,56 +98,6 @@ async fn a_proof_is_of_one_session_and_of_its_time(kind: Kind) {
         server.browser().check_with(&ann.cookies()).await.status,
         200
     );
-}
-
-async fn every_route_refuses_it(kind: Kind) {
-    let (server, mut bound) = start(kind).await;
-    server.clock.advance(11 * MINUTE);
-    let copied = bound.copied();
-    let thief = server.browser();
-    let own = format!("/sessions/{}", bound.id);
-    for (method, path) in [
-        (Method::GET, "/checklogin"),
-        (Method::GET, "/sessions"),
-        (Method::DELETE, "/sessions"),
-        (Method::DELETE, &*own),
-        (Method::GET, "/session/events"),
-        (Method::DELETE, "/account"),
-        (Method::POST, "/device/register"),
-        (Method::POST, "/email/verification"),
-        (Method::GET, "/posts?author=me"),
-    ] {
-        assert_unproven(&thief.send_with(method, path, &copied).await);
-    }
-    let bodies = [
-        ("/reauthenticate", json!({"password": PASSWORD})),
-        (
-            "/password",
-            json!({"current_password": PASSWORD, "new_password": "black coffee by noon"}),
-        ),
-        ("/posts", json!({"title": "t", "text": "t"})),
-    ];
-    for (path, body) in bodies {
-        let request = thief.request(Method::POST, path).header("cookie", &copied);
-        assert_unproven(&thief.send(request.json(&body)).await);
-    }
-    let info = thief.get_with("/session", &copied).await;
-    assert_eq!(info.status, 200);
-    assert_eq!(
-        info.json(),
-        json!({
-            "user": null,
-            "session": null,
-            "reauthentication": null,
-            "reason": "device_proof_missing",
-        })
-    );
-    // Where nobody needs to be logged in, nobody is.
-    let posts = thief.get_with("/posts", &copied).await.json();
-    assert_eq!(posts["logged_in"], false);
-    bound.refresh().await;
-    let check = thief.check_with(&bound.cookies()).await;
-    assert_eq!(check.status, 200);
 }
 
 async fn the_session_does_not_live_on_by_it(kind: Kind) {

@@ -143,7 +143,11 @@ async fn the_owner_sees_what_is_bound(kind: Kind) {
     });
     assert_eq!(seen.collect::<Vec<_>>(), [(false, false), (true, true)]);
     // It is the setting that counts.
-    let off = Server::start_on(crate::helpers::Database::at(&server.database.url), &[]).await;
+    let off = Server::start_on(
+        crate::helpers::Database::at(&server.database.url),
+        &[("DEVICE_BOUND_SESSIONS", "off")],
+    )
+    .await;
     let answer = off.browser().get_with("/sessions", &bound.copied()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(!answer.text.contains("\"device_bound\":true"), "{answer:?}");

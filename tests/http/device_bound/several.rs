@@ -96,7 +96,11 @@ async fn where_it_is_off_sessions_are_released(kind: Kind) {
     let server = Server::start_with(kind, &[DEVICE_BOUND]).await;
     let bound = Bound::sign_up(&server, "Ann").await;
     server.clock.advance(11 * MINUTE);
-    let off = Server::start_on(Database::at(&server.database.url), &[]).await;
+    let off = Server::start_on(
+        Database::at(&server.database.url),
+        &[("DEVICE_BOUND_SESSIONS", "off")],
+    )
+    .await;
     off.clock.advance(11 * MINUTE);
     let at = |server: &Server| Browser::new(&server.base);
     assert_eq!(at(&off).check_with(&bound.copied()).await.status, 200);

@@ -14,10 +14,11 @@ use super::Proxy;
 
 /// Longer than anything takes, so that a test fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The key of a device is in software: there is no TPM here. Chromium would sign six times in nine
-/// minutes, fewer than short lifetimes take.
-const FEATURES: &str = "--enable-features=DeviceBoundSessions:RefreshQuota/false,\
-                        EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
+/// The key of a device is in software: there is no TPM here.
+const SOFTWARE_KEYS: &str = "EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
+/// Chromium would sign six times in nine minutes, fewer than short lifetimes take.
+const WITHOUT_QUOTA: &str = "DeviceBoundSessions:RefreshQuota/false";
+const WITH_QUOTA: &str = "DeviceBoundSessions";
 
 /// Debian's Chromium without a window, with one page.
 pub struct Chromium {
@@ -33,14 +34,33 @@ pub struct Chromium {
 impl Chromium {
     /// One that binds sessions to devices and trusts the certificate of a proxy.
     pub async fn start(proxy: &Proxy) -> Self {
+        Self::start_for(&[proxy]).await
+    }
+
+    /// The same, for several proxies.
+    pub async fn start_for(proxies: &[&Proxy]) -> Self {
+        Self::start_with(proxies, WITHOUT_QUOTA).await
+    }
+
+    /// The same, which signs no more often than one that anybody uses.
+    pub async fn start_with_quota(proxy: &Proxy) -> Self {
+        Self::start_with(&[proxy], WITH_QUOTA).await
+    }
+
+    async fn start_with(proxies: &[&Proxy], feature: &str) -> Self {
+        let trusted = proxies
+            .iter()
+            .map(|proxy| fingerprint(&proxy.certificate()));
+        let trusted: Vec<_> = trusted.collect();
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new("chromium")
             .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
-            .args(["--no-first-run", "--remote-debugging-port=0", FEATURES])
+            .args(["--no-first-run", "--remote-debugging-port=0"])
+            .arg(format!("--enable-features={feature},{SOFTWARE_KEYS}"))
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .arg(format!(
                 "--ignore-certificate-errors-spki-list={}",
-                fingerprint(&proxy.certificate())
+                trusted.join(",")
             ))
             .arg("about:blank")
             .stdout(Stdio::null())

@@ -45,6 +45,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/device/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew the proof of the device
+         * @description For browsers that support Device Bound Session Credentials, which send this by themselves before the proof
+         *     expires. The session is that of `Sec-Secure-Session-Id`; without a `Secure-Session-Response` there is a
+         *     challenge first.
+         */
+        post: operations["refresh_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/device/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bind the session to the device of its browser
+         * @description For browsers that support Device Bound Session Credentials, which send this by themselves: the response
+         *     to a login has named this address in `Secure-Session-Registration`.
+         */
+        post: operations["register_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/email": {
         parameters: {
             query?: never;
@@ -246,7 +289,8 @@ export interface paths {
         post?: never;
         /**
          * Log out
-         * @description From then on no copy of the cookie is good for anything.
+         * @description From then on no copy of the cookie is good for anything. A session that is bound to a device goes on
+         *     where the request does not prove that; its cookie is removed all the same.
          */
         delete: operations["log_out"];
         options?: never;
@@ -774,6 +818,28 @@ export interface components {
              */
             text: string;
         };
+        Credential: {
+            /** @example Path=/; Secure; HttpOnly; SameSite=Lax */
+            attributes: string;
+            /** @example __Host-session-proof */
+            name: string;
+            /** @example cookie */
+            type: string;
+        };
+        /** @description What a browser keeps of a session: which cookie it has to have, and where it gets a new one. */
+        DeviceSessionInstructions: {
+            /** @description Hosts of other origins whose pages may call. */
+            allowed_refresh_initiators: string[];
+            credentials: components["schemas"]["Credential"][];
+            /**
+             * @description Relative to this address.
+             * @example refresh
+             */
+            refresh_url: string;
+            scope: components["schemas"]["Scope"];
+            /** @example 019a9c3e-7b1c-7d52-9c3f-0d5b8a1e4f60 */
+            session_identifier: string;
+        };
         EmailChange: {
             /**
              * Format: email
@@ -1077,6 +1143,10 @@ export interface components {
              */
             recovery_codes: string[];
         };
+        /** @description The origin of this address alone. */
+        Scope: {
+            include_site: boolean;
+        };
         /** @description What a login goes on with. */
         SecondFactorNext: {
             /**
@@ -1275,6 +1345,169 @@ export interface operations {
             };
             /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The database does not answer right now. Try again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_device: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `session_identifier` */
+                "Sec-Secure-Session-Id": string;
+                /** @description A JWT with the challenge, signed with the key of the device */
+                "Secure-Session-Response"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is a new proof; or there is none, and `continue` is false: the browser is to forget the session, as it has logged in on another one, or sessions are no longer bound */
+            200: {
+                headers: {
+                    /** @description The proof of the device */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceSessionInstructions"];
+                };
+            };
+            /** @description `bad_device_proof` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `device_challenge`: to be answered first
+             *
+             *     `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call.
+             */
+            403: {
+                headers: {
+                    /** @description The challenge */
+                    "Secure-Session-Challenge"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts`: see the settings `LOGIN_FAILURES_PER_ACCOUNT`, `LOGIN_FAILURES_PER_ADDRESS` and `SIGNUPS_PER_ADDRESS` */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_server_error`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The database does not answer right now. Try again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    register_device: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A JWT with the challenge and the public key, signed with the private one */
+                "Secure-Session-Response": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is bound */
+            200: {
+                headers: {
+                    /** @description The proof of the device */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceSessionInstructions"];
+                };
+            };
+            /** @description `bad_device_proof` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_logged_in`, with `reason`: `no_cookie`, `bad_signature`, `unknown_session`, `expired`, `user_gone` or `device_proof_missing` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site`: The request comes from a page of another site. ALLOWED_ORIGINS names the origins whose pages may call. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -45,8 +45,8 @@ export function PasskeyOffer({ user, next }: Props) {
           type="button"
           className="button button-second"
           onClick={() => {
-            localStorage.setItem(declined, "yes");
             setIsDeclined(true);
+            localStorage.setItem(declined, "yes");
           }}
         >
           Not now

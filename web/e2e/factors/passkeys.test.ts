@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Authenticator } from "./authenticator";
-import { freePort, launchBrowser, logIn, Server, signUp, startVite, visit } from "./site";
+import { freePort, launchBrowser, logIn, Server, signUp, startVite, visit } from "../site";
 
 let server: Server;
 let browser: Browser;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { codeOf } from "./authenticator";
-import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "./site";
+import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "../site";
 
 let server: Server;
 let browser: Browser;

@@ -1,5 +1,5 @@
 /** What browsers can be told of passkeys (WebAuthn Level 3, 5.1.10), so that they offer the right ones. */
-import type { OwnPasskey, User } from "./types.js";
+import type { OwnPasskey, User } from "../types.js";
 
 interface WhoIs {
   rpId: string;

@@ -2,8 +2,8 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Authenticator, codeOf } from "./authenticator";
-import { check, fake, tabTo } from "./checks";
-import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "./site";
+import { check, fake, tabTo } from "../checks";
+import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "../site";
 
 let server: Server;
 let browser: Browser;

@@ -1,8 +1,8 @@
 /** The pictures of passkeys and codes. */
 import type { Browser, Page } from "playwright-core";
 import { Authenticator, codeOf } from "./authenticator";
-import { fake } from "./checks";
-import { logIn, signUp, type Server } from "./site";
+import { fake } from "../checks";
+import { logIn, signUp, type Server } from "../site";
 
 /** Brings a page into the state of a picture. */
 export type Scene = (page: Page, browser: Browser, server: Server) => Promise<void>;

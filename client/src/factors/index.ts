@@ -1,12 +1,12 @@
 /** Passkeys and codes: an entry of its own, for pages that use them. */
 import { chosen, shown } from "./ceremony.js";
-import type { Client } from "./client.js";
-import { asProblem } from "./problem.js";
+import type { Client } from "../client.js";
+import { asProblem } from "../problem.js";
 import { canSignal, signalAccepted, signalUnknown } from "./signals.js";
-import type { OwnPasskey, TotpSecret, TotpState, User } from "./types.js";
+import type { OwnPasskey, TotpSecret, TotpState, User } from "../types.js";
 
 export { hasPasskeys, keepsPasskeys, offersPasskeys } from "./ceremony.js";
-export type { OwnPasskey, SecondFactor, TotpSecret, TotpState } from "./types.js";
+export type { OwnPasskey, SecondFactor, TotpSecret, TotpState } from "../types.js";
 
 export interface PasskeyOptions {
   /**

@@ -1,5 +1,5 @@
 /** The browser's own dialogs for passkeys. */
-import { Problem } from "./problem.js";
+import { Problem } from "../problem.js";
 
 /** Whether this browser knows passkeys. */
 export function hasPasskeys(): boolean {

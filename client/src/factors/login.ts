@@ -1,9 +1,9 @@
 /** A login, with whatever it takes, for React. */
 import { useEffect, useState } from "react";
-import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "./factors.js";
-import { asProblem, type Problem } from "./problem.js";
-import { useClient } from "./react.js";
-import type { Login, SecondFactor, User } from "./types.js";
+import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "./index.js";
+import { asProblem, type Problem } from "../problem.js";
+import { useClient } from "../react.js";
+import type { Login, SecondFactor, User } from "../types.js";
 
 /** What a page does with passkeys and codes. */
 export function useFactors(): Factors {
@@ -42,6 +42,8 @@ const NONE: Failure = { error: null, failed: null };
 
 /** A wait for a passkey that a browser ends sooner than this is one that it does not offer. */
 const shortest = 1_000;
+/** Before the server is asked again after it could not be. */
+const pause = 60_000;
 
 /** Logs in by password, by passkey, or in two steps; once it is done, `useSession()` has the user. */
 export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress {
@@ -81,10 +83,17 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     const ender = new AbortController();
     const isEnded = () => ender.signal.aborted;
     let isChosen = false;
+    let later: ReturnType<typeof setTimeout> | undefined;
     const onChosen = () => {
       isChosen = true;
       setPending("passkey");
       setFailure(NONE);
+    };
+    const again = () => { setWaits((waits) => waits + 1); };
+    const tryLater = (code: string, waited: number) => {
+      if (code === "not_found") setIsOff(true);
+      else if (code !== "passkey_not_used") later = setTimeout(again, pause);
+      else if (waited > shortest) again();
     };
     const offer = async () => {
       if (!(await offersPasskeys()) || isEnded()) return;
@@ -92,17 +101,19 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
       try {
         await factors.loginWithPasskey({ autofill: true, signal: ender.signal, onChosen });
       } catch (cause) {
-        const { code } = asProblem(cause);
-        // Before that nobody has asked for anything, so nothing has gone wrong.
         if (isChosen) fail("passkey", cause);
-        else if (code === "not_found") setIsOff(true);
-        const isGivenUp = !isEnded() && Date.now() - began > shortest;
-        if (isChosen || isGivenUp) setWaits((waits) => waits + 1);
+        // Before that nobody has asked for anything, so nothing has gone wrong.
+        else if (!isEnded()) tryLater(asProblem(cause).code, Date.now() - began);
       }
-      if (isChosen) setPending(null);
+      if (!isChosen) return;
+      setPending(null);
+      again();
     };
     void offer();
-    return () => { ender.abort(); };
+    return () => {
+      ender.abort();
+      clearTimeout(later);
+    };
   }, [factors, isOffering, waits]);
 
   return {
