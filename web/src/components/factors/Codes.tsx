@@ -1,15 +1,13 @@
 import type { TotpSecret } from "@handstamp/client/factors";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { count } from "../../lib/text";
 import { factors, totpQuery } from "../../lib/factors";
 import { ConfirmButton } from "../forms/ConfirmButton";
 import { ErrorNotice } from "../shared/ErrorNotice";
+import { CodeSetup } from "./CodeSetup";
 import { Failure } from "./Failure";
 import { RecoveryCodes } from "./RecoveryCodes";
-
-// With what draws QR codes.
-const CodeSetup = lazy(async () => ({ default: (await import("./CodeSetup")).CodeSetup }));
 
 /** The codes of an authenticator app: on, off, and the recovery codes that go with them. */
 export function Codes({ username, titleId }: { username: string; titleId: string }) {
@@ -31,20 +29,18 @@ export function Codes({ username, titleId }: { username: string; titleId: string
   }
   if (secret) {
     return (
-      <Suspense fallback={<div aria-busy="true" className="loading-part" />}>
-        <CodeSetup
-          secret={secret}
-          onCancel={() => {
-            setSecret(undefined);
-            toTitle();
-          }}
-          onConfirmed={(codes) => {
-            setSecret(undefined);
-            setFresh(codes);
-            void again();
-          }}
-        />
-      </Suspense>
+      <CodeSetup
+        secret={secret}
+        onCancel={() => {
+          setSecret(undefined);
+          toTitle();
+        }}
+        onConfirmed={(codes) => {
+          setSecret(undefined);
+          setFresh(codes);
+          void again();
+        }}
+      />
     );
   }
   if (state.data.enabled) {
