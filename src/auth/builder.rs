@@ -178,9 +178,8 @@ impl AuthBuilder {
         self
     }
 
-    /// How long a login, or another proof of who a user is, counts where one is asked for: to end
-    /// other sessions, and in handlers with
-    /// [`RecentlyAuthenticated`](super::RecentlyAuthenticated). Ten minutes by default.
+    /// How long a login, or another proof of who a user is, counts where one is asked for: to end other
+    /// sessions, and in handlers with [`RecentlyAuthenticated`](super::RecentlyAuthenticated). Ten minutes.
     pub fn reauthentication_window(mut self, window: Duration) -> Self {
         self.limits.reauthentication_window = window;
         self
