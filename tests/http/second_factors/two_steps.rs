@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::between_the_steps::{guarded, send};
 use crate::helpers::{
-    Answer, Browser, Kind, PASSWORD, STEP, Server, TwoSteps, find_user, guess, on_both_databases,
-    wait,
+    Answer, Browser, DEVICE_BOUND, Kind, PASSWORD, STEP, Server, TwoSteps, find_user, guess,
+    on_both_databases, wait,
 };
 
 on_both_databases!(
@@ -29,7 +29,7 @@ on_both_databases!(
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn between_the_steps_nobody_is_logged_in(kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start_with(kind, &[DEVICE_BOUND]).await;
     let ann = TwoSteps::sign_up(&server, "Ann").await;
     let browser = server.browser();
     let answer = browser.log_in_with("Ann", PASSWORD).await;
