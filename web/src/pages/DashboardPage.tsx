@@ -3,6 +3,7 @@ import { useSession, useSessions } from "@handstamp/client/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link, Navigate } from "react-router";
+import { isProblem } from "../api/problem";
 import { DeleteAccount } from "../components/account/DeleteAccount";
 import { EmailSettings } from "../components/account/EmailSettings";
 import { PasswordForm } from "../components/account/PasswordForm";
@@ -58,8 +59,9 @@ function Sections({ user }: { user: User }) {
   const posts = useInfiniteQuery(postsQuery("me"));
   const { sessions, error } = useSessions();
   const [passkeys, totp] = [useQuery(passkeysQuery), useQuery(totpQuery)];
-  const isPending = posts.isPending || passkeys.isPending || totp.isPending;
-  if (isPending || !(sessions || error)) return <div aria-busy="true" className="loading" />;
+  // Not `isPending`, which one that has failed is again when its section asks again.
+  const isLoaded = posts.isFetched && passkeys.isFetched && totp.isFetched;
+  if (!isLoaded || !(sessions || error)) return <div aria-busy="true" className="loading" />;
   return (
     <>
       <Panel id="posts" title="Your posts" text="What you have published, newest first. Everybody can read it.">
@@ -83,9 +85,12 @@ function Sections({ user }: { user: User }) {
         <Part id="password" title="Password">
           <PasswordForm username={user.username} />
         </Part>
-        <Part id="passkeys" title="Passkeys">
-          <PasskeyList />
-        </Part>
+        {/* The site may have none. */}
+        {!isProblem(passkeys.error, "not_found") && (
+          <Part id="passkeys" title="Passkeys">
+            <PasskeyList />
+          </Part>
+        )}
         <Part id="codes" title="Authenticator app">
           <Codes username={user.username} titleId="codes" />
         </Part>
