@@ -15,6 +15,8 @@ mod take_back;
 pub use address_limit::AddressLimit;
 pub(crate) use keys::network;
 pub(crate) use rate_limit::RateLimit;
+#[cfg(feature = "totp")]
+pub(crate) use second_factor::forget_codes;
 
 use std::{net::IpAddr, time::Duration};
 
