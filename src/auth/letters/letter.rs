@@ -296,16 +296,24 @@ impl Letter {
         Some((purpose, *user_id, email))
     }
 
-    /// The address that a notice goes to, which nobody has requested.
-    pub fn notice_to(&self) -> Option<&str> {
-        match self {
-            Self::NewDevice { to, .. }
-            | Self::WrongCodes { to, .. }
-            | Self::PasswordChanged { to, .. }
-            | Self::SecurityChanged { to, .. }
-            | Self::DeviceProofRefused { to, .. } => Some(&to.email),
-            _ => None,
-        }
+    /// The kind of a notice, which nobody has requested, and the address that it goes to. Each kind has a
+    /// limit of its own: what adds a way to log in, and what else the owner of an account must hear, is not
+    /// to be hidden behind many others.
+    pub fn notice(&self) -> Option<(&'static str, &str)> {
+        let (kind, to) = match self {
+            Self::NewDevice { to, .. } => ("new_device", to),
+            Self::WrongCodes { to, .. } => ("wrong_codes", to),
+            Self::PasswordChanged { to, .. } => ("password_changed", to),
+            Self::DeviceProofRefused { to, .. } => ("device_proof_refused", to),
+            Self::SecurityChanged { to, change, .. } => match change {
+                SecurityChange::PasskeyAdded
+                | SecurityChange::TotpOn
+                | SecurityChange::RecoveryCodesRenewed => (change.as_str(), to),
+                _ => ("other_changes", to),
+            },
+            _ => return None,
+        };
+        Some((kind, &to.email))
     }
 
     /// Whether anybody at all can have it written: when it is sent, and so when others are, is to tell

@@ -72,8 +72,8 @@ pub(crate) enum Mails {
     OfAnybody,
     /// Only somebody who is logged in, or has the right password.
     OfItsUser,
-    /// Notices, which nobody has requested.
-    Notices,
+    /// Notices of this kind, which nobody has requested: many of one kind hide none of another.
+    Notices(&'static str),
 }
 
 /// What an attempt has used up.

@@ -35,18 +35,21 @@ pub(crate) enum LinkRequest {
 }
 
 impl Credentials {
-    /// Puts a notice into the outbox, unless the limit of its address is reached.
+    /// Puts a notice into the outbox, unless the limit of its kind and its address is reached.
     pub(in crate::auth) async fn put_notice(
         &self,
         tx: &mut Tx,
         letter: Letter,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let email = letter.notice_to().and_then(|email| email.parse().ok());
-        let Some(email) = email else {
+        let Some((kind, email)) = letter.notice() else {
             return Ok(());
         };
-        let mail = self.throttle.mail(Mails::Notices, &email, None, None);
+        let Ok(email) = email.parse() else {
+            return Ok(());
+        };
+        let mails = Mails::Notices(kind);
+        let mail = self.throttle.mail(mails, &email, None, None);
         self.put_within_limit(tx, &mail, letter, now).await
     }
 
