@@ -199,7 +199,7 @@ impl Accounts {
                             to,
                             new: changed.email.clone(),
                             can_be_undone: false,
-                            requested_at: None,
+                            since: None,
                         };
                         accounts.letters.put(tx, *now, letter).await?;
                     }

@@ -52,12 +52,21 @@ pub(crate) enum Letter {
     /// an account.
     VerifyEmail { user_id: Uuid, email: String },
     /// The same, for an address that the user wants to change to.
-    ChangeEmail { user_id: Uuid, email: String },
+    ChangeEmail {
+        user_id: Uuid,
+        email: String,
+        /// For the row of the link: when the user had last proved who they are before they requested it.
+        #[serde(skip)]
+        since: Option<Timestamp>,
+    },
     /// To the old address: that a change to `new` was requested, with a link that takes it back.
     EmailChangeRequested {
         user_id: Uuid,
         to: Recipient,
         new: String,
+        /// As that of [`Letter::ChangeEmail`].
+        #[serde(skip)]
+        since: Option<Timestamp>,
     },
     /// To the old address: that it was changed to `new`, or taken away, and perhaps a link that takes
     /// the change back.
@@ -66,9 +75,9 @@ pub(crate) enum Letter {
         to: Recipient,
         new: Option<String>,
         can_be_undone: bool,
-        /// When the change was requested, for the row of the link.
+        /// As that of [`Letter::ChangeEmail`].
         #[serde(skip)]
-        requested_at: Option<Timestamp>,
+        since: Option<Timestamp>,
     },
     /// A link to choose a new password, for the owner of this address.
     ForgottenPassword { email: String },
@@ -244,10 +253,12 @@ impl Letter {
         })
     }
 
-    /// When the change that its link takes back was requested, if that was before it was written.
-    pub fn requested_at(&self) -> Option<Timestamp> {
+    /// Since when it goes what was added to log in with, if the change of an address is taken back.
+    pub fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::EmailChanged { requested_at, .. } => *requested_at,
+            Self::ChangeEmail { since, .. }
+            | Self::EmailChangeRequested { since, .. }
+            | Self::EmailChanged { since, .. } => *since,
             _ => None,
         }
     }
@@ -275,7 +286,7 @@ impl Letter {
     pub fn link(&self) -> Option<(Purpose, Uuid, &str)> {
         let (purpose, user_id, email) = match self {
             Self::VerifyEmail { user_id, email } => (Purpose::VerifyEmail, user_id, email),
-            Self::ChangeEmail { user_id, email } => (Purpose::ChangeEmail, user_id, email),
+            Self::ChangeEmail { user_id, email, .. } => (Purpose::ChangeEmail, user_id, email),
             Self::EmailChangeRequested { user_id, to, .. }
             | Self::EmailChanged {
                 user_id,

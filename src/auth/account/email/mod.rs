@@ -15,6 +15,7 @@ use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
         letters::letter::{Letter, Recipient},
+        session,
         throttle::{Attempt, Mails},
         tokens::{self, Bound, Purpose, Token},
         user::{self, Account, AccountState, email::Email},
@@ -204,15 +205,27 @@ impl Credentials {
                     };
                     mail.count_with(tx, *now).await?;
                     let letters = credentials.accounts.letters();
+                    // One proof is enough to add a passkey before the change as well as after it.
+                    let since = session::store::authenticated_at(tx, session_id).await?;
+                    let since = since.map(|since| since.min(*now));
                     let new = email.as_typed().to_owned();
                     // Before the link, whose use makes it late.
                     if let Some(to) = Recipient::of(&account.user) {
                         let new = new.clone();
-                        let notice = Letter::EmailChangeRequested { user_id, to, new };
+                        let notice = Letter::EmailChangeRequested {
+                            user_id,
+                            to,
+                            new,
+                            since,
+                        };
                         letters.put(tx, *now, notice).await?;
                     }
                     let email = new;
-                    let link = Letter::ChangeEmail { user_id, email };
+                    let link = Letter::ChangeEmail {
+                        user_id,
+                        email,
+                        since,
+                    };
                     letters.put(tx, *now, link).await?;
                     audit::record(tx, *now, [event.clone()]).await?;
                     Ok::<_, Error>(LinkRequest::Sent)
@@ -309,7 +322,7 @@ impl Accounts {
                         to,
                         new: Some(bound.email.clone()),
                         can_be_undone: true,
-                        requested_at: Some(bound.requested_at),
+                        since: Some(bound.since),
                     };
                     self.letters().put(tx, now, letter).await?;
                 }
