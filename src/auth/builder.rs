@@ -279,7 +279,8 @@ impl AuthBuilder {
     /// Who must have a second factor: of those for whom `policy` is true, every session on which none
     /// was given is refused with 403 `second_factor_required`, [`CurrentUser`](super::CurrentUser) and
     /// all other extractors included. All that they can do on it is to add one (`/totp`, `/passkeys`),
-    /// to prove again who they are, to look at `GET /session`, and to log out. Nobody by default.
+    /// to prove again who they are, to look at `GET /session`, and to log out. Who has one already
+    /// cannot add another there, but has to give the one that they have. Nobody by default.
     ///
     /// It is called for each request on such a session, so that it must be quick, and counts at once
     /// for those that are logged in.

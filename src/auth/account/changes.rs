@@ -6,7 +6,7 @@ use super::{Accounts, store};
 #[cfg(feature = "passkeys")]
 use crate::auth::passkey;
 #[cfg(feature = "totp")]
-use crate::auth::totp;
+use crate::auth::{throttle, totp};
 use crate::{
     auth::{
         audit::{self, Action, Event},
@@ -199,7 +199,7 @@ impl Accounts {
                             to,
                             new: changed.email.clone(),
                             can_be_undone: false,
-                            requested_at: None,
+                            since: None,
                         };
                         accounts.letters.put(tx, *now, letter).await?;
                     }
@@ -266,6 +266,8 @@ async fn delete_account(
         return Ok(false);
     }
     forget_log_ins(tx, &user.username).await?;
+    #[cfg(feature = "totp")]
+    throttle::forget_codes(tx, user.id).await?;
     places::forget(tx, user.id).await?;
     tokens::store::delete_all(tx, user.id).await?;
     session::store::delete_others(tx, user.id, None).await?;

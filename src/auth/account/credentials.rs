@@ -144,7 +144,7 @@ impl Credentials {
     pub(super) async fn verify_password(
         &self,
         action: Action,
-        attempt: Attempt,
+        mut attempt: Attempt,
         account: Option<Account>,
         client: &Client,
         password: String,
@@ -154,14 +154,15 @@ impl Credentials {
             .as_ref()
             .filter(|_| refusal.is_none())
             .and_then(|account| account.password_hash.clone());
-        let (used, verdict) = self.try_password(&attempt, client, password, hash).await?;
+        let tried = self.try_password(&mut attempt, client, password, hash);
+        let (used, verdict) = tried.await?;
         let mut account = match account {
             Some(account) if verdict.matches => account,
             account => {
                 let reason = refusal.unwrap_or(Reason::WrongPassword);
                 let user_id = account.map(|account| account.user.id);
                 let failed = Event::failure(action, reason, user_id, client);
-                self.record_failure(failed, used).await?;
+                self.record_failure(attempt, failed, used).await?;
                 return Err(Error::BadCredentials);
             }
         };
@@ -263,12 +264,12 @@ impl Credentials {
         attempt.check(self.db(), self.now()).await?;
         let account = store::find_by_id(self.db(), user.id).await?;
         let old_hash = account.and_then(|account| account.password_hash);
-        let tried = self.try_password(&attempt, client, current, old_hash.clone());
+        let tried = self.try_password(&mut attempt, client, current, old_hash.clone());
         let (used, verdict) = tried.await?;
         if !verdict.matches {
             let (action, reason) = (Action::ChangePassword, Reason::WrongPassword);
             let failed = Event::failure(action, reason, Some(user.id), client);
-            self.record_failure(failed, used).await?;
+            self.record_failure(attempt, failed, used).await?;
             return Err(Error::BadCredentials);
         }
         // Right, whatever becomes of the new one; and nobody waits while that is checked.
@@ -338,7 +339,7 @@ impl Credentials {
     /// is known not to have: so what is counted and not yet known is little.
     async fn try_password(
         &self,
-        attempt: &Attempt,
+        attempt: &mut Attempt,
         client: &Client,
         password: String,
         hash: Option<String>,
@@ -356,15 +357,24 @@ impl Credentials {
     }
 
     /// Records that an attempt failed, and whether it was the last one for now.
-    async fn record_failure(&self, failed: Event, used: Used) -> Result<(), Error> {
+    async fn record_failure(
+        &self,
+        attempt: Attempt,
+        failed: Event,
+        used: Used,
+    ) -> Result<(), Error> {
         let lock_out = match used {
             Used::Some => None,
             Used::LastOfAccount => Some(failed.as_lock_out(Reason::AccountLimit)),
             Used::LastOfAddress => Some(failed.as_lock_out(Reason::AddressLimit)),
         };
         let events: Vec<Event> = [Some(failed), lock_out].into_iter().flatten().collect();
-        let record = self.db().write((events, self.now()), |(events, now), tx| {
-            Box::pin(audit::record(tx, *now, events.iter().cloned()))
+        let record = (attempt, events, self.now());
+        let record = self.db().write(record, |(attempt, events, now), tx| {
+            Box::pin(async move {
+                attempt.mark_failed(tx, *now).await?;
+                audit::record(tx, *now, events.iter().cloned()).await
+            })
         });
         Ok(record.await?)
     }

@@ -1,6 +1,14 @@
 //! Proves again who the user of a session is.
 
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+use uuid::Uuid;
+
 use super::credentials::{Credentials, Verified};
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+use crate::auth::{
+    session::{self, proof::second_factors},
+    user::Account,
+};
 use crate::{
     auth::{
         audit::{Action, Event},
@@ -54,5 +62,33 @@ impl Credentials {
             .await?;
         let user_id = account.user.id;
         Ok(Event::new(Action::Reauthenticate, user_id, Some(client)))
+    }
+
+    /// Refuses to add a second factor to an account, which is locked, on a session where the one that it
+    /// has was not given, if the app asks for one: it may have been added since the request was admitted.
+    ///
+    /// # Errors
+    /// [`Error::SecondFactorRequired`]
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub(in crate::auth) async fn check_has_none_to_give(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        session_id: Uuid,
+    ) -> Result<(), Error> {
+        let (has_passkey, has_totp) = (account.passkey_count > 0, account.totp_since.is_some());
+        let has_one = has_passkey || has_totp;
+        if !has_one || !self.hooks.needs_second_factor(&account.user) {
+            return Ok(());
+        }
+        if session::store::has_second_factor(tx, session_id).await? {
+            return Ok(());
+        }
+        #[cfg(feature = "passkeys")]
+        let takes_passkeys = self.passkeys.is_some();
+        #[cfg(not(feature = "passkeys"))]
+        let takes_passkeys = false;
+        let methods = second_factors(has_passkey && takes_passkeys, has_totp);
+        Err(Error::SecondFactorRequired { methods })
     }
 }

@@ -102,7 +102,9 @@ impl Credentials {
                     session::store::delete_others(tx, user.id, None).await?;
                     end_pending(tx, user.id).await?;
                     if let Some(letter) = password_changed(tx, &account.user).await? {
-                        credentials.put_notice(tx, letter, now).await?;
+                        // The link was limited. Of passwords that a thief sets, the owner resets the last.
+                        let letters = credentials.accounts.letters();
+                        letters.put(tx, now, letter).await?;
                     }
                     tx.revoke([user.id.into()]);
                     let event = Event::new(Action::ResetPassword, user.id, Some(client));

@@ -83,7 +83,7 @@ impl Composer {
                 let draft = self.address_draft(user_id, email, Purpose::VerifyEmail);
                 draft.await?
             }
-            Letter::ChangeEmail { user_id, email } => {
+            Letter::ChangeEmail { user_id, email, .. } => {
                 let draft = self.address_draft(user_id, email, Purpose::ChangeEmail);
                 draft.await?
             }
@@ -238,7 +238,7 @@ impl Composer {
             user_id: account.user.id,
             email,
             mail_id,
-            requested_at: self.clock.now(),
+            since: self.clock.now(),
         };
         let insert = (token.hash(), bound, account, self.clock.now());
         let inserted = self.db.write(insert, |(hash, bound, account, now), tx| {

@@ -52,12 +52,21 @@ pub(crate) enum Letter {
     /// an account.
     VerifyEmail { user_id: Uuid, email: String },
     /// The same, for an address that the user wants to change to.
-    ChangeEmail { user_id: Uuid, email: String },
+    ChangeEmail {
+        user_id: Uuid,
+        email: String,
+        /// For the row of the link: when the user had last proved who they are before they requested it.
+        #[serde(skip)]
+        since: Option<Timestamp>,
+    },
     /// To the old address: that a change to `new` was requested, with a link that takes it back.
     EmailChangeRequested {
         user_id: Uuid,
         to: Recipient,
         new: String,
+        /// As that of [`Letter::ChangeEmail`].
+        #[serde(skip)]
+        since: Option<Timestamp>,
     },
     /// To the old address: that it was changed to `new`, or taken away, and perhaps a link that takes
     /// the change back.
@@ -66,9 +75,9 @@ pub(crate) enum Letter {
         to: Recipient,
         new: Option<String>,
         can_be_undone: bool,
-        /// When the change was requested, for the row of the link.
+        /// As that of [`Letter::ChangeEmail`].
         #[serde(skip)]
-        requested_at: Option<Timestamp>,
+        since: Option<Timestamp>,
     },
     /// A link to choose a new password, for the owner of this address.
     ForgottenPassword { email: String },
@@ -244,10 +253,12 @@ impl Letter {
         })
     }
 
-    /// When the change that its link takes back was requested, if that was before it was written.
-    pub fn requested_at(&self) -> Option<Timestamp> {
+    /// Since when it goes what was added to log in with, if the change of an address is taken back.
+    pub fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::EmailChanged { requested_at, .. } => *requested_at,
+            Self::ChangeEmail { since, .. }
+            | Self::EmailChangeRequested { since, .. }
+            | Self::EmailChanged { since, .. } => *since,
             _ => None,
         }
     }
@@ -275,7 +286,7 @@ impl Letter {
     pub fn link(&self) -> Option<(Purpose, Uuid, &str)> {
         let (purpose, user_id, email) = match self {
             Self::VerifyEmail { user_id, email } => (Purpose::VerifyEmail, user_id, email),
-            Self::ChangeEmail { user_id, email } => (Purpose::ChangeEmail, user_id, email),
+            Self::ChangeEmail { user_id, email, .. } => (Purpose::ChangeEmail, user_id, email),
             Self::EmailChangeRequested { user_id, to, .. }
             | Self::EmailChanged {
                 user_id,
@@ -296,16 +307,24 @@ impl Letter {
         Some((purpose, *user_id, email))
     }
 
-    /// The address that a notice goes to, which nobody has requested.
-    pub fn notice_to(&self) -> Option<&str> {
-        match self {
-            Self::NewDevice { to, .. }
-            | Self::WrongCodes { to, .. }
-            | Self::PasswordChanged { to, .. }
-            | Self::SecurityChanged { to, .. }
-            | Self::DeviceProofRefused { to, .. } => Some(&to.email),
-            _ => None,
-        }
+    /// The kind of a notice, which nobody has requested, and the address that it goes to. Each kind has a
+    /// limit of its own: what adds a way to log in, and what else the owner of an account must hear, is not
+    /// to be hidden behind many others.
+    pub fn notice(&self) -> Option<(&'static str, &str)> {
+        let (kind, to) = match self {
+            Self::NewDevice { to, .. } => ("new_device", to),
+            Self::WrongCodes { to, .. } => ("wrong_codes", to),
+            Self::PasswordChanged { to, .. } => ("password_changed", to),
+            Self::DeviceProofRefused { to, .. } => ("device_proof_refused", to),
+            Self::SecurityChanged { to, change, .. } => match change {
+                SecurityChange::PasskeyAdded
+                | SecurityChange::TotpOn
+                | SecurityChange::RecoveryCodesRenewed => (change.as_str(), to),
+                _ => ("other_changes", to),
+            },
+            _ => return None,
+        };
+        Some((kind, &to.email))
     }
 
     /// Whether anybody at all can have it written: when it is sent, and so when others are, is to tell

@@ -85,7 +85,7 @@ impl Letters {
                     user_id,
                     email,
                     mail_id,
-                    requested_at: letter.requested_at().unwrap_or(now),
+                    since: letter.since().unwrap_or(now),
                 };
                 Some(new_token(tx, bound, now).await?)
             }

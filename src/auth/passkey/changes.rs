@@ -105,6 +105,8 @@ impl Credentials {
                         let message = format!("an account has at most {MAX_PASSKEYS} passkeys");
                         return Err(Error::invalid("credential", message));
                     }
+                    let of = *session_id;
+                    credentials.check_has_none_to_give(tx, &account, of).await?;
                     let inserted = store::insert(tx, *user_id, passkey, credential).await;
                     inserted.map_err(bad_if_taken)?;
                     // To make one is to verify its user, as to use it is.

@@ -62,11 +62,13 @@ impl SessionHandle {
         self.authenticated_within(window).await
     }
 
-    /// The same, also of who has yet to add the second factor that the app asks of them.
+    /// The same, also of who has yet to add the second factor that the app asks of them. Who has one
+    /// already gives that one first.
     #[cfg(any(feature = "passkeys", feature = "totp"))]
     pub async fn recently_authenticated_to_enrol(&self) -> Result<(User, Uuid), Error> {
         let window = self.sessions().reauthentication_window();
         let (session, user) = self.enrolling().await?;
+        self.check_has_none_to_give(&session, &user)?;
         self.check_proof(&session, window)?;
         Ok((user, session.public_id))
     }

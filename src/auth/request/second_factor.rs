@@ -71,11 +71,29 @@ impl SessionHandle {
         let Some(user) = &session.user else {
             return Ok(());
         };
-        let is_given = session.proof.second_factor_at.is_some();
-        match !is_given && self.0.options.hooks.needs_second_factor(user) {
+        match self.lacks_second_factor(session, user) {
             true => Err(self.second_factor_required(session)),
             false => Ok(()),
         }
+    }
+
+    /// Refuses who is to give the second factor that they have before they add another.
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub(super) fn check_has_none_to_give(
+        &self,
+        session: &LiveSession,
+        user: &User,
+    ) -> Result<(), Error> {
+        match session.proof.has_second_factor() && self.lacks_second_factor(session, user) {
+            true => Err(self.second_factor_required(session)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the app asks for a second factor that was not given on this session.
+    fn lacks_second_factor(&self, session: &LiveSession, user: &User) -> bool {
+        let is_given = session.proof.second_factor_at.is_some();
+        !is_given && self.0.options.hooks.needs_second_factor(user)
     }
 
     /// Who is logged in and on which session, or the 401; also who has yet to add the second factor

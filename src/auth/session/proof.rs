@@ -56,9 +56,14 @@ impl Proof {
 
     /// The second factors that the user has, where passkeys are taken or not.
     pub fn second_factors(self, takes_passkeys: bool) -> Vec<&'static str> {
-        let passkey = (self.has_passkey && takes_passkeys).then_some(PASSKEY);
-        let totp = self.has_totp.then_some(TOTP);
-        passkey.into_iter().chain(totp).collect()
+        second_factors(self.has_passkey && takes_passkeys, self.has_totp)
+    }
+
+    /// Whether the user has a second factor. A passkey counts also where it is not taken: to turn passkeys
+    /// off must not let who knows the password add a second factor of their own.
+    #[cfg(any(feature = "passkeys", feature = "totp"))]
+    pub fn has_second_factor(self) -> bool {
+        self.has_passkey || self.has_totp
     }
 
     /// Whether a second factor was given at most this long ago; on this session if none.
@@ -80,6 +85,13 @@ impl Proof {
     pub fn is_enough(self, window: Duration, now: Timestamp) -> bool {
         !self.has_credentials() || now <= self.required_after(window, now)
     }
+}
+
+/// The second factors of somebody who can use a passkey, codes, or both.
+pub(crate) fn second_factors(passkey: bool, totp: bool) -> Vec<&'static str> {
+    let passkey = passkey.then_some(PASSKEY);
+    let totp = totp.then_some(TOTP);
+    passkey.into_iter().chain(totp).collect()
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ impl Counted {
         let made = current.count + 1;
         let is_past = made >= i64::from(count);
         let (window_from, blocked_until) = match (self.scope, is_past) {
+            // Which is marked, and not counted.
             (Scope::FailedAddress, _) => (now, None),
             (Scope::Address, false) => (current.window_from, None),
             (Scope::Address, true) => {
@@ -104,10 +105,7 @@ impl Counted {
             window_from,
             blocked_until,
             // Known addresses outlast every count.
-            expires_at: tally.expires_at.max(match self.scope {
-                Scope::FailedAddress => now.after(2 * self.longest_wait()),
-                _ => window_from.after(window),
-            }),
+            expires_at: tally.expires_at.max(window_from.after(window)),
         })
     }
 
@@ -141,15 +139,25 @@ impl Counted {
         self.limit.window * (1 << MAX_DOUBLINGS)
     }
 
-    /// The tally less one attempt that was counted and then did not fail.
-    pub fn less_one(&self, tally: Tally) -> Tally {
+    /// The tally less one attempt that was counted and then did not fail, which had begun the lockout
+    /// `until`, if it began one.
+    pub fn less_one(&self, tally: Tally, until: Option<Timestamp>) -> Tally {
         let count = (tally.count - 1).max(0);
-        // An account past its limit is locked out by its last attempt, which was this one.
-        let is_blocked = self.scope == Scope::Address && count >= i64::from(self.limit.count);
+        // An account past its limit is locked out by its last attempt.
+        let is_own = self.scope != Scope::Address && tally.blocked_until == until;
+        let is_blocked = count >= i64::from(self.limit.count) && !is_own;
         Tally {
             count,
             blocked_until: tally.blocked_until.filter(|_| is_blocked),
             ..tally
+        }
+    }
+
+    /// The tally of an address that has failed just now.
+    pub fn mark(&self, now: Timestamp) -> Tally {
+        Tally {
+            count: 1,
+            ..Tally::new(now, now.after(2 * self.longest_wait()))
         }
     }
 }
@@ -245,7 +253,7 @@ mod tests {
     fn what_has_not_failed_is_given_back() {
         let address = counted(Scope::Address);
         let full = after(&address, 3, start());
-        let less = address.less_one(full);
+        let less = address.less_one(full, full.blocked_until);
         assert_eq!(less.count, 2);
         assert_eq!(address.next(less, Address::New, start()).unwrap().count, 3);
     }
@@ -253,8 +261,14 @@ mod tests {
     #[test]
     fn an_attempt_past_the_limit_that_is_taken_back_leaves_another() {
         let account = counted(Scope::Account);
-        let tally = account.less_one(after(&account, 3, start()));
+        let full = after(&account, 3, start());
+        let tally = account.less_one(full, full.blocked_until);
         assert!(account.next(tally, Address::Failed, start()).is_ok());
+        // One that has not begun the lockout leaves it, unless there is none without it.
+        let past = account.less_one(after(&account, 4, start()), None);
+        assert!(account.next(past, Address::Failed, start()).is_err());
+        let within = account.less_one(full, None);
+        assert!(account.next(within, Address::Failed, start()).is_ok());
     }
 
     #[test]

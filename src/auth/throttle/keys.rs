@@ -34,13 +34,14 @@ fn shortened(digest: &[u8]) -> u128 {
 /// The key of the mails to an address. A digest, as the counts are of people who may never have heard
 /// of us.
 pub(super) fn mail_key(mails: Mails, email: &Email) -> String {
-    let mails = match mails {
-        Mails::OfAnybody => "mail",
-        Mails::OfItsUser => "own mail",
-        Mails::Notices => "notice",
+    let (mails, kind) = match mails {
+        Mails::OfAnybody => ("mail", ""),
+        Mails::OfItsUser => ("own mail", ""),
+        Mails::Notices(kind) => ("notice", kind),
     };
+    let of = if kind.is_empty() { "" } else { " of " };
     format!(
-        "{mails} to {:032x}",
+        "{mails}{of}{kind} to {:032x}",
         shortened(&Sha256::digest(email.key()))
     )
 }

@@ -15,6 +15,8 @@ mod take_back;
 pub use address_limit::AddressLimit;
 pub(crate) use keys::network;
 pub(crate) use rate_limit::RateLimit;
+#[cfg(feature = "totp")]
+pub(crate) use second_factor::forget_codes;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -24,6 +26,7 @@ use self::{
     counter::{Address, Counted, Scope, Wait},
     keys::{account_key, mail_key},
     store::Tally,
+    take_back::Raised,
 };
 use super::{throttle, user::email::Email};
 use crate::{
@@ -58,6 +61,8 @@ pub(crate) struct Attempt {
     is_lately_known: bool,
     /// Failures are held against the account, as far as is known.
     has_failures: bool,
+    /// What it has added to when it was counted.
+    raised: Vec<Raised>,
 }
 
 /// Mails to one address that are counted together.
@@ -67,8 +72,8 @@ pub(crate) enum Mails {
     OfAnybody,
     /// Only somebody who is logged in, or has the right password.
     OfItsUser,
-    /// Notices, which nobody has requested.
-    Notices,
+    /// Notices of this kind, which nobody has requested: many of one kind hide none of another.
+    Notices(&'static str),
 }
 
 /// What an attempt has used up.
@@ -157,6 +162,7 @@ impl Attempt {
             by: Address::New,
             is_lately_known: false,
             has_failures: true,
+            raised: Vec::new(),
         }
     }
 
@@ -211,26 +217,33 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] when it must wait; nothing is counted then.
-    pub async fn count(&self, db: &Db, now: Timestamp) -> Result<Used, Error> {
+    pub async fn count(&mut self, db: &Db, now: Timestamp) -> Result<Used, Error> {
         if self.counts.is_empty() {
             return Ok(Used::Some);
         }
         let count = db.write((self.clone(), now), |(attempt, now), tx| {
-            Box::pin(attempt.count_with(tx, *now))
+            Box::pin(attempt.raise(tx, *now))
         });
-        count.await
+        let (used, raised) = count.await?;
+        self.raised = raised;
+        Ok(used)
     }
 
     /// As [`Attempt::count`], in the transaction of what is attempted: to be rolled back when this
     /// is refused.
     pub async fn count_with(&self, tx: &mut Tx, now: Timestamp) -> Result<Used, Error> {
+        let (used, _) = self.raise(tx, now).await?;
+        Ok(used)
+    }
+
+    async fn raise(&self, tx: &mut Tx, now: Timestamp) -> Result<(Used, Vec<Raised>), Error> {
         let is_counted = |counted: &&Counted| match counted.scope {
             Scope::Address | Scope::Account | Scope::Codes => true,
             Scope::KnownAddress => self.by == Address::Known,
-            Scope::FailedAddress => self.by != Address::Known,
+            Scope::FailedAddress => false,
         };
         let mut used = Used::Some;
-        let mut tallies = Vec::new();
+        let (mut tallies, mut raised) = (Vec::new(), Vec::new());
         for (counted, tally) in self.lock(tx, is_counted, now).await? {
             let is_decisive = self.is_decided_by(counted);
             match counted.next(counted.settled(tally, now), self.by, now) {
@@ -241,6 +254,7 @@ impl Attempt {
                             _ => Used::LastOfAccount,
                         };
                     }
+                    raised.push(Raised::new(counted, next));
                     tallies.push((&*counted.key, next));
                 }
                 Err(wait) if is_decisive => return Err(wait.into()),
@@ -249,7 +263,7 @@ impl Attempt {
             }
         }
         throttle::store::put(tx, &tallies).await?;
-        Ok(used)
+        Ok((used, raised))
     }
 
     /// Takes back an attempt that succeeded: the account's count is cleared, and the address is
@@ -257,7 +271,8 @@ impl Attempt {
     pub async fn succeed(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         let is_address = |counted: &&Counted| counted.scope == Scope::Address;
         let tallies = self.lock(tx, is_address, now).await?.into_iter();
-        let less_one = tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally)));
+        let less_one =
+            tallies.map(|(counted, tally)| (&*counted.key, counted.less_one(tally, None)));
         self.make_known(tx, now, less_one.collect()).await?;
         self.clear(tx).await
     }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::{
     Attempt, RateLimit, Throttle,
     counter::{Counted, Scope},
+    store,
 };
+use crate::db::Tx;
 
 const LIMIT: RateLimit = RateLimit {
     count: 10,
@@ -24,14 +26,27 @@ impl Throttle {
     /// password does not clear its count, and no address comes before another. Codes are short: where
     /// passwords have no limit, they have one all the same.
     pub fn second_factor(&self, user_id: Uuid) -> Attempt {
-        let key = format!("second factor of {user_id}");
+        let key = codes_key(user_id);
         let limit = self.per_account.unwrap_or(LIMIT);
         Attempt::new(vec![Counted::new(key, limit, Scope::Codes)])
     }
 
     /// The notice that somebody has reached that limit.
     pub fn wrong_codes_notice(&self, user_id: Uuid) -> Attempt {
-        let key = format!("wrong codes of {user_id} told");
+        let key = told_key(user_id);
         Attempt::new(vec![Counted::new(key, ONCE_A_DAY, Scope::Address)])
     }
+}
+
+/// Forgets the wrong codes of a user, as their second factor is gone.
+pub(crate) async fn forget_codes(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    store::delete(tx, &[&codes_key(user_id), &told_key(user_id)]).await
+}
+
+fn codes_key(user_id: Uuid) -> String {
+    format!("second factor of {user_id}")
+}
+
+fn told_key(user_id: Uuid) -> String {
+    format!("wrong codes of {user_id} told")
 }

@@ -110,8 +110,9 @@ pub(crate) struct Bound {
     pub email: String,
     /// The mail, whose id says when it was written.
     pub mail_id: Uuid,
-    /// When what the link is for was requested; of one that takes a change back, the change.
-    pub requested_at: Timestamp,
+    /// When what the link is for was requested. Of one that changes an address or takes that back, when
+    /// who requested the change had last proved who they are.
+    pub since: Timestamp,
 }
 
 #[cfg(test)]

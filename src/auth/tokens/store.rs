@@ -37,7 +37,7 @@ impl Row {
             user_id: self.user_id,
             email: self.email,
             mail_id: self.mail_id,
-            requested_at: self.requested_at.unwrap_or(self.created_at),
+            since: self.requested_at.unwrap_or(self.created_at),
         })
     }
 }
@@ -62,7 +62,7 @@ pub(crate) async fn insert(tx: &mut Tx, token: &NewToken<'_>) -> sqlx::Result<()
     .bind(bound.mail_id)
     .bind(now)
     .bind(expires_at)
-    .bind(bound.requested_at)
+    .bind(bound.since)
     .execute(conn)
     .await
     .map(drop))

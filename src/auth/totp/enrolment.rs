@@ -96,6 +96,10 @@ impl Credentials {
                     let codes = credentials.codes()?;
                     let step = codes.step_of(row.id, &row.sealed, code, now)?;
                     let step = step.ok_or(Error::BadCode)?;
+                    let account = user::store::lock_account(tx, user_id).await?;
+                    let account = account.ok_or(Error::BadCode)?;
+                    let of = *session_id;
+                    credentials.check_has_none_to_give(tx, &account, of).await?;
                     store::confirm(tx, row.id, user_id, step, now).await?;
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
                     session::store::note_second_factor(tx, *session_id, now).await?;

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    auth::audit::Action,
+    auth::{audit::Action, throttle::forget_codes},
     clock::Timestamp,
     db::{Db, Tx, in_tx, on_reader},
 };
@@ -164,10 +164,11 @@ pub(super) async fn reseal(tx: &mut Tx, id: Uuid, sealed: &[u8]) -> sqlx::Result
         .map(drop))
 }
 
-/// Deletes the second factor of a user, and their half-done logins.
+/// Deletes the second factor of a user, the lockout of its codes, and their half-done logins.
 pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     of_user!(tx, "delete from totp_secrets where user_id = $1", user_id)?;
     of_user!(tx, "delete from recovery_codes where user_id = $1", user_id)?;
+    forget_codes(tx, user_id).await?;
     delete_half_logins(tx, user_id, 0).await?;
     set_since(tx, user_id, None).await
 }

@@ -241,11 +241,29 @@ async fn the_policy_counts_for_sessions_that_are_there(kind: Kind) {
     assert_eq!(elsewhere.get("/home").await.text, "Ann");
     let methods = asked(&elsewhere.get("/strict/home").await);
     assert_eq!(methods, json!(["passkey"]));
+    // Nor can another be added there, by somebody who has the password alone.
+    let mut thief = Authenticator::default();
+    let options = elsewhere.options("/passkeys/options").await;
+    let body = json!({"credential": thief.create(&options)});
+    let begun = elsewhere.post("/totp", json!({})).await.json();
+    let app = AuthenticatorApp::new(&server, begun["secret"].as_str().unwrap());
+    for (path, body) in [
+        ("/strict/passkeys/options", json!({})),
+        ("/strict/passkeys", body),
+        ("/strict/totp", json!({})),
+        ("/strict/totp/confirm", json!({"code": app.code()})),
+    ] {
+        let answer = elsewhere.post(path, body).await;
+        assert_eq!(asked(&answer), json!(["passkey"]), "{path}");
+    }
+    assert_eq!(server.database.count("passkeys").await, 1);
     let path = "/strict/reauthenticate/passkey";
     let options = elsewhere.options(&format!("{path}/options")).await;
     let proof = json!({"credential": authenticator.get(&options)});
     assert_eq!(elsewhere.post(path, proof).await.status, 200);
     assert_eq!(elsewhere.get("/strict/home").await.text, "Ann");
+    let added = elsewhere.post("/strict/passkeys/options", json!({})).await;
+    assert_eq!(added.status, 200, "who has given it may add another");
 }
 
 async fn an_app_vouches_for_a_second_factor_of_its_own(kind: Kind) {

@@ -200,8 +200,13 @@ async fn take_back(server: &Server, mail: &MailServer, undo: &str) -> Browser {
 async fn a_change_that_is_taken_back_takes_along_what_was_added_since(kind: Kind) {
     let mail = MailServer::start();
     let server = start(kind, &mail).await;
-    let thief = ann(&server, &mail).await;
-    let mut old = add_passkey_named(&thief, "My phone").await;
+    let owner = ann(&server, &mail).await;
+    let mut old = add_passkey_named(&owner, "My phone").await;
+    server.clock.advance(MINUTE);
+    let thief = server.browser();
+    assert_eq!(thief.log_in("Ann").await.status, 200);
+    // One proof is enough for both.
+    let mut before = add_passkey_named(&thief, "Before the change").await;
     server.clock.advance(MINUTE);
     assert_eq!(change(&thief, "thief@example.com").await.status, 202);
     let undo = undo_link(&mail).await;
@@ -214,6 +219,7 @@ async fn a_change_that_is_taken_back_takes_along_what_was_added_since(kind: Kind
     thief.browser.post("/totp", json!({})).await;
 
     let owner = take_back(&server, &mail, &undo).await;
+    is_out(&server, &mut before).await;
     is_out(&server, &mut new).await;
     assert_eq!(owner.log_in_with("Ann", NEW).await.status, 200, "no code");
     let answer = server.browser().log_in_by_passkey(&mut old).await;
@@ -225,9 +231,10 @@ async fn a_change_that_is_taken_back_takes_along_what_was_added_since(kind: Kind
     let told = mail.with_subject(ANN, "was taken away again").await;
     assert!(told.text().contains("“Work laptop”"), "{told:?}");
     assert!(!told.text().contains("My phone"), "{told:?}");
-    for event in ["delete_passkey", "disable_totp"] {
+    assert!(told.text().contains("“Before the change”"), "{told:?}");
+    for (event, times) in [("delete_passkey", 2), ("disable_totp", 1)] {
         let rows = format!("audit_events where event = '{event}' and outcome = 'success'");
-        assert_eq!(server.database.count(&rows).await, 1, "{event}");
+        assert_eq!(server.database.count(&rows).await, times, "{event}");
     }
 }
 
@@ -255,6 +262,7 @@ async fn of_an_owner_with_two_steps_only_new_recovery_codes_go(kind: Kind) {
     let ann = TwoSteps::turn_on(&server, browser).await;
     server.clock.advance(MINUTE);
     let thief = &ann.browser;
+    assert_eq!(thief.reauthenticate(PASSWORD).await.status, 200);
     assert_eq!(change(thief, "thief@example.com").await.status, 202);
     let undo = undo_link(&mail).await;
     let renewed = thief.post("/recovery-codes", json!({})).await;

@@ -21,6 +21,7 @@ on_both_databases!(
     logins_are_counted_once,
     a_name_that_stays_is_no_change,
     every_kind_of_notice_is_limited,
+    many_harmless_notices_hide_no_other,
     nobodys_words_reach_an_address_that_is_not_verified,
 );
 
@@ -192,7 +193,11 @@ async fn every_kind_of_notice_is_limited(kind: Kind) {
     for name in ["One", "Two", "Three"] {
         rename(&browser, &id, name).await;
     }
-    assert_eq!(notices(&server, &mail).await, 2);
+    assert_eq!(notices(&server, &mail).await, 1 + 2, "added, and renamed");
+    for _ in 0..2 {
+        add(&browser).await;
+    }
+    assert_eq!(notices(&server, &mail).await, 2 + 2);
 
     let mail = MailServer::start();
     let server = start(kind, &mail, "2/1h").await;
@@ -203,12 +208,40 @@ async fn every_kind_of_notice_is_limited(kind: Kind) {
         assert_eq!(ann.browser.delete("/totp").await.status, 204);
         ann = TwoSteps::turn_on(&server, ann.browser).await;
     }
-    assert_eq!(notices(&server, &mail).await, 2);
+    // On, off, and new recovery codes.
+    assert_eq!(notices(&server, &mail).await, 2 + 2 + 2);
     assert_eq!(ann.browser.delete("/totp").await.status, 204);
-    assert_eq!(notices(&server, &mail).await, 2);
+    assert_eq!(notices(&server, &mail).await, 2 + 2 + 2);
     // What they are of is done, and recorded.
     let events = "audit_events where event = 'disable_totp'";
     assert_eq!(server.database.count(events).await, 3);
+}
+
+async fn many_harmless_notices_hide_no_other(kind: Kind) {
+    let mail = MailServer::start();
+    let server = start(kind, &mail, "5/1h").await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let link = mail.with_subject(ANN, "Confirm").await;
+    assert_eq!(verify(&browser, &link.token()).await.status, 204);
+    let id = add(&browser).await;
+    for number in 0..6 {
+        rename(&browser, &id, &format!("Mine, {number}")).await;
+    }
+    let thiefs = add(&browser).await;
+    rename(&browser, &thiefs, "Of a thief").await;
+    assert_eq!(notices(&server, &mail).await, 2 + 5);
+    let told = |subject: &str| {
+        let mut told = mail.received_by(ANN);
+        told.retain(|mail| mail.subject().contains(subject));
+        told
+    };
+    assert_eq!(told("A passkey was added").len(), 2);
+    let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
+    assert_eq!(browser.post("/password", body).await.status, 204);
+    assert_eq!(notices(&server, &mail).await, 2 + 5 + 1);
+    let changed = told("password was changed");
+    assert!(changed[0].text().contains("“Of a thief”"), "{changed:?}");
 }
 
 async fn nobodys_words_reach_an_address_that_is_not_verified(kind: Kind) {

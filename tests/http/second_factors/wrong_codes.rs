@@ -18,6 +18,8 @@ on_both_databases!(
     the_owner_is_told_of_a_lockout_once_a_day,
     of_many_codes_at_once_few_wait,
     a_right_password_leaves_no_mark_on_its_address,
+    right_passwords_without_a_code_lock_nobody_out,
+    a_second_factor_takes_its_lockout_along,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -214,4 +216,74 @@ async fn a_right_password_leaves_no_mark_on_its_address(kind: Kind) {
     let attacker = log_in_from(&server.browser(), "203.0.113.9", PASSWORD).await;
     wait(&attacker);
     assert_eq!(log_in_from(&owner, cafe, PASSWORD).await.status, 202);
+}
+
+async fn right_passwords_without_a_code_lock_nobody_out(kind: Kind) {
+    let settings = [
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+        ("LOGIN_FAILURES_PER_ACCOUNT", "3/10m"),
+    ];
+    let server = Server::start_with(kind, &settings).await;
+    server.clock.stop();
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let (home, elsewhere) = ("198.51.100.1", "192.0.2.7");
+    // A whole login makes the address known, which has a count of its own from then on.
+    let browser = server.browser();
+    assert_eq!(log_in_from(&browser, home, PASSWORD).await.status, 202);
+    let code = json!({"code": ann.app.code()});
+    let request = browser.request(Method::POST, "/login/totp").json(&code);
+    let request = request.header("x-forwarded-for", home);
+    assert_eq!(browser.send(request).await.status, 200);
+    for from in [home, elsewhere] {
+        for number in 0..4 {
+            let answer = log_in_from(&server.browser(), from, PASSWORD).await;
+            assert_eq!(answer.status, 202, "{number} from {from}");
+        }
+    }
+    // Nor do two of them at once mark an address.
+    let (one, other) = (server.browser(), server.browser());
+    let cafe = "203.0.113.9";
+    let (one, other) = tokio::join!(
+        log_in_from(&one, cafe, PASSWORD),
+        log_in_from(&other, cafe, PASSWORD),
+    );
+    assert_eq!((one.status, other.status), (202, 202));
+    let raised = "throttles where count > 0 and key like 'log-in of %'";
+    assert_eq!(server.database.count(raised).await, 0);
+    let marks = "throttles where key like 'log-in of % failed at %'";
+    assert_eq!(server.database.count(marks).await, 0);
+
+    // Wrong ones from elsewhere lock it, and a right one from home does not unlock it.
+    let attacker = "203.0.113.66";
+    for _ in 0..3 {
+        let answer = log_in_from(&server.browser(), attacker, "a wrong password").await;
+        assert_eq!(answer.code(), "bad_credentials");
+    }
+    assert_eq!(server.database.count(marks).await, 1);
+    let answer = log_in_from(&server.browser(), home, PASSWORD).await;
+    assert_eq!(answer.status, 202);
+    wait(&log_in_from(&server.browser(), elsewhere, PASSWORD).await);
+}
+
+async fn a_second_factor_takes_its_lockout_along(kind: Kind) {
+    let settings = [("LOGIN_FAILURES_PER_ACCOUNT", "3/15m")];
+    let server = Server::start_with(kind, &settings).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    send_wrong_codes(&ann, 3).await;
+    let browser = ann.first_step("Ann").await;
+    wait(&browser.send_code(&ann.app.code()).await);
+    let user = find_user(server.accounts(), "Ann").await;
+    assert!(server.accounts().reset_second_factor(&user).await.unwrap());
+    let browser = server.browser();
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+    let ann = TwoSteps::turn_on(&server, browser).await;
+    let browser = ann.first_step("Ann").await;
+    let answer = browser.send_code(&ann.app.code()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    // An account that is deleted leaves no count.
+    send_wrong_codes(&ann, 1).await;
+    server.accounts().delete(&user).await.unwrap();
+    let counts = "throttles where key like 'second factor of %'";
+    assert_eq!(server.database.count(counts).await, 0);
 }

@@ -15,6 +15,7 @@ use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
         letters::letter::{Letter, Recipient},
+        session,
         throttle::{Attempt, Mails},
         tokens::{self, Bound, Purpose, Token},
         user::{self, Account, AccountState, email::Email},
@@ -35,18 +36,21 @@ pub(crate) enum LinkRequest {
 }
 
 impl Credentials {
-    /// Puts a notice into the outbox, unless the limit of its address is reached.
+    /// Puts a notice into the outbox, unless the limit of its kind and its address is reached.
     pub(in crate::auth) async fn put_notice(
         &self,
         tx: &mut Tx,
         letter: Letter,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let email = letter.notice_to().and_then(|email| email.parse().ok());
-        let Some(email) = email else {
+        let Some((kind, email)) = letter.notice() else {
             return Ok(());
         };
-        let mail = self.throttle.mail(Mails::Notices, &email, None, None);
+        let Ok(email) = email.parse() else {
+            return Ok(());
+        };
+        let mails = Mails::Notices(kind);
+        let mail = self.throttle.mail(mails, &email, None, None);
         self.put_within_limit(tx, &mail, letter, now).await
     }
 
@@ -201,15 +205,27 @@ impl Credentials {
                     };
                     mail.count_with(tx, *now).await?;
                     let letters = credentials.accounts.letters();
+                    // One proof is enough to add a passkey before the change as well as after it.
+                    let since = session::store::authenticated_at(tx, session_id).await?;
+                    let since = since.map(|since| since.min(*now));
                     let new = email.as_typed().to_owned();
                     // Before the link, whose use makes it late.
                     if let Some(to) = Recipient::of(&account.user) {
                         let new = new.clone();
-                        let notice = Letter::EmailChangeRequested { user_id, to, new };
+                        let notice = Letter::EmailChangeRequested {
+                            user_id,
+                            to,
+                            new,
+                            since,
+                        };
                         letters.put(tx, *now, notice).await?;
                     }
                     let email = new;
-                    let link = Letter::ChangeEmail { user_id, email };
+                    let link = Letter::ChangeEmail {
+                        user_id,
+                        email,
+                        since,
+                    };
                     letters.put(tx, *now, link).await?;
                     audit::record(tx, *now, [event.clone()]).await?;
                     Ok::<_, Error>(LinkRequest::Sent)
@@ -306,7 +322,7 @@ impl Accounts {
                         to,
                         new: Some(bound.email.clone()),
                         can_be_undone: true,
-                        requested_at: Some(bound.requested_at),
+                        since: Some(bound.since),
                     };
                     self.letters().put(tx, now, letter).await?;
                 }

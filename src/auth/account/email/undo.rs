@@ -23,7 +23,7 @@ use crate::{
 impl Accounts {
     /// Gives an account back the address that it had. Somebody who changed it had a session, and perhaps
     /// the password: both end, and the owner gets a link to choose another. What was added to log in with
-    /// since the change was requested goes, too.
+    /// on the proof with which the change was requested, or since, goes, too.
     pub(super) async fn take_back(
         &self,
         tx: &mut Tx,
@@ -52,7 +52,7 @@ impl Accounts {
         tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
         session::store::delete_others(tx, user.id, None).await?;
         forget_log_ins(tx, &user.username).await?;
-        let is_less = remove_added(tx, account, bound.requested_at, client, now).await?;
+        let is_less = remove_added(tx, account, bound.since, client, now).await?;
         let to = Recipient {
             email: bound.email.clone(),
             username: Some(user.username.clone()),
