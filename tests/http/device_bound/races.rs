@@ -140,6 +140,7 @@ async fn a_password_change_wins(kind: Kind) {
             0 => browser.log_in_by_name("Ann").await,
             _ => browser.log_in_with("Ann", PASSWORD).await,
         };
+        assert_eq!(answer.status, 200, "round {round}: {answer:?}");
         let bound = Bound::bind(browser, &answer).await;
         let challenge = bound.challenge().await;
         let accounts = race.server.accounts().clone();
