@@ -166,9 +166,9 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
   });
 });
 
-test("it is under 60 lines", () => {
+test("it is under 100 lines", () => {
   const sources = ["src/main.tsx", "vite.config.ts"].map((file) => readFileSync(join(example, file), "utf8"));
-  expect(sources.join("").trim().split("\n").length).toBeLessThan(60);
+  expect(sources.join("").trim().split("\n").length).toBeLessThan(100);
 });
 
 test("the README's Vite configuration type-checks", () => {
