@@ -1,5 +1,7 @@
 //! Counts of attempts: the row and its SQL.
 
+use std::time::Duration;
+
 use sqlx::{FromRow, QueryBuilder};
 
 use crate::{
@@ -40,6 +42,9 @@ struct Row {
 
 const INSERT: &str = "insert into throttles (key, count, window_from, blocked_until, expires_at) ";
 
+/// How far apart the moments of requests at once may be, by the clocks of several nodes.
+const AT_ONCE: Duration = Duration::from_secs(60);
+
 /// Takes a key until `expires_at`; false when it is taken already.
 pub(crate) async fn claim(
     tx: &mut Tx,
@@ -47,15 +52,17 @@ pub(crate) async fn claim(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> sqlx::Result<bool> {
-    // One that would expire later than this one was taken before the clock was set back.
+    // One that would expire much later than this one was taken before the clock was set back; a little
+    // later is one that came after this one and was written first.
     in_tx!(tx, conn => sqlx::query(
         "insert into throttles (key, count, window_from, expires_at) values ($1, 1, $2, $3)
          on conflict (key) do update set window_from = $2, expires_at = $3
-         where throttles.expires_at <= $2 or throttles.expires_at > $3",
+         where throttles.expires_at <= $2 or throttles.expires_at > $4",
     )
     .bind(key)
     .bind(now)
     .bind(expires_at)
+    .bind(expires_at.after(AT_ONCE))
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))

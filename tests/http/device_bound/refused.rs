@@ -67,6 +67,11 @@ async fn one_event_for_each_address_and_hour(kind: Kind) {
     let requests = (0..20).map(|_| from(&server, "192.0.2.1", &copied));
     futures_util::future::join_all(requests).await;
     assert_eq!(server.database.count(events).await, 1);
+    // One that came a moment before, and is recorded after it.
+    server.clock.set_back(Duration::from_secs(1));
+    from(&server, "192.0.2.1", &copied).await;
+    assert_eq!(server.database.count(events).await, 1);
+    server.clock.advance(Duration::from_secs(1));
     from(&server, "192.0.2.2", &copied).await;
     from(&server, "2001:db8::1", &copied).await;
     from(&server, "2001:db8::2", &copied).await;
