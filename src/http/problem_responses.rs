@@ -94,7 +94,7 @@ pub struct TooManyMails(#[allow(dead_code)] Problem);
 )]
 pub struct MailNotConfigured(#[allow(dead_code)] Problem);
 
-/// 503 when too many passwords wait to be hashed.
+/// 503 when too many passwords wait to be hashed, or codes of one user to be checked.
 #[derive(IntoResponses)]
 #[response(
     status = 503,

@@ -279,7 +279,7 @@ async fn delete_account(
 /// The account of the user of a session, locked until the transaction ends; none when the session has
 /// ended, or the user may not be logged in any more. What was checked before may be outdated: other
 /// nodes hear of an end a little later, and a request may wait for the database.
-pub(super) async fn lock_logged_in(
+pub(in crate::auth) async fn lock_logged_in(
     tx: &mut Tx,
     user_id: Uuid,
     session_id: Uuid,

@@ -14,6 +14,8 @@ mod sign_up;
 mod store;
 
 pub use application::Application;
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+pub(in crate::auth) use changes::lock_logged_in;
 
 use uuid::Uuid;
 

@@ -110,7 +110,7 @@ pub(crate) enum Letter {
         user_id: Uuid,
         to: Recipient,
         change: SecurityChange,
-        /// Those that it was a change of, likewise.
+        /// The passkeys that were changed, in the words of a mail.
         #[serde(default)]
         passkeys: Vec<String>,
         /// None for an operator, and for what the server does by itself.

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     auth::{
-        account::credentials::Credentials,
+        account::{credentials::Credentials, lock_logged_in},
         audit::{self, Action, Event},
         letters::letter::{Change, SecurityChange},
         session,
         throttle::Attempt,
-        user::{self, User},
+        user::User,
     },
     clock::Timestamp,
     db::Tx,
@@ -65,7 +65,7 @@ impl Credentials {
         Ok(ceremony.options)
     }
 
-    /// Adds a passkey that the browser of a session has made.
+    /// Adds a passkey that the browser of a session has made; none when the session has ended.
     ///
     /// # Errors
     /// [`Error::BadPasskey`]
@@ -76,7 +76,7 @@ impl Credentials {
         credential: Value,
         name: String,
         client: &Client,
-    ) -> Result<OwnPasskey, Error> {
+    ) -> Result<Option<OwnPasskey>, Error> {
         let (db, now) = (self.db(), self.now());
         let browser = ChallengedBrowser::session(session_id);
         let state = take::<PasskeyRegistration>(db, &credential, Purpose::Add, &browser, now);
@@ -95,11 +95,8 @@ impl Credentials {
             |((credentials, user_id, passkey, credential), session_id, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
-                    let account = user::store::lock_account(tx, *user_id).await?;
-                    // What has ended the session meanwhile comes before what was asked for on it.
-                    let is_live = session::store::lock(tx, *session_id).await?;
-                    let Some(account) = account.filter(|_| is_live) else {
-                        return Err(Error::BadPasskey);
+                    let Some(account) = lock_logged_in(tx, *user_id, *session_id).await? else {
+                        return Ok(None);
                     };
                     if account.passkey_count >= MAX_PASSKEYS {
                         let message = format!("an account has at most {MAX_PASSKEYS} passkeys");
@@ -109,42 +106,44 @@ impl Credentials {
                     credentials.check_has_none_to_give(tx, &account, of).await?;
                     let inserted = store::insert(tx, *user_id, passkey, credential).await;
                     inserted.map_err(bad_if_taken)?;
-                    // To make one is to verify its user, as to use it is.
+                    // An authenticator verifies its user to make a passkey, as it does to use one.
                     session::store::note_second_factor(tx, *session_id, now).await?;
                     let change = (Action::AddPasskey, SecurityChange::PasskeyAdded, passkey);
                     credentials
                         .note_change(tx, *user_id, change, client, now)
                         .await?;
-                    Ok::<_, Error>(passkey.clone())
+                    Ok::<_, Error>(Some(passkey.clone()))
                 })
             },
         );
         added.await
     }
 
-    /// Renames a passkey; to the name that it has, this does nothing.
+    /// Renames a passkey; to the name that it has, this does nothing. None when the session has ended.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the user has no such.
     pub async fn rename_passkey(
         &self,
-        user_id: Uuid,
+        (user_id, session_id): (Uuid, Uuid),
         id: Vec<u8>,
         name: String,
         client: &Client,
-    ) -> Result<OwnPasskey, Error> {
+    ) -> Result<Option<OwnPasskey>, Error> {
         let rename = (self.clone(), user_id, id, name, client.clone());
-        let renamed = self
-            .db()
-            .write(rename, |(credentials, user_id, id, name, client), tx| {
+        let renamed = self.db().write(
+            rename,
+            move |(credentials, user_id, id, name, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
-                    user::store::lock(tx, *user_id).await?;
+                    if lock_logged_in(tx, *user_id, session_id).await?.is_none() {
+                        return Ok(None);
+                    }
                     let present = store::find_own(tx, *user_id, id).await?;
                     let present = present.ok_or(Error::NotFound)?;
                     if present.name == *name {
                         tx.abandon();
-                        return Ok(present);
+                        return Ok(Some(present));
                     }
                     let renamed = store::rename(tx, *user_id, id, name).await?;
                     let renamed = renamed.ok_or(Error::NotFound)?;
@@ -156,31 +155,33 @@ impl Credentials {
                     credentials
                         .note_change(tx, *user_id, change, client, now)
                         .await?;
-                    Ok(renamed)
+                    Ok(Some(renamed))
                 })
-            });
+            },
+        );
         renamed.await
     }
 
-    /// Deletes a passkey; sessions that it has begun go on.
+    /// Deletes a passkey; sessions that it has begun go on. None when the session has ended.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the user has no such; [`Error::LastCredential`] when they have
     /// nothing else to log in with.
     pub async fn delete_passkey(
         &self,
-        user_id: Uuid,
+        (user_id, session_id): (Uuid, Uuid),
         id: Vec<u8>,
         client: &Client,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<()>, Error> {
         let delete = (self.clone(), user_id, id, client.clone());
         let deleted = self
             .db()
-            .write(delete, |(credentials, user_id, id, client), tx| {
+            .write(delete, move |(credentials, user_id, id, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
-                    let account = user::store::lock_account(tx, *user_id).await?;
-                    let account = account.ok_or(Error::NotFound)?;
+                    let Some(account) = lock_logged_in(tx, *user_id, session_id).await? else {
+                        return Ok(None);
+                    };
                     let passkey = store::find_own(tx, *user_id, id).await?;
                     let passkey = passkey.ok_or(Error::NotFound)?;
                     store::delete(tx, *user_id, id).await?;
@@ -191,7 +192,8 @@ impl Credentials {
                     let change = (Action::DeletePasskey, change, &passkey);
                     credentials
                         .note_change(tx, *user_id, change, client, now)
-                        .await
+                        .await?;
+                    Ok(Some(()))
                 })
             });
         deleted.await

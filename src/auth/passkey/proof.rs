@@ -31,7 +31,7 @@ struct Claim {
     response: PublicKeyCredential,
     /// What it is checked against.
     state: DiscoverableAuthentication,
-    /// Who is logged in already.
+    /// Whose passkey it has to be, where somebody is logged in.
     by: Option<Uuid>,
 }
 

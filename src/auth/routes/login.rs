@@ -175,10 +175,10 @@ async fn begin_second_step(
         |(credentials, sessions, verified, client, replaced), tx| {
             Box::pin(async move {
                 credentials.admit_to_second_step(tx, verified).await?;
-                let (token, session_id) = sessions
-                    .begin_for_nobody(tx, client, replaced, LIFETIME)
-                    .await?;
                 let user = verified.user();
+                let (token, session_id) = sessions
+                    .begin_for_nobody(tx, user.id, client, replaced, LIFETIME)
+                    .await?;
                 credentials
                     .begin_second_step(tx, user, session_id, client)
                     .await?;

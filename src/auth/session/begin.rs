@@ -106,7 +106,9 @@ impl Sessions {
             mut data,
             log_outs,
             own,
-        } = self.take(tx, Some(user.id), client, replaced).await?;
+        } = self
+            .take(tx, Some(user.id), user.id, client, replaced)
+            .await?;
         let login = Event::new(action, user.id, Some(client));
         let login = match own {
             Some(own) => login.ending(own),
@@ -151,19 +153,21 @@ impl Sessions {
         Ok(LoggedIn(SessionToken::new(public_id, record.id)))
     }
 
-    /// Begins a session that logs nobody in, for the second step of a login; returns its public id,
-    /// too. It expires after `lifetime`, however much it is used. The replaced sessions end with it; a
-    /// visitor's values move along.
+    /// Begins a session that logs nobody in, for the second step of a login of `user_id`, who has given
+    /// the right password; returns its public id, too. It expires after `lifetime`, however much it is
+    /// used. The replaced sessions end with it; a visitor's values move along.
     #[cfg(feature = "totp")]
     pub async fn begin_for_nobody(
         &self,
         tx: &mut Tx,
+        user_id: Uuid,
         client: &Client,
         replaced: &Replaced,
         lifetime: Duration,
     ) -> Result<(SessionToken, Uuid), Error> {
         let now = self.now();
-        let Taken { data, log_outs, .. } = self.take(tx, None, client, replaced).await?;
+        let taken = self.take(tx, None, user_id, client, replaced);
+        let Taken { data, log_outs, .. } = taken.await?;
         let record = record::new_record(data, self.0.timeouts.visitor_expires_at(now));
         let public_id = now.new_id();
         let replaced = replaced.first();
@@ -203,11 +207,13 @@ impl Sessions {
         }))
     }
 
-    /// Ends the sessions that a login of `user_id` replaces, or that of somebody who is not logged in yet.
+    /// Ends the sessions that a login of `user_id` replaces; none where that user is not logged in yet.
+    /// Those of `verified`, whose password or passkey was right, end also without a proof of their device.
     async fn take(
         &self,
         tx: &mut Tx,
         user_id: Option<Uuid>,
+        verified: Uuid,
         client: &Client,
         replaced: &Replaced,
     ) -> sqlx::Result<Taken> {
@@ -220,7 +226,7 @@ impl Sessions {
         let now = self.now();
         for old in replaced.named.iter().copied() {
             let endable = self.endable(old, now);
-            let Some(ended) = device::store::take(tx, old.id, endable, user_id).await? else {
+            let Some(ended) = device::store::take(tx, old.id, endable, verified).await? else {
                 continue;
             };
             tx.revoke([ended.public_id.into()]);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     auth::{
-        account::{Accounts, credentials::Credentials},
+        account::{Accounts, credentials::Credentials, lock_logged_in},
         audit::{self, Action, Event},
         letters::letter::{Change, Letter, SecurityChange},
         session,
@@ -63,7 +63,8 @@ impl Credentials {
         })
     }
 
-    /// Turns codes on with one that the app has made, which is used up. Returns recovery codes.
+    /// Turns codes on with one that the app has made, which is used up. Returns recovery codes; none when
+    /// the session has ended.
     ///
     /// # Errors
     /// [`Error::BadCode`]
@@ -73,7 +74,7 @@ impl Credentials {
         session_id: Uuid,
         code: String,
         client: &Client,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Option<Vec<String>>, Error> {
         let recovery_codes = new_codes();
         let hashes = hashes(&recovery_codes);
         let event = Event::new(Action::EnableTotp, user_id, Some(client));
@@ -85,10 +86,8 @@ impl Credentials {
             |(credentials, (user_id, session_id), code, hashes, (event, change), now), tx| {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
-                    user::store::lock(tx, user_id).await?;
-                    // What has ended the session meanwhile comes before what was asked for on it.
-                    if !session::store::lock(tx, *session_id).await? {
-                        return Err(Error::BadCode);
+                    if lock_logged_in(tx, user_id, *session_id).await?.is_none() {
+                        return Ok(false);
                     }
                     let since = now.before(CONFIRMED_WITHIN);
                     let row = store::find_unconfirmed(tx, user_id, since).await?;
@@ -104,23 +103,25 @@ impl Credentials {
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
                     session::store::note_second_factor(tx, *session_id, now).await?;
                     credentials.tell_of_change(tx, user_id, change, now).await?;
-                    Ok::<_, Error>(audit::record(tx, now, [event.clone()]).await?)
+                    audit::record(tx, now, [event.clone()]).await?;
+                    Ok::<_, Error>(true)
                 })
             },
         );
-        confirmed.await?;
-        Ok(recovery_codes)
+        Ok(confirmed.await?.then_some(recovery_codes))
     }
 
-    /// Gives a user new recovery codes; the old ones are of no use any more.
+    /// Gives a user new recovery codes; the old ones are of no use any more. None when the session has
+    /// ended.
     ///
     /// # Errors
     /// [`Error::NotFound`] when they have no second factor that one could stand in for.
     pub async fn renew_recovery_codes(
         &self,
         user_id: Uuid,
+        session_id: Uuid,
         client: &Client,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Option<Vec<String>>, Error> {
         let recovery_codes = new_codes();
         let hashes = hashes(&recovery_codes);
         let event = Event::new(Action::RenewRecoveryCodes, user_id, Some(client));
@@ -128,21 +129,23 @@ impl Credentials {
         let renew = (self.clone(), user_id, hashes, (event, change), self.now());
         let renewed = self.db().write(
             renew,
-            |(credentials, user_id, hashes, (event, change), now), tx| {
+            move |(credentials, user_id, hashes, (event, change), now), tx| {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
-                    let account = user::store::lock_account(tx, user_id).await?;
-                    if account.is_none_or(|account| account.totp_since.is_none()) {
+                    let Some(account) = lock_logged_in(tx, user_id, session_id).await? else {
+                        return Ok(false);
+                    };
+                    if account.totp_since.is_none() {
                         return Err(Error::NotFound);
                     }
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
                     credentials.tell_of_change(tx, user_id, change, now).await?;
-                    Ok(audit::record(tx, now, [event.clone()]).await?)
+                    audit::record(tx, now, [event.clone()]).await?;
+                    Ok(true)
                 })
             },
         );
-        renewed.await?;
-        Ok(recovery_codes)
+        Ok(renewed.await?.then_some(recovery_codes))
     }
 
     /// How many recovery codes a user has left; none when they have no second factor.
@@ -156,8 +159,13 @@ impl Credentials {
     }
 
     /// Takes the second factor of a user away, who has asked for it. Logins that wait for a code end;
-    /// sessions go on.
-    pub async fn remove_second_factor(&self, user_id: Uuid, client: &Client) -> Result<(), Error> {
+    /// sessions go on. None when the session has ended.
+    pub async fn remove_second_factor(
+        &self,
+        user_id: Uuid,
+        session_id: Uuid,
+        client: &Client,
+    ) -> Result<Option<()>, Error> {
         let event = Event::new(Action::DisableTotp, user_id, Some(client));
         let change = Change::new(SecurityChange::TotpOff, Some(client));
         let remove = (self.clone(), change, event);
@@ -166,11 +174,14 @@ impl Credentials {
             .write(remove, move |(credentials, change, event), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
+                    if lock_logged_in(tx, user_id, session_id).await?.is_none() {
+                        return Ok(None);
+                    }
                     if remove_with(tx, user_id).await?.is_some() {
                         credentials.tell_of_change(tx, user_id, change, now).await?;
                         audit::record(tx, now, [event.clone()]).await?;
                     }
-                    Ok::<_, Error>(())
+                    Ok::<_, Error>(Some(()))
                 })
             });
         removed.await

@@ -8,13 +8,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedMutexGuard},
+    time,
+};
 use uuid::Uuid;
 
-use crate::{db::in_time, http::Error};
+use crate::http::Error;
 
 /// Requests of one user that are checked or wait, at most: people send one, perhaps from two browsers.
 const MAX_REQUESTS: usize = 4;
+/// How long one of them waits, which leaves time for its own queries.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The permits of all users, one for each. Cheap to clone.
@@ -53,15 +58,17 @@ impl fmt::Debug for Permit {
 }
 
 impl Permits {
-    /// Waits for the permit of a user. It is the database that others of this user take long for, so
-    /// the wait counts as one for the database.
+    /// Waits for the permit of a user.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] at once when as many requests of this user wait as may;
-    /// [`Error::Unavailable`] when it takes too long.
+    /// [`Error::Busy`] when it takes too long.
     pub async fn acquire(&self, user_id: Uuid) -> Result<Permit, Error> {
         let (place, permit) = self.enter(user_id)?;
-        let guard = in_time(async { Ok(permit.lock_owned().await) }).await?;
+        let guard = time::timeout(LONGEST_WAIT, permit.lock_owned()).await;
+        let guard = guard.map_err(|_| Error::Busy {
+            retry_after: RETRY_AFTER,
+        })?;
         Ok(Permit {
             _guard: guard,
             _place: place,
@@ -138,7 +145,7 @@ mod tests {
         let permits = Permits::default();
         let held = permits.acquire(ANN).await.unwrap();
         let late = permits.acquire(ANN).await;
-        assert!(matches!(late, Err(Error::Unavailable(_))));
+        assert!(matches!(late, Err(Error::Busy { .. })));
         drop(held);
         assert!(permits.acquire(ANN).await.is_ok());
         assert!(permits.lock().is_empty());

@@ -100,8 +100,8 @@ pub(super) async fn confirm(
     set_since(tx, user_id, Some(now)).await
 }
 
-/// Uses up the code of a step, which ends the row of wrong ones; false when one of this step or a later
-/// one was used before.
+/// Uses up the code of a step, and sets the count of wrong codes back; false when one of this step or a
+/// later one was used before.
 pub(super) async fn use_step(tx: &mut Tx, id: Uuid, step: i64) -> sqlx::Result<bool> {
     in_tx!(tx, conn => sqlx::query(
         "update totp_secrets set last_step = $1, failures = 0 where id = $2 and last_step < $1",
@@ -113,7 +113,7 @@ pub(super) async fn use_step(tx: &mut Tx, id: Uuid, step: i64) -> sqlx::Result<b
     .map(|done| done.rows_affected() == 1))
 }
 
-/// How many wrong codes in a row a user has given, who is locked.
+/// How many consecutive wrong codes a user has given, who is locked.
 pub(super) async fn count_failures(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<i64> {
     let failures: Option<i64> = in_tx!(tx, conn => sqlx::query_scalar(
         "select failures from totp_secrets where user_id = $1 and confirmed_at is not null",
@@ -134,7 +134,7 @@ pub(super) async fn add_failure(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> 
     )
 }
 
-/// Ends the row of wrong codes of a user.
+/// Sets the count of a user's wrong codes back.
 pub(crate) async fn clear_failures(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     of_user!(
         tx,

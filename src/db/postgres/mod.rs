@@ -23,7 +23,7 @@ use super::{invalidation::Revocations, limits::ACQUIRE_TIMEOUT};
 /// A connection that was unused for longer is tested before it is used.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
 pub(super) const SMALL_QUERIES: usize = 4;
-/// On two cores neither fewer nor more (4 to 32) made look-ups or log-outs faster.
+/// On two cores neither fewer nor more (4 to 32) made look-ups or logouts faster.
 const CONNECTIONS: u32 = 16;
 
 /// The connections to one database. Cheap to clone.

@@ -84,7 +84,7 @@ pub enum Error {
     TooManyStreams,
     /// 503: the process has as many event streams open as it may.
     StreamsBusy,
-    /// 503: too many passwords wait to be hashed.
+    /// 503: too many passwords wait to be hashed, or codes of one user to be checked.
     Busy {
         /// How long to wait before a retry.
         retry_after: Duration,

@@ -251,7 +251,7 @@ fn warn_of_mail(config: &Config) {
     }
 }
 
-/// Passkeys of before are of no use where none are taken.
+/// Warns of passkeys in the database where passkeys are turned off: nobody can log in with them.
 async fn warn_of_passkeys(config: &Config, accounts: &Accounts) -> Result<(), Failure> {
     if config.passkeys.relying_party.is_some() {
         return Ok(());

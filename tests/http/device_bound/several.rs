@@ -7,13 +7,14 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::helpers::{
-    Answer, Bound, Browser, DEVICE_BOUND, Database, Kind, PASSWORD, Server, challenge,
+    Answer, Bound, Browser, DEVICE_BOUND, Database, Kind, PASSWORD, Server, TwoSteps, challenge,
     on_both_databases, refresh, register, set_proof,
 };
 
 on_both_databases!(
     a_browser_that_logged_in_again_forgets_the_session_before,
     a_login_ends_the_users_own_session_without_its_proof,
+    the_first_step_ends_the_users_own_session_without_its_proof,
     a_key_without_a_fallback_ends_no_browsers_next_session,
     where_it_is_off_sessions_are_released,
     strangers_ask_for_so_many_challenges,
@@ -59,19 +60,55 @@ async fn a_browser_that_logged_in_again_forgets_the_session_before(kind: Kind) {
     assert!(set_proof(&answer).is_some());
 }
 
+/// A login of a user on a browser that has this `Cookie` header.
+async fn log_in_over(browser: &Browser, name: &str, cookie: String) -> Answer {
+    let body = json!({"username": name, "password": PASSWORD});
+    let request = browser.request(Method::POST, "/login");
+    browser
+        .send(request.header("cookie", cookie).json(&body))
+        .await
+}
+
 async fn a_login_ends_the_users_own_session_without_its_proof(kind: Kind) {
     let server = Server::start_with(kind, &[DEVICE_BOUND]).await;
     let bound = Bound::sign_up(&server, "Ann").await;
     server.clock.advance(11 * MINUTE);
-    let browser = server.browser();
-    let body = json!({"username": "Ann", "password": PASSWORD});
-    let request = browser.request(Method::POST, "/login");
-    let request = request.header("cookie", bound.copied()).json(&body);
-    let answer = browser.send(request).await;
+    let answer = log_in_over(&server.browser(), "Ann", bound.copied()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let ended = refresh(&bound.browser, &bound.id, None).await;
     assert_eq!(ended.reason(), "unknown_session");
     assert_eq!(server.database.count("sessions").await, 1);
+}
+
+async fn the_first_step_ends_the_users_own_session_without_its_proof(kind: Kind) {
+    let server = Server::start_with(kind, &[DEVICE_BOUND]).await;
+    let bens = Bound::sign_up(&server, "Ben").await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let browser = ann.first_step("Ann").await;
+    let logged_in = browser.send_code(&ann.app.code()).await;
+    assert_eq!(logged_in.status, 200, "{logged_in:?}");
+    let bound = Bound::bind(browser, &logged_in).await;
+    ann.browser.log_out().await;
+    server.clock.advance(11 * MINUTE);
+
+    // Not that of somebody else, whose cookie was copied.
+    let browser = server.browser();
+    let answer = log_in_over(&browser, "Ann", bens.copied()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let live = refresh(&bens.browser, &bens.id, None).await;
+    assert_eq!(live.status, 403, "{live:?}");
+
+    let browser = server.browser();
+    let answer = log_in_over(&browser, "Ann", bound.copied()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let ended = refresh(&bound.browser, &bound.id, None).await;
+    assert_eq!(ended.reason(), "unknown_session");
+    let answer = browser.send_code(&ann.app.code()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let list = browser.get("/sessions").await.json();
+    assert_eq!(list["sessions"].as_array().unwrap().len(), 1, "{list}");
+    let events = "audit_events where event = 'log_out'";
+    assert_eq!(server.database.count(events).await, 2, "of both of Ann's");
 }
 
 async fn a_key_without_a_fallback_ends_no_browsers_next_session(kind: Kind) {

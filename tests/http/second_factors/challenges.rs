@@ -51,6 +51,15 @@ async fn a_challenge_is_good_once_in_one_browser_for_five_minutes(kind: Kind) {
     let answer = browser.send_passkey(authenticator.get(&options)).await;
     refused(&browser, &answer, "after a wrong attempt").await;
 
+    // Without a response, too.
+    for body in [json!({}), json!({"credential": null})] {
+        let options = browser.options("/login/passkey/options").await;
+        let answer = browser.post("/login/passkey", body.clone()).await;
+        refused(&browser, &answer, &body.to_string()).await;
+        let answer = browser.send_passkey(authenticator.get(&options)).await;
+        refused(&browser, &answer, "after an empty attempt").await;
+    }
+
     // Two pages of one browser.
     let first = browser.options("/login/passkey/options").await;
     let second = browser.options("/login/passkey/options").await;

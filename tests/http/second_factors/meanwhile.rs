@@ -1,14 +1,22 @@
-//! A passkey whose row, or whose user's, changes while it is checked: it is right all the same.
+//! What changes while a request is handled: the row of a passkey or of its user, which make it no less right;
+//! and the end of the session, after which nothing is done.
+
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::passkey_logins::ann;
-use crate::helpers::{Kind, Server, on_both_databases};
+use crate::helpers::{
+    Answer, Authenticator, AuthenticatorApp, Kind, STEP, Server, TwoSteps, on_both_databases,
+};
 
 on_both_databases!(
     many_uses_of_one_passkey_at_once_all_count,
     a_password_that_changes_meanwhile_is_nothing_to_a_passkey,
+    a_session_that_has_ended_changes_nothing,
 );
 
 async fn many_uses_of_one_passkey_at_once_all_count(kind: Kind) {
@@ -58,5 +66,80 @@ async fn a_password_that_changes_meanwhile_is_nothing_to_a_passkey(kind: Kind) {
         };
         let (answer, ()) = tokio::join!(login, change);
         assert_eq!(answer.status, 200, "{round}: {answer:?}");
+    }
+}
+
+/// Ends every session while a request, which has found its own, waits to write.
+async fn while_all_end(
+    server: &Server,
+    kind: Kind,
+    request: impl Future<Output = Answer>,
+) -> Answer {
+    const END: &str = "delete from sessions";
+    // Long enough to be waiting, short enough to be waited for.
+    let waits = sleep(Duration::from_millis(500));
+    let (answer, ()) = match kind {
+        Kind::Sqlite => {
+            let mut other = server.database.lock_sqlite().await;
+            tokio::join!(request, async {
+                waits.await;
+                sqlx::query(END).execute(&mut *other).await.unwrap();
+                other.commit().await.unwrap();
+            })
+        }
+        Kind::Postgres | Kind::PgBouncer => {
+            let mut other = server.database.begin_postgres().await;
+            let lock = sqlx::query("update users set id = id");
+            lock.execute(&mut *other).await.unwrap();
+            tokio::join!(request, async {
+                waits.await;
+                sqlx::query(END).execute(&mut *other).await.unwrap();
+                other.commit().await.unwrap();
+            })
+        }
+    };
+    answer
+}
+
+/// As another node may have ended it.
+async fn a_session_that_has_ended_changes_nothing(kind: Kind) {
+    let server = Server::start(kind).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let mut authenticator = Authenticator::default();
+    let added = ann.browser.add_passkey(&mut authenticator).await.json();
+    let own = format!("/passkeys/{}", added["id"].as_str().unwrap());
+    for (method, path) in [
+        (Method::POST, "/passkeys"),
+        (Method::PATCH, &*own),
+        (Method::DELETE, &*own),
+        (Method::POST, "/totp/confirm"),
+        (Method::DELETE, "/totp"),
+        (Method::POST, "/recovery-codes"),
+    ] {
+        let browser = ann.first_step("Ann").await;
+        assert_eq!(browser.send_code(&ann.app.code()).await.status, 200);
+        server.clock.advance(STEP);
+        let options = browser.options("/passkeys/options").await;
+        let begun = browser.post("/totp", Value::Null).await.json();
+        let app = AuthenticatorApp::new(&server, begun["secret"].as_str().unwrap());
+        let body = json!({
+            "credential": Authenticator::default().create(&options),
+            "name": "Of a thief",
+            "code": app.code(),
+        });
+        let rows = async || {
+            let mut rows = String::new();
+            for table in ["passkeys", "totp_secrets", "recovery_codes"] {
+                rows += &server.database.rows_as_text(table).await;
+            }
+            rows
+        };
+        let before = rows().await;
+        let request = browser.request(method.clone(), path).json(&body);
+        let answer = while_all_end(&server, kind, browser.send(request)).await;
+        let of_answer = (answer.code(), answer.reason());
+        let expected = ("not_logged_in".to_owned(), "unknown_session".to_owned());
+        assert_eq!(of_answer, expected, "{method} {path}");
+        assert_eq!(rows().await, before, "{method} {path}");
     }
 }

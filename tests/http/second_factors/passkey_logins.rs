@@ -321,6 +321,14 @@ async fn a_passkey_renews_the_session(kind: Kind) {
     let replay = browser.post("/reauthenticate/passkey", proof).await;
     assert_eq!(replay.code(), "bad_credentials");
     assert_eq!(browser.delete("/sessions").await.status, 204);
+    for body in [json!({}), json!({"credential": null})] {
+        let options = browser.options("/reauthenticate/passkey/options").await;
+        let answer = browser.post("/reauthenticate/passkey", body).await;
+        assert_eq!(answer.code(), "bad_credentials");
+        let proof = json!({"credential": authenticator.get(&options)});
+        let used_up = browser.post("/reauthenticate/passkey", proof).await;
+        assert_eq!(used_up.code(), "bad_credentials");
+    }
     // For another purpose, on the same session.
     let mut options = browser.options("/reauthenticate/passkey/options").await;
     let other = browser.options("/passkeys/options").await;

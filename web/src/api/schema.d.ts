@@ -2342,7 +2342,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
+            /**
+             * @description `busy`: too many are logging in at once
+             *
+             *     `unavailable`: The database does not answer right now. Try again.
+             */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -2466,7 +2470,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database does not answer right now. Try again. */
+            /**
+             * @description `busy`: too many are logging in at once
+             *
+             *     `unavailable`: The database does not answer right now. Try again.
+             */
             503: {
                 headers: {
                     /** @description Seconds to wait */

@@ -22,7 +22,7 @@ use crate::{
 
 /// One event for each address.
 const EVENT_INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// One mail for each session, wherever the requests come from.
+/// One mail for each account: sessions are not limited, and who knows the password can begin many.
 const MAIL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Refusals that are known to be recorded: repeated requests need no query then.
 const REMEMBERED: usize = 4_096;
@@ -79,7 +79,7 @@ struct Record {
 
 impl Sessions {
     /// Records that a request was refused, once an hour for each address, and tells the user once a day
-    /// of those from where they were not seen. A failure to do so changes nothing for the request.
+    /// of those from where they were not seen, if their address is verified. A failure to do so changes nothing for the request.
     pub async fn note_refused(&self, session: &LiveSession, refusal: Refusal, client: &Client) {
         let Some(user) = &session.user else { return };
         let devices = &self.0.devices;
@@ -131,7 +131,9 @@ impl Record {
         audit::record(tx, *now, [event.about(*session)]).await?;
         let letters = &self.sessions.0.devices.letters;
         let shows_a_copy = self.refusal != Refusal::WrongKey { has_cookie: false };
-        let Some(to) = Recipient::of(user).filter(|_| shows_a_copy) else {
+        // Anybody can sign up with the address of somebody else, and have their own session refused.
+        let is_told = shows_a_copy && user.email_verified;
+        let Some(to) = Recipient::of(user).filter(|_| is_told) else {
             return Ok(());
         };
         // A browser has no fresh proof on a page that a link on another site leads to, or once it has
@@ -139,7 +141,7 @@ impl Record {
         if letters.outbox().is_none() || places::is_known(tx, user.id, client.ip, *now).await? {
             return Ok(());
         }
-        let mail = format!("device of {session} not proved, by mail");
+        let mail = format!("device proof of {} refused, told", user.id);
         if claim(tx, &mail, *now, now.after(MAIL_INTERVAL)).await? {
             let letter = Letter::DeviceProofRefused {
                 user_id: user.id,

@@ -141,7 +141,7 @@ pub(in crate::auth::session) async fn take(
     tx: &mut Tx,
     id: Id,
     endable: Endable,
-    user_id: Option<Uuid>,
+    user_id: Uuid,
 ) -> sqlx::Result<Option<Taken>> {
     let window = endable.window();
     in_tx!(tx, conn => sqlx::query_as(

@@ -20,7 +20,7 @@ pub(super) async fn check(site: &Site, responses: &[&Response]) -> [Check; 2] {
     let responses = responses.iter().copied().chain([&removal]);
     let cookies: Vec<SetCookie> = responses.flat_map(set_cookies).collect();
     let Some(first) = cookies.first() else {
-        let what = "the log-out of a forged cookie sets none: Cookie or Set-Cookie is lost on \
+        let what = "the logout of a forged cookie sets none: Cookie or Set-Cookie is lost on \
                     the way";
         let fix = "have the proxy pass Cookie and Set-Cookie on unchanged";
         return [

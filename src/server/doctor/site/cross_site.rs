@@ -12,7 +12,7 @@ const HOST: &str = "host";
 const CROSS_SITE: &str = "cross_site";
 const OTHER_ORIGIN: (&str, &str) = ("origin", "https://another-site.example");
 
-/// The two checks. What is sent is a log-out of nobody, which changes nothing.
+/// The two checks. What is sent is a logout of nobody, which changes nothing.
 pub(super) async fn check(site: &Site, sightings: Option<&Sightings>) -> [Check; 2] {
     match probe(site, sightings).await {
         Ok(checks) => checks,

@@ -71,7 +71,7 @@ fn name_after(client: &Client) -> String {
 }
 
 /// The 422 of a body without a credential.
-pub(super) fn required(credential: &Value) -> Result<(), Error> {
+fn required(credential: &Value) -> Result<(), Error> {
     match credential {
         Value::Null => Err(Error::invalid("credential", "is required")),
         _ => Ok(()),
@@ -128,6 +128,7 @@ pub(in crate::auth::routes) async fn add_passkey(
     let added = credentials
         .add_passkey(&user, session_id, credential, name, &client)
         .await?;
+    let added = added.ok_or_else(|| handle.unknown_session())?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
@@ -166,10 +167,11 @@ pub(in crate::auth::routes) async fn rename_passkey(
     PathIds(id): PathIds<PasskeyId>,
     JsonBody(PasskeyName { name }): JsonBody<PasskeyName>,
 ) -> Result<Json<OwnPasskey>, Error> {
-    let (user, _) = handle.recently_authenticated().await?;
+    let (user, session_id) = handle.recently_authenticated().await?;
     let (id, name) = (id.bytes()?, checked_name(&name)?);
-    let renamed = credentials.rename_passkey(user.id, id, name, &client);
-    Ok(Json(renamed.await?))
+    let renamed = credentials.rename_passkey((user.id, session_id), id, name, &client);
+    let renamed = renamed.await?.ok_or_else(|| handle.unknown_session())?;
+    Ok(Json(renamed))
 }
 
 /// Delete a passkey
@@ -191,8 +193,8 @@ pub(in crate::auth::routes) async fn delete_passkey(
     RequestSession { handle, client }: RequestSession,
     PathIds(id): PathIds<PasskeyId>,
 ) -> Result<StatusCode, Error> {
-    let (user, _) = handle.recently_authenticated().await?;
-    let id = id.bytes()?;
-    credentials.delete_passkey(user.id, id, &client).await?;
+    let (user, session_id) = handle.recently_authenticated().await?;
+    let deleted = credentials.delete_passkey((user.id, session_id), id.bytes()?, &client);
+    deleted.await?.ok_or_else(|| handle.unknown_session())?;
     Ok(StatusCode::NO_CONTENT)
 }

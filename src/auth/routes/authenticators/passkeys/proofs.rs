@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PublicKeyOptions, own::required};
+use super::PublicKeyOptions;
 use crate::{
     auth::{
         account::credentials::Credentials,
@@ -143,7 +143,6 @@ pub(in crate::auth::routes) async fn log_in_with_passkey(
     headers: HeaderMap,
     JsonBody(PasskeyProof { credential }): JsonBody<PasskeyProof>,
 ) -> Result<Json<User>, Error> {
-    required(&credential)?;
     let done = log_in(&credentials, session, &headers, credential).await;
     credentials.logins.note(&done);
     done.map(Json)
@@ -248,7 +247,6 @@ pub(in crate::auth::routes) async fn reauthenticate_with_passkey(
     JsonBody(PasskeyProof { credential }): JsonBody<PasskeyProof>,
 ) -> Result<Json<SessionInfo>, Error> {
     let (session, user) = handle.enrolling().await?;
-    required(&credential)?;
     let browser = ChallengedBrowser::session(session.public_id);
     let purpose = Purpose::Reauthenticate;
     let proved = credentials.prove(purpose, &browser, credential, Some(user.id), &client);

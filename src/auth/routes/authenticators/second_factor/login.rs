@@ -22,7 +22,7 @@ use crate::{
     },
     http::{
         Error, JsonBody, Problem,
-        problem_responses::{NotLoggedIn, TooManyAttempts, TooManyCodes},
+        problem_responses::{Busy, NotLoggedIn, TooManyAttempts, TooManyCodes},
     },
 };
 
@@ -81,6 +81,7 @@ pub(in crate::auth::routes) struct RecoveryCode {
             description = "`bad_code`: it is wrong, or was used already"),
         NotLoggedIn,
         TooManyCodes,
+        Busy,
     ),
 )]
 pub(in crate::auth::routes) async fn log_in_with_totp(
@@ -104,6 +105,7 @@ pub(in crate::auth::routes) async fn log_in_with_totp(
             description = "`bad_code`: it is wrong, or was used already"),
         NotLoggedIn,
         TooManyAttempts,
+        Busy,
     ),
 )]
 pub(in crate::auth::routes) async fn log_in_with_recovery_code(

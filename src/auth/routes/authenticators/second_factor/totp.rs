@@ -119,7 +119,7 @@ pub(in crate::auth::routes) async fn confirm_totp(
 ) -> Result<Json<RecoveryCodes>, Error> {
     let (user, session_id) = handle.recently_authenticated_to_enrol().await?;
     let confirmed = credentials.confirm_totp(user.id, session_id, code_of(code)?, &client);
-    let recovery_codes = confirmed.await?;
+    let recovery_codes = confirmed.await?.ok_or_else(|| handle.unknown_session())?;
     Ok(Json(RecoveryCodes { recovery_codes }))
 }
 
@@ -135,8 +135,9 @@ pub(in crate::auth::routes) async fn remove_totp(
     State(credentials): State<Arc<Credentials>>,
     RequestSession { handle, client }: RequestSession,
 ) -> Result<StatusCode, Error> {
-    let (user, _) = handle.recently_authenticated().await?;
-    credentials.remove_second_factor(user.id, &client).await?;
+    let (user, session_id) = handle.recently_authenticated().await?;
+    let removed = credentials.remove_second_factor(user.id, session_id, &client);
+    removed.await?.ok_or_else(|| handle.unknown_session())?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -155,8 +156,8 @@ pub(in crate::auth::routes) async fn renew_recovery_codes(
     State(credentials): State<Arc<Credentials>>,
     RequestSession { handle, client }: RequestSession,
 ) -> Result<Json<RecoveryCodes>, Error> {
-    let (user, _) = handle.recently_authenticated().await?;
-    let renewed = credentials.renew_recovery_codes(user.id, &client);
-    let recovery_codes = renewed.await?;
+    let (user, session_id) = handle.recently_authenticated().await?;
+    let renewed = credentials.renew_recovery_codes(user.id, session_id, &client);
+    let recovery_codes = renewed.await?.ok_or_else(|| handle.unknown_session())?;
     Ok(Json(RecoveryCodes { recovery_codes }))
 }

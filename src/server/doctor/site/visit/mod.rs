@@ -1,4 +1,4 @@
-//! A login and a log-out through the proxy, by an account that is there for no longer.
+//! A login and a logout through the proxy, by an account that is there for no longer.
 
 pub(super) mod device;
 
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(250);
 const FEW: usize = 4;
 
-/// What a login and a log-out have shown.
+/// What a login and a logout have shown.
 #[derive(Debug)]
 pub(super) struct Visit {
     /// Of everything that was asked while logged in, the login first.
@@ -65,7 +65,7 @@ pub(super) fn not_tried(why: impl std::fmt::Display) -> Check {
     Check::skipped(LOG_IN, why)
 }
 
-/// The check of the log-out, where nobody is logged in.
+/// The check of the logout, where nobody is logged in.
 pub(super) fn not_logged_in() -> Check {
     Check::skipped(LOG_OUT, "nobody is logged in, see log_in")
 }
@@ -225,7 +225,7 @@ async fn log_out(site: &Site, cookie: (&str, &str), left: &Response) -> Result<C
         return Ok(Check::fail(LOG_OUT, what, fix));
     }
     if !set_cookies(left).any(|cookie| cookie.is_removal()) {
-        let what = "the log-out's Set-Cookie, which removes the cookie, does not arrive";
+        let what = "the logout's Set-Cookie, which removes the cookie, does not arrive";
         let fix = "have the proxy pass Set-Cookie on unchanged";
         return Ok(Check::fail(LOG_OUT, what, fix));
     }
@@ -263,7 +263,7 @@ fn not_out(who: &[Who]) -> Check {
             Check::fail(LOG_OUT, what, fix)
         }
         _ => {
-            let what = "seconds after the log-out a copy of the cookie is still logged in";
+            let what = "seconds after the logout a copy of the cookie is still logged in";
             let fix = "all nodes are to share one database and one SECRET_KEY, and no cache is to \
                        store responses";
             Check::fail(LOG_OUT, what, fix)
