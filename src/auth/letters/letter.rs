@@ -229,7 +229,9 @@ impl Letter {
             user_id: user.id,
             change: change.what,
             passkeys: passkeys
-                .map(|(name, created_at)| passkey_in_words(name, *created_at, &to))
+                .map(|(name, created_at)| {
+                    passkey_in_words(name, *created_at, to.username.is_some())
+                })
                 .collect(),
             by: change.by.clone(),
             to,
@@ -247,7 +249,9 @@ impl Letter {
         Some(Self::PasswordChanged {
             user_id: user.id,
             passkeys: passkeys
-                .map(|(name, created_at)| passkey_in_words(&name, created_at, &to))
+                .map(|(name, created_at)| {
+                    passkey_in_words(&name, created_at, to.username.is_some())
+                })
                 .collect(),
             to,
         })

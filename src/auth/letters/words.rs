@@ -2,7 +2,6 @@
 
 use time::{OffsetDateTime, macros::format_description};
 
-use super::letter::Recipient;
 use crate::clock::Timestamp;
 
 /// A browser by its `User-Agent`, in fixed words: the header's text is the client's to choose.
@@ -39,9 +38,9 @@ pub(crate) fn device_name(user_agent: Option<&str>) -> String {
 
 /// A passkey as a mail names it. Who has added it has chosen its name: it is told to a verified address
 /// alone, and not where a mail program would make a link of it.
-pub(crate) fn passkey_in_words(name: &str, created_at: Timestamp, to: &Recipient) -> String {
+pub(crate) fn passkey_in_words(name: &str, created_at: Timestamp, is_verified: bool) -> String {
     let added = in_words(created_at);
-    match to.username.is_some() && !is_misleading(name) {
+    match is_verified && !is_misleading(name) {
         true => format!("“{name}”, added on {added}"),
         false => format!("a passkey, added on {added}"),
     }
@@ -91,19 +90,11 @@ mod tests {
     #[test]
     fn a_passkey_is_named_to_its_owner_in_words_that_are_no_link() {
         let added = datetime!(2026-01-31 12:00 UTC).into();
-        let owner = Recipient {
-            email: "ann@example.com".to_owned(),
-            username: Some("Ann".to_owned()),
-        };
-        let unverified = Recipient {
-            username: None,
-            ..owner.clone()
-        };
         let nameless = "a passkey, added on 31 January 2026 at 12:00 UTC";
         for name in ["My phone", "Ann’s key 2.0", "v. 3", "a.1"] {
             let named = format!("“{name}”, added on 31 January 2026 at 12:00 UTC");
-            assert_eq!(passkey_in_words(name, added, &owner), named);
-            assert_eq!(passkey_in_words(name, added, &unverified), nameless);
+            assert_eq!(passkey_in_words(name, added, true), named);
+            assert_eq!(passkey_in_words(name, added, false), nameless);
         }
         for name in [
             "evil.example",
@@ -115,7 +106,7 @@ mod tests {
             "evil。example",
             "a\u{202E}b",
         ] {
-            assert_eq!(passkey_in_words(name, added, &owner), nameless, "{name}");
+            assert_eq!(passkey_in_words(name, added, true), nameless, "{name}");
         }
     }
 }

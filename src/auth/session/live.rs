@@ -13,7 +13,7 @@ use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use super::{
-    device::BoundDevice,
+    device::bound::BoundDevice,
     proof::Proof,
     reader::store::SessionRow,
     timeouts::{Timeouts, Written},

@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
+    factor::Factor,
     permits::Permit,
     recovery_code,
     store::{self, SecretRow},
@@ -69,14 +70,6 @@ impl Credentials {
         let event = Event::new(Action::BeginLogIn, user.id, Some(client));
         Ok(audit::record(tx, now, [event]).await?)
     }
-}
-
-/// What somebody proves with in the second step.
-#[derive(Debug)]
-pub(crate) enum Factor {
-    /// A code of their authenticator app.
-    Totp(String),
-    RecoveryCode(String),
 }
 
 /// A login whose first step is done.

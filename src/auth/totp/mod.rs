@@ -3,6 +3,7 @@
 
 mod codes;
 mod enrolment;
+mod factor;
 mod login;
 mod permits;
 mod recovery_code;
@@ -13,5 +14,6 @@ mod wrong_codes;
 pub(crate) use self::{
     codes::Codes,
     enrolment::Enrolment,
-    login::{Factor, LIFETIME, Refused, SecondStep},
+    factor::Factor,
+    login::{LIFETIME, Refused, SecondStep},
 };

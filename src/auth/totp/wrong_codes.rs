@@ -1,6 +1,6 @@
 //! Wrong codes of somebody who knows the password: how many there may be in a row, and who is told.
 
-use super::{login::Factor, store};
+use super::{factor::Factor, store};
 use crate::{
     auth::{
         account::credentials::Credentials,
@@ -16,17 +16,6 @@ use crate::{
     db::Tx,
     http::{Client, Error},
 };
-
-/// Wrong codes in a row after which none is taken, however long one waits (NIST SP 800-63B-4, 3.2.2).
-const MAX_FAILURES: i64 = 100;
-
-impl Factor {
-    /// Whether no such code is taken after so many wrong ones in a row. Recovery codes have too many bits
-    /// to be guessed, and are neither counted nor refused.
-    pub(super) fn is_locked_out(&self, failures: i64) -> bool {
-        matches!(self, Self::Totp(_)) && failures >= MAX_FAILURES
-    }
-}
 
 /// A code that was wrong.
 pub(super) struct WrongCode<'a> {

@@ -1,6 +1,7 @@
 //! Sessions that are bound to a device (Device Bound Session Credentials): their cookie counts only
 //! beside a proof, which the browser renews every few minutes with a key that does not leave the device.
 
+pub(crate) mod bound;
 mod guesses;
 mod instructions;
 mod jwt;
@@ -20,15 +21,13 @@ pub(crate) use self::{
     refused::Refusal,
 };
 
-use std::{
-    sync::{PoisonError, RwLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use uuid::Uuid;
 
 use self::{
+    bound::BoundDevice,
     guesses::Guesses,
     moment::{MomentKeys, Purpose},
     refused::Refused,
@@ -70,47 +69,6 @@ pub(crate) struct DeviceCounts {
     pub registrations: Count,
     pub refreshes: Count,
     pub refused: Count,
-}
-
-/// The device that a session is bound to, as the cache holds it.
-#[derive(Debug)]
-pub(crate) struct BoundDevice {
-    bound_at: Timestamp,
-    /// The proof that was verified last, which the browser sends for minutes, and when it expires.
-    verified: RwLock<Option<(DeviceProof, Timestamp)>>,
-}
-
-impl BoundDevice {
-    pub fn new(bound_at: Timestamp) -> Self {
-        Self {
-            bound_at,
-            verified: RwLock::default(),
-        }
-    }
-
-    pub fn bound_at(&self) -> Timestamp {
-        self.bound_at
-    }
-
-    fn verified(&self, text: &DeviceProof) -> Option<Timestamp> {
-        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
-        let (known, expires_at) = (*verified)?;
-        is_same(&known, text).then_some(expires_at)
-    }
-
-    fn keep(&self, text: DeviceProof, expires_at: Timestamp) {
-        let mut verified = self
-            .verified
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *verified = Some((text, expires_at));
-    }
-}
-
-/// In constant time: every byte is looked at, whichever differ.
-fn is_same(one: &DeviceProof, other: &DeviceProof) -> bool {
-    let differences = one.iter().zip(other).map(|(one, other)| one ^ other);
-    differences.fold(0, |all, difference| all | difference) == 0
 }
 
 impl Devices {
@@ -165,8 +123,8 @@ impl Devices {
     /// From when on requests need a proof; none when they need one at once, as the session was bound
     /// before the clock was set back.
     fn needed_from(&self, device: &BoundDevice, now: Timestamp) -> Option<Timestamp> {
-        let is_plausible = device.bound_at <= now.after(CLOCKS_APART);
-        is_plausible.then(|| device.bound_at.after(self.lifetime))
+        let is_plausible = device.bound_at() <= now.after(CLOCKS_APART);
+        is_plausible.then(|| device.bound_at().after(self.lifetime))
     }
 
     /// The challenge of a registration on this session.
