@@ -3,6 +3,7 @@ import { useLogin, type LoginProgress } from "@handstamp/client/react/login";
 import { useMemo, useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { isProblem } from "../api/problem";
+import { ReauthenticationDialog } from "../components/account/ReauthenticationDialog";
 import { Entrance } from "../components/entrance/Entrance";
 import { NO_MAIL } from "../components/entrance/asides";
 import { failureOf } from "../components/factors/failureOf";
@@ -25,7 +26,14 @@ export function LoginPage() {
   if (user) {
     const next = nextPath(search);
     const isOffered = isTyped && progress.canUsePasskey;
-    return isOffered ? <PasskeyOffer user={user} next={next} /> : <Navigate to={next} replace />;
+    if (!isOffered) return <Navigate to={next} replace />;
+    return (
+      <>
+        <PasskeyOffer user={user} next={next} />
+        {/* Somebody may think about the offer for longer than a proof counts. */}
+        <ReauthenticationDialog username={user.username} />
+      </>
+    );
   }
   if (isProblem(progress.error, "email_not_verified")) return <Unverified onBack={progress.restart} />;
   if (progress.step === "second_factor") {
@@ -69,7 +77,7 @@ function PasswordLogin({ progress, onTyped }: PasswordLoginProps) {
   const errors = useMemo((): Errors<keyof Fields> => {
     if (!error || failed === "passkey") return {};
     // Of the second step.
-    if (failed === "code") return { form: "That took too long. Please begin again." };
+    if (failed === "code" && isProblem(error, "not_logged_in")) return { form: "That took too long. Please begin again." };
     return errorsOf(["username"], error);
   }, [error, failed]);
   const form = { ...plain, errors };
@@ -124,7 +132,7 @@ function Unverified({ onBack }: { onBack: () => void }) {
     <Entrance
       isOutcome
       title="Verify your address first"
-      lead="Your password is right, but nobody has opened the link in our mail yet. We have sent it to you again: open it, then log in. Earlier links do not count any more."
+      lead="You are who you say, but nobody has opened the link in our mail yet. We have sent it to you again: open it, then log in. Earlier links do not count any more."
       aside={NO_MAIL}
     >
       <button type="button" className="button" onClick={onBack}>
