@@ -136,13 +136,13 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     path: string,
     body?: object,
     by = guarded,
-    signal?: AbortSignal,
+    signal: AbortSignal | null = null,
   ): Promise<unknown> => {
     try {
       const response = await by(base + path, {
         method,
         credentials: "include",
-        ...(signal && { signal }),
+        signal,
         ...(body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
       });
       if (!response.ok) throw await problemOf(response);
@@ -154,10 +154,13 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   };
 
   const learn = (body: unknown, time: number) => {
-    // Somebody else's JSON, else: nobody is logged out by that.
-    if (!Object.hasOwn(body as object, "user")) throw asProblem(body);
     const state = body as SessionBody;
-    store.apply(cause && !state.user ? { ...state, reason: cause } : state, time);
+    const { user, reason } = state as Partial<SessionBody>;
+    // Somebody else's JSON: nobody is logged out by that.
+    if (user === undefined) throw asProblem(body);
+    // The session goes on, and its browser may be able to prove its device again in a moment.
+    if (reason === "device_proof_missing" && store.get().user) throw new Problem(401, { reason });
+    store.apply(cause && !user ? { ...state, reason: cause } : state, time);
   };
 
   const read = async () => {
@@ -166,8 +169,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     try {
       const signal = AbortSignal.timeout(readTimeout);
       learn(await send("GET", "/session", undefined, fetch, signal), time);
-      failures = 0;
-      notBefore = 0;
+      failures = notBefore = 0;
     } catch (error) {
       const problem = asProblem(error);
       const wait = (problem.retryAfter ?? 0) * 1_000;
@@ -248,7 +250,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       store.apply({ user, session: null, reauthentication: null, reason: null }, time);
       store.fail(error);
     } else if (status !== "signed-in" || (before && !isReplaced(before))) {
-      const detail = "The browser did not keep the session's cookie.";
+      const detail = "The browser kept no cookie.";
       throw new Problem(401, { code: "not_logged_in", detail, reason: reason ?? "" });
     }
     return user;

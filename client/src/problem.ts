@@ -46,8 +46,7 @@ export class Problem extends Error {
 export async function problemOf(response: Response): Promise<Problem> {
   const { headers, status } = response;
   const isProblem = headers.get("content-type")?.includes("problem+json");
-  const read = async () => (await response.clone().json()) as ProblemBody;
-  const body = isProblem ? await read().catch(() => ({})) : {};
+  const body = isProblem ? await (response.clone().json() as Promise<ProblemBody>).catch(() => ({})) : {};
   return new Problem(status, body, Number(headers.get("retry-after")) || undefined);
 }
 

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { createClient } from "../src/client.js";
 import { Problem } from "../src/problem.js";
 import { ann, annOn, ben, benOn, down, FakeEventSource, json, unknown, visitor } from "./fakes.js";
 import { client, guard, pending, problemOf, server } from "./setup.js";
@@ -258,4 +259,30 @@ test("once it is closed it asks no more, until somebody does", async () => {
   expect(server.count("GET /session")).toBe(2);
   server.answer("GET /session", json(annOn("a")));
   expect(await client.refresh()).toMatchObject({ status: "signed-in", error: null });
+});
+
+test("a missing proof of the device logs nobody out, in no tab, and is tried again later and later", async () => {
+  await client.session();
+  const other = createClient({ baseUrl: "http://api.test/" });
+  await other.session();
+  server.answer("GET /session", json({ ...visitor, reason: "device_proof_missing" }));
+  const before = server.count("GET /session");
+  const stream = FakeEventSource.last;
+  const failed = await client.refresh();
+  expect(failed).toMatchObject({ status: "signed-in", user: ann, error: { status: 401, reason: "device_proof_missing" } });
+  expect(stream.readyState).not.toBe(FakeEventSource.CLOSED);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(server.count("GET /session") - before).toBeGreaterThan(3);
+  expect(server.count("GET /session") - before).toBeLessThan(8);
+  expect(client.getState().user).toEqual(ann);
+  expect(other.getState()).toMatchObject({ status: "signed-in", user: ann });
+  server.answer("GET /session", json(annOn("a")));
+  await vi.advanceTimersByTimeAsync(32_000);
+  expect(client.getState()).toMatchObject({ status: "signed-in", error: null });
+  other.close();
+});
+
+test("a page that has shown nobody shows nobody where the proof of the device is missing", async () => {
+  server.answer("GET /session", json({ ...visitor, reason: "device_proof_missing" }));
+  expect(await client.session()).toMatchObject({ status: "signed-out", reason: "device_proof_missing", error: null });
 });

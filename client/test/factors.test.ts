@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
 import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "../src/factors/index.js";
-import { ann, annOn, FakeEventSource, FakeLocks, FakeServer, json, visitor } from "./fakes.js";
+import { ann, annOn, benOn, FakeEventSource, FakeLocks, FakeServer, json, pending, visitor } from "./fakes.js";
 
 let server: FakeServer;
 let client: Client;
@@ -103,6 +103,8 @@ test("a wait in a field ends when a button asks, and when its page says so", asy
 test("a wait in a field asks for a new challenge before the old one expires", async () => {
   const expiries: AbortController[] = [];
   vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
+    // Others are of locks and requests.
+    if (milliseconds < 60_000) return new AbortController().signal;
     expect(milliseconds).toBeLessThan(5 * 60_000);
     const expiry = new AbortController();
     expiries.push(expiry);
@@ -124,6 +126,9 @@ test.each([
   ["InvalidStateError", "passkey_exists"],
   ["SecurityError", "passkey_wrong_site"],
   ["NotAllowedError", "passkey_not_used"],
+  ["AbortError", "passkey_not_used"],
+  ["ConstraintError", "passkey_failed"],
+  ["OperationError", "passkey_failed"],
 ])("%s of the browser is %s", async (name, code) => {
   server.answer("GET /session", json(annOn("a")));
   server.answer("POST /passkeys/options", json({ challenge: "c" }));
@@ -178,7 +183,9 @@ test("passkeys are made, named and removed, and the methods of a proof are known
     return json(key, 201);
   });
   expect(await factors.addPasskey("My phone")).toEqual(key);
-  expect(create).toHaveBeenCalledWith({ publicKey: { challenge: "c", parsed: "to make" } });
+  expect(create).toHaveBeenCalledWith(
+    expect.objectContaining({ publicKey: { challenge: "c", parsed: "to make" } }),
+  );
   expect(client.getState().reauthentication?.methods).toEqual(["password", "passkey"]);
   server.answer("GET /passkeys", json({ passkeys: [key] }));
   expect(await factors.passkeys()).toEqual([key]);
@@ -195,4 +202,85 @@ test("codes are turned on once confirmed, with recovery codes", async () => {
   expect(await factors.confirmTotp("123456")).toEqual(["a", "b"]);
   expect(await factors.totp()).toEqual({ enabled: true, recovery_codes_left: 2 });
   expect(await factors.newRecoveryCodes()).toEqual(["c"]);
+});
+
+test("a browser without passkeys and a site without them have codes of their own", async () => {
+  server.answer("POST /login/passkey/options", json({ code: "not_found" }, 404));
+  await expect(factors.loginWithPasskey()).rejects.toMatchObject({ code: "passkeys_off", status: 404 });
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  vi.stubGlobal("PublicKeyCredential", undefined);
+  await expect(factors.loginWithPasskey()).rejects.toMatchObject({ code: "passkey_failed", status: 0 });
+});
+
+test("a passkey that waits for a proof keeps no other tab from making one", async () => {
+  server.answer("GET /session", json(annOn("a")));
+  await client.session();
+  client.onReauthentication(() => undefined);
+  const methods = ["password"];
+  server.answer("POST /passkeys/options", json({ code: "reauthentication_required", methods }, 403));
+  const adding = factors.addPasskey();
+  await vi.waitFor(() => { expect(client.getReauthentication()?.methods).toEqual(methods); });
+  const isFree = await navigator.locks.request("handstamp passkeys", { ifAvailable: true }, (lock) => lock !== null);
+  expect(isFree).toBe(true);
+  client.getReauthentication()?.cancel();
+  await expect(adding).rejects.toMatchObject({ code: "reauthentication_required" });
+});
+
+test("a request to the browser ends with the next one, and with the session that is shown", async () => {
+  server.answer("GET /session", json(annOn("a")));
+  await client.session();
+  server.answer("POST /reauthenticate/passkey/options", json({ challenge: "c" }));
+  nobodyChooses();
+  const first = factors.reauthenticateWithPasskey();
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
+  const second = factors.reauthenticateWithPasskey();
+  await expect(first).rejects.toMatchObject({ code: "passkey_not_used" });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(2); });
+  server.answer("GET /session", json(benOn("b")));
+  await client.refresh();
+  await expect(second).rejects.toMatchObject({ code: "passkey_not_used" });
+  const ender = new AbortController();
+  const third = factors.reauthenticateWithPasskey({ signal: ender.signal });
+  await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(3); });
+  ender.abort();
+  await expect(third).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(server.count("POST /reauthenticate/passkey")).toBe(0);
+});
+
+test("a passkey chosen after the login was given up is not sent", async () => {
+  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  const ender = new AbortController();
+  get.mockImplementation(() => {
+    ender.abort();
+    return Promise.resolve(credential);
+  });
+  const login = factors.loginWithPasskey({ signal: ender.signal });
+  await expect(login).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(server.count("POST /login/passkey")).toBe(0);
+});
+
+test("a button pressed before the wait has its challenge asks for its own after that", async () => {
+  const { response, arrive } = pending();
+  server.answer("POST /login/passkey/options", response);
+  const waiting = factors.loginWithPasskey({ autofill: true });
+  await vi.waitFor(() => { expect(server.count("POST /login/passkey/options")).toBe(1); });
+  logsIn("POST /login/passkey");
+  const login = factors.loginWithPasskey();
+  await new Promise((done) => setTimeout(done, 20));
+  expect(server.count("POST /login/passkey/options")).toBe(1);
+  server.answer("POST /login/passkey/options", json({ challenge: "d" }));
+  arrive(json({ challenge: "c" }));
+  await expect(waiting).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(await login).toEqual(ann);
+  expect(get).toHaveBeenCalledOnce();
+  expect(get.mock.lastCall?.[0]).toMatchObject({ publicKey: { challenge: "d" } });
+});
+
+test("a wait on a hidden page that is given up asks for no challenge", async () => {
+  vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+  const ender = new AbortController();
+  const waiting = factors.loginWithPasskey({ autofill: true, signal: ender.signal });
+  ender.abort();
+  await expect(waiting).rejects.toMatchObject({ code: "passkey_not_used" });
+  expect(server.count("POST /login/passkey/options")).toBe(0);
 });

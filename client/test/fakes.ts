@@ -38,6 +38,13 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   return new Response(text, { status, headers: { "content-type": type, ...headers } });
 }
 
+/** A response that the test lets arrive. */
+export function pending() {
+  let arrive: (response: Response) => void = () => undefined;
+  const response = new Promise<Response>((resolve) => { arrive = resolve; });
+  return { response: () => response, arrive };
+}
+
 export const down = () => Promise.reject(new TypeError("Failed to fetch"));
 
 type Answer = Response | Promise<Response> | (() => Response | Promise<Response>);

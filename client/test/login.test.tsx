@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/client.js";
 import { useLogin } from "../src/factors/login.js";
 import { ClientProvider } from "../src/react.js";
-import { ann, annOn, FakeEventSource, FakeLocks, FakeServer, json, visitor } from "./fakes.js";
+import { ann, annOn, FakeEventSource, FakeLocks, FakeServer, json, pending, visitor } from "./fakes.js";
 
 let server: FakeServer;
 let client: Client;
@@ -126,4 +126,47 @@ test("without passkeys at the server there is nothing to offer", async () => {
   await waitFor(() => { expect(login.current.canUsePasskey).toBe(false); });
   expect(login.current.error).toBeNull();
   expect(server.count("POST /login/passkey/options")).toBe(1);
+});
+
+test("where cookies are not kept, the second step says so and does not begin again", async () => {
+  const login = show();
+  server.answer("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
+  await act(() => login.current.login(credentials));
+  server.answer("POST /login/totp", json({ code: "not_logged_in", reason: "no_cookie" }, 401));
+  await act(() => login.current.loginWithCode("123456"));
+  expect(login.current).toMatchObject({ step: "second_factor", error: { reason: "no_cookie" } });
+});
+
+test("what a call comes to after the way back is not shown", async () => {
+  const login = show();
+  server.answer("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
+  await act(() => login.current.login(credentials));
+  const { response, arrive } = pending();
+  server.answer("POST /login/totp", response);
+  let sent: Promise<void> = Promise.resolve();
+  act(() => { sent = login.current.loginWithCode("000000"); });
+  act(() => { login.current.restart(); });
+  arrive(json({ code: "bad_code" }, 400));
+  await act(() => sent);
+  expect(login.current).toMatchObject({ step: "password", pending: null, error: null });
+});
+
+test("no passkey is waited for while a password is sent, nor again at an address without passkeys", async () => {
+  const login = show(true);
+  await waitFor(() => { expect(choices).toHaveLength(1); });
+  const signal = get.mock.lastCall?.[0].signal;
+  const { response, arrive } = pending();
+  server.answer("POST /login", response);
+  let sent: Promise<void> = Promise.resolve();
+  act(() => { sent = login.current.login(credentials); });
+  expect(signal?.aborted).toBe(true);
+  get.mockRejectedValue(new DOMException("", "SecurityError"));
+  arrive(json({ code: "bad_credentials" }, 400));
+  await act(() => sent);
+  await waitFor(() => { expect(get).toHaveBeenCalledTimes(2); });
+  const asked = server.count("POST /login/passkey/options");
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  await act(() => vi.advanceTimersByTimeAsync(120_000));
+  vi.useRealTimers();
+  expect(server.count("POST /login/passkey/options")).toBe(asked);
 });

@@ -4,6 +4,8 @@ import { createClient, type Client } from "../src/client.js";
 import type { Problem } from "../src/problem.js";
 import { annOn, FakeEventSource, FakeLocks, FakeServer, json } from "./fakes.js";
 
+export { pending } from "./fakes.js";
+
 export let server: FakeServer;
 export let client: Client;
 
@@ -29,13 +31,6 @@ export const problemOf = (call: Promise<unknown>) =>
     () => { throw new Error("it did not fail"); },
     (error: unknown) => error as Problem,
   );
-
-/** A response that the test lets arrive. */
-export function pending() {
-  let arrive: (response: Response) => void = () => undefined;
-  const response = new Promise<Response>((resolve) => { arrive = resolve; });
-  return { response: () => response, arrive };
-}
 
 export const required = () => json({ code: "reauthentication_required", methods: ["password"] }, 403);
 

@@ -138,3 +138,13 @@ test.each([
   await settled();
   expect(unknown).not.toHaveBeenCalled();
 });
+
+test("a list that could not be told is told the next time", async () => {
+  server.answer("POST /reauthenticate/passkey/options", json({ code: "busy" }, 503));
+  await factors.passkeys();
+  await settled();
+  expect(accepted).not.toHaveBeenCalled();
+  server.answer("POST /reauthenticate/passkey/options", json({ rpId: "app.example" }));
+  await factors.passkeys();
+  await vi.waitFor(() => { expect(accepted).toHaveBeenCalledOnce(); });
+});

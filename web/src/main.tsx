@@ -23,6 +23,8 @@ session.subscribe(() => {
   const next = session.getState().user?.id;
   if (next === userId) return;
   userId = next;
+  // Passwords and secrets among them.
+  queries.getMutationCache().clear();
   void queries.resetQueries();
 });
 

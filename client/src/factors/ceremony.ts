@@ -20,27 +20,36 @@ export async function keepsPasskeys(): Promise<boolean> {
   );
 }
 
+type Failure = [code: string, detail: string];
+
 /** Why a dialog gave no passkey: the browser does not say much, so that pages learn nothing of others. */
-const FAILURES: Record<string, [code: string, detail: string]> = {
+const NOT_USED: Failure = ["passkey_not_used", "No passkey was used."];
+const FAILED: Failure = ["passkey_failed", "This browser or device could not use a passkey."];
+const FAILURES: Record<string, Failure> = {
+  NotAllowedError: NOT_USED,
+  AbortError: NOT_USED,
+  TimeoutError: NOT_USED,
   InvalidStateError: ["passkey_exists", "This device has a passkey of this account already."],
   SecurityError: ["passkey_wrong_site", "The passkeys of this site do not work at this address."],
 };
-const NOT_USED = ["passkey_not_used", "No passkey was used."] as const;
 
 /** A credential as the server takes it. */
 export interface Chosen {
   id: string;
 }
 
-/** What the dialog gave; rejects when it was closed, took too long or cannot be shown. */
-export async function chosen(dialog: () => Promise<Credential | null>): Promise<Chosen> {
+/** What the dialog gave; rejects when it was closed, was given up, took too long or cannot be shown. */
+export async function chosen(signal: AbortSignal, dialog: () => Promise<Credential | null>): Promise<Chosen> {
   try {
+    signal.throwIfAborted();
     const credential = (await dialog()) as PublicKeyCredential | null;
+    // What is chosen for a login or a proof that was given up is not sent.
+    signal.throwIfAborted();
     if (!credential) throw new TypeError("no credential");
     return credential.toJSON() as Chosen;
   } catch (cause) {
-    const name = cause instanceof DOMException ? cause.name : "";
-    const [code, detail] = FAILURES[name] ?? NOT_USED;
+    const name = (cause as Partial<Error> | null)?.name ?? "";
+    const [code, detail] = FAILURES[name] ?? FAILED;
     throw new Problem(0, { code, detail }, undefined, cause);
   }
 }

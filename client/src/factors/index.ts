@@ -1,7 +1,7 @@
 /** Passkeys and codes: an entry of its own, for pages that use them. */
 import { chosen, shown } from "./ceremony.js";
 import type { Client } from "../client.js";
-import { asProblem } from "../problem.js";
+import { asProblem, Problem } from "../problem.js";
 import { canSignal, signalAccepted, signalUnknown } from "./signals.js";
 import type { OwnPasskey, TotpSecret, TotpState, User } from "../types.js";
 
@@ -16,6 +16,8 @@ export interface PasskeyOptions {
   autofill?: boolean;
   /** Ends the wait. */
   signal?: AbortSignal;
+  /** Called once the browser is asked for one. */
+  onOffered?: () => void;
   /** Called once a passkey is chosen, before the server is asked. */
   onChosen?: () => void;
 }
@@ -29,7 +31,7 @@ export interface Factors {
   /** The second step of a login: a recovery code, which is used up. */
   loginWithRecoveryCode: (code: string) => Promise<User>;
   /** Proves who the user is; calls that wait for it go on. */
-  reauthenticateWithPasskey: () => Promise<void>;
+  reauthenticateWithPasskey: (options?: { signal?: AbortSignal }) => Promise<void>;
   passkeys: () => Promise<OwnPasskey[]>;
   /** Makes one on this device, or on one that the browser finds. */
   addPasskey: (name?: string) => Promise<OwnPasskey>;
@@ -46,10 +48,15 @@ export interface Factors {
   newRecoveryCodes: () => Promise<string[]>;
 }
 
+const loginPath = "/login/passkey";
 /** A challenge is good for five minutes. */
 const renewal = 240_000;
 /** Held while a passkey is made: no list from before it is told to the browser. */
 const lock = "handstamp passkeys";
+/** Held while a login's challenge is asked for: the first response sets the cookie of the second. */
+const optionsLock = "handstamp passkey options";
+/** Another tab may be stuck: after this nobody waits for its lock. */
+const lockTimeout = 3_000;
 const made = new WeakMap<Client, Factors>();
 
 /** The same ones for the same client. */
@@ -59,50 +66,88 @@ export function factorsOf(client: Client): Factors {
   return factors;
 }
 
-function createFactors({ call, enter, prove, getState, refresh }: Client): Factors {
+/** Runs `task` while no other tab runs one of that name, unless that takes too long. */
+async function alone<T>(name: string, task: () => Promise<T>): Promise<T> {
+  if (!("locks" in navigator)) return task();
+  let isBegun = false as boolean;
+  try {
+    const options = { signal: AbortSignal.timeout(lockTimeout) };
+    return await navigator.locks.request(name, options, () => {
+      isBegun = true;
+      return task();
+    });
+  } catch (error) {
+    if (isBegun) throw error;
+    return task();
+  }
+}
+
+function createFactors({ call, enter, prove, getState, refresh, subscribe }: Client): Factors {
   /** The domain that passkeys are bound to, once the server has named it. */
   let rpId: string | undefined;
-  /** The list that the browser was told last. */
+  /** The list of which the browser was last told. */
   let told: string | undefined;
-  /** The wait for a choice in a field: a browser takes one request at a time. */
-  let offer: AbortController | undefined;
+  /** The request to the browser, which takes one at a time. */
+  let current: AbortController | undefined;
 
   const optionsOf = async (path: string) => {
-    const options = await call("POST", `${path}/options`);
+    const options = await call("POST", `${path}/options`).catch((error: unknown) => {
+      const { status, code } = asProblem(error);
+      if (code !== "not_found") throw error;
+      throw new Problem(status, { code: "passkeys_off", detail: "This site has no passkeys." }, undefined, error);
+    });
     const { rpId: ofUse, rp } = options as { rpId?: string; rp?: { id?: string } };
     rpId = ofUse ?? rp?.id;
     return options;
   };
 
-  const ask = async (path: string, given?: CredentialRequestOptions) => {
-    const options = (await optionsOf(path)) as PublicKeyCredentialRequestOptionsJSON;
-    return chosen(() => {
-      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
-      return navigator.credentials.get({ publicKey, ...given });
+  /** Makes a request to the browser, which ends with `signal`, with the next one, and with the session shown. */
+  const request = async <T>(make: (ended: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    current?.abort();
+    const mine = (current = new AbortController());
+    let { status, session } = getState();
+    const stop = subscribe(() => {
+      const next = getState();
+      if (status !== "loading" && next.session?.id !== session?.id) mine.abort();
+      ({ status, session } = next);
+    });
+    try {
+      return await make(AbortSignal.any([mine.signal, ...(signal ? [signal] : [])]));
+    } finally {
+      stop();
+    }
+  };
+
+  const ask = async (path: string, { signal, ...given }: CredentialRequestOptions & { signal: AbortSignal }, onOffered?: () => void) => {
+    const get = () => optionsOf(path);
+    const options = await (path === loginPath ? alone(optionsLock, get) : get());
+    return chosen(signal, () => {
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options as PublicKeyCredentialRequestOptionsJSON);
+      onOffered?.();
+      return navigator.credentials.get({ publicKey, signal, ...given });
     });
   };
 
   /** Asks at once. */
-  const demand = (path: string, signal?: AbortSignal) => {
-    offer?.abort();
-    return ask(path, signal && { signal });
-  };
+  const demand = (path: string, signal?: AbortSignal) => request((ended) => ask(path, { signal: ended }), signal);
 
   /** Waits for a choice in a field, with a new challenge before the old one expires. */
-  const wait = async (path: string, signal?: AbortSignal) => {
-    offer?.abort();
-    offer = new AbortController();
-    const ended = AbortSignal.any([offer.signal, ...(signal ? [signal] : [])]);
-    for (;;) {
-      await shown(ended);
-      const expiry = AbortSignal.timeout(renewal);
-      try {
-        return await ask(path, { mediation: "conditional", signal: AbortSignal.any([ended, expiry]) });
-      } catch (error) {
-        if (!expiry.aborted || ended.aborted) throw error;
+  const wait = ({ signal, onOffered }: PasskeyOptions) =>
+    request(async (ended) => {
+      const isEnded = () => ended.aborted;
+      for (;;) {
+        await shown(ended);
+        // Nobody needs a challenge any more.
+        if (isEnded()) return chosen(ended, () => Promise.resolve(null));
+        const expiry = AbortSignal.timeout(renewal);
+        try {
+          const both = AbortSignal.any([ended, expiry]);
+          return await ask(loginPath, { mediation: "conditional", signal: both }, onOffered);
+        } catch (error) {
+          if (!expiry.aborted || isEnded()) throw error;
+        }
       }
-    }
-  };
+    }, signal);
 
   const read = async () => ((await call("GET", "/passkeys")) as { passkeys: OwnPasskey[] }).passkeys;
 
@@ -118,10 +163,17 @@ function createFactors({ call, enter, prove, getState, refresh }: Client): Facto
     // Most users have none: nobody asks for a challenge to say so.
     if (list === told || (rpId === undefined && !passkeys.length)) return;
     told = list;
-    if (rpId === undefined) await optionsOf("/reauthenticate/passkey");
-    const user = await ofSame(before);
-    if (user && rpId !== undefined) await signalAccepted(rpId, user, passkeys);
-    else told = undefined;
+    let isTold = false as boolean;
+    try {
+      if (rpId === undefined) await optionsOf("/reauthenticate/passkey");
+      const user = await ofSame(before);
+      if (!user || rpId === undefined) return;
+      await signalAccepted(rpId, user, passkeys);
+      isTold = true;
+    } finally {
+      // The next list is told, even if it is the same.
+      if (!isTold) told = undefined;
+    }
   };
 
   const list = (): Promise<OwnPasskey[]> => {
@@ -147,13 +199,13 @@ function createFactors({ call, enter, prove, getState, refresh }: Client): Facto
     if (rpId !== undefined && !isTaken && (await ofSame(before))) await signalUnknown(rpId, id);
   };
 
-  const add = async (name?: string): Promise<OwnPasskey> => {
-    offer?.abort();
-    const options = (await optionsOf("/passkeys")) as PublicKeyCredentialCreationOptionsJSON;
-    const credential = await chosen(() => {
-      const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
-      return navigator.credentials.create({ publicKey });
-    });
+  const add = async (options: PublicKeyCredentialCreationOptionsJSON, name?: string): Promise<OwnPasskey> => {
+    const credential = await request((signal) =>
+      chosen(signal, () => {
+        const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+        return navigator.credentials.create({ publicKey, signal });
+      }),
+    );
     try {
       const body = { credential, ...(name && { name }) };
       return (await call("POST", "/passkeys", body)) as OwnPasskey;
@@ -174,22 +226,23 @@ function createFactors({ call, enter, prove, getState, refresh }: Client): Facto
   const codes = (body: unknown) => (body as { recovery_codes: string[] }).recovery_codes;
 
   return {
-    loginWithPasskey: async ({ autofill, signal, onChosen } = {}) => {
-      const path = "/login/passkey";
-      const credential = await (autofill ? wait : demand)(path, signal);
+    loginWithPasskey: async (options = {}) => {
+      const { autofill, signal, onChosen } = options;
+      const credential = await (autofill ? wait(options) : demand(loginPath, signal));
       onChosen?.();
-      return enter(path, { credential }) as Promise<User>;
+      return enter(loginPath, { credential }) as Promise<User>;
     },
     loginWithCode: (code) => enter("/login/totp", { code }) as Promise<User>,
     loginWithRecoveryCode: (code) => enter("/login/recovery-code", { code }) as Promise<User>,
-    reauthenticateWithPasskey: async () => {
+    reauthenticateWithPasskey: async ({ signal } = {}) => {
       const path = "/reauthenticate/passkey";
-      await prove(path, { credential: await demand(path) });
+      await prove(path, { credential: await demand(path, signal) });
     },
     passkeys: list,
     addPasskey: async (name) => {
-      const adding = () => add(name);
-      const added = await ("locks" in navigator ? navigator.locks.request(lock, adding) : adding());
+      // A proof that this waits for keeps no other tab waiting.
+      const options = (await optionsOf("/passkeys")) as PublicKeyCredentialCreationOptionsJSON;
+      const added = await alone(lock, () => add(options, name));
       await follow();
       return added;
     },

@@ -1,5 +1,5 @@
 /** A login, with whatever it takes, for React. */
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { factorsOf, hasPasskeys, offersPasskeys, type Factors } from "./index.js";
 import { asProblem, type Problem } from "../problem.js";
 import { useClient } from "../react.js";
@@ -54,30 +54,34 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
   const [{ error, failed }, setFailure] = useState<Failure>(NONE);
   const [isOff, setIsOff] = useState(false);
   const [waits, setWaits] = useState(0);
+  /** What an earlier call comes to after a later one, or after `restart`, is not shown. */
+  const attempt = useRef(0);
 
   const fail = (failed: Failure["failed"], cause: unknown) => {
     const error = asProblem(cause);
-    const { code } = error;
-    // Of a second step that took too long.
-    if (code === "not_logged_in") setMethods([]);
-    if (code === "not_found") setIsOff(true);
+    const { code, reason = "" } = error;
+    // The second step took too long. Where cookies are not kept, another first step would not help.
+    if (code === "not_logged_in" && ["unknown_session", "expired"].includes(reason)) setMethods([]);
+    if (code === "passkeys_off") setIsOff(true);
     // Somebody who has closed the dialog knows it.
     setFailure(code === "passkey_not_used" ? NONE : { error, failed });
   };
 
   const run = async (what: LoginProgress["pending"], call: () => Promise<User | SecondFactor>) => {
+    const mine = ++attempt.current;
+    const isCurrent = () => mine === attempt.current;
     setPending(what);
     setFailure(NONE);
     try {
       const result = await call();
-      setMethods("next" in result ? result.methods : []);
+      if (isCurrent()) setMethods("next" in result ? result.methods : []);
     } catch (cause) {
-      fail(what, cause);
+      if (isCurrent()) fail(what, cause);
     }
-    setPending(null);
+    if (isCurrent()) setPending(null);
   };
 
-  const isOffering = autofill && !isOff && methods.length === 0 && pending !== "passkey";
+  const isOffering = autofill && !isOff && methods.length === 0 && pending === null;
   useEffect(() => {
     if (!isOffering) return;
     const ender = new AbortController();
@@ -91,19 +95,21 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     };
     const again = () => { setWaits((waits) => waits + 1); };
     const tryLater = (code: string, waited: number) => {
-      if (code === "not_found") setIsOff(true);
-      else if (code !== "passkey_not_used") later = setTimeout(again, pause);
-      else if (waited > shortest) again();
+      if (code === "passkeys_off") setIsOff(true);
+      else if (code === "passkey_not_used") {
+        if (waited > shortest) again();
+      } else if (code !== "passkey_wrong_site") later = setTimeout(again, pause);
     };
     const offer = async () => {
       if (!(await offersPasskeys()) || isEnded()) return;
-      const began = Date.now();
+      let began: number | undefined;
+      const onOffered = () => { began = Date.now(); };
       try {
-        await factors.loginWithPasskey({ autofill: true, signal: ender.signal, onChosen });
+        await factors.loginWithPasskey({ autofill: true, signal: ender.signal, onOffered, onChosen });
       } catch (cause) {
         if (isChosen) fail("passkey", cause);
         // Before that nobody has asked for anything, so nothing has gone wrong.
-        else if (!isEnded()) tryLater(asProblem(cause).code, Date.now() - began);
+        else if (!isEnded()) tryLater(asProblem(cause).code, Date.now() - (began ?? Infinity));
       }
       if (!isChosen) return;
       setPending(null);
@@ -132,6 +138,8 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     loginWithCode: (code) => run("code", () => factors.loginWithCode(code)),
     loginWithRecoveryCode: (code) => run("code", () => factors.loginWithRecoveryCode(code)),
     restart: () => {
+      attempt.current += 1;
+      setPending(null);
       setMethods([]);
       setFailure(NONE);
     },

@@ -3,6 +3,7 @@ import { useLogin, type LoginProgress } from "@handstamp/client/react/login";
 import { useMemo, useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { isProblem } from "../api/problem";
+import { ReauthenticationDialog } from "../components/account/ReauthenticationDialog";
 import { Entrance } from "../components/entrance/Entrance";
 import { NO_MAIL } from "../components/entrance/asides";
 import { failureOf } from "../components/factors/failureOf";
@@ -22,10 +23,20 @@ export function LoginPage() {
   const progress = useLogin({ autofill: !user });
   /** Whether there may be a passkey to offer: a password was typed here. */
   const [isTyped, setIsTyped] = useState(false);
+  /** Whether the second step was shown: what had the focus there is gone afterwards. */
+  const [isBack, setIsBack] = useState(false);
+  if (progress.step === "second_factor" && !isBack) setIsBack(true);
   if (user) {
     const next = nextPath(search);
     const isOffered = isTyped && progress.canUsePasskey;
-    return isOffered ? <PasskeyOffer user={user} next={next} /> : <Navigate to={next} replace />;
+    if (!isOffered) return <Navigate to={next} replace />;
+    return (
+      <>
+        <PasskeyOffer user={user} next={next} />
+        {/* Somebody may think about the offer for longer than a proof counts. */}
+        <ReauthenticationDialog username={user.username} />
+      </>
+    );
   }
   if (isProblem(progress.error, "email_not_verified")) return <Unverified onBack={progress.restart} />;
   if (progress.step === "second_factor") {
@@ -45,8 +56,8 @@ export function LoginPage() {
   );
   return (
     <Entrance title="Log in" lead={signUp}>
-      <PasswordLogin progress={progress} onTyped={() => { setIsTyped(true); }} />
-      {progress.canUsePasskey && <PasskeyLogin progress={progress} />}
+      <PasswordLogin progress={progress} isBack={isBack} onTyped={() => { setIsTyped(true); }} />
+      {(progress.canUsePasskey || progress.failed === "passkey") && <PasskeyLogin progress={progress} />}
       <p className="entrance-end">
         <Link to="/forgot-password" className="link">
           Forgotten your password?
@@ -60,16 +71,17 @@ type Fields = Record<"username" | "password", string>;
 
 interface PasswordLoginProps {
   progress: LoginProgress;
+  isBack: boolean;
   onTyped: () => void;
 }
 
-function PasswordLogin({ progress, onTyped }: PasswordLoginProps) {
+function PasswordLogin({ progress, isBack, onTyped }: PasswordLoginProps) {
   const { error, failed, pending, login } = progress;
   const plain = useForm<keyof Fields>();
   const errors = useMemo((): Errors<keyof Fields> => {
     if (!error || failed === "passkey") return {};
     // Of the second step.
-    if (failed === "code") return { form: "That took too long. Please begin again." };
+    if (failed === "code" && isProblem(error, "not_logged_in")) return { form: "That took too long. Please begin again." };
     return errorsOf(["username"], error);
   }, [error, failed]);
   const form = { ...plain, errors };
@@ -84,7 +96,7 @@ function PasswordLogin({ progress, onTyped }: PasswordLoginProps) {
         form={form}
         name="username"
         label="Username"
-        input={{ autoComplete: "username webauthn", ...AS_TYPED }}
+        input={{ autoComplete: "username webauthn", autoFocus: isBack, ...AS_TYPED }}
       />
       <PasswordField form={form} name="password" label="Password" />
       <FormError message={errors.form} />
@@ -96,21 +108,24 @@ function PasswordLogin({ progress, onTyped }: PasswordLoginProps) {
 }
 
 /** In the place of the form; the browser also offers passkeys in its first field. */
-function PasskeyLogin({ progress: { error, failed, pending, loginWithPasskey } }: { progress: LoginProgress }) {
+function PasskeyLogin({ progress }: { progress: LoginProgress }) {
+  const { error, failed, pending, canUsePasskey, loginWithPasskey } = progress;
   const isRefused = isProblem(error, "bad_credentials");
   const text = isRefused
     ? "This passkey did not log you in: it may have been removed, or it took too long. Try again, or use your password."
     : failureOf(error);
   return (
     <div className="entrance-end">
-      <button
-        type="button"
-        className="button button-second button-wide"
-        disabled={pending !== null}
-        onClick={() => { void loginWithPasskey(); }}
-      >
-        {pending === "passkey" ? "Waiting for your passkey…" : "Log in with a passkey"}
-      </button>
+      {canUsePasskey && (
+        <button
+          type="button"
+          className="button button-second button-wide"
+          disabled={pending !== null}
+          onClick={() => { void loginWithPasskey(); }}
+        >
+          {pending === "passkey" ? "Waiting for your passkey…" : "Log in with a passkey"}
+        </button>
+      )}
       <div role="alert">
         {failed === "passkey" && text !== null && <p className="field-error">{text}</p>}
       </div>
@@ -124,7 +139,7 @@ function Unverified({ onBack }: { onBack: () => void }) {
     <Entrance
       isOutcome
       title="Verify your address first"
-      lead="Your password is right, but nobody has opened the link in our mail yet. We have sent it to you again: open it, then log in. Earlier links do not count any more."
+      lead="Nobody has opened the link in our mail yet. We have sent it to you again: open it, then log in. Earlier links do not count any more."
       aside={NO_MAIL}
     >
       <button type="button" className="button" onClick={onBack}>

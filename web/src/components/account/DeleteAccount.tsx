@@ -12,7 +12,7 @@ export function DeleteAccount({ username }: { username: string }) {
     <>
       <ul role="list" className="points">
         <li>You are logged out, on every device.</li>
-        <li>Your username, your e-mail address, your password and your passkeys are deleted. Others can take the name.</li>
+        <li>Your username, your e-mail address, your password, your passkeys and your codes are deleted. Others can take the name.</li>
         <li>What you have written stays, under the name “[deleted]”; so do your votes.</li>
       </ul>
       <ConfirmButton

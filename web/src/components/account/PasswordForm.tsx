@@ -14,6 +14,7 @@ export function PasswordForm({ username }: { username: string }) {
   const form = useForm<"current_password" | "new_password">();
   const change = useMutation({
     mutationFn: changePassword,
+    gcTime: 0,
     onSuccess: () => {
       form.reset();
       return refresh();

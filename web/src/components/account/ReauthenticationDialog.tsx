@@ -1,5 +1,7 @@
 import { useClient, useReauthentication } from "@handstamp/client/react";
+import { hasPasskeys } from "@handstamp/client/factors";
 import { useMutation } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { isProblem } from "../../api/problem";
 import { factors } from "../../lib/factors";
 import { failureOf } from "../factors/failureOf";
@@ -34,9 +36,18 @@ export function ReauthenticationDialog({ username }: { username: string }) {
 
 /** A passkey in the place of the password. */
 function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => void }) {
-  const prove = useMutation({ mutationFn: factors.reauthenticateWithPasskey });
+  const ender = useRef<AbortController>(null);
+  // The browser's dialog goes with this one.
+  useEffect(() => () => ender.current?.abort(), []);
+  const prove = useMutation({
+    mutationFn: () => {
+      ender.current = new AbortController();
+      return factors.reauthenticateWithPasskey({ signal: ender.current.signal });
+    },
+  });
   const isRefused = isProblem(prove.error, "bad_credentials");
-  const failure = isRefused ? "That passkey is not one of yours, or it took too long." : failureOf(prove.error);
+  const text = isRefused ? "That passkey is not one of yours, or it took too long." : failureOf(prove.error);
+  const failure = hasPasskeys() ? text : "This browser does not know passkeys.";
   return (
     <div className={isAlone ? "" : "dialog-part"}>
       <div className={isAlone ? "buttons" : ""}>
@@ -48,7 +59,7 @@ function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => voi
         <button
           type="button"
           className={isAlone ? "button" : "button button-wide"}
-          disabled={prove.isPending}
+          disabled={prove.isPending || !hasPasskeys()}
           onClick={() => { prove.mutate(); }}
         >
           {prove.isPending ? "Waiting for your passkey…" : "Use a passkey"}
@@ -69,6 +80,7 @@ function ConfirmForm({ username, confirm, cancel }: Props) {
   const form = useForm<"password">();
   const sent = useMutation({
     mutationFn: confirm,
+    gcTime: 0,
     onError: (error) => {
       const isWrong = isProblem(error, "bad_credentials");
       form.fail(isWrong ? { password: "That is not your password." } : errorsOf(["password"], error));

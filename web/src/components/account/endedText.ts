@@ -3,6 +3,7 @@ const TEXT: Record<string, string> = {
   disabled: "your account was disabled.",
   deleted: "your account was deleted.",
   user_gone: "your account was disabled or deleted.",
+  device_proof_missing: "your browser could not prove that it is the device that you logged in on.",
   expired: "your session has expired.",
   revoked: "this session was ended from another device, by a later login, or by an operator.",
 };

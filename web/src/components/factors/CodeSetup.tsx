@@ -24,11 +24,12 @@ export function CodeSetup({ secret, onCancel, onConfirmed }: Props) {
   useEffect(() => heading.current?.focus(), []);
   const confirm = useMutation({
     mutationFn: factors.confirmTotp,
+    gcTime: 0,
     onSuccess: onConfirmed,
     onError: (error) => {
       if (isProblem(error, "reauthentication_required")) return;
       const isWrong = isProblem(error, "bad_code");
-      const text = "That is not the code that the app shows now. If it is, the clock of one of your devices is wrong.";
+      const text = "That is not the code that the app shows now. If it is, begin again, and see whether the clocks of your devices are right.";
       form.fail(isWrong ? { code: text } : errorsOf(["code"], error));
     },
   });

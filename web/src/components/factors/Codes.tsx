@@ -2,6 +2,7 @@ import type { TotpSecret } from "@handstamp/client/factors";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { count } from "../../lib/text";
+import { isProblem } from "../../api/problem";
 import { factors, totpQuery } from "../../lib/factors";
 import { ConfirmButton } from "../forms/ConfirmButton";
 import { ErrorNotice } from "../shared/ErrorNotice";
@@ -17,7 +18,7 @@ export function Codes({ username, titleId }: { username: string; titleId: string
   const [fresh, setFresh] = useState<string[]>();
   const toTitle = () => document.getElementById(titleId)?.focus();
   const again = () => queries.invalidateQueries(totpQuery);
-  const begin = useMutation({ mutationFn: factors.startTotp, onSuccess: setSecret });
+  const begin = useMutation({ mutationFn: factors.startTotp, onSuccess: setSecret, gcTime: 0 });
   if (state.isPending) return <div aria-busy="true" className="loading-part" />;
   if (!state.data) return <ErrorNotice error={state.error} retry={() => void state.refetch()} />;
   if (fresh) {
@@ -33,10 +34,12 @@ export function Codes({ username, titleId }: { username: string; titleId: string
         secret={secret}
         onCancel={() => {
           setSecret(undefined);
+          begin.reset();
           toTitle();
         }}
         onConfirmed={(codes) => {
           setSecret(undefined);
+          begin.reset();
           setFresh(codes);
           void again();
         }}
@@ -84,7 +87,16 @@ interface OnProps {
 }
 
 function CodesOn({ left, onFresh, onOff }: OnProps) {
-  const renew = useMutation({ mutationFn: factors.newRecoveryCodes, onSuccess: onFresh });
+  const queries = useQueryClient();
+  const renew = useMutation({
+    mutationFn: factors.newRecoveryCodes,
+    onSuccess: onFresh,
+    onError: (error) => {
+      // Codes were turned off elsewhere.
+      if (isProblem(error, "not_found")) return queries.invalidateQueries(totpQuery);
+    },
+    gcTime: 0,
+  });
   const turnOff = useMutation({ mutationFn: factors.removeTotp, onSuccess: onOff });
   return (
     <>

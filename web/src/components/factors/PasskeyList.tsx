@@ -2,6 +2,7 @@ import type { OwnPasskey } from "@handstamp/client/factors";
 import { hasPasskeys } from "@handstamp/client/factors";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { isProblem } from "../../api/problem";
 import { factors, passkeysQuery } from "../../lib/factors";
 import { ConfirmButton } from "../forms/ConfirmButton";
 import { ErrorNotice } from "../shared/ErrorNotice";
@@ -77,6 +78,10 @@ function Passkey({ passkey, onRemoved }: { passkey: OwnPasskey; onRemoved: () =>
     onSuccess: () => {
       onRemoved();
       return queries.invalidateQueries(passkeysQuery);
+    },
+    onError: (error) => {
+      // It was removed elsewhere: the row goes as well.
+      if (isProblem(error, "not_found")) return queries.invalidateQueries(passkeysQuery);
     },
   });
   if (isNaming) {

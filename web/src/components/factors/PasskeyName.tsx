@@ -19,6 +19,8 @@ export function PasskeyName({ passkey, onDone }: { passkey: OwnPasskey; onDone: 
       onDone();
     },
     onError: (error) => {
+      // It was removed elsewhere: the row goes as well.
+      if (isProblem(error, "not_found")) void queries.invalidateQueries(passkeysQuery);
       if (!isProblem(error, "reauthentication_required")) form.fail(errorsOf(["name"], error));
     },
   });

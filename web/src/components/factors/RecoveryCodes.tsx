@@ -40,8 +40,7 @@ export function RecoveryCodes({ username, codes, onKept }: Props) {
           type="button"
           className="button button-second"
           onClick={() => {
-            const copying = navigator.clipboard.writeText(text);
-            copying.then(() => { setIsCopied(true); }, () => { setIsCopied(false); });
+            copy(text).then(() => { setIsCopied(true); }, () => { setIsCopied(false); });
           }}
         >
           Copy
@@ -61,10 +60,16 @@ export function RecoveryCodes({ username, codes, onKept }: Props) {
   );
 }
 
+/** Rejects where pages cannot copy, as those from `http://` cannot. */
+async function copy(text: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+}
+
 /** Has the browser save `text` as a file. */
 function save(text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   const link = Object.assign(document.createElement("a"), { href: url, download: "recovery-codes.txt" });
   link.click();
-  URL.revokeObjectURL(url);
+  // Some browsers read it only after the click.
+  setTimeout(() => { URL.revokeObjectURL(url); }, 60_000);
 }

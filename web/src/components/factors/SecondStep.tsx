@@ -66,7 +66,7 @@ export function SecondStep({ progress }: { progress: LoginProgress }) {
             {isRecovery ? "Use the authenticator app" : "Use a recovery code"}
           </button>
         )}
-        <button type="button" className="action action-first" onClick={restart}>
+        <button type="button" className="action action-first" disabled={pending !== null} onClick={restart}>
           Back to the password
         </button>
       </div>

@@ -1,9 +1,11 @@
 import { isProblem, messageOf } from "../../api/problem";
 
 const TEXTS = {
-  last_credential: "It is the only way into your account: add another passkey or choose a password first.",
+  last_credential: "It is the only way into your account: add another passkey first.",
   bad_passkey: "That took too long, or your device gave no passkey that we can take. Try again.",
-  not_found: "Passkeys are turned off at this site.",
+  not_found: "That is gone already.",
+  passkeys_off: "Passkeys are turned off at this site.",
+  passkey_failed: "Your browser or device could not use a passkey here. Try another one.",
 };
 
 /** What to say of a failure with a passkey or a code; nothing where somebody has changed their mind. */
