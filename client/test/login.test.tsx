@@ -135,6 +135,11 @@ test("where cookies are not kept, the second step says so and does not begin aga
   server.answer("POST /login/totp", json({ code: "not_logged_in", reason: "no_cookie" }, 401));
   await act(() => login.current.loginWithCode("123456"));
   expect(login.current).toMatchObject({ step: "second_factor", error: { reason: "no_cookie" } });
+  // After ten minutes the browser has let go of it, too.
+  const later = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 600_000);
+  await act(() => login.current.loginWithCode("123456"));
+  expect(login.current).toMatchObject({ step: "password", error: { code: "not_logged_in" } });
+  later.mockRestore();
 });
 
 test("what a call comes to after the way back is not shown", async () => {

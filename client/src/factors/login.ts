@@ -42,6 +42,8 @@ const NONE: Failure = { error: null, failed: null };
 
 /** A wait for a passkey that a browser ends sooner than this is one that it does not offer. */
 const shortest = 1_000;
+/** A second step that has taken this long may have taken too long: its cookie lives for ten minutes. */
+const long = 570_000;
 /** Before the server is asked again after it could not be. */
 const pause = 60_000;
 
@@ -56,12 +58,15 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
   const [waits, setWaits] = useState(0);
   /** What an earlier call comes to after a later one, or after `restart`, is not shown. */
   const attempt = useRef(0);
+  /** When the second step began. */
+  const began = useRef(0);
 
   const fail = (failed: Failure["failed"], cause: unknown) => {
     const error = asProblem(cause);
-    const { code, reason = "" } = error;
-    // The second step took too long. Where cookies are not kept, another first step would not help.
-    if (code === "not_logged_in" && ["unknown_session", "expired"].includes(reason)) setMethods([]);
+    const { code, reason } = error;
+    // Where cookies are not kept, another first step would not help.
+    const isKept = reason !== "no_cookie" || Date.now() - began.current > long;
+    if (code === "not_logged_in" && reason && isKept) setMethods([]);
     if (code === "passkeys_off") setIsOff(true);
     // Somebody who has closed the dialog knows it.
     setFailure(code === "passkey_not_used" ? NONE : { error, failed });
@@ -74,6 +79,7 @@ export function useLogin({ autofill = false }: LoginOptions = {}): LoginProgress
     setFailure(NONE);
     try {
       const result = await call();
+      began.current = Date.now();
       if (isCurrent()) setMethods("next" in result ? result.methods : []);
     } catch (cause) {
       if (isCurrent()) fail(what, cause);

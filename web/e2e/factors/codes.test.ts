@@ -154,6 +154,7 @@ test("a second step that is over begins again, and one can go back by oneself", 
   await logIn(page, user);
   await page.getByRole("heading", { name: "One more step" }).waitFor();
   // As after ten minutes.
+  await page.clock.setFixedTime(Date.now() + 11 * 60_000);
   await page.evaluate(() => fetch("/logout", { method: "DELETE" }));
   await page.getByLabel("Code", { exact: true }).fill(codeOf(secret));
   await page.keyboard.press("Enter");
