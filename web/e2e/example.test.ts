@@ -166,9 +166,9 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
   });
 });
 
-test("it is under 100 lines", () => {
+test("it is under 60 lines, but for what passkeys and codes need", () => {
   const sources = ["src/main.tsx", "vite.config.ts"].map((file) => readFileSync(join(example, file), "utf8"));
-  expect(sources.join("").trim().split("\n").length).toBeLessThan(100);
+  expect(sources.join("").trim().split("\n").length).toBeLessThan(60);
 });
 
 test("the README's Vite configuration type-checks", () => {
