@@ -43,7 +43,7 @@ fn fold(text: &str) -> String {
 impl FromStr for Email {
     type Err = EmailError;
 
-    /// Neither quotes nor brackets: what is in them may be anything, also words to whoever reads the
+    /// Neither quotes nor brackets: what is in them may be anything, also words to the reader of the
     /// address in a mail, and hardly anybody has such an address.
     fn from_str(text: &str) -> Result<Self, EmailError> {
         let options = Options::default()

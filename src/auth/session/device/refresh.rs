@@ -117,7 +117,7 @@ impl Sessions {
             return Ok(Ok(Refresh::Forget(Forgotten::new(public_id))));
         }
         devices.counts.refreshes.add(1);
-        // Not from now on: whoever repeats the response gets what was lost, and no more.
+        // Not from now on: a response that is repeated brings what was lost, and no more.
         let (instructions, proof) = self.instructed(devices, public_id, made_at.min(now), now);
         Ok(Ok(Refresh::Proven(instructions, proof)))
     }
