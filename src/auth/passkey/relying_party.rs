@@ -92,8 +92,7 @@ impl RelyingParty {
     }
 
     /// The domain that passkeys are bound to.
-    #[cfg(feature = "server")]
-    pub(crate) fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         &self.0.id
     }
 

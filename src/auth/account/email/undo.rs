@@ -1,5 +1,7 @@
 //! Taking a change of an address back.
 
+use std::iter;
+
 use super::{super::changes::end_pending, set_email};
 #[cfg(feature = "passkeys")]
 use crate::auth::passkey;
@@ -87,16 +89,18 @@ async fn remove_added(
     now: Timestamp,
 ) -> sqlx::Result<Option<Change>> {
     let user_id = account.user.id;
-    let mut actions: Vec<Action> = Vec::new();
-    let mut passkeys: Vec<(String, Timestamp)> = Vec::new();
     #[cfg(feature = "passkeys")]
-    {
-        let added = passkey::store::delete_since(tx, user_id, since).await?;
-        passkeys.extend(added);
-        actions.extend(passkeys.iter().map(|_| Action::DeletePasskey));
-    }
+    let passkeys = passkey::store::delete_since(tx, user_id, since).await?;
+    #[cfg(not(feature = "passkeys"))]
+    let passkeys = Vec::<(String, Timestamp)>::new();
+    let actions = iter::empty();
+    #[cfg(feature = "passkeys")]
+    let actions = actions.chain(passkeys.iter().map(|_| Action::DeletePasskey));
     #[cfg(feature = "totp")]
-    actions.extend(totp::store::delete_since(tx, user_id, since).await?);
+    let actions = actions.chain(totp::store::delete_since(tx, user_id, since).await?);
+    #[cfg(not(any(feature = "passkeys", feature = "totp")))]
+    let _ = since;
+    let actions: Vec<Action> = actions.collect();
     if actions.is_empty() {
         return Ok(None);
     }
