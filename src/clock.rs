@@ -15,6 +15,10 @@ use tokio::time::sleep;
 use utoipa::{PartialSchema, ToSchema, openapi};
 use uuid::{ClockSequence, Uuid};
 
+/// How far the clocks of two nodes may differ. A moment that is further in the future was taken before a
+/// clock was set back.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(60);
+
 /// A moment in UTC, to the microsecond: what both databases can keep.
 /// Serializes as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

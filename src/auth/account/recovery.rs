@@ -102,7 +102,7 @@ impl Credentials {
                     session::store::delete_others(tx, user.id, None).await?;
                     end_pending(tx, user.id).await?;
                     if let Some(letter) = password_changed(tx, &account.user).await? {
-                        // The link was limited. Of passwords that a thief sets, the owner resets the last.
+                        // Without a limit of its own: every reset needs a link, and those are limited.
                         let letters = credentials.accounts.letters();
                         letters.put(tx, now, letter).await?;
                     }

@@ -73,7 +73,7 @@ pub(crate) enum Action {
     PasskeySignCountBackwards,
     /// The browser of a session has registered the key of its device.
     BindDevice,
-    /// The session is bound no longer, as that is turned off.
+    /// The session was released from its device, as binding is turned off.
     ReleaseDevice,
     /// A request came with the cookie of a session and without the proof of its device.
     RefuseDeviceProof,

@@ -53,7 +53,7 @@ fn is_misleading(text: &str) -> bool {
         before_dot = matches!(symbol, '.' | '。' | '．' | '｡');
         is_domain
     });
-    // Nor are its letters to be shown in another order than they are in.
+    // Nor may it have characters that change the order in which text is displayed.
     let reorders = |symbol| matches!(symbol, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     has_domain || text.contains(['/', '@', ':']) || text.contains(reorders)
 }

@@ -22,7 +22,7 @@ impl Accounts {
 
     /// Deletes a passkey of a user, by the id that the list has, for an operator: also the last one of
     /// an account without a password. Sessions that it has begun go on. The user is told by mail. False
-    /// when they have no such.
+    /// when they have no such passkey.
     ///
     /// # Errors
     /// When the database is not available.
@@ -53,7 +53,7 @@ impl Accounts {
         deleted.await
     }
 
-    /// How many passkeys there are, of whichever user.
+    /// How many passkeys there are, of all users.
     #[cfg(feature = "server")]
     pub(crate) async fn count_passkeys(&self) -> Result<i64, Error> {
         Ok(store::count_all(self.db()).await?)

@@ -197,7 +197,7 @@ impl Credentials {
     async fn passkey_login(&self, account: &Account, client: &Client) -> Result<Attempt, Error> {
         let mut attempt = self.throttle.log_in(&account.user.username, client.ip);
         match attempt.check(self.db(), self.now()).await {
-            // Who has the passkey is not who has tried passwords.
+            // Wrong passwords were tried by somebody else: they do not keep the owner of the passkey out.
             Ok(()) | Err(Error::TooManyAttempts { .. }) => Ok(attempt),
             Err(error) => Err(error),
         }

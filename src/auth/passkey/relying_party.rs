@@ -16,7 +16,7 @@ pub struct RelyingParty(Arc<Site>);
 struct Site {
     id: String,
     webauthn: Webauthn,
-    /// Whether origins that are refused are logged, for who develops a page.
+    /// Whether refused origins are logged, as in development.
     logs_refused_origins: bool,
 }
 

@@ -272,7 +272,7 @@ pub(crate) async fn names(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<Vec<(Strin
     .await)
 }
 
-/// How many passkeys there are, of whichever user.
+/// How many passkeys there are, of all users.
 #[cfg(feature = "server")]
 pub(crate) async fn count_all(db: &Db) -> sqlx::Result<i64> {
     on_reader!(db, conn => sqlx::query_scalar("select count(*) from passkeys")

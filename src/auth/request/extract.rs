@@ -84,7 +84,7 @@ impl SessionHandle {
             (_, Some(token)) => token,
         };
         if lookup.is_unproven() {
-            // It is recorded there.
+            // The lookup records the refusal.
             let reason = self.find().await?.err();
             return Ok(Err(reason.unwrap_or(Unauthorized::DeviceProofMissing)));
         }

@@ -85,7 +85,7 @@ impl SessionHandle {
         let written =
             values.filter(|values| values.session.is_modified() && !status.is_server_error());
         if lookup.is_unproven() && matches!(set_cookie, SetCookie::No | SetCookie::Resign) {
-            // What a request without its device's proof has written is nobody's.
+            // A request without the proof of its device must not change the session's values.
             return Ok(None);
         }
         if let Some(Values { session, store }) = written {
@@ -155,7 +155,7 @@ impl SessionHandle {
         let (sessions, session) = (self.sessions(), token.public_id?);
         let devices = sessions.devices()?;
         let path = match (self.0.router.get(), &self.0.options.mounted_at) {
-            // A proxy may have taken a prefix off the address: a relative one is right all the same.
+            // A proxy may have taken a prefix off the address: a relative path is right either way.
             (Some(router), _) => "../".repeat(router.depth) + PATH,
             (None, Some(prefix)) => format!("{prefix}/{PATH}"),
             (None, None) => return None,

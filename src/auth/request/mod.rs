@@ -306,7 +306,7 @@ impl SessionHandle {
     /// to a device goes on unless the request proves that, and only the cookie is removed.
     pub async fn log_out(&self, client: &Client) -> Result<(), Error> {
         if self.lookup().unproven_client().is_some() {
-            // It is recorded there, if it is bound to one.
+            // The lookup records the refusal, if the session is bound to a device.
             let _ = self.find().await?;
         }
         let client = Some(client.clone());

@@ -75,7 +75,7 @@ pub(crate) struct Limits {
     pub timeouts: Timeouts,
     /// How long a proof of who a user is counts.
     pub reauthentication_window: Duration,
-    /// Whether passkeys are turned on, of which the database may have some all the same.
+    /// Whether passkeys are turned on. Where they are off, users may still have some from before.
     pub takes_passkeys: bool,
     /// Sessions of one user; one more login ends the oldest.
     pub per_user: usize,

@@ -60,7 +60,7 @@ impl Proof {
     }
 
     /// Whether the user has a second factor. A passkey counts also where it is not taken: to turn passkeys
-    /// off must not let who knows the password add a second factor of their own.
+    /// off must not let anybody who knows the password add a second factor of their own.
     #[cfg(any(feature = "passkeys", feature = "totp"))]
     pub fn has_second_factor(self) -> bool {
         self.has_passkey || self.has_totp
@@ -76,7 +76,7 @@ impl Proof {
     }
 
     /// Whether the user has something to prove with who they are. A passkey counts also where it is not
-    /// taken: to turn passkeys off must not open an account to who has stolen a session.
+    /// taken: to turn passkeys off must not let the thief of a session into the account.
     pub fn has_credentials(self) -> bool {
         self.has_password || self.has_passkey
     }

@@ -87,7 +87,7 @@ impl Counted {
         let made = current.count + 1;
         let is_past = made >= i64::from(count);
         let (window_from, blocked_until) = match (self.scope, is_past) {
-            // Which is marked, and not counted.
+            // A failed address is marked, not counted.
             (Scope::FailedAddress, _) => (now, None),
             (Scope::Address, false) => (current.window_from, None),
             (Scope::Address, true) => {

@@ -1,11 +1,9 @@
 //! Counts of attempts: the row and its SQL.
 
-use std::time::Duration;
-
 use sqlx::{FromRow, QueryBuilder};
 
 use crate::{
-    clock::Timestamp,
+    clock::{CLOCKS_APART, Timestamp},
     db::{Db, Tx, in_tx, on_reader},
 };
 
@@ -41,9 +39,6 @@ struct Row {
 }
 
 const INSERT: &str = "insert into throttles (key, count, window_from, blocked_until, expires_at) ";
-
-/// How far the moments of two transactions may be apart that run at the same time.
-const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// Takes a key until `expires_at`; false when it is taken already.
 pub(crate) async fn claim(

@@ -189,7 +189,7 @@ impl Credentials {
 }
 
 impl Accounts {
-    /// Takes the second factor of a user away, for an operator whom its user has asked: codes of
+    /// Takes the second factor of a user away, for an operator, at the user's request: codes of
     /// their app and recovery codes, not passkeys. Logins that wait for a code end; sessions go on.
     /// The user is told by mail. False when there was none.
     ///

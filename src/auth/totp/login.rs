@@ -82,7 +82,7 @@ pub(crate) struct SecondStep {
     client: Client,
     /// The codes that were tried.
     tried: Attempt,
-    /// Wrong ones in a row, as far as is known.
+    /// Wrong codes in a row when the login was looked up.
     failures: i64,
 }
 

@@ -33,7 +33,7 @@ struct Queue {
     permit: Arc<AsyncMutex<()>>,
 }
 
-/// Leave to check a code of a user, until it is dropped.
+/// Permission to check a code of a user; dropping it lets the next request in.
 pub(super) struct Permit {
     _guard: OwnedMutexGuard<()>,
     _place: Place,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     const ANN: Uuid = Uuid::from_u128(1);
-    /// With the same last byte.
+    /// Its last byte is that of `ANN`.
     const BEN: Uuid = Uuid::from_u128(0x101);
 
     #[tokio::test]

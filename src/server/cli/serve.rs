@@ -44,7 +44,7 @@ const MAIL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long another server may still have the address of the metrics.
 const METRICS_PATIENCE: Duration = Duration::from_secs(3);
 const METRICS_PAUSE: Duration = Duration::from_millis(100);
-/// Below it, Chromium comes to the end of what it signs.
+/// With a shorter lifetime, refreshes exceed Chromium's quota of signatures (six in nine minutes).
 const LEAST_PROOF_LIFETIME: Duration = Duration::from_secs(4 * 60);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 /// The session store warns at each cookie of a session that has ended, which is normal.

@@ -208,7 +208,7 @@ async fn an_open_stream_ends_with_the_proof(kind: Kind) {
     let cookies = bound.cookies();
     let mut proven = EventStream::open_with(&browser, &cookies).await;
     let mut copied = EventStream::open_with(&browser, &bound.copied()).await;
-    // The time after the registration is over.
+    // The copied cookies have no proof, and the minutes in which none is needed have passed.
     server.clock.advance(6 * MINUTE);
     assert_eq!(copied.next_block().await, None);
     assert_unproven(&browser.get_with("/session/events", &bound.copied()).await);

@@ -141,7 +141,7 @@ test("a recovery code logs in once; new ones replace the old; codes are turned o
   await context.close();
 });
 
-test("a second step that is over begins again, and one can go back by oneself", async () => {
+test("after ten minutes a login begins again, and the user can go back to the password", async () => {
   const { context, page } = await visit(browser, server.base);
   await page.goto("/");
   const user = await signUp(page);

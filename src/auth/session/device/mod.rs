@@ -36,12 +36,9 @@ use self::{
 use super::{Named, Sessions, live::LiveSession};
 use crate::{
     auth::{cookie::token::SessionToken, letters::Letters, statistics::Count},
-    clock::Timestamp,
+    clock::{CLOCKS_APART, Timestamp},
 };
 
-/// How far the clocks of two nodes may be apart. A moment further ahead is from before the clock was set
-/// back.
-const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// The cookie of a proof expires earlier than the proof, by this much or a tenth of its lifetime: for
 /// requests that are under way then, and for nodes whose clocks differ.
 const LEEWAY: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use uuid::Uuid;
 
 use super::{
-    CLOCKS_APART, Forgotten, Instructions, Sessions,
+    Forgotten, Instructions, Sessions,
     jwt::Jwt,
     moment::Purpose,
     refused::Refusal,
@@ -17,7 +17,7 @@ use crate::{
         audit::{self, Action, Event},
         session::live::{LiveSession, NotLive},
     },
-    clock::Timestamp,
+    clock::{CLOCKS_APART, Timestamp},
     http::{Client, Error},
 };
 
@@ -142,7 +142,7 @@ impl Sessions {
         answered.await
     }
 
-    /// Binds the session to its device no longer, as that is turned off; false when the answer does not
+    /// Releases the session from its device, as binding is turned off; false when the answer does not
     /// count. The browser has proved that it is the owner's, and forgets the key.
     async fn release(
         &self,

@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use uuid::Uuid;
 
 use super::{
-    CLOCKS_APART, Instructions, Sessions,
+    Instructions, Sessions,
     jwt::{DeviceKey, Jwt},
     moment::Purpose,
     refused::Refusal,
@@ -17,7 +17,7 @@ use crate::{
         audit::{self, Action, Event},
         session::live::LiveSession,
     },
-    clock::Timestamp,
+    clock::{CLOCKS_APART, Timestamp},
     db::Tx,
     http::{Client, Error},
 };

@@ -22,7 +22,7 @@ pub enum EndReason {
     Deleted,
     /// It was unused for too long, or too old.
     Expired,
-    /// It goes on, but is bound to a device, and the proof of who follows it has expired.
+    /// The session is live, but the proof of its device that the stream was opened with has expired.
     DeviceProofMissing,
 }
 

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     auth::{audit::Action, cookie::token::SessionToken},
-    clock::Timestamp,
+    clock::{CLOCKS_APART, Timestamp},
     db::Listener,
     http::Error,
 };
@@ -47,8 +47,6 @@ const ENDS_AT_ONCE: usize = 2;
 const GRACE: Duration = Duration::from_millis(500);
 /// Until a database that does not respond is read again, and as much at most on top.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How far the clocks of two nodes may be apart for the reason to be found.
-const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// An event of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,4 +1,4 @@
-//! A login and a logout through the proxy, by an account that is there for no longer.
+//! A login and a logout through the proxy, by an account made for it and deleted afterwards.
 
 pub(super) mod device;
 
