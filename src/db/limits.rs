@@ -50,7 +50,7 @@ pub(super) fn only_reads() -> session_store::Error {
 }
 
 /// Waits, and counts that as the request's.
-pub(super) async fn wait<T>(
+pub(crate) async fn wait<T>(
     limit: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, time::error::Elapsed> {

@@ -32,7 +32,7 @@ pub(crate) use invalidation::{Listener, Revocable, Stamp};
 pub(crate) use limits::COMMAND_TIMEOUT;
 #[cfg(feature = "server")]
 pub(crate) use limits::REQUEST_TIMEOUT;
-pub(crate) use limits::{as_request, in_time};
+pub(crate) use limits::{as_request, in_time, wait};
 #[cfg(feature = "server")]
 pub(crate) use migrations::{Migrations, TABLES};
 pub(crate) use read::{on_pool, on_reader, on_small_reader};

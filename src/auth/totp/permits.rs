@@ -8,17 +8,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{Mutex as AsyncMutex, OwnedMutexGuard},
-    time,
-};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::http::Error;
+use crate::{db, http::Error};
 
 /// Requests of one user that are checked or wait, at most: people send one, perhaps from two browsers.
 const MAX_REQUESTS: usize = 4;
-/// How long one of them waits, which leaves time for its own queries.
+/// How long one of them waits, which leaves time for its own queries. It waits for the queries of others, so
+/// this counts as waiting for the database.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -65,7 +63,7 @@ impl Permits {
     /// [`Error::Busy`] when it takes too long.
     pub async fn acquire(&self, user_id: Uuid) -> Result<Permit, Error> {
         let (place, permit) = self.enter(user_id)?;
-        let guard = time::timeout(LONGEST_WAIT, permit.lock_owned()).await;
+        let guard = db::wait(LONGEST_WAIT, permit.lock_owned()).await;
         let guard = guard.map_err(|_| Error::Busy {
             retry_after: RETRY_AFTER,
         })?;
