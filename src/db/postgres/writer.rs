@@ -26,14 +26,16 @@ impl PostgresPool {
     pub(in crate::db) fn spawn_write(&self, mut job: Box<dyn Job>, revocations: &Revocations) {
         let (pool, revocations) = (self.clone(), revocations.clone());
         tokio::spawn(async move {
-            let mut done = pool.write(&mut *job).await;
+            let Times { begin, commit, .. } = job.times();
+            let mut done = pool.write(&mut *job, begin).await;
             for _ in 1..TRIES {
                 match &done {
                     Ok(Outcome::Conflict) => {}
                     Err(error) if is_conflict(error) => {}
                     _ => break,
                 }
-                done = pool.write(&mut *job).await;
+                // It has waited already: what is left is for it alone.
+                done = pool.write(&mut *job, commit).await;
             }
             let revoked = job.take_revoked();
             if !revoked.is_empty() {
@@ -43,15 +45,10 @@ impl PostgresPool {
         });
     }
 
-    /// Runs the write once. A connection that may still be busy with a statement, or inside a
+    /// Runs the write once, which must have begun by `latest`. A connection that may still be busy with a statement, or inside a
     /// transaction, is closed instead of going back to the pool.
-    async fn write(&self, job: &mut dyn Job) -> sqlx::Result<Outcome> {
-        let Times {
-            begin: latest,
-            commit,
-            run,
-            ..
-        } = job.times();
+    async fn write(&self, job: &mut dyn Job, latest: Instant) -> sqlx::Result<Outcome> {
+        let Times { commit, run, .. } = job.times();
         let mut connection = by(latest, self.pool.acquire()).await?;
         let sql = self.pool.begin_limited_sql(run);
         let begin = Transactions::begin(&mut connection, sql);

@@ -5,12 +5,19 @@ use std::time::Duration;
 use handstamp::{Db, auth::Application};
 use serde_json::json;
 
-use crate::helpers::{Kind, Server};
+use crate::helpers::{Database, Kind, Server};
 
 /// The login holds the user and waits for the session; this transaction the other way round.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_in_a_deadlock_is_tried_again() {
-    let server = Server::start_with(Kind::Postgres, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    let database = Database::new(Kind::Postgres).await;
+    // PostgreSQL looks for a deadlock after this time, and a login does not wait for much longer than the
+    // second that is usual.
+    let soon = "do $$ begin
+        execute format('alter database %I set deadlock_timeout = ''100ms''', current_database());
+    end $$";
+    database.execute(soon).await;
+    let server = Server::start_on(database, &[("PASSWORDLESS_LOGIN", "on")]).await;
     let ann = Application::new("Ann");
     server.accounts().add(ann).await.unwrap();
     let browser = server.browser();
