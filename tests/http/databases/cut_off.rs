@@ -9,8 +9,8 @@ use serde_json::json;
 use super::database_down::{Line, start_behind_a_line};
 use crate::helpers::{Answer, Browser, Kind, Server};
 
-/// Longer than any request may take: a request that ran into this is one that hung.
-const HUNG: Duration = Duration::from_secs(5);
+/// Much longer than any request may take: a request that ran into this is one that hung.
+const HUNG: Duration = Duration::from_secs(15);
 
 async fn ask(browser: &Browser, method: Method, path: &str) -> Answer {
     let request = browser.request(method, path);
@@ -30,13 +30,15 @@ async fn every_request_is_refused_and_none_hangs() {
     let browser = server.browser();
     browser.sign_up("Ann").await;
     for broken in [Line::Lost, Line::Silent] {
-        // As many connections as the pool has, so that all of them are lost.
-        let busy = (0..40).map(|_| {
-            let browser = browser.clone();
-            tokio::spawn(async move { browser.get("/sessions").await.status })
-        });
-        for status in busy.collect::<Vec<_>>() {
-            assert_eq!(status.await.unwrap(), 200);
+        // As many connections as the pool has, so that all of them are lost. To open so many takes a while.
+        for _ in 0..2 {
+            let busy = (0..40).map(|_| {
+                let browser = browser.patient();
+                tokio::spawn(async move { browser.get("/sessions").await.status })
+            });
+            for status in busy.collect::<Vec<_>>() {
+                assert_eq!(status.await.unwrap(), 200);
+            }
         }
         line.send_replace(broken);
         // Cached sessions are trusted for a moment more.
@@ -63,14 +65,8 @@ async fn every_request_is_refused_and_none_hangs() {
         }
         line.send_replace(Line::Up);
         // Lost connections are not waited for: TCP would take a quarter of an hour.
-        for _ in 0..100 {
-            let answer = browser.check().await;
-            assert_ne!(answer.status, 401, "nobody is logged out");
-            if answer.status == 200 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let answer = browser.patient().check().await;
+        assert_eq!(answer.status, 200, "nobody is logged out");
         for _ in 0..20 {
             assert_eq!(ask(&browser, Method::GET, "/sessions").await.status, 200);
             assert_eq!(ask(&browser, Method::POST, "/posts").await.status, 201);

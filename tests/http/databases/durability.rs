@@ -105,6 +105,8 @@ async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
                 .await;
             match sent {
                 Ok(answer) if answer.status() == 201 => told.lock().unwrap().signed_up.push(name),
+                // On a busy machine; nothing was acknowledged.
+                Ok(answer) if answer.status() == 503 => {}
                 Ok(answer) => panic!("{}", answer.status()),
                 Err(_) => return,
             }
@@ -115,6 +117,9 @@ async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
         let Ok(answer) = log_in.send().await else {
             return;
         };
+        if answer.status() == 503 {
+            continue;
+        }
         assert_eq!(answer.status(), 200);
         let set = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
         let cookie = set.split(';').next().unwrap().to_owned();
@@ -126,6 +131,7 @@ async fn work(base: &str, name: &str, told: &Mutex<Acknowledged>) {
             .delete(format!("{base}/logout"))
             .header("cookie", &cookie);
         match log_out.send().await {
+            Ok(answer) if answer.status() == 503 => continue,
             Ok(answer) => assert_eq!(answer.status(), 200),
             Err(_) => return,
         }

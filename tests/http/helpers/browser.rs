@@ -1,4 +1,8 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use reqwest::{
     Client, ClientBuilder, Method, StatusCode,
@@ -10,12 +14,16 @@ use serde_json::{Value, json};
 
 use super::PASSWORD;
 
+/// How long a patient browser repeats a request.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A client that keeps cookies as a browser does.
 #[derive(Clone)]
 pub struct Browser {
     base: String,
     client: Client,
     jar: Arc<Jar>,
+    is_patient: bool,
 }
 
 /// A response with its whole body.
@@ -94,12 +102,25 @@ impl Browser {
             base: base.to_owned(),
             client,
             jar,
+            is_patient: false,
+        }
+    }
+
+    /// The same one, which sends a request again when it gets 503, as the server of a busy machine has too
+    /// little time for some. What was answered with 503 may have been done all the same.
+    pub fn patient(&self) -> Self {
+        Self {
+            is_patient: true,
+            ..self.clone()
         }
     }
 
     /// Another one at the same server.
     pub fn without_cookies(&self) -> Self {
-        Self::new(&self.base)
+        Self {
+            is_patient: self.is_patient,
+            ..Self::new(&self.base)
+        }
     }
 
     pub fn base(&self) -> &str {
@@ -110,7 +131,22 @@ impl Browser {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+    pub async fn send(&self, mut request: reqwest::RequestBuilder) -> Answer {
+        let start = Instant::now();
+        loop {
+            let again = request.try_clone().filter(|_| self.is_patient);
+            let answer = Self::send_once(request).await;
+            match again {
+                Some(again) if answer.status == 503 => request = again,
+                _ => return answer,
+            }
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            assert!(start.elapsed() < PATIENCE, "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn send_once(request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         Answer {
             status: response.status(),
@@ -150,7 +186,7 @@ impl Browser {
 
     /// Without a body, with this `Cookie` header and no other.
     pub async fn send_with(&self, method: Method, path: &str, cookie: &str) -> Answer {
-        let bare = Browser::new(&self.base);
+        let bare = self.without_cookies();
         bare.send(bare.request(method, path).header("cookie", cookie))
             .await
     }

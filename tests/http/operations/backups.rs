@@ -22,7 +22,7 @@ async fn what_was_acknowledged_before_is_in_it() {
     let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
     let writers: Vec<_> = (0..4)
         .map(|_| {
-            let (browser, acknowledged) = (author.clone(), acknowledged.clone());
+            let (browser, acknowledged) = (author.patient(), acknowledged.clone());
             tokio::spawn(async move {
                 loop {
                     let post = browser
@@ -37,6 +37,7 @@ async fn what_was_acknowledged_before_is_in_it() {
         .collect();
     for number in 0..5 {
         while acknowledged.lock().await.len() < 20 * (number + 1) {
+            assert!(!writers.iter().any(|writer| writer.is_finished()));
             tokio::task::yield_now().await;
         }
         let before = acknowledged.lock().await.clone();

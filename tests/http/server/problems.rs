@@ -293,7 +293,7 @@ async fn every_answer_has_its_request_id(kind: Kind) {
 async fn parallel_sign_ups_make_one_account(kind: Kind) {
     let server = Server::start(kind).await;
     let sign_ups = (0..6).map(|_| {
-        let browser = server.browser();
+        let browser = server.browser().patient();
         tokio::spawn(async move {
             let body = json!({"username": "Ann", "email": "ann@example.com", "password": PASSWORD});
             browser.post("/signup", body).await.status.as_u16()
@@ -304,7 +304,9 @@ async fn parallel_sign_ups_make_one_account(kind: Kind) {
         statuses.push(sign_up.await.unwrap());
     }
     statuses.sort_unstable();
-    assert_eq!(statuses, [201, 409, 409, 409, 409, 409]);
+    // Where the first was told too late that it was done, it finds its own account.
+    assert!([201, 409].contains(&statuses[0]), "{statuses:?}");
+    assert_eq!(statuses[1..], [409; 5]);
     assert_eq!(server.database.count("users").await, 1);
     assert_eq!(server.database.count("sessions").await, 1);
 }

@@ -30,7 +30,8 @@ pub async fn a_thousand_revocations_under_load(kind: Kind) {
         let browser = Browser::new(&base);
         tokio::spawn(async move {
             while !done.load(Ordering::Relaxed) {
-                assert_eq!(check(&browser, &lasting).await.status, 200);
+                let status = check(&browser, &lasting).await.status;
+                assert!(status == 200 || status == 503, "{status}");
             }
         })
     });
@@ -42,9 +43,8 @@ pub async fn a_thousand_revocations_under_load(kind: Kind) {
             let browser = Browser::new(&base);
             for round in 0..ROUNDS {
                 let cookie = log_in(&browser).await;
-                let own = ask(&browser, Method::GET, "/sessions", &cookie)
-                    .await
-                    .json();
+                let patient = browser.patient();
+                let own = patient.get_with("/sessions", &cookie).await.json();
                 let sessions = own["sessions"].as_array().unwrap();
                 let current = sessions.iter().find(|own| own["current"] == true).unwrap();
                 let path = format!("/sessions/{}", current["id"].as_str().unwrap());
@@ -55,23 +55,25 @@ pub async fn a_thousand_revocations_under_load(kind: Kind) {
                 });
                 let readers: Vec<_> = readers.collect();
                 let answer = match worker % 2 {
-                    0 => ask(&browser, Method::DELETE, "/logout", &cookie).await,
-                    _ => ask(&browser, Method::DELETE, &path, &lasting).await,
+                    0 => ask(&patient, Method::DELETE, "/logout", &cookie).await,
+                    _ => ask(&patient, Method::DELETE, &path, &lasting).await,
                 };
-                assert!(answer.status.is_success(), "{answer:?}");
-                let after = (0..3).map(|_| check(&browser, &cookie));
-                for answer in join_all(after).await {
-                    if answer.status != 401 {
-                        let_in.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
+                // One that was answered with 503 may have ended the session, which is then gone.
+                assert!(
+                    answer.status.is_success() || answer.status == 404,
+                    "{answer:?}"
+                );
+                let count = async || {
+                    let status = check(&browser, &cookie).await.status;
+                    assert!([200, 401, 503].contains(&status.as_u16()), "{status}");
+                    let_in.fetch_add(usize::from(status == 200), Ordering::Relaxed);
+                };
+                join_all((0..3).map(|_| count())).await;
                 for reader in readers {
-                    let status = reader.await.unwrap();
-                    assert!(status == 200 || status == 401, "{status}");
+                    let status = reader.await.unwrap().as_u16();
+                    assert!([200, 401, 503].contains(&status), "{status}");
                 }
-                if check(&browser, &cookie).await.status != 401 {
-                    let_in.fetch_add(1, Ordering::Relaxed);
-                }
+                count().await;
             }
         })
     });

@@ -36,7 +36,7 @@ async fn two_hundred_races_against_writers(kind: Kind) {
     let ann = Application::new("Ann");
     server.accounts().add(ann).await.unwrap();
     for round in 0..200 {
-        let browser = server.browser();
+        let browser = server.browser().patient();
         assert_eq!(browser.log_in_by_name("Ann").await.status, 200);
         let cookie = format!("session={}", browser.session().unwrap());
         let writers = (0..WRITERS).map(|writer| {

@@ -135,7 +135,7 @@ async fn a_login_storm_keeps_to_the_limit(kind: Kind) {
     let server = Server::start_with(kind, &settings).await;
     server.browser().sign_up("Ann").await;
     let log_ins = (0..16).map(|_| {
-        let browser = server.browser();
+        let browser = server.browser().patient();
         tokio::spawn(async move { browser.log_in("Ann").await.status })
     });
     for log_in in log_ins.collect::<Vec<_>>() {
