@@ -26,13 +26,17 @@ pub async fn add_ann(server: &Server) {
     server.accounts().add(ann).await.unwrap();
 }
 
+/// How often it is tried to find a session in memory: a node uses what it remembers only where it has just
+/// heard what others change, which a busy machine delays.
+pub const ROUNDS: u32 = 5;
+
 /// A new session of Ann's, as a `Cookie` header.
 pub async fn log_in(browser: &Browser) -> String {
     let request = browser
         .request(Method::POST, "/login")
         .header("cookie", "none=1")
         .json(&json!({"username": "Ann"}));
-    let answer = browser.send(request).await;
+    let answer = browser.patient().send(request).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     format!("session={}", answer.set_session().unwrap())
 }
@@ -91,16 +95,22 @@ async fn who_is_in_memory_needs_no_database(kind: Kind) {
         let server = Server::start_with(kind, &settings).await;
         add_ann(&server).await;
         let browser = server.browser();
-        let cookie = log_in(&browser).await;
-        warm_up(&browser, &cookie).await;
-        let user = check(&browser, &cookie).await.json();
-        assert_eq!(user["username"], "Ann");
-        change_without_revocation(&server, "delete from sessions").await;
-        let answer = check(&browser, &cookie).await;
-        assert_eq!(answer.status, expected, "with room for {entries}");
-        if expected == 200 {
-            assert_eq!(answer.json(), user);
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            let cookie = log_in(&browser).await;
+            warm_up(&browser, &cookie).await;
+            let user = check(&browser, &cookie).await.json();
+            assert_eq!(user["username"], "Ann");
+            change_without_revocation(&server, "delete from sessions").await;
+            let answer = check(&browser, &cookie).await;
+            last = Some(answer.status.as_u16());
+            if answer.status == 200 {
+                assert_eq!(answer.json(), user);
+                break;
+            }
+            assert_eq!(answer.reason(), "unknown_session");
         }
+        assert_eq!(last, Some(expected), "with room for {entries}");
     }
 }
 
@@ -114,19 +124,24 @@ async fn no_more_are_kept_than_there_is_room_for(kind: Kind) {
     let server = Server::start_with(kind, &settings).await;
     add_ann(&server).await;
     let browser = server.browser();
-    let mut cookies = Vec::new();
-    for _ in 0..4 * ROOM {
-        cookies.push(log_in(&browser).await);
-    }
-    for _ in 0..3 {
-        for cookie in &cookies {
-            warm_up(&browser, cookie).await;
-        }
-    }
-    change_without_revocation(&server, "delete from sessions").await;
     let mut kept = 0;
-    for cookie in &cookies {
-        kept += usize::from(check(&browser, cookie).await.status == 200);
+    for _ in 0..ROUNDS {
+        let mut cookies = Vec::new();
+        for _ in 0..4 * ROOM {
+            cookies.push(log_in(&browser).await);
+        }
+        for _ in 0..3 {
+            for cookie in &cookies {
+                warm_up(&browser, cookie).await;
+            }
+        }
+        change_without_revocation(&server, "delete from sessions").await;
+        for cookie in &cookies {
+            kept += usize::from(check(&browser, cookie).await.status == 200);
+        }
+        if kept > 0 {
+            break;
+        }
     }
     assert!((1..=ROOM).contains(&kept), "{kept} are kept");
 }
