@@ -4,6 +4,11 @@ use serde_json::json;
 
 use super::{Answer, Browser, PASSWORD, Server};
 
+/// Long enough for a password to be counted, too short for a response.
+pub const TOO_SOON: Duration = Duration::from_millis(8);
+/// The same on a busy machine.
+pub const LONG_ENOUGH: Duration = Duration::from_millis(200);
+
 pub async fn guess(browser: &Browser, name: &str) -> Answer {
     browser.log_in_with(name, "a wrong password").await
 }

@@ -10,7 +10,7 @@ mod process;
 mod proxy;
 mod server;
 
-pub use attempts::{guess, sign_up_number, wait};
+pub use attempts::{LONG_ENOUGH, TOO_SOON, guess, sign_up_number, wait};
 pub use authenticators::{
     Authenticator, AuthenticatorApp, Bound, DEVICE_BOUND, Device, ORIGIN, Offer, STEP, TwoSteps,
     challenge, encode, recovery_codes, refresh, register, set_proof,

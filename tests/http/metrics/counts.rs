@@ -1,6 +1,6 @@
 //! `GET /metrics`: which metrics there are, and that each of them counts what it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::json;
@@ -291,26 +291,27 @@ async fn the_queue_for_hashes_is_seen(kind: Kind) {
             let browser: Browser = process.browser();
             tokio::spawn(async move {
                 let name = format!("nobody{number}");
-                browser.log_in_with(&name, PASSWORD).await.status.as_u16()
+                browser.log_in_with(&name, PASSWORD).await.code()
             })
         })
         .collect();
     let queued =
         |scrape: &super::scrape::Scrape| scrape.value("handstamp_password_hash_queue") >= 10.0;
     target.scrape_until(queued).await;
-    let mut refused = 0.0;
+    let mut counted = BTreeMap::<_, f64>::new();
     for asked in asking {
-        match asked.await.unwrap() {
-            400 => {}
-            503 => refused += 1.0,
-            other => panic!("{other}"),
-        }
+        *counted.entry(asked.await.unwrap()).or_default() += 1.0;
     }
     let scrape = target.scrape().await;
     assert_eq!(scrape.value("handstamp_password_hash_queue"), 0.0);
     let logins = |outcome: &str| scrape.sum("handstamp_logins_total", &[("outcome", outcome)]);
-    assert_eq!(logins("busy"), refused);
-    assert_eq!(logins("bad_credentials"), 400.0 - refused);
+    // So many wait for the database as well, on a busy machine.
+    let outcomes = ["bad_credentials", "busy", "unavailable"];
+    for outcome in outcomes {
+        let expected = counted.get(outcome).copied().unwrap_or_default();
+        assert_eq!(logins(outcome), expected, "{outcome}");
+    }
+    assert_eq!(outcomes.map(logins).iter().sum::<f64>(), 400.0);
 }
 
 async fn open_streams_of_events_are_counted(kind: Kind) {

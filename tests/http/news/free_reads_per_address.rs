@@ -119,32 +119,43 @@ async fn an_address_opens_a_limited_number_of_posts(kind: Kind) {
     assert_eq!(rows(&server.database).await, (6, 8, 1));
 }
 
-async fn opened_by(servers: &[&Server], path: &str, number: usize) -> usize {
-    let opened = (0..number).map(|number| {
+/// Has 100 visitors read at once, of which 20 may. Where some of those had to wait for too long, as on a
+/// busy machine, others may who come after them.
+async fn twenty_of_many_read(servers: &[&Server], path: &str) {
+    let database = &servers[0].database;
+    let read = |number: usize| {
         let browser = servers[number % servers.len()].browser();
         let path = path.to_owned();
-        tokio::spawn(async move { browser.get(&path).await.status.as_u16() })
-    });
-    let statuses = join_all(opened.collect::<Vec<_>>()).await;
-    let statuses = statuses.into_iter().map(Result::unwrap);
-    let (opened, refused): (Vec<u16>, Vec<u16>) = statuses.partition(|status| *status == 200);
-    assert!(refused.iter().all(|status| *status == 402), "{refused:?}");
-    opened.len()
+        async move { browser.get(&path).await.status.as_u16() }
+    };
+    let at_once = (0..100).map(|number| tokio::spawn(read(number)));
+    let mut opened = 0;
+    for status in join_all(at_once.collect::<Vec<_>>()).await {
+        let status = status.unwrap();
+        assert!([200, 402, 503].contains(&status), "{status}");
+        opened += i64::from(status == 200);
+    }
+    assert!((1..=20).contains(&opened), "{opened}");
+    for number in 0..100 {
+        if rows(database).await.0 < 20 {
+            read(number).await;
+        }
+    }
+    assert_eq!(read(0).await, 402);
+    assert_eq!(rows(database).await, (20, 20, 1));
 }
 
 async fn an_address_is_counted_exactly(kind: Kind) {
     let settings = [("FREE_READS_PER_ADDRESS", "20/1d")];
     let (server, paths) = with_posts(kind, &settings, 1).await;
-    assert_eq!(opened_by(&[&server], &paths[0], 100).await, 20);
-    assert_eq!(rows(&server.database).await, (20, 20, 1));
+    twenty_of_many_read(&[&server], &paths[0]).await;
 }
 
 async fn two_nodes_count_together(kind: Kind) {
     let settings = [("FREE_READS_PER_ADDRESS", "20/1d")];
     let (server, paths) = with_posts(kind, &settings, 1).await;
     let other = Server::start_on(Database::at(&server.database.url), &settings).await;
-    assert_eq!(opened_by(&[&server, &other], &paths[0], 100).await, 20);
-    assert_eq!(rows(&server.database).await, (20, 20, 1));
+    twenty_of_many_read(&[&server, &other], &paths[0]).await;
 }
 
 async fn addresses_have_counts_of_their_own(kind: Kind) {

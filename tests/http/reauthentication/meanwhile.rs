@@ -1,6 +1,9 @@
 //! What happens while a password is verified.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, routing::get};
 use futures_util::future::join;
@@ -9,7 +12,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::helpers::{Browser, Kind, PASSWORD, Server, on_both_databases};
+use crate::helpers::{Browser, Kind, LONG_ENOUGH, PASSWORD, Server, TOO_SOON, on_both_databases};
 
 on_both_databases!(
     of_two_at_once_one_renews,
@@ -24,7 +27,8 @@ async fn of_two_at_once_one_renews(kind: Kind) {
     let server = Server::start_with(kind, &[("PASSWORD_HASHES_AT_ONCE", "2")]).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
-    for _ in 0..5 {
+    let (mut rounds, mut late) = (0, 0);
+    while rounds < 5 {
         let cookie = format!("session={}", browser.session().unwrap());
         let prove = async || {
             let bare = server.browser();
@@ -36,6 +40,14 @@ async fn of_two_at_once_one_renews(kind: Kind) {
         let (one, two) = join(prove(), prove()).await;
         let mut statuses = [one.status.as_u16(), two.status.as_u16()];
         statuses.sort_unstable();
+        if statuses[1] == 503 && late < 5 {
+            // It has waited for too long, on a busy machine.
+            late += 1;
+            server.database.execute("delete from sessions").await;
+            browser.patient().log_in("Ann").await;
+            continue;
+        }
+        rounds += 1;
         assert_eq!(statuses, [200, 401], "{one:?} {two:?}");
         let renewed = one.set_session().or(two.set_session()).unwrap();
         let renewed = format!("session={renewed}");
@@ -88,13 +100,16 @@ async fn a_client_that_disconnects_leaves_nothing_half_done(kind: Kind) {
     let attempts = "throttles where count > 0 and key like 'log-in %'";
     for number in 1..=5 {
         let cookie = format!("session={}", browser.session().unwrap());
+        let (start, mut after) = (Instant::now(), TOO_SOON);
         while server.database.count(proofs).await < number {
             let bare = server.browser();
             let request = bare.request(Method::POST, "/reauthenticate");
             let request = request.header("cookie", &cookie);
             let sent = bare.send(request.json(&json!({"password": PASSWORD})));
-            // Long enough to be counted, too short for a response.
-            let _ = tokio::time::timeout(Duration::from_millis(8), sent).await;
+            let _ = tokio::time::timeout(after, sent).await;
+            // More on a busy machine, until it was long enough.
+            after = (after * 3 / 2).min(LONG_ENOUGH);
+            assert!(start.elapsed() < Duration::from_secs(60), "not counted");
             tokio::time::sleep(Duration::from_millis(100)).await;
             // Of several at once, only one finds the session.
             for _ in 0..50 {

@@ -1,11 +1,13 @@
 //! Guessing gets slow, and the account's owner does not pay for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::helpers::{Kind, PASSWORD, Server, guess, on_both_databases, sign_up_number, wait};
+use crate::helpers::{
+    Kind, LONG_ENOUGH, PASSWORD, Server, TOO_SOON, guess, on_both_databases, sign_up_number, wait,
+};
 
 on_both_databases!(
     failures_of_an_account_are_bounded,
@@ -70,7 +72,7 @@ async fn parallel_guesses_are_counted_one_by_one(kind: Kind) {
     });
     while !guesses.is_finished() {
         assert_eq!(
-            owner.check().await.status,
+            owner.patient().check().await.status,
             200,
             "the owner's session goes on"
         );
@@ -88,6 +90,10 @@ async fn parallel_guesses_are_counted_one_by_one(kind: Kind) {
         (1..=10).contains(&looked_at),
         "{looked_at} reached a password hash"
     );
+    // On a busy machine some were not hashed in time, and others may be.
+    for _ in looked_at..10 {
+        guess(&guesser.patient(), "Ann").await;
+    }
     wait(&guess(&guesser, "Ann").await);
 }
 
@@ -99,7 +105,8 @@ async fn right_passwords_in_parallel_are_not_failures(kind: Kind) {
     ];
     let server = Server::start_with(kind, &settings).await;
     server.browser().sign_up("Ann").await;
-    let browser = server.browser();
+    // Not all of them are hashed in time on a busy machine.
+    let browser = server.browser().patient();
     let answers = join_all((0..12).map(|_| browser.log_in("Ann"))).await;
     assert!(
         answers.iter().all(|answer| answer.status == 200),
@@ -243,22 +250,29 @@ async fn disconnecting_changes_nothing(kind: Kind) {
     // Each with an account: a right password that comes late would clear the guesses.
     server.browser().sign_up("Ann").await;
     server.browser().sign_up("Ben").await;
-    let disconnect = async |name: &str, password: &str| {
+    let disconnect = async |name: &str, password: &str, after: Duration| {
         let log_in = browser.log_in_with(name, password);
-        // Long enough to be counted, too short for a response.
-        let _ = tokio::time::timeout(Duration::from_millis(8), log_in).await;
+        tokio::time::timeout(after, log_in).await.ok()
     };
     for _ in 0..10 {
-        disconnect("Ben", PASSWORD).await;
+        disconnect("Ben", PASSWORD, TOO_SOON).await;
     }
     assert_eq!(server.browser().log_in("Ben").await.status, 200);
     let failures = "audit_events where event = 'log_in' and outcome = 'failure'";
+    let (start, mut after) = (Instant::now(), TOO_SOON);
     while server.database.count(failures).await < 3 {
-        disconnect("Ann", "a wrong password").await;
+        let answer = disconnect("Ann", "a wrong password", after).await;
+        // More of them on a busy machine, until it was long enough.
+        after = (after * 3 / 2).min(LONG_ENOUGH);
+        if answer.is_some_and(|answer| answer.status == 429) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "not counted");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     wait(&server.browser().log_in("Ann").await);
-    assert_eq!(server.database.count(failures).await, 3);
+    // Each is counted before its password is verified, and recorded after that.
+    server.database.count_until(failures, 3).await;
     let lock_outs = "audit_events where event = 'lock_out'";
     assert_eq!(server.database.count(lock_outs).await, 1);
 }

@@ -76,8 +76,11 @@ async fn parallel_guesses_are_counted_one_by_one(kind: Kind) {
     assert_eq!(looked_at + of_status(429) + of_status(503), 100);
     assert!((1..=10).contains(&looked_at), "{looked_at} were looked at");
     let failures = "audit_events where event = 'reauthenticate' and outcome = 'failure'";
-    let failures = server.database.count(failures).await;
-    assert_eq!(failures, i64::try_from(looked_at).unwrap());
+    // On a busy machine some are counted and told too late, and some are not hashed in time.
+    for _ in looked_at..10 {
+        browser.patient().reauthenticate(WRONG).await;
+    }
+    assert_eq!(server.database.count(failures).await, 10);
     wait(&browser.reauthenticate(PASSWORD).await);
     assert_eq!(browser.check().await.status, 200);
 }
