@@ -1,9 +1,12 @@
 //! The outbox: what is in it, and that everything in it is sent once.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{
@@ -191,23 +194,39 @@ async fn two_nodes_send_each_mail_once(kind: Kind) {
     let nodes = [serve(&database, &mail, &[]), serve(&database, &mail, &[])];
     let ann = nodes[0].browser();
     ann.sign_up("Ann").await;
-    let asked = (0..100).map(|number| {
-        let browser = nodes[number % 2].browser();
-        async move { forgot(&browser, "ann@example.com").await.status }
-    });
-    assert!(join_all(asked).await.iter().all(|status| *status == 202));
+    ask(&nodes, 100).await;
     is_empty(&database).await;
-    mail.nth("ann@example.com", 101).await;
+    // A request that is repeated, as on a busy machine, may make another one.
+    different(&mail, 101).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let mut ids: Vec<_> = mail
-        .received()
-        .iter()
-        .map(|mail| mail.header("message-id").to_owned())
-        .collect();
-    assert_eq!(ids.len(), 101);
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), 101);
+    let ids = ids(&mail);
+    assert_eq!(BTreeSet::from_iter(&ids).len(), ids.len(), "each once");
+}
+
+/// So many links to Ann, some at once: all of them would wait for the database for too long.
+async fn ask(nodes: &[Process], number: usize) {
+    stream::iter(0..number)
+        .for_each_concurrent(8, async |number| {
+            let browser = nodes[number % nodes.len()].browser().patient();
+            let answer = forgot(&browser, "ann@example.com").await;
+            assert_eq!(answer.status, 202, "{answer:?}");
+        })
+        .await;
+}
+
+fn ids(mail: &MailServer) -> Vec<String> {
+    let mails = mail.received();
+    let ids = mails.iter().map(|mail| mail.header("message-id"));
+    ids.map(str::to_owned).collect()
+}
+
+/// Waits until so many different mails have arrived.
+async fn different(mail: &MailServer, number: usize) {
+    let start = Instant::now();
+    while BTreeSet::from_iter(ids(mail)).len() < number {
+        assert!(start.elapsed() < Duration::from_secs(100), "mails are lost");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn a_killed_node_loses_no_mail(kind: Kind) {
@@ -216,14 +235,7 @@ async fn a_killed_node_loses_no_mail(kind: Kind) {
     let mut node = serve(&database, &mail, &[]);
     node.browser().sign_up("Ann").await;
     for _ in 0..3 {
-        let browser = node.browser();
-        let asked = (0..20).map(|_| forgot(&browser, "ann@example.com"));
-        assert!(
-            join_all(asked)
-                .await
-                .iter()
-                .all(|answer| answer.status == 202)
-        );
+        ask(std::slice::from_ref(&node), 20).await;
         node.kill();
         // As if the minute had passed for which it had the mail that it was sending.
         database
@@ -232,15 +244,10 @@ async fn a_killed_node_loses_no_mail(kind: Kind) {
         node = serve(&database, &mail, &[]);
     }
     is_empty(&database).await;
-    let mut ids: Vec<_> = mail
-        .received()
-        .iter()
-        .map(|mail| mail.header("message-id").to_owned())
-        .collect();
-    let sent = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), 61);
-    assert!(sent <= 64, "{sent}");
+    different(&mail, 61).await;
+    let ids = ids(&mail);
+    // One for each time that the node was killed.
+    let twice = ids.len() - BTreeSet::from_iter(&ids).len();
+    assert!(twice <= 3, "{twice} were sent twice");
     drop(node);
 }
