@@ -209,7 +209,8 @@ async fn of_two_nodes_one_takes_a_code(kind: Kind) {
     other.clock.stop();
     let ahead = server.auth.now().since(other.auth.now());
     other.clock.advance(ahead);
-    for round in 0..10 {
+    let (mut rounds, mut late) = (0, 0);
+    while rounds < 10 {
         let (here, there) = (server.browser(), other.browser());
         for browser in [&here, &there] {
             assert_eq!(browser.log_in_with("Ann", PASSWORD).await.status, 202);
@@ -218,7 +219,13 @@ async fn of_two_nodes_one_takes_a_code(kind: Kind) {
         let (one, two) = tokio::join!(here.send_code(&code), there.send_code(&code));
         let mut statuses = [one.status.as_u16(), two.status.as_u16()];
         statuses.sort_unstable();
-        assert_eq!(statuses, [200, 400], "{round}: {one:?} {two:?}");
+        // It may take too long, on a busy machine.
+        if statuses[1] == 503 && late < 5 {
+            late += 1;
+        } else {
+            rounds += 1;
+            assert_eq!(statuses, [200, 400], "{rounds}: {one:?} {two:?}");
+        }
         for node in [&server, &other] {
             node.clock.advance(STEP);
         }

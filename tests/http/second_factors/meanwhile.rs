@@ -22,7 +22,8 @@ on_both_databases!(
 async fn many_uses_of_one_passkey_at_once_all_count(kind: Kind) {
     let server = Server::start_with(kind, &[("SESSIONS_PER_USER", "100")]).await;
     let (browser, mut authenticator) = ann(&server).await;
-    for round in 0..5 {
+    let (mut rounds, mut late) = (0, 0);
+    while rounds < 5 {
         let mut ready = Vec::new();
         for _ in 0..8 {
             let other = server.browser();
@@ -39,11 +40,18 @@ async fn many_uses_of_one_passkey_at_once_all_count(kind: Kind) {
             .iter()
             .map(|(other, credential)| other.send_passkey(credential.clone()));
         let proof = browser.post("/reauthenticate/passkey", proof);
-        let (answers, proved) = tokio::join!(join_all(logins), proof);
-        for answer in answers {
-            assert_eq!(answer.status, 200, "{round}: {answer:?}");
+        let (mut answers, proved) = tokio::join!(join_all(logins), proof);
+        answers.push(proved);
+        if answers.iter().any(|answer| answer.status == 503) && late < 5 {
+            // Some have waited for too long, on a busy machine.
+            late += 1;
+            browser.patient().log_in("Ann").await;
+            continue;
         }
-        assert_eq!(proved.status, 200, "{round}: {proved:?}");
+        rounds += 1;
+        for answer in answers {
+            assert_eq!(answer.status, 200, "{rounds}: {answer:?}");
+        }
         let not = "passkeys where credential like '%\"backup_state\":false%'";
         assert_eq!(server.database.count(not).await, 0, "it was written");
     }
@@ -76,13 +84,12 @@ async fn while_all_end(
     request: impl Future<Output = Answer>,
 ) -> Answer {
     const END: &str = "delete from sessions";
-    // Long enough to be waiting, short enough to be waited for.
-    let waits = sleep(Duration::from_millis(500));
     let (answer, ()) = match kind {
         Kind::Sqlite => {
             let mut other = server.database.lock_sqlite().await;
             tokio::join!(request, async {
-                waits.await;
+                // Long enough to be waiting, short enough to be waited for.
+                sleep(Duration::from_millis(200)).await;
                 sqlx::query(END).execute(&mut *other).await.unwrap();
                 other.commit().await.unwrap();
             })
@@ -92,7 +99,14 @@ async fn while_all_end(
             let lock = sqlx::query("update users set id = id");
             lock.execute(&mut *other).await.unwrap();
             tokio::join!(request, async {
-                waits.await;
+                let waits = "pg_stat_activity where datname = current_database()
+                     and wait_event_type = 'Lock'";
+                for _ in 0..100 {
+                    if server.database.count(waits).await > 0 {
+                        break;
+                    }
+                    sleep(Duration::from_millis(10)).await;
+                }
                 sqlx::query(END).execute(&mut *other).await.unwrap();
                 other.commit().await.unwrap();
             })
@@ -108,14 +122,16 @@ async fn a_session_that_has_ended_changes_nothing(kind: Kind) {
     let mut authenticator = Authenticator::default();
     let added = ann.browser.add_passkey(&mut authenticator).await.json();
     let own = format!("/passkeys/{}", added["id"].as_str().unwrap());
-    for (method, path) in [
+    let mut requests = vec![
         (Method::POST, "/passkeys"),
         (Method::PATCH, &*own),
         (Method::DELETE, &*own),
         (Method::POST, "/totp/confirm"),
         (Method::DELETE, "/totp"),
         (Method::POST, "/recovery-codes"),
-    ] {
+    ];
+    let mut late = 0;
+    while let Some((method, path)) = requests.pop() {
         let browser = ann.first_step("Ann").await;
         assert_eq!(browser.send_code(&ann.app.code()).await.status, 200);
         server.clock.advance(STEP);
@@ -137,9 +153,15 @@ async fn a_session_that_has_ended_changes_nothing(kind: Kind) {
         let before = rows().await;
         let request = browser.request(method.clone(), path).json(&body);
         let answer = while_all_end(&server, kind, browser.send(request)).await;
+        assert_eq!(rows().await, before, "{method} {path}");
+        if answer.status == 503 && late < 5 {
+            // It has waited for too long, on a busy machine.
+            late += 1;
+            requests.push((method, path));
+            continue;
+        }
         let of_answer = (answer.code(), answer.reason());
         let expected = ("not_logged_in".to_owned(), "unknown_session".to_owned());
         assert_eq!(of_answer, expected, "{method} {path}");
-        assert_eq!(rows().await, before, "{method} {path}");
     }
 }
