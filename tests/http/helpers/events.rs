@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::Browser;
 
-/// A few times as long as an event may take: 1.2 s, where another process writes to SQLite.
-const SOON: Duration = Duration::from_secs(5);
+/// Many times as long as an event may take: 1.2 s, where another process writes to SQLite.
+const SOON: Duration = Duration::from_secs(20);
 /// A few times as long as a stream may say nothing: 20 s.
 const SILENCE: Duration = Duration::from_secs(50);
 /// Twice as long as a stream that its client has closed may keep its place.

@@ -60,7 +60,7 @@ async fn idle_connections_keep_nobody_out(kind: Kind) {
         assert!(said.is_empty() || written.is_ok());
         idle.push(stream);
     }
-    let walks = (0..20).map(|_| {
+    let walks = (0..8).map(|_| {
         let base = process.base.clone();
         tokio::spawn(async move {
             let body = json!({"username": "Ann"});

@@ -112,7 +112,7 @@ async fn the_built_page_is_served_when_it_is_there(kind: Kind) {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish() {
     let key = handstamp::auth::generate_secret_key();
-    let workplace = Workplace::new(&[("SECRET_KEY", &key)]);
+    let workplace = Workplace::new(&[("SECRET_KEY", &key), ("SHUTDOWN_TIMEOUT", "10s")]);
     let process = workplace.serve();
     let browser = process.browser();
     browser.sign_up("Ann").await;
@@ -124,8 +124,12 @@ async fn sigterm_lets_requests_under_way_finish() {
     let readyz = {
         let browser = browser.clone();
         tokio::spawn(async move {
-            while browser.get("/readyz").await.status == 200 {}
-            browser.get("/readyz").await.code()
+            loop {
+                let answer = browser.get("/readyz").await;
+                if answer.status != 200 {
+                    return answer.code();
+                }
+            }
         })
     };
     let status = tokio::task::spawn_blocking(move || process.stop())
