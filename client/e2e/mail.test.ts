@@ -10,6 +10,7 @@ import {
   Server,
   shows,
   signUp,
+  SOON,
   untilLive,
   visit,
 } from "./site";
@@ -28,7 +29,7 @@ afterAll(async () => {
   server.remove();
 });
 
-test("a reset ends every session, and every page says why within a second", async () => {
+test("a reset ends every session, and every page says why", async () => {
   const { context, page } = await visit(browser, server.base);
   const other = await openTab(context);
   const elsewhere = await visit(browser, server.base);
@@ -36,7 +37,7 @@ test("a reset ends every session, and every page says why within a second", asyn
   const user = await signUp(page);
   await logIn(elsewhere.page, user);
   await untilLive(server, streams + 2);
-  await shows(other, `signed-in ${user}`, 1_000);
+  await shows(other, `signed-in ${user}`, SOON);
   const email = `${user}@example.com`;
   await page.evaluate((email) => window.client.forgotPassword(email), email);
   const token = await server.token(new RegExp(`^${email}: Choose a new password`));
@@ -44,7 +45,7 @@ test("a reset ends every session, and every page says why within a second", asyn
   // By the user who is logged in, in one of their tabs.
   await page.evaluate((reset) => window.client.resetPassword(reset), reset);
   for (const tab of [page, other, elsewhere.page]) {
-    await shows(tab, "signed-out password_changed", 1_000);
+    await shows(tab, "signed-out password_changed", SOON);
     expect(await tab.evaluate(() => window.shown.filter((text) => text.includes("unknown_session")))).toEqual([]);
   }
   const refused = page.evaluate(
@@ -56,7 +57,7 @@ test("a reset ends every session, and every page says why within a second", asyn
     (credentials) => window.client.login(credentials),
     { username: user, password: reset.new_password },
   );
-  await shows(other, `signed-in ${user}`, 1_000);
+  await shows(other, `signed-in ${user}`, SOON);
   await context.close();
   await elsewhere.context.close();
 });
@@ -74,7 +75,7 @@ test("a verified address is known in every tab and elsewhere, and a changed one 
   const token = await server.token(new RegExp(`^${user}@.*Confirm`), 2);
   await stranger.page.evaluate((token) => window.client.verifyEmail(token), token);
   for (const tab of [page, other]) {
-    await expect.poll(() => userOf(tab), { timeout: 1_000 }).toMatchObject({ email_verified: true });
+    await expect.poll(() => userOf(tab), { timeout: SOON }).toMatchObject({ email_verified: true });
   }
   expect((await stranger.page.evaluate(() => window.client.getState())).status).toBe("signed-out");
 
@@ -84,11 +85,11 @@ test("a verified address is known in every tab and elsewhere, and a changed one 
   await page.evaluate((token) => window.client.verifyEmail(token), link);
   // Known as soon as the call resolves.
   expect(await userOf(page)).toMatchObject({ email, email_verified: true });
-  await expect.poll(() => userOf(other), { timeout: 1_000 }).toMatchObject({ email });
+  await expect.poll(() => userOf(other), { timeout: SOON }).toMatchObject({ email });
 
   const undo = await server.token(new RegExp(`^${user}@.*was changed`));
   await stranger.page.evaluate((token) => window.client.verifyEmail(token), undo);
-  for (const tab of [page, other]) await shows(tab, /signed-out revoked/, 1_000);
+  for (const tab of [page, other]) await shows(tab, /signed-out revoked/, SOON);
   await context.close();
   await stranger.context.close();
 });
@@ -102,7 +103,7 @@ test("a deleted account is gone from every tab", async () => {
   await logIn(elsewhere.page, user);
   await untilLive(server, streams + 2);
   await page.evaluate(() => window.client.deleteAccount());
-  for (const tab of [page, other, elsewhere.page]) await shows(tab, "signed-out deleted", 1_000);
+  for (const tab of [page, other, elsewhere.page]) await shows(tab, "signed-out deleted", SOON);
   const again = page.evaluate(
     (credentials) => window.client.login(credentials).catch((error: unknown) => (error as { code: string }).code),
     { username: user, password },

@@ -172,6 +172,9 @@ export async function openTab(context: BrowserContext, address = "/"): Promise<P
   return page;
 }
 
+/** Many times as long as anything takes that happens at once, in milliseconds; a busy browser is slow. */
+export const SOON = 10_000;
+
 /** Waits until the page says so. */
 export async function shows(page: Page, text: RegExp | string, timeout = 20_000): Promise<void> {
   await page.locator("#status").getByText(text).waitFor({ timeout });
