@@ -7,8 +7,8 @@ import { createInterface } from "node:readline";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 
-const web = resolve(import.meta.dirname, "..");
-const target = resolve(web, "..", process.env.CARGO_TARGET_DIR ?? "target");
+export const webFolder = resolve(import.meta.dirname, "..");
+const target = resolve(webFolder, "..", process.env.CARGO_TARGET_DIR ?? "target");
 const binary = process.env.HANDSTAMP ?? join(target, "debug/handstamp");
 
 /** A server with its own folder and port. */
@@ -27,7 +27,7 @@ export class Server {
 
   /** With the sample news and its page. */
   static async start(settings: Record<string, string> = {}, folder = newFolder()): Promise<Server> {
-    return Server.run(["serve", "--demo"], { WEB_DIR: join(web, "dist"), ...settings }, folder);
+    return Server.run(["serve", "--demo"], { WEB_DIR: join(webFolder, "dist"), ...settings }, folder);
   }
 
   /** For a page of somebody else's. */
@@ -93,7 +93,7 @@ export async function startVite(
   process.env.API_URL = api;
   process.env.API_PREFIX = prefix;
   const vite = await createServer({
-    root: web,
+    root: webFolder,
     logLevel: "error",
     // As scripts/dev --host allows any.
     server: { allowedHosts: ["news.test"], ...(ownPort !== undefined && { port: ownPort, strictPort: true }) },
@@ -102,7 +102,7 @@ export async function startVite(
   return { vite, port: vite.config.server.port };
 }
 
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(...args: string[]): Promise<Browser> {
   const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
   const executablePath = process.env.CHROMIUM ?? paths.find(existsSync);
   if (!executablePath) throw new Error("there is no Chromium; scripts/test installs one");
@@ -116,6 +116,7 @@ export async function launchBrowser(): Promise<Browser> {
       "--disable-sync",
       // A host name that browsers do not treat as local.
       "--host-resolver-rules=MAP news.test 127.0.0.1",
+      ...args,
     ],
   });
 }
