@@ -34,7 +34,7 @@ afterAll(async () => {
 const streams = () => server.count("GET /api/session/events");
 const requests = () => server.count("GET /api/session");
 
-async function enter(base = server.base) {
+async function visitUser(base = server.base) {
   const before = streams();
   const { context, page } = await visit(browser, base);
   const user = await signUp(page);
@@ -62,7 +62,7 @@ test.each([
   ["502 of a gateway", { status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }],
   ["200 of a hotel's network", { status: 200, contentType: "text/html", body: "<h1>Welcome</h1>" }],
 ])("%s for the session and its stream logs nobody out", async (_, response) => {
-  const { context, page, user } = await enter();
+  const { context, page, user } = await visitUser();
   await context.route("**/api/session", (route) => route.fulfill(response));
   await context.route("**/api/session/events", (route) => route.fulfill(response));
   await page.evaluate(() => window.client.refresh());
@@ -81,7 +81,7 @@ test.each([
 
 test.each(["cut", "silent"])("a network that is %s logs nobody out; once it is back the page catches up", async (how) => {
   const network = await Network.to(server.base);
-  const { context, page, user } = await enter(network.base);
+  const { context, page, user } = await visitUser(network.base);
   await untilLive(server, streams());
   if (how === "cut") network.cut();
   else network.silence();
@@ -142,7 +142,7 @@ test("tabs that are hidden, frozen and shown again ask nothing they know, and ca
 });
 
 test("nine tabs need one connection for their stream, and leave the others to requests", async () => {
-  const { context, page, user } = await enter();
+  const { context, page, user } = await visitUser();
   const before = streams();
   const tabs = [page];
   while (tabs.length < 9) tabs.push(await openTab(context));
@@ -160,7 +160,7 @@ test("nine tabs need one connection for their stream, and leave the others to re
 
 test("where streams do not get through, a focus asks", async () => {
   const proxy = await startHoldingProxy(server.base);
-  const { context, page, user } = await enter(proxy.base);
+  const { context, page, user } = await visitUser(proxy.base);
   // Until the page has given the stream up.
   const before = requests();
   while (requests() === before) await pause(100);
@@ -174,7 +174,7 @@ test("where streams do not get through, a focus asks", async () => {
 
 test("where streams are cut, a page that nobody uses does not keep its session alive", async () => {
   const proxy = await startCuttingProxy(server.base, 500);
-  const { context, page } = await enter(proxy.base);
+  const { context, page } = await visitUser(proxy.base);
   const [asked, opened] = [requests(), streams()];
   while (requests() < asked + 2) await pause(100);
   // Ten minutes later, nothing was pressed or clicked.
@@ -197,7 +197,7 @@ test("where streams are cut, a page that nobody uses does not keep its session a
 
 test("requests that cross a proof or a login have the cookie from before, and log nobody out", async () => {
   const proxy = await startLateProxy(server.base, 2_000);
-  const { context, page, user } = await enter(proxy.base);
+  const { context, page, user } = await visitUser(proxy.base);
   await untilLive(server, streams());
   const other = await openTab(context);
   const crossed: string[] = [];
@@ -262,7 +262,7 @@ test("without locks, as on http, many tabs leave connections to requests", async
 });
 
 test("a call that needs a proof asks for the password, and is sent once more", async () => {
-  const { context, page, user } = await enter();
+  const { context, page, user } = await visitUser();
   const other = await visit(browser, server.base);
   await logIn(other.page, user);
   // The server's window is ten minutes; a tab that was open for longer is refused like this.

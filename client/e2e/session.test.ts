@@ -46,10 +46,10 @@ async function asked(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
-  const enter = () => visit(browser, bases[through] ?? "");
+  const visitBase = () => visit(browser, bases[through] ?? "");
 
   test("a page load asks once, with fifty components; a focus not at all", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     expect(await asked(() => page.reload().then(() => shows(page, "signed-out no_cookie")))).toBe(1);
     const streams = server.count("GET /api/session/events");
     const user = await signUp(page);
@@ -73,7 +73,7 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("login resolves with the session set, and the page shows no other state meanwhile", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const user = await signUp(page);
     await page.evaluate(() => window.client.logout());
     await page.evaluate(() => { window.shown = []; });
@@ -89,11 +89,11 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("a login over another session is not undone by the end of that one", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const other = await openTab(context);
     const user = await signUp(page);
     await shows(other, `signed-in ${user}`);
-    const elsewhere = await enter();
+    const elsewhere = await visitBase();
     const next = await signUp(elsewhere.page);
     await pause(500);
     // The end of the session arrives while the new one is asked for.
@@ -117,9 +117,9 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("three tabs and a second browser follow within a second, without a request", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const tabs = [page, await openTab(context), await openTab(context)];
-    const elsewhere = await enter();
+    const elsewhere = await visitBase();
     const streams = server.count("GET /api/session/events");
     const user = await signUp(page);
     for (const tab of tabs) await shows(tab, `signed-in ${user}`, 1_000);
@@ -142,7 +142,7 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("a restart of the server is not noticed, and followed by a log-out is", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const streams = server.count("GET /api/session/events");
     const user = await signUp(page);
     await untilLive(server, streams + 1);
@@ -152,7 +152,7 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
     await shows(page, new RegExp(`^signed-in ${user}$`));
     const shown = await page.evaluate(() => window.shown);
     expect(shown.filter((text) => !text.startsWith(`signed-in ${user}`))).toEqual([]);
-    const elsewhere = await enter();
+    const elsewhere = await visitBase();
     await logIn(elsewhere.page, user);
     await elsewhere.page.evaluate(() => window.client.endOtherSessions());
     await shows(page, "signed-out revoked", 1_000);

@@ -82,7 +82,7 @@ async function alone<T>(name: string, task: () => Promise<T>): Promise<T> {
   }
 }
 
-function createFactors({ call, enter, prove, getState, refresh, subscribe }: Client): Factors {
+function createFactors({ call, loginWith, prove, getState, refresh, subscribe }: Client): Factors {
   /** The domain that passkeys are bound to, once the server has named it. */
   let rpId: string | undefined;
   /** The list of which the browser was last told. */
@@ -230,10 +230,10 @@ function createFactors({ call, enter, prove, getState, refresh, subscribe }: Cli
       const { autofill, signal, onChosen } = options;
       const credential = await (autofill ? wait(options) : demand(loginPath, signal));
       onChosen?.();
-      return enter(loginPath, { credential }) as Promise<User>;
+      return loginWith(loginPath, { credential }) as Promise<User>;
     },
-    loginWithCode: (code) => enter("/login/totp", { code }) as Promise<User>,
-    loginWithRecoveryCode: (code) => enter("/login/recovery-code", { code }) as Promise<User>,
+    loginWithCode: (code) => loginWith("/login/totp", { code }) as Promise<User>,
+    loginWithRecoveryCode: (code) => loginWith("/login/recovery-code", { code }) as Promise<User>,
     reauthenticateWithPasskey: async ({ signal } = {}) => {
       const path = "/reauthenticate/passkey";
       await prove(path, { credential: await demand(path, signal) });
