@@ -1,50 +1,35 @@
 /** What nobody is logged out by, and how a page catches up. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
 import { Network, startCuttingProxy, startHoldingProxy, startLateProxy } from "./networks";
 import {
-  buildPage,
-  launchBrowser,
   launchPlainBrowser,
   logIn,
   openTab,
   password,
   pause,
-  Server,
   shows,
   signUp,
   untilLive,
-  visit,
+  useSite,
 } from "./site";
 
-let server: Server;
-let browser: Browser;
+const site = useSite();
 
-beforeAll(async () => {
-  await buildPage();
-  server = await Server.start();
-  browser = await launchBrowser();
-});
+const streams = () => site.server.count("GET /api/session/events");
+const requests = () => site.server.count("GET /api/session");
 
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
-
-const streams = () => server.count("GET /api/session/events");
-const requests = () => server.count("GET /api/session");
-
-async function visitUser(base = server.base) {
+async function visitUser(base = site.server.base) {
   const before = streams();
-  const { context, page } = await visit(browser, base);
+  const { context, page } = await site.visit(base);
   const user = await signUp(page);
-  if (base === server.base) await untilLive(server, before + 1);
+  if (base === site.server.base) await untilLive(site.server, before + 1);
   return { context, page, user };
 }
 
 /** Ends the session of `user`'s other browsers, from one that is opened for it. */
 async function endElsewhere(user: string): Promise<void> {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await logIn(page, user);
   await page.evaluate(() => window.client.endOtherSessions());
   await context.close();
@@ -80,9 +65,9 @@ test.each([
 });
 
 test.each(["cut", "silent"])("a network that is %s logs nobody out; once it is back the page catches up", async (how) => {
-  const network = await Network.to(server.base);
+  const network = await Network.to(site.server.base);
   const { context, page, user } = await visitUser(network.base);
-  await untilLive(server, streams());
+  await untilLive(site.server, streams());
   if (how === "cut") network.cut();
   else network.silence();
   await page.evaluate(() => window.client.refresh());
@@ -107,10 +92,10 @@ test.each(["cut", "silent"])("a network that is %s logs nobody out; once it is b
 test("tabs that are hidden, frozen and shown again ask nothing they know, and catch up", async () => {
   const { context, close } = await launchPlainBrowser();
   let before = streams();
-  const page = await openTab(context, server.base);
+  const page = await openTab(context, site.server.base);
   const user = await signUp(page);
-  await untilLive(server, before + 1);
-  const other = await openTab(context, server.base);
+  await untilLive(site.server, before + 1);
+  const other = await openTab(context, site.server.base);
   const asked = requests();
   for (const tab of [page, other, page, other]) {
     await tab.bringToFront();
@@ -123,7 +108,7 @@ test("tabs that are hidden, frozen and shown again ask nothing they know, and ca
   before = streams();
   const frozen = await context.newCDPSession(page);
   await frozen.send("Page.setWebLifecycleState", { state: "frozen" });
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   await endElsewhere(user);
   await shows(other, "signed-out revoked", 1_000);
   await frozen.send("Page.setWebLifecycleState", { state: "active" });
@@ -132,7 +117,7 @@ test("tabs that are hidden, frozen and shown again ask nothing they know, and ca
   // All of them sleep, as a laptop does.
   before = streams();
   await logIn(other, user);
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   const both = [frozen, await context.newCDPSession(other)];
   for (const tab of both) await tab.send("Page.setWebLifecycleState", { state: "frozen" });
   await endElsewhere(user);
@@ -150,7 +135,7 @@ test("nine tabs need one connection for their stream, and leave the others to re
   for (const tab of tabs) expect((await tab.evaluate(() => window.client.refresh())).user?.username).toBe(user);
   // The next tab takes over when the first one is closed.
   await page.close();
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   await pause(500);
   expect(streams()).toBe(before + 1);
   await endElsewhere(user);
@@ -159,7 +144,7 @@ test("nine tabs need one connection for their stream, and leave the others to re
 });
 
 test("where streams do not get through, a focus asks", async () => {
-  const proxy = await startHoldingProxy(server.base);
+  const proxy = await startHoldingProxy(site.server.base);
   const { context, page, user } = await visitUser(proxy.base);
   // Until the page has given the stream up.
   const before = requests();
@@ -173,7 +158,7 @@ test("where streams do not get through, a focus asks", async () => {
 });
 
 test("where streams are cut, a page that nobody uses does not keep its session alive", async () => {
-  const proxy = await startCuttingProxy(server.base, 500);
+  const proxy = await startCuttingProxy(site.server.base, 500);
   const { context, page } = await visitUser(proxy.base);
   const [asked, opened] = [requests(), streams()];
   while (requests() < asked + 2) await pause(100);
@@ -196,14 +181,14 @@ test("where streams are cut, a page that nobody uses does not keep its session a
 });
 
 test("requests that cross a proof or a login have the cookie from before, and log nobody out", async () => {
-  const proxy = await startLateProxy(server.base, 2_000);
+  const proxy = await startLateProxy(site.server.base, 2_000);
   const { context, page, user } = await visitUser(proxy.base);
-  await untilLive(server, streams());
+  await untilLive(site.server, streams());
   const other = await openTab(context);
   const crossed: string[] = [];
   const meanwhile = async (path: string, call: Promise<unknown>) => {
-    const done = server.count(path);
-    while (server.count(path) === done) await pause(20);
+    const done = site.server.count(path);
+    while (site.server.count(path) === done) await pause(20);
     // What the server says to the cookie from before; the page's own requests are the same.
     const reason = await other.evaluate(() =>
       fetch("/api/session").then((response) => response.json() as Promise<{ reason: string }>).then((body) => body.reason),
@@ -246,12 +231,12 @@ test("requests that cross a proof or a login have the cookie from before, and lo
 
 test("without locks, as on http, many tabs leave connections to requests", async () => {
   const { context, close } = await launchPlainBrowser("--host-resolver-rules=MAP lan.test 127.0.0.1");
-  const base = server.base.replace("127.0.0.1", "lan.test");
+  const base = site.server.base.replace("127.0.0.1", "lan.test");
   const before = streams();
   const page = await openTab(context, base);
   expect(await page.evaluate(() => "locks" in navigator)).toBe(false);
   const user = await signUp(page);
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   const tabs = [page];
   while (tabs.length < 9) tabs.push(await openTab(context, base));
   for (const tab of tabs) expect((await tab.evaluate(() => window.client.refresh())).error).toBeNull();
@@ -263,7 +248,7 @@ test("without locks, as on http, many tabs leave connections to requests", async
 
 test("a call that needs a proof asks for the password, and is sent once more", async () => {
   const { context, page, user } = await visitUser();
-  const other = await visit(browser, server.base);
+  const other = await site.visit();
   await logIn(other.page, user);
   // The server's window is ten minutes; a tab that was open for longer is refused like this.
   let refusals = 1;

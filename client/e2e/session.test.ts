@@ -1,62 +1,50 @@
 /** What the package promises, in a real browser against the real server. */
-import type { Browser } from "playwright-core";
 import type { ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  buildPage,
-  launchBrowser,
   logIn,
   openTab,
   password,
   pause,
-  Server,
   shows,
   signUp,
   startVite,
   untilLive,
-  visit,
+  useSite,
 } from "./site";
 
-let server: Server;
+const site = useSite();
 let vite: ViteDevServer;
-let browser: Browser;
 let bases: Record<string, string>;
 
 beforeAll(async () => {
-  await buildPage();
-  server = await Server.start();
-  browser = await launchBrowser();
-  const dev = await startVite(server.base);
+  const dev = await startVite(site.server.base);
   vite = dev.vite;
-  bases = { "the binary": server.base, "Vite's proxy": dev.base };
+  bases = { "the binary": site.server.base, "Vite's proxy": dev.base };
 });
 
-afterAll(async () => {
-  await browser.close();
-  await vite.close();
-  server.remove();
-});
+afterAll(() => vite.close());
 
 /** How many requests for the session `work` leads to, by the server's log. */
 async function asked(work: () => Promise<unknown>): Promise<number> {
-  const before = server.count("GET /api/session");
+  const before = site.server.count("GET /api/session");
   await work();
   await pause(300);
-  return server.count("GET /api/session") - before;
+  return site.server.count("GET /api/session") - before;
 }
 
 describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
-  const visitBase = () => visit(browser, bases[through] ?? "");
+  const visitBase = () => site.visit(bases[through] ?? "");
 
   test("a page load asks once, with fifty components; a focus not at all", async () => {
     const { context, page } = await visitBase();
     expect(await asked(() => page.reload().then(() => shows(page, "signed-out no_cookie")))).toBe(1);
-    const streams = server.count("GET /api/session/events");
+    const streams = site.server.count("GET /api/session/events");
     const user = await signUp(page);
-    await untilLive(server, streams + 1);
+    await untilLive(site.server, streams + 1);
     expect(await asked(() => page.reload().then(() => shows(page, `signed-in ${user}`)))).toBe(1);
     expect(await page.getByText(user, { exact: true }).count()).toBe(50);
-    await untilLive(server, streams + 2);
+    await untilLive(site.server, streams + 2);
     const other = await context.newPage();
     const focus = async () => {
       for (let turns = 0; turns < 3; turns += 1) {
@@ -120,13 +108,13 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
     const { context, page } = await visitBase();
     const tabs = [page, await openTab(context), await openTab(context)];
     const elsewhere = await visitBase();
-    const streams = server.count("GET /api/session/events");
+    const streams = site.server.count("GET /api/session/events");
     const user = await signUp(page);
     for (const tab of tabs) await shows(tab, `signed-in ${user}`, 1_000);
     await logIn(elsewhere.page, user);
-    await untilLive(server, streams + 2);
+    await untilLive(site.server, streams + 2);
     // One stream for the three tabs, one for the other browser.
-    expect(server.count("GET /api/session/events")).toBe(streams + 2);
+    expect(site.server.count("GET /api/session/events")).toBe(streams + 2);
     const requests = await asked(async () => {
       await elsewhere.page.evaluate(() => window.client.endOtherSessions());
       for (const tab of tabs) await shows(tab, "signed-out revoked", 1_000);
@@ -143,12 +131,12 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
 
   test("a restart of the server is not noticed, and followed by a log-out is", async () => {
     const { context, page } = await visitBase();
-    const streams = server.count("GET /api/session/events");
+    const streams = site.server.count("GET /api/session/events");
     const user = await signUp(page);
-    await untilLive(server, streams + 1);
+    await untilLive(site.server, streams + 1);
     await page.evaluate(() => { window.shown = []; });
-    await server.restart(1_000);
-    await untilLive(server, streams + 2);
+    await site.server.restart(1_000);
+    await untilLive(site.server, streams + 2);
     await shows(page, new RegExp(`^signed-in ${user}$`));
     const shown = await page.evaluate(() => window.shown);
     expect(shown.filter((text) => !text.startsWith(`signed-in ${user}`))).toEqual([]);

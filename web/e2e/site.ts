@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
+import { afterAll, beforeAll } from "vitest";
 
 export const webFolder = resolve(import.meta.dirname, "..");
 const target = resolve(webFolder, "..", process.env.CARGO_TARGET_DIR ?? "target");
@@ -19,6 +20,11 @@ export class Server {
     readonly folder: string,
     private readonly log: string[],
   ) {}
+
+  /** The same page at a name: passkeys are bound to one. */
+  get named(): string {
+    return this.base.replace("127.0.0.1", "localhost");
+  }
 
   /** All that it has logged. */
   get logged(): string {
@@ -121,11 +127,37 @@ export async function launchBrowser(...args: string[]): Promise<Browser> {
   });
 }
 
-/** A fresh browser context, and the errors that its console shows. */
-export async function visit(
-  browser: Browser,
-  base: string,
-): Promise<{ context: BrowserContext; page: Page; complaints: string[] }> {
+interface Visit {
+  context: BrowserContext;
+  page: Page;
+  /** The errors that its console shows. */
+  complaints: string[];
+}
+
+/** A browser, and a server for it. */
+export interface Site {
+  server: Server;
+  browser: Browser;
+  /** A fresh browser context, for this server's page unless another is named. */
+  visit: (base?: string) => Promise<Visit>;
+}
+
+/** A server and a browser that the tests of a file share. */
+export function useSite(start = () => Server.start()): Site {
+  const site = { visit: (base = site.server.base) => visit(site.browser, base) } as Site;
+  beforeAll(async () => {
+    site.server = await start();
+    site.browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await site.browser.close();
+    site.server.remove();
+  });
+  return site;
+}
+
+/** A fresh browser context. */
+export async function visit(browser: Browser, base: string): Promise<Visit> {
   const context = await browser.newContext({ baseURL: base });
   const page = await context.newPage();
   const complaints: string[] = [];

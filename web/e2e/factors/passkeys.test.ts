@@ -1,28 +1,12 @@
 /** Passkeys, with Chromium's virtual authenticators. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
 import { Authenticator } from "./authenticator";
-import { freePort, launchBrowser, logIn, Server, signUp, startVite, visit } from "../site";
+import { freePort, logIn, Server, signUp, startVite, useSite } from "../site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start({ SIGNUPS_PER_ADDRESS: "unlimited" });
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
-
-/** A page where passkeys work: their domain is `localhost`. */
-function at(server: Server): string {
-  return server.base.replace("127.0.0.1", "localhost");
-}
+const site = useSite(() => Server.start({ SIGNUPS_PER_ADDRESS: "unlimited" }));
 
 const passkeys = (page: Page) => page.getByRole("region", { name: "Passkeys" });
 const rename = (page: Page) => passkeys(page).getByRole("button", { name: /^Rename/ });
@@ -74,7 +58,7 @@ async function userOf(page: Page): Promise<string | null> {
 }
 
 test("a passkey is added, logs in by button without a name, is renamed and removed", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await passkeys(page).getByText("Not used yet").waitFor();
@@ -103,7 +87,7 @@ test("a passkey is added, logs in by button without a name, is renamed and remov
 });
 
 test("a passkey chosen in the field for the username logs in", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await logOut(page, authenticator);
@@ -118,7 +102,7 @@ test("a passkey chosen in the field for the username logs in", async () => {
 });
 
 test("after a dialog that came to nothing the field takes a choice again", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await logOut(page, authenticator);
@@ -140,7 +124,7 @@ test("after a dialog that came to nothing the field takes a choice again", async
 });
 
 test("two passkeys on two authenticators: each logs in, one is removed", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const inside = await Authenticator.add(page);
   const user = await enrol(page);
   const stick = await inside.beside("usb");
@@ -166,7 +150,7 @@ test("two passkeys on two authenticators: each logs in, one is removed", async (
 });
 
 test("one authenticator does not take two passkeys of one account", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   await Authenticator.add(page);
   await enrol(page);
   await passkeys(page).getByRole("button", { name: "Add a passkey" }).click();
@@ -177,7 +161,7 @@ test("one authenticator does not take two passkeys of one account", async () => 
 
 test("a passkey proves who the user is; the call that waited goes on", async () => {
   const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
-  const { context, page, complaints } = await visit(browser, at(strict));
+  const { context, page, complaints } = await site.visit(strict.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await new Promise((done) => setTimeout(done, 3_500));
@@ -198,7 +182,7 @@ test("a passkey proves who the user is; the call that waited goes on", async () 
 });
 
 test("after a login with the password a passkey is offered, until it is declined", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await page.goto("/");
   const user = await signUp(page);
@@ -267,7 +251,7 @@ async function held(page: Page, authenticator: Authenticator): Promise<string> {
 }
 
 test("a response that was used is refused", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await logOut(page, authenticator);
@@ -281,14 +265,14 @@ test("a response that was used is refused", async () => {
 });
 
 test("a response to an old challenge is refused, and the page says what to do", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   await logOut(page, authenticator);
   const expire = () => {
     const sql = "update passkey_challenges set expires_at = '2020-01-01T00:00:00Z'";
     const script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=10); db.execute(sys.argv[2]); db.commit()";
-    const { status, stderr } = spawnSync("python3", ["-c", script, join(server.folder, "handstamp.db"), sql]);
+    const { status, stderr } = spawnSync("python3", ["-c", script, join(site.server.folder, "handstamp.db"), sql]);
     if (status !== 0) throw new Error(stderr.toString());
   };
   const body = await held(page, authenticator);
@@ -310,12 +294,12 @@ test("a response to an old challenge is refused, and the page says what to do", 
 });
 
 test("a response for another browser is refused", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   await logOut(page, authenticator);
   const body = await held(page, authenticator);
-  const thief = await visit(browser, at(server));
+  const thief = await site.visit(site.server.named);
   await thief.page.goto("/login");
   expect(await send(thief.page, "/login/passkey", body)).toEqual(refused);
   expect(await userOf(thief.page)).toBeNull();
@@ -324,7 +308,7 @@ test("a response for another browser is refused", async () => {
 });
 
 test("a passkey of another user proves nothing, and does not change who is logged in", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   const [passkey] = await authenticator.kept();
@@ -348,7 +332,7 @@ test("a passkey of another user proves nothing, and does not change who is logge
 test("a passkey used on a page of another origin is refused", async () => {
   const port = String(await freePort());
   const own = await Server.start({ PORT: port, RP_ID: "localhost", RP_ORIGINS: `http://localhost:${port}` });
-  const { context, page } = await visit(browser, at(own));
+  const { context, page } = await site.visit(own.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   await logOut(page, authenticator);
@@ -372,7 +356,7 @@ test("passkeys work on the page of Vite's server, as scripts/dev starts it", asy
   const { vite, port: served } = await startVite(own.base, "", page);
   expect(served).toBe(page);
   for (const base of [`http://localhost:${page}`, `http://localhost:${port}`]) {
-    const { context, page, complaints } = await visit(browser, base);
+    const { context, page, complaints } = await site.visit(site.server.named);
     const authenticator = await Authenticator.add(page);
     const user = await enrol(page);
     await logOut(page, authenticator);
@@ -386,7 +370,7 @@ test("passkeys work on the page of Vite's server, as scripts/dev starts it", asy
 });
 
 test("at an address that passkeys are not for, the page says so", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await Authenticator.add(page);
   await page.goto("/login");
   await page.getByRole("button", { name: "Log in with a passkey" }).click();
