@@ -19,6 +19,7 @@ const fakePublicKeyCredential = Object.assign(() => undefined, {
 });
 
 beforeEach(() => {
+  localStorage.clear();
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("PublicKeyCredential", fakePublicKeyCredential);
   vi.stubGlobal("navigator", { locks: new FakeLocks(), credentials: { get, create } });

@@ -21,6 +21,8 @@ const key = (id: string) => ({ id, name: id, created_at: "", last_used_at: null,
 
 beforeEach(async () => {
   vi.clearAllMocks();
+  localStorage.clear();
+  sessionStorage.clear();
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("navigator", { locks: new FakeLocks(), credentials: { create } });
   vi.stubGlobal(
@@ -61,6 +63,61 @@ test("a list is told, once, with the name of the user", async () => {
   await settled();
   expect(accepted).toHaveBeenCalledOnce();
   expect(unknown).not.toHaveBeenCalled();
+});
+
+/** A page that is loaded, with what the pages before it have kept. */
+async function load(): Promise<Client> {
+  const page = createClient({ baseUrl: "http://api.test" });
+  await page.session();
+  return page;
+}
+
+test("a reload tells the same list to nobody, and asks for nothing more", async () => {
+  await factors.passkeys();
+  await vi.waitFor(() => { expect(details).toHaveBeenCalled(); });
+  await settled();
+  expect(server.count("POST /reauthenticate/passkey/options")).toBe(1);
+  client.close();
+  const asked = server.count("GET /session");
+  const again = await load();
+  expect(await factorsOf(again).passkeys()).toHaveLength(2);
+  await settled();
+  expect(server.count("GET /session")).toBe(asked + 1);
+  expect(server.count("POST /reauthenticate/passkey/options")).toBe(1);
+  expect(accepted).toHaveBeenCalledOnce();
+  again.close();
+});
+
+test("a page load after the last one was removed elsewhere tells of none, without a challenge", async () => {
+  await factors.passkeys();
+  await vi.waitFor(() => { expect(details).toHaveBeenCalled(); });
+  client.close();
+  server.respond("GET /passkeys", json({ passkeys: [] }));
+  const again = await load();
+  expect(await factorsOf(again).passkeys()).toEqual([]);
+  await vi.waitFor(() => { expect(accepted).toHaveBeenCalledTimes(2); });
+  expect(accepted).toHaveBeenLastCalledWith({ rpId: "app.example", userId, allAcceptedCredentialIds: [] });
+  expect(server.count("POST /reauthenticate/passkey/options")).toBe(1);
+  again.close();
+});
+
+test("an account that is deleted has no passkeys any more", async () => {
+  await factors.passkeys();
+  await vi.waitFor(() => { expect(details).toHaveBeenCalled(); });
+  server.respond("DELETE /account", json(null, 204));
+  await client.deleteAccount();
+  await vi.waitFor(() => { expect(accepted).toHaveBeenCalledTimes(2); });
+  expect(accepted).toHaveBeenLastCalledWith({ rpId: "app.example", userId, allAcceptedCredentialIds: [] });
+});
+
+test("where pages may store nothing, the browser is told all the same", async () => {
+  const refuse = () => { throw new DOMException("", "SecurityError"); };
+  vi.stubGlobal("localStorage", { getItem: refuse, setItem: refuse });
+  vi.stubGlobal("sessionStorage", { getItem: refuse, setItem: refuse });
+  const page = await load();
+  await factorsOf(page).passkeys();
+  await vi.waitFor(() => { expect(accepted).toHaveBeenCalledOnce(); });
+  page.close();
 });
 
 test("lists that two tabs read at the same time are told by both", async () => {

@@ -47,7 +47,7 @@ function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => voi
   });
   const isRefused = isProblem(prove.error, "bad_credentials");
   const text = isRefused ? "That passkey is not one of yours, or it took too long." : failureOf(prove.error);
-  const failure = hasPasskeys() ? text : "This browser does not know passkeys.";
+  const failure = hasPasskeys() ? text : "This browser does not know passkeys, or is too old for them.";
   return (
     <div className={isAlone ? "" : "dialog-part"}>
       <div className={isAlone ? "buttons" : ""}>

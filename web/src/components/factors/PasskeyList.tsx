@@ -54,7 +54,7 @@ export function PasskeyList() {
           </button>
         </p>
       ) : (
-        <p className="soft">This browser does not know passkeys.</p>
+        <p className="soft">This browser does not know passkeys, or is too old for them.</p>
       )}
       <p role="status" className="sr-only">
         {add.isSuccess && `Added: ${add.data.name}`}
