@@ -64,6 +64,7 @@ test("an app is set up by a picture or a key, and a login then takes two steps",
   await logOut(page);
   await logIn(page, user);
   await page.getByRole("heading", { name: "One more step" }).waitFor();
+  await page.getByText(`You are logging in as ${user}.`).waitFor();
   const field = page.getByLabel("Code", { exact: true });
   expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
   expect(await field.getAttribute("autocomplete")).toBe("one-time-code");

@@ -369,6 +369,26 @@ test("passkeys work on the page of Vite's server, as scripts/dev starts it", asy
   own.remove();
 });
 
+test("a site without passkeys takes their button away, and nothing moves", async () => {
+  const { context, page } = await site.visit(site.server.named);
+  await Authenticator.add(page);
+  let respond: () => void = () => undefined;
+  const isShown = new Promise<void>((done) => { respond = done; });
+  await page.route("**/login/passkey/options", async (route) => {
+    await isShown;
+    await route.fulfill({ status: 404, contentType: "application/problem+json", json: { code: "not_found" } });
+  });
+  await page.goto("/login");
+  const button = page.getByRole("button", { name: "Log in with a passkey" });
+  await button.waitFor();
+  const boxes = () => Promise.all([page.getByRole("link", { name: "Forgotten" }), page.getByRole("contentinfo")].map((place) => place.boundingBox()));
+  const before = await boxes();
+  respond();
+  await button.waitFor({ state: "hidden" });
+  expect(await boxes()).toEqual(before);
+  await context.close();
+});
+
 test("at an address that passkeys are not for, the page says so", async () => {
   const { context, page } = await site.visit();
   await Authenticator.add(page);
