@@ -1,45 +1,30 @@
 /** What nobody is logged out by, and how a page catches up. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
 import { Network, startCuttingProxy, startHoldingProxy, startLateProxy } from "./networks";
 import {
-  buildPage,
-  launchBrowser,
   launchPlainBrowser,
   logIn,
   openTab,
   password,
   pause,
-  Server,
   shows,
   signUp,
   SOON,
   untilLive,
-  visit,
+  useSite,
 } from "./site";
 
-let server: Server;
-let browser: Browser;
+const site = useSite();
 
-beforeAll(async () => {
-  await buildPage();
-  server = await Server.start();
-  browser = await launchBrowser();
-});
+const streams = () => site.server.count("GET /api/session/events");
+const requests = () => site.server.count("GET /api/session");
 
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
-
-const streams = () => server.count("GET /api/session/events");
-const requests = () => server.count("GET /api/session");
-
-async function enter(base = server.base) {
+async function visitUser(base = site.server.base) {
   const before = streams();
-  const { context, page } = await visit(browser, base);
+  const { context, page } = await site.visit(base);
   const user = await signUp(page);
-  if (base === server.base) await untilLive(server, before + 1);
+  if (base === site.server.base) await untilLive(site.server, before + 1);
   return { context, page, user };
 }
 
@@ -48,7 +33,7 @@ async function enter(base = server.base) {
  * session there were before: pages that hear of it by their stream send none.
  */
 async function endElsewhere(user: string): Promise<number> {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await logIn(page, user);
   const asked = requests();
   await page.evaluate(() => window.client.endOtherSessions());
@@ -68,7 +53,7 @@ test.each([
   ["502 of a gateway", { status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }],
   ["200 of a hotel's network", { status: 200, contentType: "text/html", body: "<h1>Welcome</h1>" }],
 ])("%s for the session and its stream logs nobody out", async (_, response) => {
-  const { context, page, user } = await enter();
+  const { context, page, user } = await visitUser();
   await context.route("**/api/session", (route) => route.fulfill(response));
   await context.route("**/api/session/events", (route) => route.fulfill(response));
   await page.evaluate(() => window.client.refresh());
@@ -86,9 +71,9 @@ test.each([
 });
 
 test.each(["cut", "silent"])("a network that is %s logs nobody out; once it is back the page catches up", async (how) => {
-  const network = await Network.to(server.base);
-  const { context, page, user } = await enter(network.base);
-  await untilLive(server, streams());
+  const network = await Network.to(site.server.base);
+  const { context, page, user } = await visitUser(network.base);
+  await untilLive(site.server, streams());
   if (how === "cut") network.cut();
   else network.silence();
   await page.evaluate(() => window.client.refresh());
@@ -113,10 +98,10 @@ test.each(["cut", "silent"])("a network that is %s logs nobody out; once it is b
 test("tabs that are hidden, frozen and shown again ask nothing they know, and catch up", async () => {
   const { context, close } = await launchPlainBrowser();
   let before = streams();
-  const page = await openTab(context, server.base);
+  const page = await openTab(context, site.server.base);
   const user = await signUp(page);
-  await untilLive(server, before + 1);
-  const other = await openTab(context, server.base);
+  await untilLive(site.server, before + 1);
+  const other = await openTab(context, site.server.base);
   const asked = requests();
   for (const tab of [page, other, page, other]) {
     await tab.bringToFront();
@@ -129,7 +114,7 @@ test("tabs that are hidden, frozen and shown again ask nothing they know, and ca
   before = streams();
   const frozen = await context.newCDPSession(page);
   await frozen.send("Page.setWebLifecycleState", { state: "frozen" });
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   await endElsewhere(user);
   await shows(other, "signed-out revoked", SOON);
   await frozen.send("Page.setWebLifecycleState", { state: "active" });
@@ -138,7 +123,7 @@ test("tabs that are hidden, frozen and shown again ask nothing they know, and ca
   // All of them sleep, as a laptop does.
   before = streams();
   await logIn(other, user);
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   const both = [frozen, await context.newCDPSession(other)];
   for (const tab of both) await tab.send("Page.setWebLifecycleState", { state: "frozen" });
   await endElsewhere(user);
@@ -148,7 +133,7 @@ test("tabs that are hidden, frozen and shown again ask nothing they know, and ca
 });
 
 test("nine tabs need one connection for their stream, and leave the others to requests", async () => {
-  const { context, page, user } = await enter();
+  const { context, page, user } = await visitUser();
   const before = streams();
   const tabs = [page];
   while (tabs.length < 9) tabs.push(await openTab(context));
@@ -156,7 +141,7 @@ test("nine tabs need one connection for their stream, and leave the others to re
   for (const tab of tabs) expect((await tab.evaluate(() => window.client.refresh())).user?.username).toBe(user);
   // The next tab takes over when the first one is closed.
   await page.close();
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   await pause(500);
   expect(streams()).toBe(before + 1);
   const asked = await endElsewhere(user);
@@ -166,8 +151,8 @@ test("nine tabs need one connection for their stream, and leave the others to re
 });
 
 test("where streams do not get through, a focus asks", async () => {
-  const proxy = await startHoldingProxy(server.base);
-  const { context, page, user } = await enter(proxy.base);
+  const proxy = await startHoldingProxy(site.server.base);
+  const { context, page, user } = await visitUser(proxy.base);
   // Until the page has given the stream up.
   const before = requests();
   while (requests() === before) await pause(100);
@@ -180,8 +165,8 @@ test("where streams do not get through, a focus asks", async () => {
 });
 
 test("where streams are cut, a page that nobody uses does not keep its session alive", async () => {
-  const proxy = await startCuttingProxy(server.base, 500);
-  const { context, page } = await enter(proxy.base);
+  const proxy = await startCuttingProxy(site.server.base, 500);
+  const { context, page } = await visitUser(proxy.base);
   const [asked, opened] = [requests(), streams()];
   while (requests() < asked + 2) await pause(100);
   // Ten minutes later, nothing was pressed or clicked.
@@ -203,14 +188,14 @@ test("where streams are cut, a page that nobody uses does not keep its session a
 });
 
 test("requests that cross a proof or a login have the cookie from before, and log nobody out", async () => {
-  const proxy = await startLateProxy(server.base, 2_000);
-  const { context, page, user } = await enter(proxy.base);
-  await untilLive(server, streams());
+  const proxy = await startLateProxy(site.server.base, 2_000);
+  const { context, page, user } = await visitUser(proxy.base);
+  await untilLive(site.server, streams());
   const other = await openTab(context);
   const crossed: string[] = [];
   const meanwhile = async (path: string, call: Promise<unknown>) => {
-    const done = server.count(path);
-    while (server.count(path) === done) await pause(20);
+    const done = site.server.count(path);
+    while (site.server.count(path) === done) await pause(20);
     // What the server says to the cookie from before; the page's own requests are the same.
     const reason = await other.evaluate(() =>
       fetch("/api/session").then((response) => response.json() as Promise<{ reason: string }>).then((body) => body.reason),
@@ -253,12 +238,12 @@ test("requests that cross a proof or a login have the cookie from before, and lo
 
 test("without locks, as on http, many tabs leave connections to requests", async () => {
   const { context, close } = await launchPlainBrowser("--host-resolver-rules=MAP lan.test 127.0.0.1");
-  const base = server.base.replace("127.0.0.1", "lan.test");
+  const base = site.server.base.replace("127.0.0.1", "lan.test");
   const before = streams();
   const page = await openTab(context, base);
   expect(await page.evaluate(() => "locks" in navigator)).toBe(false);
   const user = await signUp(page);
-  await untilLive(server, before + 1);
+  await untilLive(site.server, before + 1);
   const tabs = [page];
   while (tabs.length < 9) tabs.push(await openTab(context, base));
   for (const tab of tabs) expect((await tab.evaluate(() => window.client.refresh())).error).toBeNull();
@@ -270,8 +255,8 @@ test("without locks, as on http, many tabs leave connections to requests", async
 });
 
 test("a call that needs a proof asks for the password, and is sent once more", async () => {
-  const { context, page, user } = await enter();
-  const other = await visit(browser, server.base);
+  const { context, page, user } = await visitUser();
+  const other = await site.visit();
   await logIn(other.page, user);
   // The server's window is ten minutes; a tab that was open for longer is refused like this.
   let refusals = 1;

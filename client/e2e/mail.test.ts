@@ -1,46 +1,30 @@
 /** Links from mails and the end of an account, in every tab. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
-  buildPage,
-  launchBrowser,
   logIn,
   openTab,
   password,
-  Server,
   shows,
   signUp,
   SOON,
   untilLive,
-  visit,
+  useSite,
 } from "./site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  await buildPage();
-  server = await Server.start();
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite();
 
 test("a reset ends every session, and every page says why", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   const other = await openTab(context);
-  const elsewhere = await visit(browser, server.base);
-  const streams = server.count("GET /api/session/events");
+  const elsewhere = await site.visit();
+  const streams = site.server.count("GET /api/session/events");
   const user = await signUp(page);
   await logIn(elsewhere.page, user);
-  await untilLive(server, streams + 2);
+  await untilLive(site.server, streams + 2);
   await shows(other, `signed-in ${user}`, SOON);
   const email = `${user}@example.com`;
   await page.evaluate((email) => window.client.forgotPassword(email), email);
-  const token = await server.token(new RegExp(`^${email}: Choose a new password`));
+  const token = await site.server.token(new RegExp(`^${email}: Choose a new password`));
   const reset = { token, new_password: "black coffee by noon" };
   // By the user who is logged in, in one of their tabs.
   await page.evaluate((reset) => window.client.resetPassword(reset), reset);
@@ -63,16 +47,16 @@ test("a reset ends every session, and every page says why", async () => {
 });
 
 test("a verified address is known in every tab and elsewhere, and a changed one as well", async () => {
-  const { context, page } = await visit(browser, server.base);
-  const streams = server.count("GET /api/session/events");
+  const { context, page } = await site.visit();
+  const streams = site.server.count("GET /api/session/events");
   const user = await signUp(page);
-  await untilLive(server, streams + 1);
+  await untilLive(site.server, streams + 1);
   const other = await openTab(context);
-  const stranger = await visit(browser, server.base);
+  const stranger = await site.visit();
   const userOf = (tab: typeof page) => tab.evaluate(() => window.client.getState().user);
   expect(await userOf(other)).toMatchObject({ email_verified: false });
   await page.evaluate(() => window.client.requestVerification());
-  const token = await server.token(new RegExp(`^${user}@.*Confirm`), 2);
+  const token = await site.server.token(new RegExp(`^${user}@.*Confirm`), 2);
   await stranger.page.evaluate((token) => window.client.verifyEmail(token), token);
   for (const tab of [page, other]) {
     await expect.poll(() => userOf(tab), { timeout: SOON }).toMatchObject({ email_verified: true });
@@ -81,13 +65,13 @@ test("a verified address is known in every tab and elsewhere, and a changed one 
 
   const email = `next-${user}@example.com`;
   await page.evaluate((email) => window.client.changeEmail(email), email);
-  const link = await server.token(new RegExp(`^${email}: Confirm your new`));
+  const link = await site.server.token(new RegExp(`^${email}: Confirm your new`));
   await page.evaluate((token) => window.client.verifyEmail(token), link);
   // Known as soon as the call resolves.
   expect(await userOf(page)).toMatchObject({ email, email_verified: true });
   await expect.poll(() => userOf(other), { timeout: SOON }).toMatchObject({ email });
 
-  const undo = await server.token(new RegExp(`^${user}@.*was changed`));
+  const undo = await site.server.token(new RegExp(`^${user}@.*was changed`));
   await stranger.page.evaluate((token) => window.client.verifyEmail(token), undo);
   for (const tab of [page, other]) await shows(tab, /signed-out revoked/, SOON);
   await context.close();
@@ -95,13 +79,13 @@ test("a verified address is known in every tab and elsewhere, and a changed one 
 });
 
 test("a deleted account is gone from every tab", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   const other = await openTab(context);
-  const elsewhere = await visit(browser, server.base);
-  const streams = server.count("GET /api/session/events");
+  const elsewhere = await site.visit();
+  const streams = site.server.count("GET /api/session/events");
   const user = await signUp(page);
   await logIn(elsewhere.page, user);
-  await untilLive(server, streams + 2);
+  await untilLive(site.server, streams + 2);
   await page.evaluate(() => window.client.deleteAccount());
   for (const tab of [page, other, elsewhere.page]) await shows(tab, "signed-out deleted", SOON);
   const again = page.evaluate(

@@ -1,63 +1,51 @@
 /** What the package promises, in a real browser against the real server. */
-import type { Browser } from "playwright-core";
 import type { ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  buildPage,
-  launchBrowser,
   logIn,
   openTab,
   password,
   pause,
-  Server,
   shows,
   signUp,
   SOON,
   startVite,
   untilLive,
-  visit,
+  useSite,
 } from "./site";
 
-let server: Server;
+const site = useSite();
 let vite: ViteDevServer;
-let browser: Browser;
 let bases: Record<string, string>;
 
 beforeAll(async () => {
-  await buildPage();
-  server = await Server.start();
-  browser = await launchBrowser();
-  const dev = await startVite(server.base);
+  const dev = await startVite(site.server.base);
   vite = dev.vite;
-  bases = { "the binary": server.base, "Vite's proxy": dev.base };
+  bases = { "the binary": site.server.base, "Vite's proxy": dev.base };
 });
 
-afterAll(async () => {
-  await browser.close();
-  await vite.close();
-  server.remove();
-});
+afterAll(() => vite.close());
 
 /** How many requests for the session `work` leads to, by the server's log. */
 async function asked(work: () => Promise<unknown>): Promise<number> {
-  const before = server.count("GET /api/session");
+  const before = site.server.count("GET /api/session");
   await work();
   await pause(300);
-  return server.count("GET /api/session") - before;
+  return site.server.count("GET /api/session") - before;
 }
 
 describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
-  const enter = () => visit(browser, bases[through] ?? "");
+  const visitBase = () => site.visit(bases[through] ?? "");
 
   test("a page load asks once, with fifty components; a focus not at all", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     expect(await asked(() => page.reload().then(() => shows(page, "signed-out no_cookie")))).toBe(1);
-    const streams = server.count("GET /api/session/events");
+    const streams = site.server.count("GET /api/session/events");
     const user = await signUp(page);
-    await untilLive(server, streams + 1);
+    await untilLive(site.server, streams + 1);
     expect(await asked(() => page.reload().then(() => shows(page, `signed-in ${user}`)))).toBe(1);
     expect(await page.getByText(user, { exact: true }).count()).toBe(50);
-    await untilLive(server, streams + 2);
+    await untilLive(site.server, streams + 2);
     const other = await context.newPage();
     const focus = async () => {
       for (let turns = 0; turns < 3; turns += 1) {
@@ -74,7 +62,7 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("login resolves with the session set, and the page shows no other state meanwhile", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const user = await signUp(page);
     await page.evaluate(() => window.client.logout());
     await page.evaluate(() => { window.shown = []; });
@@ -90,11 +78,11 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("a login over another session is not undone by the end of that one", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const other = await openTab(context);
     const user = await signUp(page);
     await shows(other, `signed-in ${user}`);
-    const elsewhere = await enter();
+    const elsewhere = await visitBase();
     const next = await signUp(elsewhere.page);
     await pause(500);
     // The end of the session arrives while the new one is asked for.
@@ -120,14 +108,14 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   test("three tabs and a second browser follow, without a request", async () => {
     const { context, page } = await enter();
     const tabs = [page, await openTab(context), await openTab(context)];
-    const elsewhere = await enter();
-    const streams = server.count("GET /api/session/events");
+    const elsewhere = await visitBase();
+    const streams = site.server.count("GET /api/session/events");
     const user = await signUp(page);
     for (const tab of tabs) await shows(tab, `signed-in ${user}`, SOON);
     await logIn(elsewhere.page, user);
-    await untilLive(server, streams + 2);
+    await untilLive(site.server, streams + 2);
     // One stream for the three tabs, one for the other browser.
-    expect(server.count("GET /api/session/events")).toBe(streams + 2);
+    expect(site.server.count("GET /api/session/events")).toBe(streams + 2);
     const requests = await asked(async () => {
       await elsewhere.page.evaluate(() => window.client.endOtherSessions());
       for (const tab of tabs) await shows(tab, "signed-out revoked", SOON);
@@ -143,17 +131,17 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("a restart of the server is not noticed, and followed by a log-out is", async () => {
-    const { context, page } = await enter();
-    const streams = server.count("GET /api/session/events");
+    const { context, page } = await visitBase();
+    const streams = site.server.count("GET /api/session/events");
     const user = await signUp(page);
-    await untilLive(server, streams + 1);
+    await untilLive(site.server, streams + 1);
     await page.evaluate(() => { window.shown = []; });
-    await server.restart(1_000);
-    await untilLive(server, streams + 2);
+    await site.server.restart(1_000);
+    await untilLive(site.server, streams + 2);
     await shows(page, new RegExp(`^signed-in ${user}$`));
     const shown = await page.evaluate(() => window.shown);
     expect(shown.filter((text) => !text.startsWith(`signed-in ${user}`))).toEqual([]);
-    const elsewhere = await enter();
+    const elsewhere = await visitBase();
     await logIn(elsewhere.page, user);
     await elsewhere.page.evaluate(() => window.client.endOtherSessions());
     await shows(page, "signed-out revoked", SOON);

@@ -6,6 +6,7 @@ import { createServer as createNetServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { build, createServer, type ViteDevServer } from "vite";
+import { afterAll, beforeAll } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
 const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
@@ -155,11 +156,36 @@ async function freePort(): Promise<number> {
 export const password = "plain tea at dawn";
 let users = 0;
 
+interface Visit {
+  context: BrowserContext;
+  page: Page;
+}
+
+/** A browser, and a server for it. */
+export interface Site {
+  server: Server;
+  browser: Browser;
+  /** A browser context of its own, for this server's page unless another is named. */
+  visit: (base?: string) => Promise<Visit>;
+}
+
+/** A server and a browser that the tests of a file share. */
+export function useSite(): Site {
+  const site = { visit: (base = site.server.base) => visit(site.browser, base) } as Site;
+  beforeAll(async () => {
+    await buildPage();
+    site.server = await Server.start();
+    site.browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await site.browser.close();
+    site.server.remove();
+  });
+  return site;
+}
+
 /** A browser of somebody's own, with a page that is open and has asked for the session. */
-export async function visit(
-  browser: Browser,
-  base: string,
-): Promise<{ context: BrowserContext; page: Page }> {
+export async function visit(browser: Browser, base: string): Promise<Visit> {
   const context = await browser.newContext({ baseURL: base });
   return { context, page: await openTab(context) };
 }

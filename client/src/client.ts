@@ -64,9 +64,9 @@ export interface Client {
   reauthenticate: (password: string) => Promise<void>;
   /** Any call of the API, in JSON; one that needs a proof waits for it. */
   call: (method: string, path: string, body?: object) => Promise<unknown>;
-  /** One that logs in: resolves with the session already set, unless the server wants more first. */
-  enter: (path: string, body: object) => Promise<User | VerifyEmail | SecondFactor>;
-  /** One that proves who the user is: calls that wait for it go on. */
+  /** A call that logs in: resolves with the session already set, unless the server wants more first. */
+  loginWith: (path: string, body: object) => Promise<User | VerifyEmail | SecondFactor>;
+  /** A call that proves who the user is: calls that wait for it go on. */
   prove: (path: string, body: object) => Promise<void>;
   /** The call that waits for a proof, if any. */
   getReauthentication: () => ReauthenticationRequest | null;
@@ -233,7 +233,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
   };
 
   /** Logs in, unless the server says what is to be done first. */
-  const enter = (path: string, body: object) => replace(async () => {
+  const loginWith = (path: string, body: object) => replace(async () => {
     start();
     const before = store.get().session;
     const fields = body instanceof FormData ? Object.fromEntries(body) : body;
@@ -291,8 +291,8 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
       start();
       return load();
     },
-    signup: (account) => enter("/signup", account) as Promise<User | VerifyEmail>,
-    login: (credentials) => enter("/login", credentials) as Promise<User | SecondFactor>,
+    signup: (account) => loginWith("/signup", account) as Promise<User | VerifyEmail>,
+    login: (credentials) => loginWith("/login", credentials) as Promise<User | SecondFactor>,
     logout,
     sessions: async () => ((await send("GET", "/sessions")) as { sessions: OwnSession[] }).sessions,
     endSession: async (id) => {
@@ -330,7 +330,7 @@ export function createClient({ baseUrl = "" }: ClientOptions = {}): Client {
     deleteAccount: () => leave("/account", "deleted"),
     reauthenticate,
     call: send,
-    enter,
+    loginWith,
     prove,
     getReauthentication: prompt.get,
     onReauthentication: prompt.subscribe,

@@ -10,7 +10,7 @@ export interface ReauthenticationRequest {
   cancel: () => void;
 }
 
-/** The request that waits for an answer, and the dialogs that show it. */
+/** The request for a proof, and the dialogs that show it. */
 export interface Prompt {
   get: () => ReauthenticationRequest | null;
   subscribe: (listener: () => void) => () => void;
@@ -22,7 +22,7 @@ export interface Prompt {
 export function createPrompt(submit: (password: string) => Promise<void>): Prompt {
   const dialogs = new Set<() => void>();
   let request: ReauthenticationRequest | null = null;
-  let answer: Promise<boolean>;
+  let proof: Promise<boolean>;
   let settle: (proved: boolean) => void = () => undefined;
 
   const show = (next: ReauthenticationRequest | null) => {
@@ -36,15 +36,15 @@ export function createPrompt(submit: (password: string) => Promise<void>): Promp
       dialogs.add(dialog);
       return () => {
         dialogs.delete(dialog);
-        // Nobody is left to answer.
+        // Nobody is left to give a proof.
         if (!dialogs.size) settle(false);
       };
     },
     ask: async ({ methods }) => {
       if (!dialogs.size) return false;
-      // Calls that are refused meanwhile wait for the same answer.
+      // Calls that are refused meanwhile wait for the same proof.
       if (!request) {
-        answer = new Promise((resolve) => {
+        proof = new Promise((resolve) => {
           settle = (proved) => {
             if (request) show(null);
             resolve(proved);
@@ -52,7 +52,7 @@ export function createPrompt(submit: (password: string) => Promise<void>): Promp
         });
         show({ methods, submit, cancel: () => { settle(false); } });
       }
-      return answer;
+      return proof;
     },
     settle: (proved) => { settle(proved); },
   };

@@ -11,7 +11,7 @@ beforeEach(() => {
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("navigator", { locks: new FakeLocks() });
   server = new FakeServer();
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   client = createClient({ baseUrl: "http://api.test" });
 });
 
@@ -25,13 +25,13 @@ const accepted = () => new Response(null, { status: 202 });
 
 /** Somebody who is not logged in. */
 async function asVisitor(): Promise<void> {
-  server.answer("GET /session", json(visitor));
+  server.respond("GET /session", json(visitor));
   await client.session();
 }
 
 test("a sign-up that waits for its address says so, and logs nobody in", async () => {
   await asVisitor();
-  server.answer("POST /signup", json({ next: "verify_email" }, 202));
+  server.respond("POST /signup", json({ next: "verify_email" }, 202));
   const account = { username: "Ann", email: "ann@example.com", password: "plain tea at dawn" };
   expect(await client.signup(account)).toEqual({ next: "verify_email" });
   expect(client.getState()).toMatchObject({ status: "signed-out", reason: "no_cookie" });
@@ -41,9 +41,9 @@ test("a sign-up that waits for its address says so, and logs nobody in", async (
 test("a login before the address is verified, and a server without mail, are problems with a code", async () => {
   await asVisitor();
   const detail = "Open the link …";
-  server.answer("POST /login", json({ code: "email_not_verified", detail }, 403));
+  server.respond("POST /login", json({ code: "email_not_verified", detail }, 403));
   await expect(client.login({ username: "Ann" })).rejects.toMatchObject({ code: "email_not_verified", detail });
-  server.answer("POST /password/forgot", json({ code: "mail_not_configured" }, 503));
+  server.respond("POST /password/forgot", json({ code: "mail_not_configured" }, 503));
   const forgot = client.forgotPassword("ann@example.com");
   await expect(forgot).rejects.toBeInstanceOf(Problem);
   await expect(forgot).rejects.toMatchObject({ code: "mail_not_configured", status: 503 });
@@ -51,9 +51,9 @@ test("a login before the address is verified, and a server without mail, are pro
 
 test("a forgotten password takes one request, also where nobody is logged in", async () => {
   await asVisitor();
-  server.answer("POST /password/forgot", accepted);
+  server.respond("POST /password/forgot", accepted);
   await client.forgotPassword("ann@example.com");
-  server.answer("POST /password/reset", json(null, 204));
+  server.respond("POST /password/reset", json(null, 204));
   await client.resetPassword({ token: "t", new_password: "black coffee by noon" });
   expect(server.requests).toEqual(["GET /session", "POST /password/forgot", "POST /password/reset"]);
   expect(server.bodies.slice(1)).toEqual([
@@ -65,23 +65,23 @@ test("a forgotten password takes one request, also where nobody is logged in", a
 
 test("a reset by the user who is logged in logs them out, and says why", async () => {
   await client.session();
-  server.answer("POST /password/reset", () => {
-    server.answer("GET /session", json(gone));
+  server.respond("POST /password/reset", () => {
+    server.respond("GET /session", json(gone));
     return json(null, 204);
   });
   await client.resetPassword({ token: "t", new_password: "black coffee by noon" });
   expect(client.getState()).toMatchObject({ status: "signed-out", reason: "password_changed" });
   // What comes later has reasons of its own.
-  server.answer("GET /session", json(visitor));
+  server.respond("GET /session", json(visitor));
   expect((await client.refresh()).reason).toBe("no_cookie");
 });
 
 test("a reset of somebody else's password, and one that is refused, change nothing", async () => {
   await client.session();
-  server.answer("POST /password/reset", json(null, 204));
+  server.respond("POST /password/reset", json(null, 204));
   await client.resetPassword({ token: "t", new_password: "black coffee by noon" });
   expect(client.getState()).toMatchObject({ status: "signed-in", user: ann });
-  server.answer("POST /password/reset", json({ code: "bad_token" }, 400));
+  server.respond("POST /password/reset", json({ code: "bad_token" }, 400));
   const reset = client.resetPassword({ token: "t", new_password: "black coffee by noon" });
   await expect(reset).rejects.toMatchObject({ code: "bad_token" });
   expect(client.getState().status).toBe("signed-in");
@@ -91,8 +91,8 @@ test("once an address is verified or changed, the user is known anew", async () 
   await client.session();
   expect(client.getState().user?.email_verified).toBe(false);
   const user = { ...ann, email: "new@example.com", email_verified: true };
-  server.answer("POST /email/verify", () => {
-    server.answer("GET /session", json({ ...annOn("a"), user }));
+  server.respond("POST /email/verify", () => {
+    server.respond("GET /session", json({ ...annOn("a"), user }));
     return json(null, 204);
   });
   await client.verifyEmail("t");
@@ -101,7 +101,7 @@ test("once an address is verified or changed, the user is known anew", async () 
 });
 
 test("a link is used without a request for the session where nobody is logged in or asks", async () => {
-  server.answer("POST /email/verify", json(null, 204));
+  server.respond("POST /email/verify", json(null, 204));
   await client.verifyEmail("t");
   expect(server.requests).toEqual(["POST /email/verify"]);
   await asVisitor();
@@ -111,8 +111,8 @@ test("a link is used without a request for the session where nobody is logged in
 
 test("asking for the link again learns when there is nothing to verify any more", async () => {
   await client.session();
-  server.answer("POST /email/verification", () => {
-    server.answer("GET /session", json({ ...annOn("a"), user: { ...ann, email_verified: true } }));
+  server.respond("POST /email/verification", () => {
+    server.respond("GET /session", json({ ...annOn("a"), user: { ...ann, email_verified: true } }));
     return json(null, 204);
   });
   await client.requestVerification();
@@ -122,11 +122,11 @@ test("asking for the link again learns when there is nothing to verify any more"
 test("a change of the address waits for the password", async () => {
   await client.session();
   client.onReauthentication(() => undefined);
-  server.answer("POST /email", json({ code: "reauthentication_required", methods: ["password"] }, 403));
+  server.respond("POST /email", json({ code: "reauthentication_required", methods: ["password"] }, 403));
   const change = client.changeEmail("new@example.com");
   await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
-  server.answer("POST /reauthenticate", () => {
-    server.answer("POST /email", accepted);
+  server.respond("POST /reauthenticate", () => {
+    server.respond("POST /email", accepted);
     return json(annOn("a"));
   });
   await client.getReauthentication()?.submit("plain tea at dawn");
@@ -137,10 +137,10 @@ test("a change of the address waits for the password", async () => {
 
 test("deleting the account logs out, and a refusal does not", async () => {
   await client.session();
-  server.answer("DELETE /account", json({ code: "reauthentication_required", methods: ["password"] }, 403));
+  server.respond("DELETE /account", json({ code: "reauthentication_required", methods: ["password"] }, 403));
   await expect(client.deleteAccount()).rejects.toMatchObject({ code: "reauthentication_required" });
   expect(client.getState().status).toBe("signed-in");
-  server.answer("DELETE /account", json(null, 204));
+  server.respond("DELETE /account", json(null, 204));
   await client.deleteAccount();
   expect(client.getState()).toMatchObject({ status: "signed-out", reason: "deleted" });
   expect(server.count("GET /session")).toBe(1);

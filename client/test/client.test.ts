@@ -22,11 +22,11 @@ test.each([
   ["a dead network", down],
 ])("%s logs nobody out, and is tried again", async (_, failure) => {
   await client.session();
-  server.answer("GET /session", failure);
+  server.respond("GET /session", failure);
   const failed = await client.refresh();
   expect(failed).toMatchObject({ status: "signed-in", user: ann });
   expect(failed.error).toBeInstanceOf(Problem);
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await vi.advanceTimersByTimeAsync(1_000);
   expect(client.getState()).toMatchObject({ status: "signed-in", error: null });
   expect(server.count("GET /session")).toBe(3);
@@ -34,7 +34,7 @@ test.each([
 
 test("a wait that the server asks for is kept", async () => {
   await client.session();
-  server.answer("GET /session", () => json({ code: "busy" }, 503, { "retry-after": "30" }));
+  server.respond("GET /session", () => json({ code: "busy" }, 503, { "retry-after": "30" }));
   await client.refresh();
   await vi.advanceTimersByTimeAsync(29_000);
   expect(server.count("GET /session")).toBe(2);
@@ -43,7 +43,7 @@ test("a wait that the server asks for is kept", async () => {
 });
 
 test("a failure at first leaves open who is logged in, and session() waits until it is known", async () => {
-  server.answer("GET /session", down);
+  server.respond("GET /session", down);
   const known = vi.fn();
   const session = client.session().then(known);
   await vi.waitFor(() => { expect(client.getState().error).toMatchObject({ code: "unreachable", status: 0 }); });
@@ -51,17 +51,17 @@ test("a failure at first leaves open who is logged in, and session() waits until
   await vi.advanceTimersByTimeAsync(0);
   expect(client.getState().status).toBe("loading");
   expect(known).not.toHaveBeenCalled();
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await vi.advanceTimersByTimeAsync(10_000);
   await Promise.all([session, later]);
   expect(known).toHaveBeenCalledWith(expect.objectContaining({ status: "signed-in", user: ann }));
 });
 
 test("login resolves with the session already set", async () => {
-  server.answer("GET /session", json(visitor));
+  server.respond("GET /session", json(visitor));
   expect(await client.session()).toMatchObject({ status: "signed-out", reason: "no_cookie" });
-  server.answer("POST /login", () => {
-    server.answer("GET /session", json(annOn("b")));
+  server.respond("POST /login", () => {
+    server.respond("GET /session", json(annOn("b")));
     return json(ann);
   });
   const user = await client.login({ username: "Ann", password: "plain tea at dawn" });
@@ -71,19 +71,19 @@ test("login resolves with the session already set", async () => {
 });
 
 test("a login counts although the session cannot be asked for afterwards", async () => {
-  server.answer("POST /login", json(ann));
-  server.answer("GET /session", down);
+  server.respond("POST /login", json(ann));
+  server.respond("GET /session", down);
   await client.login({ username: "Ann" });
   expect(client.getState()).toMatchObject({ status: "signed-in", user: ann, session: null });
   expect(client.getState().error?.code).toBe("unreachable");
-  server.answer("GET /session", json(annOn("b")));
+  server.respond("GET /session", json(annOn("b")));
   await vi.advanceTimersByTimeAsync(4_000);
   expect(client.getState()).toMatchObject({ session: { id: "b" }, error: null });
 });
 
 test("a login whose cookie the browser refused fails", async () => {
-  server.answer("POST /login", json(ann));
-  server.answer("GET /session", json(visitor));
+  server.respond("POST /login", json(ann));
+  server.respond("GET /session", json(visitor));
   const problem = await problemOf(client.login({ username: "Ann" }));
   expect(problem).toMatchObject({ code: "not_logged_in", reason: "no_cookie" });
   expect(client.getState().status).toBe("signed-out");
@@ -104,15 +104,15 @@ test.each(["before the response", "while the session is asked for"])(
     stream.send({ state: "active" });
     const login = pending();
     const session = pending();
-    server.answer("POST /login", login.response);
-    server.answer("GET /session", session.response);
+    server.respond("POST /login", login.response);
+    server.respond("GET /session", session.response);
     const user = client.login({ username: "Ben" });
     await vi.waitFor(() => { expect(server.count("POST /login")).toBe(1); });
     if (when === "before the response") stream.send({ state: "ended", reason: "logged_out" });
     login.arrive(json(ben));
     await vi.waitFor(() => { expect(server.count("GET /session")).toBe(2); });
     if (when !== "before the response") stream.send({ state: "ended", reason: "logged_out" });
-    server.answer("GET /session", json(benOn("b")));
+    server.respond("GET /session", json(benOn("b")));
     session.arrive(json(benOn("b")));
     expect(await user).toEqual(ben);
     expect(client.getState()).toMatchObject({ status: "signed-in", user: ben, session: { id: "b" } });
@@ -124,8 +124,8 @@ test.each(["before the response", "while the session is asked for"])(
 
 test("a login over another session fails when the browser refuses the cookie", async () => {
   await client.session();
-  server.answer("POST /login", json(ben));
-  server.answer("GET /session", json(unknown));
+  server.respond("POST /login", json(ben));
+  server.respond("GET /session", json(unknown));
   const problem = await problemOf(client.login({ username: "Ben" }));
   expect(problem.code).toBe("not_logged_in");
   await vi.advanceTimersByTimeAsync(1_000);
@@ -140,18 +140,18 @@ test("a request with the cookie from before a proof logs nobody out", async () =
   const call = client.endOtherSessions();
   await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
   const proof = pending();
-  server.answer("POST /reauthenticate", proof.response);
+  server.respond("POST /reauthenticate", proof.response);
   const submitted = client.getReauthentication()?.submit("plain tea at dawn");
   await vi.waitFor(() => { expect(server.count("POST /reauthenticate")).toBe(1); });
   // The server has done it, and the browser does not have the cookie yet.
-  server.answer("GET /notes", json({ code: "not_logged_in" }, 401));
-  server.answer("GET /session", json(unknown));
+  server.respond("GET /notes", json({ code: "not_logged_in" }, 401));
+  server.respond("GET /session", json(unknown));
   await client.fetch("http://api.test/notes");
   await vi.waitFor(() => { expect(server.count("GET /session")).toBe(2); });
   await client.refresh();
   expect(client.getState().status).toBe("signed-in");
-  server.answer("DELETE /sessions", json(null, 204));
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("DELETE /sessions", json(null, 204));
+  server.respond("GET /session", json(annOn("a")));
   proof.arrive(json(annOn("a")));
   await Promise.all([submitted, call]);
   await vi.advanceTimersByTimeAsync(10_000);
@@ -161,8 +161,8 @@ test("a request with the cookie from before a proof logs nobody out", async () =
 test("a session that ends during a refused proof is asked for after it", async () => {
   await client.session();
   const proof = pending();
-  server.answer("POST /reauthenticate", proof.response);
-  server.answer("GET /session", json(unknown));
+  server.respond("POST /reauthenticate", proof.response);
+  server.respond("GET /session", json(unknown));
   const refused = problemOf(client.reauthenticate("wrong"));
   await client.refresh();
   expect(client.getState().status).toBe("signed-in");
@@ -176,10 +176,10 @@ test("of two calls at once that replace the session the last to end counts", asy
   await client.session();
   const proofs = [pending(), pending()] as const;
   let calls = 0;
-  server.answer("POST /reauthenticate", () => proofs[calls++ ? 1 : 0].response());
+  server.respond("POST /reauthenticate", () => proofs[calls++ ? 1 : 0].response());
   const [first, second] = [1, 2].map(() => problemOf(client.reauthenticate("plain tea at dawn")));
   await vi.waitFor(() => { expect(server.count("POST /reauthenticate")).toBe(2); });
-  server.answer("GET /session", json(unknown));
+  server.respond("GET /session", json(unknown));
   proofs[1].arrive(json({ code: "too_many_attempts" }, 429));
   await second;
   await client.refresh();
@@ -192,8 +192,8 @@ test("of two calls at once that replace the session the last to end counts", asy
 
 test("logging out during a proof is not held back by it", async () => {
   await client.session();
-  server.answer("POST /reauthenticate", pending().response);
-  server.answer("DELETE /logout", json({}));
+  server.respond("POST /reauthenticate", pending().response);
+  server.respond("DELETE /logout", json({}));
   void client.reauthenticate("plain tea at dawn");
   await client.logout();
   expect(client.getState()).toMatchObject({ status: "signed-out", reason: "logged_out" });
@@ -201,20 +201,20 @@ test("logging out during a proof is not held back by it", async () => {
 
 test("a refused sign-up says what is wrong with each field", async () => {
   const errors = { password: ["must be 8 to 256 characters"] };
-  server.answer("POST /signup", json({ code: "invalid", detail: "Some fields …", errors }, 422));
+  server.respond("POST /signup", json({ code: "invalid", detail: "Some fields …", errors }, 422));
   const problem = await problemOf(client.signup({ username: "A", email: "", password: "" }));
   expect(problem).toMatchObject({ code: "invalid", status: 422, detail: "Some fields …", errors });
-  server.answer("POST /login", json({ code: "too_many_attempts" }, 429, { "retry-after": "60" }));
+  server.respond("POST /login", json({ code: "too_many_attempts" }, 429, { "retry-after": "60" }));
   const throttled = await problemOf(client.login({ username: "Ann" }));
   expect(throttled).toMatchObject({ code: "too_many_attempts", retryAfter: 60 });
 });
 
 test("logging out needs no further request; a log-out that fails changes nothing", async () => {
   await client.session();
-  server.answer("DELETE /logout", down);
+  server.respond("DELETE /logout", down);
   expect(await problemOf(client.logout())).toMatchObject({ code: "unreachable" });
   expect(client.getState().status).toBe("signed-in");
-  server.answer("DELETE /logout", json({}));
+  server.respond("DELETE /logout", json({}));
   await client.logout();
   expect(client.getState()).toMatchObject({ status: "signed-out", reason: "logged_out" });
   expect(server.count("GET /session")).toBe(1);
@@ -222,8 +222,8 @@ test("logging out needs no further request; a log-out that fails changes nothing
 
 test("ending this session logs out, ending another does not", async () => {
   await client.session();
-  server.answer("DELETE /sessions/z", json(null, 204));
-  server.answer("DELETE /logout", json({}));
+  server.respond("DELETE /sessions/z", json(null, 204));
+  server.respond("DELETE /logout", json({}));
   await client.endSession("z");
   expect(client.getState().status).toBe("signed-in");
   await client.endSession("a");
@@ -233,14 +233,14 @@ test("ending this session logs out, ending another does not", async () => {
 
 test("a 401 of the app's own API asks for the session, once", async () => {
   await client.session();
-  server.answer("GET /notes", json({ code: "not_logged_in" }, 401));
+  server.respond("GET /notes", json({ code: "not_logged_in" }, 401));
   const calls = [1, 2, 3].map(() => client.fetch("http://api.test/notes"));
   expect((await Promise.all(calls)).map((response) => response.status)).toEqual([401, 401, 401]);
   await vi.advanceTimersByTimeAsync(0);
   expect(server.count("GET /session")).toBe(2);
   expect(client.getState().status).toBe("signed-in");
   await vi.advanceTimersByTimeAsync(6_000);
-  server.answer("GET /session", json(visitor));
+  server.respond("GET /session", json(visitor));
   await client.fetch("http://api.test/notes");
   await vi.waitFor(() => { expect(client.getState().status).toBe("signed-out"); });
   await client.fetch("http://api.test/notes");
@@ -250,14 +250,14 @@ test("a 401 of the app's own API asks for the session, once", async () => {
 test("once it is closed it asks no more, until somebody does", async () => {
   await client.session();
   const [stream] = FakeEventSource.opened.slice(-1);
-  server.answer("GET /session", down);
+  server.respond("GET /session", down);
   const last = client.refresh();
   client.close();
   await last;
   await vi.advanceTimersByTimeAsync(600_000);
   expect(stream?.readyState).toBe(FakeEventSource.CLOSED);
   expect(server.count("GET /session")).toBe(2);
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   expect(await client.refresh()).toMatchObject({ status: "signed-in", error: null });
 });
 
@@ -265,7 +265,7 @@ test("a missing proof of the device logs nobody out, in no tab, and is tried aga
   await client.session();
   const other = createClient({ baseUrl: "http://api.test/" });
   await other.session();
-  server.answer("GET /session", json({ ...visitor, reason: "device_proof_missing" }));
+  server.respond("GET /session", json({ ...visitor, reason: "device_proof_missing" }));
   const before = server.count("GET /session");
   const stream = FakeEventSource.last;
   const failed = await client.refresh();
@@ -276,13 +276,13 @@ test("a missing proof of the device logs nobody out, in no tab, and is tried aga
   expect(server.count("GET /session") - before).toBeLessThan(8);
   expect(client.getState().user).toEqual(ann);
   expect(other.getState()).toMatchObject({ status: "signed-in", user: ann });
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await vi.advanceTimersByTimeAsync(32_000);
   expect(client.getState()).toMatchObject({ status: "signed-in", error: null });
   other.close();
 });
 
 test("a page that has shown nobody shows nobody where the proof of the device is missing", async () => {
-  server.answer("GET /session", json({ ...visitor, reason: "device_proof_missing" }));
+  server.respond("GET /session", json({ ...visitor, reason: "device_proof_missing" }));
   expect(await client.session()).toMatchObject({ status: "signed-out", reason: "device_proof_missing", error: null });
 });

@@ -19,13 +19,14 @@ const fakePublicKeyCredential = Object.assign(() => undefined, {
 });
 
 beforeEach(() => {
+  localStorage.clear();
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("PublicKeyCredential", fakePublicKeyCredential);
   vi.stubGlobal("navigator", { locks: new FakeLocks(), credentials: { get, create } });
   get.mockReset().mockResolvedValue(credential);
   create.mockReset().mockResolvedValue(credential);
   server = new FakeServer();
-  server.answer("GET /session", json(visitor));
+  server.respond("GET /session", json(visitor));
   client = createClient({ baseUrl: "http://api.test" });
   factors = factorsOf(client);
 });
@@ -38,18 +39,18 @@ afterEach(() => {
 
 /** From the next response on, Ann is logged in. */
 function logsIn(request: string): void {
-  server.answer(request, () => {
-    server.answer("GET /session", json(annOn("a")));
+  server.respond(request, () => {
+    server.respond("GET /session", json(annOn("a")));
     return json(ann);
   });
 }
 
 test("a login in two steps sets the session with the second", async () => {
   const next = { next: "second_factor", methods: ["totp", "recovery_code"] };
-  server.answer("POST /login", json(next, 202));
+  server.respond("POST /login", json(next, 202));
   expect(await client.login({ username: "Ann", password: "plain tea at dawn" })).toEqual(next);
   expect(client.getState().user).toBeNull();
-  server.answer("POST /login/totp", json({ code: "bad_code" }, 400));
+  server.respond("POST /login/totp", json({ code: "bad_code" }, 400));
   await expect(factors.loginWithCode("000000")).rejects.toMatchObject({ code: "bad_code" });
   logsIn("POST /login/totp");
   expect(await factors.loginWithCode("123456")).toEqual(ann);
@@ -60,7 +61,7 @@ test("a login in two steps sets the session with the second", async () => {
 test("a passkey logs in, from a button or from a field", async () => {
   expect(hasPasskeys()).toBe(true);
   expect(await offersPasskeys()).toBe(true);
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   logsIn("POST /login/passkey");
   const onChosen = vi.fn(() => { expect(server.count("POST /login/passkey")).toBe(0); });
   expect(await factors.loginWithPasskey({ autofill: true, onChosen })).toEqual(ann);
@@ -83,7 +84,7 @@ function nobodyChooses(): void {
 }
 
 test("a wait in a field ends when a button asks, and when its page says so", async () => {
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   nobodyChooses();
   const first = factors.loginWithPasskey({ autofill: true });
   await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
@@ -110,11 +111,11 @@ test("a wait in a field asks for a new challenge before the old one expires", as
     expiries.push(expiry);
     return expiry.signal;
   });
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   nobodyChooses();
   const login = factors.loginWithPasskey({ autofill: true });
   await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
-  server.answer("POST /login/passkey/options", json({ challenge: "d" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "d" }));
   get.mockResolvedValueOnce(credential);
   logsIn("POST /login/passkey");
   expiries.at(-1)?.abort();
@@ -130,17 +131,17 @@ test.each([
   ["ConstraintError", "passkey_failed"],
   ["OperationError", "passkey_failed"],
 ])("%s of the browser is %s", async (name, code) => {
-  server.answer("GET /session", json(annOn("a")));
-  server.answer("POST /passkeys/options", json({ challenge: "c" }));
+  server.respond("GET /session", json(annOn("a")));
+  server.respond("POST /passkeys/options", json({ challenge: "c" }));
   create.mockRejectedValue(new DOMException("", name));
   await expect(factors.addPasskey()).rejects.toMatchObject({ code, status: 0 });
 });
 
 test("a first step over a live session ends it", async () => {
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await client.session();
-  server.answer("POST /login", () => {
-    server.answer("GET /session", json(visitor));
+  server.respond("POST /login", () => {
+    server.respond("GET /session", json(visitor));
     return json({ next: "second_factor", methods: ["totp"] }, 202);
   });
   await client.login({ username: "Ben", password: "plain tea at dawn" });
@@ -148,23 +149,23 @@ test("a first step over a live session ends it", async () => {
 });
 
 test("a dialog that is closed is no failure of the network", async () => {
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   get.mockRejectedValue(new DOMException("", "NotAllowedError"));
   await expect(factors.loginWithPasskey()).rejects.toMatchObject({ code: "passkey_not_used" });
   expect(server.count("POST /login/passkey")).toBe(0);
 });
 
 test("a passkey lets a call go on that waits for a proof", async () => {
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await client.session();
   client.onReauthentication(() => undefined);
   const methods = ["password", "passkey"];
-  server.answer("DELETE /totp", json({ code: "reauthentication_required", methods }, 403));
+  server.respond("DELETE /totp", json({ code: "reauthentication_required", methods }, 403));
   const removal = factors.removeTotp();
   await vi.waitFor(() => { expect(client.getReauthentication()?.methods).toEqual(methods); });
-  server.answer("POST /reauthenticate/passkey/options", json({ challenge: "c" }));
-  server.answer("POST /reauthenticate/passkey", () => {
-    server.answer("DELETE /totp", json(null, 204));
+  server.respond("POST /reauthenticate/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /reauthenticate/passkey", () => {
+    server.respond("DELETE /totp", json(null, 204));
     return json(annOn("a"));
   });
   await factors.reauthenticateWithPasskey();
@@ -173,13 +174,13 @@ test("a passkey lets a call go on that waits for a proof", async () => {
 });
 
 test("passkeys are made, named and removed, and the methods of a proof are known anew", async () => {
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await client.session();
-  server.answer("POST /passkeys/options", json({ challenge: "c" }));
+  server.respond("POST /passkeys/options", json({ challenge: "c" }));
   const key = { id: "k/1", name: "My phone", created_at: "", last_used_at: null, backed_up: false };
-  server.answer("POST /passkeys", () => {
+  server.respond("POST /passkeys", () => {
     const reauthentication = { required_after: "2026-01-01T00:10:00Z", methods: ["password", "passkey"] };
-    server.answer("GET /session", json({ ...annOn("a"), reauthentication }));
+    server.respond("GET /session", json({ ...annOn("a"), reauthentication }));
     return json(key, 201);
   });
   expect(await factors.addPasskey("My phone")).toEqual(key);
@@ -187,17 +188,17 @@ test("passkeys are made, named and removed, and the methods of a proof are known
     expect.objectContaining({ publicKey: { challenge: "c", parsed: "to make" } }),
   );
   expect(client.getState().reauthentication?.methods).toEqual(["password", "passkey"]);
-  server.answer("GET /passkeys", json({ passkeys: [key] }));
+  server.respond("GET /passkeys", json({ passkeys: [key] }));
   expect(await factors.passkeys()).toEqual([key]);
-  server.answer("DELETE /passkeys/k%2F1", json({ code: "last_credential" }, 409));
+  server.respond("DELETE /passkeys/k%2F1", json({ code: "last_credential" }, 409));
   await expect(factors.removePasskey("k/1")).rejects.toMatchObject({ code: "last_credential" });
 });
 
 test("codes are turned on once confirmed, with recovery codes", async () => {
-  server.answer("POST /totp", json({ secret: "S", uri: "otpauth://totp/a" }));
-  server.answer("POST /totp/confirm", json({ recovery_codes: ["a", "b"] }));
-  server.answer("GET /totp", json({ enabled: true, recovery_codes_left: 2 }));
-  server.answer("POST /recovery-codes", json({ recovery_codes: ["c"] }));
+  server.respond("POST /totp", json({ secret: "S", uri: "otpauth://totp/a" }));
+  server.respond("POST /totp/confirm", json({ recovery_codes: ["a", "b"] }));
+  server.respond("GET /totp", json({ enabled: true, recovery_codes_left: 2 }));
+  server.respond("POST /recovery-codes", json({ recovery_codes: ["c"] }));
   expect(await factors.startTotp()).toEqual({ secret: "S", uri: "otpauth://totp/a" });
   expect(await factors.confirmTotp("123456")).toEqual(["a", "b"]);
   expect(await factors.totp()).toEqual({ enabled: true, recovery_codes_left: 2 });
@@ -205,19 +206,19 @@ test("codes are turned on once confirmed, with recovery codes", async () => {
 });
 
 test("a browser without passkeys and a site without them have codes of their own", async () => {
-  server.answer("POST /login/passkey/options", json({ code: "not_found" }, 404));
+  server.respond("POST /login/passkey/options", json({ code: "not_found" }, 404));
   await expect(factors.loginWithPasskey()).rejects.toMatchObject({ code: "passkeys_off", status: 404 });
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   vi.stubGlobal("PublicKeyCredential", undefined);
   await expect(factors.loginWithPasskey()).rejects.toMatchObject({ code: "passkey_failed", status: 0 });
 });
 
 test("a passkey that waits for a proof keeps no other tab from making one", async () => {
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await client.session();
   client.onReauthentication(() => undefined);
   const methods = ["password"];
-  server.answer("POST /passkeys/options", json({ code: "reauthentication_required", methods }, 403));
+  server.respond("POST /passkeys/options", json({ code: "reauthentication_required", methods }, 403));
   const adding = factors.addPasskey();
   await vi.waitFor(() => { expect(client.getReauthentication()?.methods).toEqual(methods); });
   const isFree = await navigator.locks.request("handstamp passkeys", { ifAvailable: true }, (lock) => lock !== null);
@@ -227,16 +228,16 @@ test("a passkey that waits for a proof keeps no other tab from making one", asyn
 });
 
 test("a request to the browser ends with the next one, and with the session that is shown", async () => {
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   await client.session();
-  server.answer("POST /reauthenticate/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /reauthenticate/passkey/options", json({ challenge: "c" }));
   nobodyChooses();
   const first = factors.reauthenticateWithPasskey();
   await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(1); });
   const second = factors.reauthenticateWithPasskey();
   await expect(first).rejects.toMatchObject({ code: "passkey_not_used" });
   await vi.waitFor(() => { expect(get).toHaveBeenCalledTimes(2); });
-  server.answer("GET /session", json(benOn("b")));
+  server.respond("GET /session", json(benOn("b")));
   await client.refresh();
   await expect(second).rejects.toMatchObject({ code: "passkey_not_used" });
   const ender = new AbortController();
@@ -248,7 +249,7 @@ test("a request to the browser ends with the next one, and with the session that
 });
 
 test("a passkey chosen after the login was given up is not sent", async () => {
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   const ender = new AbortController();
   get.mockImplementation(() => {
     ender.abort();
@@ -261,14 +262,14 @@ test("a passkey chosen after the login was given up is not sent", async () => {
 
 test("a button pressed before the wait has its challenge asks for its own after that", async () => {
   const { response, arrive } = pending();
-  server.answer("POST /login/passkey/options", response);
+  server.respond("POST /login/passkey/options", response);
   const waiting = factors.loginWithPasskey({ autofill: true });
   await vi.waitFor(() => { expect(server.count("POST /login/passkey/options")).toBe(1); });
   logsIn("POST /login/passkey");
   const login = factors.loginWithPasskey();
   await new Promise((done) => setTimeout(done, 20));
   expect(server.count("POST /login/passkey/options")).toBe(1);
-  server.answer("POST /login/passkey/options", json({ challenge: "d" }));
+  server.respond("POST /login/passkey/options", json({ challenge: "d" }));
   arrive(json({ challenge: "c" }));
   await expect(waiting).rejects.toMatchObject({ code: "passkey_not_used" });
   expect(await login).toEqual(ann);

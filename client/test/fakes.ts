@@ -47,13 +47,13 @@ export function pending() {
 
 export const down = () => Promise.reject(new TypeError("Failed to fetch"));
 
-type Answer = Response | Promise<Response> | (() => Response | Promise<Response>);
+type Reply = Response | Promise<Response> | (() => Response | Promise<Response>);
 
-/** A server: what it answers to each request, and the requests that it got. */
+/** A server: its response to each request, and the requests that it got. */
 export class FakeServer {
   readonly requests: string[] = [];
   readonly bodies: string[] = [];
-  private readonly answers = new Map<string, Answer>();
+  private readonly replies = new Map<string, Reply>();
 
   constructor() {
     vi.stubGlobal("fetch", async (input: RequestInfo | URL, init?: RequestInit) => {
@@ -64,13 +64,13 @@ export class FakeServer {
       const name = `${request.method} ${new URL(request.url).pathname}`;
       this.requests.push(name);
       this.bodies.push(await request.text());
-      const answer = this.answers.get(name) ?? (() => json({ code: "not_found" }, 404));
-      return typeof answer === "function" ? answer() : (await answer).clone();
+      const reply = this.replies.get(name) ?? (() => json({ code: "not_found" }, 404));
+      return typeof reply === "function" ? reply() : (await reply).clone();
     });
   }
 
-  answer(request: string, answer: Answer): void {
-    this.answers.set(request, answer);
+  respond(request: string, reply: Reply): void {
+    this.replies.set(request, reply);
   }
 
   count(request: string): number {
@@ -120,57 +120,73 @@ export class FakeEventSource extends EventTarget {
   }
 }
 
-interface Waiting {
+interface Entry {
+  name: string;
+  isShared: boolean;
   grant: () => void;
   steal: () => void;
 }
 
 type Hold<T> = (lock: object | null) => T | Promise<T>;
 
-/** `navigator.locks`: exclusive, with `signal`, `steal` and `ifAvailable`. */
+/** `navigator.locks`: exclusive or shared, with `signal`, `steal` and `ifAvailable`. */
 export class FakeLocks {
-  private readonly held = new Map<string, Waiting>();
-  private queue: (Waiting & { name: string })[] = [];
+  private held: Entry[] = [];
+  private queue: Entry[] = [];
 
   request<T>(name: string, given: LockOptions | Hold<T>, hold?: Hold<T>): Promise<T> {
     const options = typeof given === "function" ? {} : given;
     const run = typeof given === "function" ? given : hold;
     return new Promise((resolve, reject) => {
       const aborted = () => { reject(new DOMException("", "AbortError")); };
-      const entry = {
+      const finish = (result: T | Promise<T> | undefined) =>
+        Promise.resolve(result).then((value) => { resolve(value as T); }, reject);
+      const entry: Entry = {
         name,
+        isShared: options.mode === "shared",
         grant: () => {
-          this.held.set(name, entry);
-          const free = () => {
-            if (this.held.get(name) === entry) this.next(name);
-          };
-          void Promise.resolve(run?.(entry)).finally(free).then((value) => { resolve(value as T); }, reject);
+          this.held.push(entry);
+          void finish(run?.(entry)).finally(() => {
+            this.held = this.held.filter((other) => other !== entry);
+            this.next(name);
+          });
         },
         steal: aborted,
       };
-      if (options.ifAvailable && this.held.has(name)) {
-        Promise.resolve(run?.(null)).then((value) => { resolve(value as T); }, reject);
-        return;
-      }
       if (options.steal) {
-        this.held.get(name)?.steal();
+        const [stolen, rest] = [this.holders(name), this.held.filter((other) => other.name !== name)];
+        this.held = rest;
+        stolen.forEach((holder) => { holder.steal(); });
         entry.grant();
         return;
       }
+      this.queue.push(entry);
+      this.next(name);
+      if (!this.queue.includes(entry)) return;
+      const leave = () => { this.queue = this.queue.filter((other) => other !== entry); };
+      if (options.ifAvailable) {
+        leave();
+        void finish(run?.(null));
+      }
       options.signal?.addEventListener("abort", () => {
         if (!this.queue.includes(entry)) return;
-        this.queue = this.queue.filter((other) => other !== entry);
+        leave();
         aborted();
       });
-      this.queue.push(entry);
-      if (!this.held.has(name)) this.next(name);
     });
   }
 
+  private holders(name: string): Entry[] {
+    return this.held.filter((entry) => entry.name === name);
+  }
+
+  /** Grants what is first in the queue, as long as it gets along with what is held. */
   private next(name: string): void {
-    this.held.delete(name);
     const first = this.queue.find((entry) => entry.name === name);
+    const holders = this.holders(name);
+    if (!first || (holders.length > 0 && !(first.isShared && holders.every(({ isShared }) => isShared)))) return;
     this.queue = this.queue.filter((entry) => entry !== first);
-    first?.grant();
+    first.grant();
+    this.next(name);
   }
 }

@@ -34,8 +34,8 @@ beforeEach(() => {
     });
   });
   server = new FakeServer();
-  server.answer("GET /session", json(visitor));
-  server.answer("POST /login/passkey/options", json({ challenge: "c" }));
+  server.respond("GET /session", json(visitor));
+  server.respond("POST /login/passkey/options", json({ challenge: "c" }));
   client = createClient({ baseUrl: "http://api.test" });
 });
 
@@ -56,8 +56,8 @@ function show(autofill = false) {
 
 /** From the next response to `request` on, Ann is logged in. */
 function logsIn(request: string): void {
-  server.answer(request, () => {
-    server.answer("GET /session", json(annOn("a")));
+  server.respond(request, () => {
+    server.respond("GET /session", json(annOn("a")));
     return json(ann);
   });
 }
@@ -67,14 +67,14 @@ const credentials = { username: "Ann", password: "plain tea at dawn" };
 test("a login in two steps says what it takes, and what went wrong", async () => {
   const login = show();
   expect(login.current).toMatchObject({ step: "password", methods: [], pending: null, error: null });
-  server.answer("POST /login", json({ code: "bad_credentials" }, 400));
+  server.respond("POST /login", json({ code: "bad_credentials" }, 400));
   await act(() => login.current.login(credentials));
   expect(login.current).toMatchObject({ step: "password", error: { code: "bad_credentials" } });
   const methods = ["totp", "recovery_code"];
-  server.answer("POST /login", json({ next: "second_factor", methods }, 202));
+  server.respond("POST /login", json({ next: "second_factor", methods }, 202));
   await act(() => login.current.login(credentials));
   expect(login.current).toMatchObject({ step: "second_factor", methods, error: null });
-  server.answer("POST /login/totp", json({ code: "bad_code" }, 400));
+  server.respond("POST /login/totp", json({ code: "bad_code" }, 400));
   await act(() => login.current.loginWithCode("000000"));
   expect(login.current).toMatchObject({ step: "second_factor", error: { code: "bad_code" } });
   logsIn("POST /login/recovery-code");
@@ -85,9 +85,9 @@ test("a login in two steps says what it takes, and what went wrong", async () =>
 
 test("a second step that took too long begins again", async () => {
   const login = show();
-  server.answer("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
+  server.respond("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
   await act(() => login.current.login(credentials));
-  server.answer("POST /login/totp", json({ code: "not_logged_in", reason: "unknown_session" }, 401));
+  server.respond("POST /login/totp", json({ code: "not_logged_in", reason: "unknown_session" }, 401));
   await act(() => login.current.loginWithCode("123456"));
   expect(login.current).toMatchObject({ step: "password", error: { code: "not_logged_in" } });
   await act(() => login.current.login(credentials));
@@ -98,7 +98,7 @@ test("a second step that took too long begins again", async () => {
 test("a passkey chosen in the field logs in; one that is refused can be chosen again", async () => {
   const login = show(true);
   await waitFor(() => { expect(choices).toHaveLength(1); });
-  server.answer("POST /login/passkey", json({ code: "bad_credentials" }, 400));
+  server.respond("POST /login/passkey", json({ code: "bad_credentials" }, 400));
   act(() => { choices[0]?.(credential); });
   await waitFor(() => { expect(choices).toHaveLength(2); });
   expect(login.current).toMatchObject({ pending: null, error: { code: "bad_credentials" } });
@@ -121,7 +121,7 @@ test("the button ends the wait in the field, which begins again after a closed d
 });
 
 test("without passkeys at the server there is nothing to offer", async () => {
-  server.answer("POST /login/passkey/options", json({ code: "not_found" }, 404));
+  server.respond("POST /login/passkey/options", json({ code: "not_found" }, 404));
   const login = show(true);
   await waitFor(() => { expect(login.current.canUsePasskey).toBe(false); });
   expect(login.current.error).toBeNull();
@@ -130,9 +130,9 @@ test("without passkeys at the server there is nothing to offer", async () => {
 
 test("where cookies are not kept, the second step says so and does not begin again", async () => {
   const login = show();
-  server.answer("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
+  server.respond("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
   await act(() => login.current.login(credentials));
-  server.answer("POST /login/totp", json({ code: "not_logged_in", reason: "no_cookie" }, 401));
+  server.respond("POST /login/totp", json({ code: "not_logged_in", reason: "no_cookie" }, 401));
   await act(() => login.current.loginWithCode("123456"));
   expect(login.current).toMatchObject({ step: "second_factor", error: { reason: "no_cookie" } });
   // After ten minutes the browser has let go of it, too.
@@ -144,10 +144,10 @@ test("where cookies are not kept, the second step says so and does not begin aga
 
 test("what a call comes to after the way back is not shown", async () => {
   const login = show();
-  server.answer("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
+  server.respond("POST /login", json({ next: "second_factor", methods: ["totp"] }, 202));
   await act(() => login.current.login(credentials));
   const { response, arrive } = pending();
-  server.answer("POST /login/totp", response);
+  server.respond("POST /login/totp", response);
   let sent: Promise<void> = Promise.resolve();
   act(() => { sent = login.current.loginWithCode("000000"); });
   act(() => { login.current.restart(); });
@@ -161,7 +161,7 @@ test("no passkey is waited for while a password is sent, nor again at an address
   await waitFor(() => { expect(choices).toHaveLength(1); });
   const signal = get.mock.lastCall?.[0].signal;
   const { response, arrive } = pending();
-  server.answer("POST /login", response);
+  server.respond("POST /login", response);
   let sent: Promise<void> = Promise.resolve();
   act(() => { sent = login.current.login(credentials); });
   expect(signal?.aborted).toBe(true);

@@ -13,13 +13,13 @@ test("calls that need a proof wait for the password, and are sent once more", as
     client.endOtherSessions(),
   ] as const;
   await vi.waitFor(() => { expect(client.getReauthentication()?.methods).toEqual(["password"]); });
-  server.answer("POST /reauthenticate", json({ code: "bad_credentials" }, 400));
+  server.respond("POST /reauthenticate", json({ code: "bad_credentials" }, 400));
   const wrong = client.getReauthentication()?.submit("wrong") ?? Promise.resolve();
   expect(await problemOf(wrong)).toMatchObject({ code: "bad_credentials" });
   expect(client.getReauthentication()).not.toBeNull();
-  server.answer("POST /reauthenticate", () => {
-    server.answer("POST /transfer", json({ done: true }));
-    server.answer("DELETE /sessions", json(null, 204));
+  server.respond("POST /reauthenticate", () => {
+    server.respond("POST /transfer", json({ done: true }));
+    server.respond("DELETE /sessions", json(null, 204));
     return json(annOn("a"));
   });
   await client.getReauthentication()?.submit("plain tea at dawn");
@@ -67,18 +67,18 @@ test("a call that waits for a proof is not sent with somebody else's", async () 
   const call = transfer();
   await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });
   const late = pending();
-  server.answer("POST /transfer", late.response);
+  server.respond("POST /transfer", late.response);
   const lateCall = transfer();
   await vi.waitFor(() => { expect(server.count("POST /transfer")).toBe(2); });
   // Ben logs in over Ann's session, in another tab.
-  server.answer("GET /session", json(benOn("b")));
+  server.respond("GET /session", json(benOn("b")));
   await client.refresh();
   expect((await call).status).toBe(403);
   expect(client.getReauthentication()).toBeNull();
   late.arrive(required());
   expect((await lateCall).status).toBe(403);
   expect(client.getReauthentication()).toBeNull();
-  server.answer("POST /reauthenticate", json(benOn("b")));
+  server.respond("POST /reauthenticate", json(benOn("b")));
   await client.reauthenticate("Ben's own");
   expect(server.count("POST /transfer")).toBe(2);
 });
@@ -95,8 +95,8 @@ test("a call can wait for a proof before anybody has asked for the session", asy
 
 test("a second refusal is not retried", async () => {
   await client.session();
-  server.answer("DELETE /sessions", required);
-  server.answer("POST /reauthenticate", json(annOn("a")));
+  server.respond("DELETE /sessions", required);
+  server.respond("POST /reauthenticate", json(annOn("a")));
   client.onReauthentication(() => undefined);
   const call = problemOf(client.endOtherSessions());
   await vi.waitFor(() => { expect(client.getReauthentication()).not.toBeNull(); });

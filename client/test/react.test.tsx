@@ -13,7 +13,7 @@ beforeEach(() => {
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("navigator", { locks: new FakeLocks() });
   server = new FakeServer();
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   client = createClient({ baseUrl: "http://api.test" });
 });
 
@@ -36,9 +36,9 @@ function Links() {
   );
 }
 
-test("fifty components make one request, and nothing shows before it is answered", async () => {
+test("fifty components make one request, and nothing shows before its response", async () => {
   let respond: (response: Response) => void = () => undefined;
-  server.answer("GET /session", new Promise((resolve) => { respond = resolve; }));
+  server.respond("GET /session", new Promise((resolve) => { respond = resolve; }));
   render(
     <StrictMode>
       <ClientProvider client={client}>
@@ -87,18 +87,18 @@ function Devices() {
 }
 
 test("the list of sessions is asked for once, again after an end, and gone after a log-out", async () => {
-  server.answer("GET /sessions", () => json({ sessions: [device("a"), device("b")] }));
-  server.answer("DELETE /sessions", () => {
-    server.answer("GET /sessions", () => json({ sessions: [device("a")] }));
+  server.respond("GET /sessions", () => json({ sessions: [device("a"), device("b")] }));
+  server.respond("DELETE /sessions", () => {
+    server.respond("GET /sessions", () => json({ sessions: [device("a")] }));
     return json(null, 204);
   });
-  server.answer("DELETE /logout", json({}));
+  server.respond("DELETE /logout", json({}));
   render(<ClientProvider client={client}><Devices /><Devices /></ClientProvider>);
   expect(await screen.findAllByText("a b")).toHaveLength(2);
   expect(server.count("GET /sessions")).toBe(1);
   act(() => { screen.getAllByRole("button")[0]?.click(); });
   expect(await screen.findAllByText("a")).toHaveLength(2);
-  server.answer("GET /session", json(visitor));
+  server.respond("GET /session", json(visitor));
   await act(() => client.logout());
   expect(screen.getAllByText("no list")).toHaveLength(2);
   expect(server.count("GET /sessions")).toBe(2);
@@ -110,9 +110,9 @@ function Dialog() {
 }
 
 test("a dialog gets the call that waits for a password", async () => {
-  server.answer("DELETE /sessions", json({ code: "reauthentication_required", methods: ["password"] }, 403));
-  server.answer("POST /reauthenticate", () => {
-    server.answer("DELETE /sessions", json(null, 204));
+  server.respond("DELETE /sessions", json({ code: "reauthentication_required", methods: ["password"] }, 403));
+  server.respond("POST /reauthenticate", () => {
+    server.respond("DELETE /sessions", json(null, 204));
     return json(annOn("a"));
   });
   render(<ClientProvider client={client}><Name /><Dialog /></ClientProvider>);

@@ -15,7 +15,7 @@ beforeEach(() => {
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("navigator", { locks: new FakeLocks() });
   server = new FakeServer();
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   client = createClient({ baseUrl: "http://api.test/" });
 });
 
@@ -36,9 +36,9 @@ export const required = () => json({ code: "reauthentication_required", methods:
 
 /** Refuses `request` until somebody has proved who they are. */
 export function guard(request: string): void {
-  server.answer(request, required);
-  server.answer("POST /reauthenticate", () => {
-    server.answer(request, json({ done: true }));
+  server.respond(request, required);
+  server.respond("POST /reauthenticate", () => {
+    server.respond(request, json({ done: true }));
     return json(annOn("a"));
   });
 }

@@ -12,7 +12,7 @@ beforeEach(() => {
   vi.stubGlobal("navigator", { locks: new FakeLocks() });
   FakeEventSource.opened = [];
   server = new FakeServer();
-  server.answer("GET /session", json(annOn("a")));
+  server.respond("GET /session", json(annOn("a")));
   tabs = [];
 });
 
@@ -94,11 +94,11 @@ test("a login over another session leaves no tab logged out, whichever has the s
   const shown: string[] = [];
   for (const tab of [first, second]) tab.subscribe(() => { shown.push(tab.getState().status); });
   const stream = FakeEventSource.last;
-  server.answer("POST /login", async () => {
+  server.respond("POST /login", async () => {
     await settle();
     stream.send({ state: "ended", reason: "logged_out" });
     await settle();
-    server.answer("GET /session", json(benOn("b")));
+    server.respond("GET /session", json(benOn("b")));
     return json(ben);
   });
   await second.login({ username: "Ben" });
@@ -113,12 +113,12 @@ test("a login over another session leaves no tab logged out, whichever has the s
 
 test("a tab that asks with the cookie from before another tab's password change stays logged in", async () => {
   const [first, second] = [await openTab(), await openTab()];
-  server.answer("GET /session", json(unknown));
-  server.answer("POST /password", async () => {
+  server.respond("GET /session", json(unknown));
+  server.respond("POST /password", async () => {
     await settle();
     await first.refresh();
     expect(first.getState().status).toBe("signed-in");
-    server.answer("GET /session", json(annOn("a")));
+    server.respond("GET /session", json(annOn("a")));
     return json(null, 204);
   });
   await second.changePassword({ current_password: "old", new_password: "new" });
@@ -163,10 +163,10 @@ test("a page that nobody uses learns of changes, and of an end that its stream h
   const tab = await openTab();
   FakeEventSource.last.send({ state: "active" });
   await vi.advanceTimersByTimeAsync(600_000);
-  server.answer("GET /session", json(benOn("a")));
+  server.respond("GET /session", json(benOn("a")));
   FakeEventSource.last.send({ state: "changed" });
   await vi.waitFor(() => { expect(tab.getState().user?.username).toBe("Ben"); });
-  server.answer("GET /session", json(unknown));
+  server.respond("GET /session", json(unknown));
   FakeEventSource.last.refuse();
   await vi.advanceTimersByTimeAsync(500);
   await vi.waitFor(() => { expect(tab.getState().status).toBe("signed-out"); });
@@ -181,7 +181,7 @@ test("what a tab in the background has missed is asked for by the one that is us
   const second = await openTab();
   expect(server.count("GET /session")).toBe(2);
   FakeEventSource.last.lose();
-  server.answer("GET /session", json({ ...annOn("a"), user: { ...ben, id: "1" } }));
+  server.respond("GET /session", json({ ...annOn("a"), user: { ...ben, id: "1" } }));
   FakeEventSource.last.send({ state: "active" });
   await settle();
   await vi.waitFor(() => {

@@ -1,23 +1,11 @@
 /** Logging in, signing up, devices and the password. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "./site";
+import { expect, test } from "vitest";
+import { logIn, PASSWORD, Server, signUp, useSite } from "./site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite();
 
 test("the forms say what they are, and password managers can read them", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   const fields = () =>
     page
       .locator("main input")
@@ -52,7 +40,7 @@ test("the forms say what they are, and password managers can read them", async (
 });
 
 test("a password can be shown, and its rule is told before a mistake", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/signup");
   const password = page.getByLabel("Password");
   const rule = page.getByText("At least 8 characters");
@@ -79,10 +67,10 @@ test("a password can be shown, and its rule is told before a mistake", async () 
 });
 
 test("devices have a place and a time; one logged out from elsewhere says so", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await page.goto("/");
   const user = await signUp(page);
-  const other = await visit(browser, server.base);
+  const other = await site.visit();
   await other.page.goto("/login");
   await logIn(other.page, user.toUpperCase(), "wrong");
   await other.page.getByText("The username or the password is wrong.").waitFor();
@@ -114,10 +102,10 @@ test("devices have a place and a time; one logged out from elsewhere says so", a
 
 test("ending other sessions asks for the password after a while", async () => {
   const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
-  const { context, page, complaints } = await visit(browser, strict.base);
+  const { context, page, complaints } = await site.visit(strict.base);
   await page.goto("/");
   const user = await signUp(page);
-  const other = await visit(browser, strict.base);
+  const other = await site.visit(strict.base);
   await other.page.goto("/login");
   await logIn(other.page, user);
   await other.page.waitForURL("**/dashboard");
@@ -155,7 +143,7 @@ test("ending other sessions asks for the password after a while", async () => {
 });
 
 test("a changed password needs the old one", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await page.goto("/");
   await signUp(page);
   await page.getByLabel("Current password").fill("wrong");
@@ -171,14 +159,14 @@ test("a changed password needs the old one", async () => {
 
 test("deleting the account asks twice, takes the password, and leaves what was written", async () => {
   const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
-  const { context, page, complaints } = await visit(browser, strict.base);
+  const { context, page, complaints } = await site.visit(strict.base);
   await page.goto("/");
   const user = await signUp(page);
   await page.getByRole("button", { name: "Write a post" }).click();
   await page.getByLabel("Title").fill("My last words");
   await page.getByRole("button", { name: "Publish" }).click();
   await page.getByRole("link", { name: "My last words" }).waitFor();
-  const other = await visit(browser, strict.base);
+  const other = await site.visit(strict.base);
   await other.page.goto("/login");
   await logIn(other.page, user);
   await other.page.waitForURL("**/dashboard");
@@ -217,7 +205,7 @@ test("deleting the account asks twice, takes the password, and leaves what was w
 
 test("a new address waits for the password, and is kept in its field meanwhile", async () => {
   const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
-  const { context, page, complaints } = await visit(browser, strict.base);
+  const { context, page, complaints } = await site.visit(strict.base);
   await page.goto("/");
   const user = await signUp(page);
   await page.waitForTimeout(3_100);

@@ -4,14 +4,25 @@ import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
 
-/** Lets a request of the page succeed or fail without the server. */
-export async function fake(page: Page, pattern: string, status: number, json?: object): Promise<void> {
+/** Lets the page's requests succeed or fail without the server. */
+export async function fake(
+  page: Page,
+  pattern: string,
+  status: number,
+  json?: object,
+  method = "POST",
+): Promise<void> {
   await page.route(pattern, (route) => {
     const contentType = status < 400 ? "application/json" : "application/problem+json";
-    return route.request().method() === "POST"
+    return route.request().method() === method
       ? route.fulfill({ status, contentType, ...(json ? { json } : {}) })
       : route.continue();
   });
+}
+
+/** The next removals ask for a proof of who the user is, by one of these. */
+export async function askForProof(page: Page, pattern: string, ...methods: string[]): Promise<void> {
+  await fake(page, pattern, 403, { code: "reauthentication_required", methods }, "DELETE");
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");

@@ -3,36 +3,26 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchBrowser, Server, visit } from "./site";
+import { codeOf } from "./factors/authenticator";
+import { PASSWORD, Server, useSite } from "./site";
 
 const example = resolve(import.meta.dirname, "../../examples/react");
 const root = resolve(import.meta.dirname, "../..");
 
-let server: Server;
+const site = useSite(() =>
+  Server.startBare({ API_PREFIX: "/api", SIGNUP: "open", NEWS: "off", WEB_DIR: join(example, "dist") }),
+);
 let vite: ChildProcess;
-let browser: Browser;
 let bases: Record<string, string>;
 
 beforeAll(async () => {
-  server = await Server.startBare({
-    API_PREFIX: "/api",
-    SIGNUP: "open",
-    NEWS: "off",
-    WEB_DIR: join(example, "dist"),
-  });
-  browser = await launchBrowser();
-  const dev = await startDevServer(server.base);
+  const dev = await startDevServer(site.server.base);
   vite = dev.process;
-  bases = { binary: server.base, "Vite's dev server": dev.base };
+  bases = { binary: site.server.base, "Vite's dev server": dev.base };
 });
 
-afterAll(async () => {
-  await browser.close();
-  vite.kill();
-  server.remove();
-});
+afterAll(() => { vite.kill(); });
 
 /** The example's own Vite, as `npm run dev` starts it. */
 async function startDevServer(api: string): Promise<{ process: ChildProcess; base: string }> {
@@ -48,10 +38,25 @@ async function startDevServer(api: string): Promise<{ process: ChildProcess; bas
   throw new Error("Vite did not start");
 }
 
+/** An account with an authenticator app, and its recovery codes. */
+async function signUpWithApp(base: string, username: string): Promise<{ secret: string; codes: string[] }> {
+  let cookie = "";
+  const post = async (path: string, body: object) => {
+    const headers = { "Content-Type": "application/json", cookie };
+    const response = await fetch(`${base}/api${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    cookie = response.headers.get("set-cookie")?.split(";")[0] ?? cookie;
+    return (await response.json()) as Record<string, unknown>;
+  };
+  await post("/signup", { username, email: `${username}@example.com`, password: PASSWORD });
+  const secret = (await post("/totp", {})).secret as string;
+  const { recovery_codes } = await post("/totp/confirm", { code: codeOf(secret, -1) });
+  return { secret, codes: recovery_codes as string[] };
+}
+
 describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
   test("sign up, reload a client route, log out, log in", async () => {
     const base = bases[name] ?? "";
-    const { context, page, complaints } = await visit(browser, base);
+    const { context, page, complaints } = await site.visit(base);
     const user = `Skipper-${name.length}`;
 
     // A route of the page that the server has never heard of, and one that the API has.
@@ -65,7 +70,7 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
     await page.getByLabel("Password").fill("short");
     await page.getByRole("button", { name: "Sign up" }).click();
     await page.getByText("must be 8 to 256 characters").waitFor();
-    await page.getByLabel("Password").fill("plain tea at dawn");
+    await page.getByLabel("Password").fill(PASSWORD);
     await page.getByRole("button", { name: "Sign up" }).click();
     await page.getByRole("heading", { name: "Settings" }).waitFor();
     const session = (await context.cookies()).find(({ name }) => name === "session");
@@ -97,22 +102,69 @@ describe.each(["binary", "Vite's dev server"])("from %s", (name) => {
       await page.screenshot({ path: join(process.env.SCREENSHOTS, `example-${name.length}.png`) });
     }
     await page.getByLabel("Username").fill(user);
-    await page.getByLabel("Password").fill("plain tea at dawn");
+    await page.getByLabel("Password").fill(PASSWORD);
     await page.getByRole("button", { name: "Log in", exact: true }).click();
     await page.getByRole("link", { name: user }).waitFor();
     expect(complaints).toEqual([]);
     await context.close();
   });
 
+  test("a login in two steps, the way back, a recovery code, and a proof in its dialog", async () => {
+    const base = bases[name] ?? "";
+    const user = `Pilot-${name.length}`;
+    const { secret, codes } = await signUpWithApp(base, user);
+    const { context, page, complaints } = await site.visit(base);
+    const logIn = async () => {
+      await page.getByLabel("Username").fill(user);
+      await page.getByLabel("Password").fill(PASSWORD);
+      await page.getByRole("button", { name: "Log in", exact: true }).click();
+    };
+    await page.goto("/login");
+    await logIn();
+    await page.getByRole("button", { name: "Back to the password" }).click();
+    await logIn();
+    await page.getByLabel("Code of your app").fill("000000");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").filter({ hasText: /./ }).waitFor();
+    await page.getByLabel("Code of your app").fill(codeOf(secret));
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Settings" }).waitFor();
+
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByRole("link", { name: "Log in" }).click();
+    await logIn();
+    await page.getByRole("button", { name: "Use a recovery code" }).click();
+    await page.getByLabel("Recovery code").fill(codes[0] ?? "");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Settings" }).waitFor();
+
+    // As ten minutes after the login.
+    const problem = { code: "reauthentication_required", methods: ["password"] };
+    const once = { times: 1 };
+    await page.route("**/passkeys/options", (route) =>
+      route.fulfill({ status: 403, contentType: "application/problem+json", json: problem }), once);
+    const options = page.waitForResponse((response) => response.url().endsWith("/passkeys/options") && response.ok());
+    await page.getByRole("button", { name: "Add a passkey" }).click();
+    await page.getByLabel("Your password").fill("wrong");
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").getByRole("alert").waitFor();
+    await page.getByLabel("Your password").fill(PASSWORD);
+    await page.keyboard.press("Enter");
+    await options;
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
   test("the end of a session arrives at once, and a closed stream makes room", async () => {
     const base = bases[name] ?? "";
-    const { context, page } = await visit(browser, base);
+    const { context, page } = await site.visit(base);
     await page.goto("/");
     const user = `Bosun-${Date.now()}`;
     const account = {
       username: user,
       email: `${user}@example.com`,
-      password: "plain tea at dawn",
+      password: PASSWORD,
     };
     const heard = await page.evaluate(async (account) => {
       const headers = { "Content-Type": "application/json" };

@@ -1,23 +1,11 @@
 /** The front page, articles, the paywall, and what authors do. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchBrowser, openStory, Server, signUp, visit } from "./site";
+import { expect, test } from "vitest";
+import { openStory, signUp, useSite } from "./site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite();
 
 test("the front page has a lead, ranks, sources and votes, over the whole width", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.goto("/");
   const stories = page.getByRole("article");
@@ -46,13 +34,13 @@ test("the front page has a lead, ranks, sources and votes, over the whole width"
 });
 
 test("votes in the list: a visitor logs in first, a user's counts in its place", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await page.goto("/");
   const third = page.getByRole("article").nth(2);
   await third.getByRole("link", { name: "Log in to vote" }).click();
   await page.waitForURL("**/login?next=%2F");
   await signUp(page);
-  await page.waitForURL(server.base + "/");
+  await page.waitForURL(site.server.base + "/");
 
   await third.waitFor();
   const titles = () => page.getByRole("article").getByRole("heading").allTextContents();
@@ -74,7 +62,7 @@ test("votes in the list: a visitor logs in first, a user's counts in its place",
 });
 
 test("an article has its source and its votes under the title, and other stories beside it", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.goto("/");
   await page.getByRole("article").filter({ hasText: "sqlite.org" }).getByRole("heading").getByRole("link").click();
@@ -94,7 +82,7 @@ test("an article has its source and its votes under the title, and other stories
 });
 
 test.each(["Sign up", "Log in"])("the paywall shows the beginning of the article; %s opens it", async (way) => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/");
   const stories = page.getByRole("article").filter({ has: page.locator(".story-text") });
   await stories.first().waitFor();
@@ -137,7 +125,7 @@ test.each(["Sign up", "Log in"])("the paywall shows the beginning of the article
 });
 
 test("write, edit, vote for and delete a post", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await page.goto("/");
   await signUp(page);
   await page.getByRole("button", { name: "Write a post" }).click();

@@ -1,37 +1,29 @@
 import { readFileSync } from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";
-import type { Browser } from "playwright-core";
 import type { ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchBrowser, openStory, Server, signUp, startVite, visit } from "./site";
+import { openStory, Server, signUp, startVite, useSite } from "./site";
 
-let server: Server;
+const site = useSite();
 let vite: ViteDevServer;
-let browser: Browser;
 let bases: Record<string, string>;
 
 beforeAll(async () => {
-  server = await Server.start();
-  browser = await launchBrowser();
-  const dev = await startVite(server.base);
+  const dev = await startVite(site.server.base);
   vite = dev.vite;
   bases = {
-    binary: server.base,
+    binary: site.server.base,
     localhost: `http://localhost:${dev.port}`,
     "127.0.0.1": `http://127.0.0.1:${dev.port}`,
     "news.test": `http://news.test:${dev.port}`,
   };
 });
 
-afterAll(async () => {
-  await browser.close();
-  await vite.close();
-  server.remove();
-});
+afterAll(() => vite.close());
 
 describe.each(["binary", "localhost", "127.0.0.1", "news.test"])("from %s", (name) => {
   test("sign up, reload, comment, log out", async () => {
-    const { context, page, complaints } = await visit(browser, bases[name] ?? "");
+    const { context, page, complaints } = await site.visit(bases[name] ?? "");
     await page.goto("/");
     const user = await signUp(page);
     await page.waitForURL("**/dashboard");
@@ -72,7 +64,7 @@ test("the API below a prefix is found, from the server and from Vite", async () 
   const below = await Server.start({ API_PREFIX: "/api" });
   const dev = await startVite(below.base, "/api");
   for (const base of [below.base, `http://127.0.0.1:${dev.port}`]) {
-    const { context, page, complaints } = await visit(browser, base);
+    const { context, page, complaints } = await site.visit(base);
     await page.goto("/login");
     const user = await signUp(page);
     await page.waitForURL("**/dashboard");
@@ -89,7 +81,7 @@ test("the API below a prefix is found, from the server and from Vite", async () 
 });
 
 test("a logout shows in the other tab without a click", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/");
   const user = await signUp(page);
   const other = await context.newPage();
@@ -104,7 +96,7 @@ test("a logout shows in the other tab without a click", async () => {
 });
 
 test("an unreachable server shows a retry button, not a logout", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/login");
   const user = await signUp(page);
   await page.route("**/session", (route) => route.abort());
@@ -118,7 +110,7 @@ test("an unreachable server shows a retry button, not a logout", async () => {
 });
 
 test("the wrong state never flashes", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/login");
   const user = await signUp(page);
   // Every state that the navigation showed during a slow load.
@@ -141,7 +133,7 @@ test("the wrong state never flashes", async () => {
 });
 
 test("an unknown address shows the not-found page", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   for (const path of ["/nowhere", "/post/nowhere"]) {
     await page.goto(path);
     await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
@@ -150,7 +142,7 @@ test("an unknown address shows the not-found page", async () => {
 });
 
 test("schema.d.ts is what the server describes", async () => {
-  const described = astToString(await openapiTS(new URL(`${server.base}/openapi.json`)));
+  const described = astToString(await openapiTS(new URL(`${site.server.base}/openapi.json`)));
   const committed = readFileSync(new URL("../src/api/schema.d.ts", import.meta.url), "utf8");
   // openapi-typescript writes a comment above it.
   expect(committed.slice(committed.indexOf("export interface paths"))).toBe(

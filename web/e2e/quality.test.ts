@@ -1,25 +1,14 @@
 /** What every page keeps to: accessibility, the keyboard, no moving layout, few bytes, one font. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { check, fake, tabTo } from "./checks";
-import { launchBrowser, logIn, openStory, PASSWORD, Server, signUp, visit } from "./site";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { askForProof, check, fake, tabTo } from "./checks";
+import { logIn, openStory, PASSWORD, Server, signUp, useSite } from "./site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start({ MAILS_PER_ACCOUNT: "unlimited", MAILS_PER_ADDRESS: "unlimited" });
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite(() => Server.start({ MAILS_PER_ACCOUNT: "unlimited", MAILS_PER_ADDRESS: "unlimited" }));
 
 // Three minutes: axe takes seconds for each page on a busy machine.
 test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels", { timeout: 180_000 }, async (width) => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.setViewportSize({ width, height: 800 });
   await page.goto("/");
   await page.getByRole("article").first().waitFor();
@@ -50,7 +39,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await page.goto("/");
 
   const user = await signUp(page);
-  const other = await visit(browser, server.base);
+  const other = await site.visit();
   await other.page.goto("/login");
   await logIn(other.page, user);
   await other.page.waitForURL("**/dashboard");
@@ -75,13 +64,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await page.getByRole("alertdialog").waitFor();
   await check(page, "account dialog");
   await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
-  await page.route("**/sessions", (route) => {
-    const json = { status: 403, code: "reauthentication_required", methods: ["password"] };
-    const contentType = "application/problem+json";
-    return route.request().method() === "DELETE"
-      ? route.fulfill({ status: 403, contentType, json })
-      : route.continue();
-  });
+  await askForProof(page, "**/sessions", "password");
   await page.getByRole("button", { name: "Log out everywhere else" }).click();
   await page.getByRole("dialog", { name: "Confirm that it is you" }).waitFor();
   await check(page, "password dialog");
@@ -151,7 +134,7 @@ async function checkLinks(page: Page): Promise<void> {
 }
 
 test("by keyboard alone: sign up, vote, write, delete, log out, log in", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/");
   await page.getByRole("article").first().waitFor();
   await tabTo(page, "Skip to the content");
@@ -209,7 +192,7 @@ test("by keyboard alone: sign up, vote, write, delete, log out, log in", async (
 });
 
 test("by keyboard alone: a forgotten password, a new one, an address, the account's end", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/");
   const user = await signUp(page);
   await tabTo(page, "New e-mail address");
@@ -280,7 +263,7 @@ async function watch(page: Page): Promise<void> {
 }
 
 test.each([1280, 390])("nothing moves while a page loads, at %i pixels", async (width) => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await page.setViewportSize({ width, height: 800 });
   await watch(page);
   const settled = async (path: string) => {
@@ -322,7 +305,7 @@ test.each([1280, 390])("nothing moves while a page loads, at %i pixels", async (
 });
 
 test("text is set in the page's own font, with a bold of its own", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await watch(page);
   const fonts: string[] = [];
   page.on("request", (request) => {
@@ -332,7 +315,7 @@ test("text is set in the page's own font, with a bold of its own", async () => {
   await page.getByRole("article").first().waitFor();
   await page.waitForLoadState("networkidle");
   expect(fonts).toHaveLength(1);
-  expect(fonts.every((url) => url.startsWith(server.base))).toBe(true);
+  expect(fonts.every((url) => url.startsWith(site.server.base))).toBe(true);
 
   const client = await context.newCDPSession(page);
   await client.send("DOM.enable");

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { test } from "vitest";
-import { fake as respond } from "./checks";
+import { askForProof, fake as respond } from "./checks";
 import { FACTORS, type Scene } from "./factors/scenes";
 import { launchBrowser, logIn, openStory, Server, signUp } from "./site";
 
@@ -32,16 +32,6 @@ async function fromThePhone(browser: Browser, server: Server): Promise<BrowserCo
   const context = await browser.newContext({ baseURL: server.base, userAgent: PHONE });
   await asJackson(await context.newPage());
   return context;
-}
-
-/** The next DELETE /sessions asks for the password. */
-async function askForPassword(page: Page): Promise<void> {
-  const json = { status: 403, code: "reauthentication_required", methods: ["password"] };
-  await page.route("**/sessions", (route) =>
-    route.request().method() === "DELETE"
-      ? route.fulfill({ status: 403, contentType: "application/problem+json", json })
-      : route.continue(),
-  );
 }
 
 const shows = (page: Page, name: string) => page.getByRole("heading", { name, level: 1 }).waitFor();
@@ -213,7 +203,7 @@ const SCENES: Record<string, Scene> = {
   "dialog-password": async (page, browser, server) => {
     const phone = await fromThePhone(browser, server);
     await asJackson(page);
-    await askForPassword(page);
+    await askForProof(page, "**/sessions", "password");
     await page.getByRole("button", { name: "Log out everywhere else" }).click();
     await page.getByRole("dialog", { name: "Confirm that it is you" }).waitFor();
     await phone.close();

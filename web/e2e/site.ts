@@ -6,9 +6,10 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
+import { afterAll, beforeAll } from "vitest";
 
-const web = resolve(import.meta.dirname, "..");
-const target = resolve(web, "..", process.env.CARGO_TARGET_DIR ?? "target");
+export const webFolder = resolve(import.meta.dirname, "..");
+const target = resolve(webFolder, "..", process.env.CARGO_TARGET_DIR ?? "target");
 const binary = process.env.HANDSTAMP ?? join(target, "debug/handstamp");
 
 /** A server with its own folder and port. */
@@ -20,6 +21,11 @@ export class Server {
     private readonly log: string[],
   ) {}
 
+  /** The same page at a name: passkeys are bound to one. */
+  get named(): string {
+    return this.base.replace("127.0.0.1", "localhost");
+  }
+
   /** All that it has logged. */
   get logged(): string {
     return this.log.join("");
@@ -27,7 +33,7 @@ export class Server {
 
   /** With the sample news and its page. */
   static async start(settings: Record<string, string> = {}, folder = newFolder()): Promise<Server> {
-    return Server.run(["serve", "--demo"], { WEB_DIR: join(web, "dist"), ...settings }, folder);
+    return Server.run(["serve", "--demo"], { WEB_DIR: join(webFolder, "dist"), ...settings }, folder);
   }
 
   /** For a page of somebody else's. */
@@ -93,7 +99,7 @@ export async function startVite(
   process.env.API_URL = api;
   process.env.API_PREFIX = prefix;
   const vite = await createServer({
-    root: web,
+    root: webFolder,
     logLevel: "error",
     // As scripts/dev --host allows any.
     server: { allowedHosts: ["news.test"], ...(ownPort !== undefined && { port: ownPort, strictPort: true }) },
@@ -102,7 +108,7 @@ export async function startVite(
   return { vite, port: vite.config.server.port };
 }
 
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(...args: string[]): Promise<Browser> {
   const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
   const executablePath = process.env.CHROMIUM ?? paths.find(existsSync);
   if (!executablePath) throw new Error("there is no Chromium; scripts/test installs one");
@@ -116,15 +122,42 @@ export async function launchBrowser(): Promise<Browser> {
       "--disable-sync",
       // A host name that browsers do not treat as local.
       "--host-resolver-rules=MAP news.test 127.0.0.1",
+      ...args,
     ],
   });
 }
 
-/** A fresh browser context, and the errors that its console shows. */
-export async function visit(
-  browser: Browser,
-  base: string,
-): Promise<{ context: BrowserContext; page: Page; complaints: string[] }> {
+interface Visit {
+  context: BrowserContext;
+  page: Page;
+  /** The errors that its console shows. */
+  complaints: string[];
+}
+
+/** A browser, and a server for it. */
+export interface Site {
+  server: Server;
+  browser: Browser;
+  /** A fresh browser context, for this server's page unless another is named. */
+  visit: (base?: string) => Promise<Visit>;
+}
+
+/** A server and a browser that the tests of a file share. */
+export function useSite(start = () => Server.start()): Site {
+  const site = { visit: (base = site.server.base) => visit(site.browser, base) } as Site;
+  beforeAll(async () => {
+    site.server = await start();
+    site.browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await site.browser.close();
+    site.server.remove();
+  });
+  return site;
+}
+
+/** A fresh browser context. */
+export async function visit(browser: Browser, base: string): Promise<Visit> {
   const context = await browser.newContext({ baseURL: base });
   const page = await context.newPage();
   const complaints: string[] = [];

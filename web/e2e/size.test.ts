@@ -1,27 +1,15 @@
 /** How many bytes of scripts a browser loads. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchBrowser, openStory, Server, signUp, visit } from "./site";
+import { expect, test } from "vitest";
+import { openStory, signUp, useSite } from "./site";
 
 const FRONT_PAGE = 105 * 1024;
 /** Every page, and what they load on demand. */
 const ALL = 132 * 1024;
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite();
 
 test("the scripts of the front page and of all pages together are small", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   const client = await context.newCDPSession(page);
   await client.send("Network.enable");
   const scripts = new Map<string, { path: string; size: number }>();

@@ -2,7 +2,7 @@
 import { chosen, shown } from "./ceremony.js";
 import type { Client } from "../client.js";
 import { asProblem, Problem } from "../problem.js";
-import { canSignal, signalAccepted, signalUnknown } from "./signals.js";
+import { canSignal, kept, signalAccepted, signalUnknown } from "./signals.js";
 import type { OwnPasskey, TotpSecret, TotpState, User } from "../types.js";
 
 export { hasPasskeys, keepsPasskeys, offersPasskeys } from "./ceremony.js";
@@ -82,11 +82,13 @@ async function alone<T>(name: string, task: () => Promise<T>): Promise<T> {
   }
 }
 
-function createFactors({ call, enter, prove, getState, refresh, subscribe }: Client): Factors {
+function createFactors({ call, loginWith, prove, getState, refresh, subscribe }: Client): Factors {
   /** The domain that passkeys are bound to, once the server has named it. */
-  let rpId: string | undefined;
+  let rpId = kept.rpId();
   /** The list of which the browser was last told. */
-  let told: string | undefined;
+  let told = kept.told();
+  /** Whether the end of accounts is watched for. */
+  let isWatching = false;
   /** The request to the browser, which takes one at a time. */
   let current: AbortController | undefined;
 
@@ -98,6 +100,7 @@ function createFactors({ call, enter, prove, getState, refresh, subscribe }: Cli
     });
     const { rpId: ofUse, rp } = options as { rpId?: string; rp?: { id?: string } };
     rpId = ofUse ?? rp?.id;
+    if (rpId !== undefined) kept.keepRpId(rpId);
     return options;
   };
 
@@ -157,9 +160,24 @@ function createFactors({ call, enter, prove, getState, refresh, subscribe }: Cli
     return before !== undefined && session?.id === before && !error ? user : null;
   };
 
+  /** From now on the browser is told that an account that is deleted has no passkeys. */
+  const watch = () => {
+    if (isWatching) return;
+    isWatching = true;
+    let { user } = getState();
+    subscribe(() => {
+      const next = getState();
+      if (user && rpId !== undefined && next.reason === "deleted") {
+        signalAccepted(rpId, user, []).catch(() => undefined);
+      }
+      ({ user } = next);
+    });
+  };
+
   /** Tells the browser of the passkeys that were read on the session `before`. */
   const tell = async (passkeys: OwnPasskey[], before: string | undefined) => {
-    const list = JSON.stringify([before, getState().user, passkeys.map(({ id }) => id)]);
+    const { id, username } = getState().user ?? {};
+    const list = JSON.stringify([before, id, username, passkeys.map(({ id }) => id)]);
     // Most users have none: nobody asks for a challenge to say so.
     if (list === told || (rpId === undefined && !passkeys.length)) return;
     told = list;
@@ -170,6 +188,7 @@ function createFactors({ call, enter, prove, getState, refresh, subscribe }: Cli
       if (!user || rpId === undefined) return;
       await signalAccepted(rpId, user, passkeys);
       isTold = true;
+      kept.keepTold(list);
     } finally {
       // The next list is told, even if it is the same.
       if (!isTold) told = undefined;
@@ -179,6 +198,7 @@ function createFactors({ call, enter, prove, getState, refresh, subscribe }: Cli
   const list = (): Promise<OwnPasskey[]> => {
     const before = getState().session?.id;
     if (!canSignal()) return read();
+    watch();
     return new Promise((resolve, reject) => {
       const options: LockOptions = { mode: "shared", ifAvailable: true };
       const task = navigator.locks.request(lock, options, async (isAlone) => {
@@ -230,10 +250,10 @@ function createFactors({ call, enter, prove, getState, refresh, subscribe }: Cli
       const { autofill, signal, onChosen } = options;
       const credential = await (autofill ? wait(options) : demand(loginPath, signal));
       onChosen?.();
-      return enter(loginPath, { credential }) as Promise<User>;
+      return loginWith(loginPath, { credential }) as Promise<User>;
     },
-    loginWithCode: (code) => enter("/login/totp", { code }) as Promise<User>,
-    loginWithRecoveryCode: (code) => enter("/login/recovery-code", { code }) as Promise<User>,
+    loginWithCode: (code) => loginWith("/login/totp", { code }) as Promise<User>,
+    loginWithRecoveryCode: (code) => loginWith("/login/recovery-code", { code }) as Promise<User>,
     reauthenticateWithPasskey: async ({ signal } = {}) => {
       const path = "/reauthenticate/passkey";
       await prove(path, { credential: await demand(path, signal) });

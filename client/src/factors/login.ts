@@ -27,7 +27,7 @@ export interface LoginProgress {
   error: Problem | null;
   /** Which call that was. */
   failed: LoginProgress["pending"];
-  /** Whether browser and server know passkeys. */
+  /** Whether the browser knows passkeys, and the server, as far as it was asked: true until then. */
   canUsePasskey: boolean;
   login: (credentials: Login | FormData) => Promise<void>;
   loginWithPasskey: () => Promise<void>;

@@ -41,3 +41,23 @@ export async function signalAccepted(rpId: string, user: User, passkeys: OwnPass
 export async function signalUnknown(rpId: string, credentialId: string): Promise<void> {
   await signals().signalUnknownCredential?.({ rpId, credentialId });
 }
+
+const rpIdKey = "handstamp passkeys of";
+const toldKey = "handstamp passkeys told";
+
+/** Browsers may refuse a page its storage. */
+function attempt<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch {
+    return undefined;
+  }
+}
+
+/** What earlier pages have learned, so that a page load costs no request: the domain, and what this tab's page has told. */
+export const kept = {
+  rpId: () => attempt(() => localStorage.getItem(rpIdKey)) ?? undefined,
+  keepRpId: (rpId: string) => { attempt(() => { localStorage.setItem(rpIdKey, rpId); }); },
+  told: () => attempt(() => sessionStorage.getItem(toldKey)) ?? undefined,
+  keepTold: (list: string) => { attempt(() => { sessionStorage.setItem(toldKey, list); }); },
+};

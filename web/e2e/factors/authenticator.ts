@@ -8,6 +8,9 @@ interface Kept {
   userName?: string;
 }
 
+/** A part of the device, or a key that is plugged in. */
+type Transport = "internal" | "usb";
+
 /** One of a page, which keeps passkeys until the page is closed. */
 export class Authenticator {
   private constructor(
@@ -15,10 +18,18 @@ export class Authenticator {
     private readonly id: string,
   ) {}
 
-  /** `internal`: a part of the device; `usb`: a key that is plugged in. */
-  static async add(page: Page, transport: "internal" | "usb" = "internal"): Promise<Authenticator> {
+  static async add(page: Page, transport: Transport = "internal"): Promise<Authenticator> {
     const session = await page.context().newCDPSession(page);
     await session.send("WebAuthn.enable", { enableUI: false });
+    return Authenticator.plugIn(session, transport);
+  }
+
+  /** Another one of the same page. */
+  beside(transport: Transport): Promise<Authenticator> {
+    return Authenticator.plugIn(this.session, transport);
+  }
+
+  private static async plugIn(session: CDPSession, transport: Transport): Promise<Authenticator> {
     const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
       options: {
         protocol: "ctap2",
@@ -30,21 +41,6 @@ export class Authenticator {
       },
     });
     return new Authenticator(session, authenticatorId);
-  }
-
-  /** Another one of the same page. */
-  async beside(transport: "internal" | "usb"): Promise<Authenticator> {
-    const { authenticatorId } = await this.session.send("WebAuthn.addVirtualAuthenticator", {
-      options: {
-        protocol: "ctap2",
-        transport,
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      },
-    });
-    return new Authenticator(this.session, authenticatorId);
   }
 
   /** Whether somebody touches it. */
@@ -66,10 +62,6 @@ export class Authenticator {
     });
     return credentials;
   }
-
-  async remove(): Promise<void> {
-    await this.session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: this.id });
-  }
 }
 
 /** The code that an authenticator app shows for a secret (RFC 6238), so many steps from now. */
@@ -83,4 +75,10 @@ export function codeOf(secret: string, steps = 0): string {
   const digest = createHmac("sha1", key).update(counter).digest();
   const offset = (digest.at(-1) ?? 0) & 15;
   return String((digest.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/** The secret for an authenticator app that the page shows. */
+export async function shownSecret(page: Page): Promise<string> {
+  const shown = (await page.locator(".secret").textContent()) ?? "";
+  return shown.replace("Key: ", "").replaceAll(" ", "");
 }

@@ -1,22 +1,11 @@
 /** Codes of an authenticator app: set up, a login in two steps, recovery codes. */
 import { readFileSync } from "node:fs";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { codeOf } from "./authenticator";
-import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "../site";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { codeOf, shownSecret } from "./authenticator";
+import { logIn, PASSWORD, signUp, useSite } from "../site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite();
 
 const app = (page: Page) => page.getByRole("region", { name: "Authenticator app" });
 
@@ -24,8 +13,7 @@ const app = (page: Page) => page.getByRole("region", { name: "Authenticator app"
 async function setUp(page: Page): Promise<{ secret: string; recovery: string[] }> {
   await app(page).getByRole("button", { name: "Set up an app" }).click();
   await app(page).getByRole("heading", { name: "Set up your app" }).waitFor();
-  const shown = (await app(page).locator(".secret").textContent()) ?? "";
-  const secret = shown.replace("Key: ", "").replaceAll(" ", "");
+  const secret = await shownSecret(page);
   await app(page).getByLabel("Code of the app").fill(codeOf(secret, -1));
   await app(page).getByRole("button", { name: "Turn on" }).click();
   await app(page).getByRole("heading", { name: "Your recovery codes" }).waitFor();
@@ -41,7 +29,7 @@ const shows = (page: Page, user: string) =>
   page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
 
 test("an app is set up by a picture or a key, and a login then takes two steps", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.goto("/");
   const user = await signUp(page);
@@ -76,6 +64,7 @@ test("an app is set up by a picture or a key, and a login then takes two steps",
   await logOut(page);
   await logIn(page, user);
   await page.getByRole("heading", { name: "One more step" }).waitFor();
+  await page.getByText(`You are logging in as ${user}.`).waitFor();
   const field = page.getByLabel("Code", { exact: true });
   expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
   expect(await field.getAttribute("autocomplete")).toBe("one-time-code");
@@ -95,7 +84,7 @@ test("an app is set up by a picture or a key, and a login then takes two steps",
 });
 
 test("a recovery code logs in once; new ones replace the old; codes are turned off", async () => {
-  const { context, page, complaints } = await visit(browser, server.base);
+  const { context, page, complaints } = await site.visit();
   await page.goto("/");
   const user = await signUp(page);
   const { recovery } = await setUp(page);
@@ -142,7 +131,7 @@ test("a recovery code logs in once; new ones replace the old; codes are turned o
 });
 
 test("after ten minutes a login begins again, and the user can go back to the password", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await page.goto("/");
   const user = await signUp(page);
   const { secret } = await setUp(page);

@@ -1,28 +1,12 @@
 /** Passkeys, with Chromium's virtual authenticators. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
 import { Authenticator } from "./authenticator";
-import { freePort, launchBrowser, logIn, Server, signUp, startVite, visit } from "../site";
+import { freePort, logIn, Server, signUp, startVite, useSite } from "../site";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start({ SIGNUPS_PER_ADDRESS: "unlimited" });
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
-
-/** A page where passkeys work: their domain is `localhost`. */
-function at(server: Server): string {
-  return server.base.replace("127.0.0.1", "localhost");
-}
+const site = useSite(() => Server.start({ SIGNUPS_PER_ADDRESS: "unlimited" }));
 
 const passkeys = (page: Page) => page.getByRole("region", { name: "Passkeys" });
 const rename = (page: Page) => passkeys(page).getByRole("button", { name: /^Rename/ });
@@ -58,7 +42,7 @@ async function offering(page: Page, go: () => Promise<unknown>): Promise<void> {
 const shows = (page: Page, user: string) =>
   page.getByRole("heading", { name: `${user}’s dashboard` }).waitFor();
 
-/** By the button: what waits in the field does not notice who comes after it. */
+/** By the button: a request in the field that began with nobody near the authenticator stays without a choice. */
 async function byButton(page: Page, authenticator: Authenticator): Promise<void> {
   await page.getByRole("button", { name: "Log in with a passkey" }).waitFor();
   await authenticator.setPresent(true);
@@ -74,7 +58,7 @@ async function userOf(page: Page): Promise<string | null> {
 }
 
 test("a passkey is added, logs in by button without a name, is renamed and removed", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await passkeys(page).getByText("Not used yet").waitFor();
@@ -103,7 +87,7 @@ test("a passkey is added, logs in by button without a name, is renamed and remov
 });
 
 test("a passkey chosen in the field for the username logs in", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await logOut(page, authenticator);
@@ -117,27 +101,30 @@ test("a passkey chosen in the field for the username logs in", async () => {
   await context.close();
 });
 
-test("a login page that was left with a closed dialog still takes a choice in the field", async () => {
-  const { context, page } = await visit(browser, at(server));
+test("after a dialog that came to nothing the field takes a choice again", async () => {
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await logOut(page, authenticator);
-  // The user cannot be verified: the dialog ends with nothing.
+  // The user cannot be verified: the button's request ends with nothing. The field's request comes after it.
   await authenticator.setVerified(false);
-  await authenticator.setPresent(true);
-  const waits = page.waitForRequest("**/login/passkey/options");
-  await page.getByRole("button", { name: "Log in with a passkey" }).click();
-  await waits;
-  await page.getByRole("button", { name: "Log in with a passkey" }).waitFor();
-  expect(await userOf(page)).toBeNull();
-  await authenticator.setVerified(true);
-  await page.getByRole("button", { name: "Log in with a passkey" }).click();
+  let requests = 0;
+  await page.route("**/login/passkey/options", async (route) => {
+    requests += 1;
+    if (requests === 2) {
+      expect(await userOf(page)).toBeNull();
+      await authenticator.setVerified(true);
+    }
+    await route.continue();
+  });
+  await byButton(page, authenticator);
   await shows(page, user);
+  expect(requests).toBe(2);
   await context.close();
 });
 
 test("two passkeys on two authenticators: each logs in, one is removed", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const inside = await Authenticator.add(page);
   const user = await enrol(page);
   const stick = await inside.beside("usb");
@@ -163,7 +150,7 @@ test("two passkeys on two authenticators: each logs in, one is removed", async (
 });
 
 test("one authenticator does not take two passkeys of one account", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   await Authenticator.add(page);
   await enrol(page);
   await passkeys(page).getByRole("button", { name: "Add a passkey" }).click();
@@ -174,7 +161,7 @@ test("one authenticator does not take two passkeys of one account", async () => 
 
 test("a passkey proves who the user is; the call that waited goes on", async () => {
   const strict = await Server.start({ REAUTHENTICATION_WINDOW: "3s" });
-  const { context, page, complaints } = await visit(browser, at(strict));
+  const { context, page, complaints } = await site.visit(strict.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await new Promise((done) => setTimeout(done, 3_500));
@@ -195,7 +182,7 @@ test("a passkey proves who the user is; the call that waited goes on", async () 
 });
 
 test("after a login with the password a passkey is offered, until it is declined", async () => {
-  const { context, page, complaints } = await visit(browser, at(server));
+  const { context, page, complaints } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await page.goto("/");
   const user = await signUp(page);
@@ -264,7 +251,7 @@ async function held(page: Page, authenticator: Authenticator): Promise<string> {
 }
 
 test("a response that was used is refused", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   const user = await enrol(page);
   await logOut(page, authenticator);
@@ -278,14 +265,14 @@ test("a response that was used is refused", async () => {
 });
 
 test("a response to an old challenge is refused, and the page says what to do", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   await logOut(page, authenticator);
   const expire = () => {
     const sql = "update passkey_challenges set expires_at = '2020-01-01T00:00:00Z'";
     const script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=10); db.execute(sys.argv[2]); db.commit()";
-    const { status, stderr } = spawnSync("python3", ["-c", script, join(server.folder, "handstamp.db"), sql]);
+    const { status, stderr } = spawnSync("python3", ["-c", script, join(site.server.folder, "handstamp.db"), sql]);
     if (status !== 0) throw new Error(stderr.toString());
   };
   const body = await held(page, authenticator);
@@ -307,12 +294,12 @@ test("a response to an old challenge is refused, and the page says what to do", 
 });
 
 test("a response for another browser is refused", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   await logOut(page, authenticator);
   const body = await held(page, authenticator);
-  const thief = await visit(browser, at(server));
+  const thief = await site.visit(site.server.named);
   await thief.page.goto("/login");
   expect(await send(thief.page, "/login/passkey", body)).toEqual(refused);
   expect(await userOf(thief.page)).toBeNull();
@@ -321,7 +308,7 @@ test("a response for another browser is refused", async () => {
 });
 
 test("a passkey of another user proves nothing, and does not change who is logged in", async () => {
-  const { context, page } = await visit(browser, at(server));
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   const [passkey] = await authenticator.kept();
@@ -345,7 +332,7 @@ test("a passkey of another user proves nothing, and does not change who is logge
 test("a passkey used on a page of another origin is refused", async () => {
   const port = String(await freePort());
   const own = await Server.start({ PORT: port, RP_ID: "localhost", RP_ORIGINS: `http://localhost:${port}` });
-  const { context, page } = await visit(browser, at(own));
+  const { context, page } = await site.visit(own.named);
   const authenticator = await Authenticator.add(page);
   await enrol(page);
   await logOut(page, authenticator);
@@ -369,7 +356,7 @@ test("passkeys work on the page of Vite's server, as scripts/dev starts it", asy
   const { vite, port: served } = await startVite(own.base, "", page);
   expect(served).toBe(page);
   for (const base of [`http://localhost:${page}`, `http://localhost:${port}`]) {
-    const { context, page, complaints } = await visit(browser, base);
+    const { context, page, complaints } = await site.visit(site.server.named);
     const authenticator = await Authenticator.add(page);
     const user = await enrol(page);
     await logOut(page, authenticator);
@@ -382,8 +369,28 @@ test("passkeys work on the page of Vite's server, as scripts/dev starts it", asy
   own.remove();
 });
 
+test("a site without passkeys takes their button away, and nothing moves", async () => {
+  const { context, page } = await site.visit(site.server.named);
+  await Authenticator.add(page);
+  let respond: () => void = () => undefined;
+  const isShown = new Promise<void>((done) => { respond = done; });
+  await page.route("**/login/passkey/options", async (route) => {
+    await isShown;
+    await route.fulfill({ status: 404, contentType: "application/problem+json", json: { code: "not_found" } });
+  });
+  await page.goto("/login");
+  const button = page.getByRole("button", { name: "Log in with a passkey" });
+  await button.waitFor();
+  const boxes = () => Promise.all([page.getByRole("link", { name: "Forgotten" }), page.getByRole("contentinfo")].map((place) => place.boundingBox()));
+  const before = await boxes();
+  respond();
+  await button.waitFor({ state: "hidden" });
+  expect(await boxes()).toEqual(before);
+  await context.close();
+});
+
 test("at an address that passkeys are not for, the page says so", async () => {
-  const { context, page } = await visit(browser, server.base);
+  const { context, page } = await site.visit();
   await Authenticator.add(page);
   await page.goto("/login");
   await page.getByRole("button", { name: "Log in with a passkey" }).click();

@@ -1,17 +1,14 @@
 /** The pictures of passkeys and codes. */
 import type { Browser, Page } from "playwright-core";
-import { Authenticator, codeOf } from "./authenticator";
-import { fake } from "../checks";
+import { Authenticator, codeOf, shownSecret } from "./authenticator";
+import { askForProof, fake } from "../checks";
 import { logIn, signUp, type Server } from "../site";
 
 /** Brings a page into the state of a picture. */
 export type Scene = (page: Page, browser: Browser, server: Server) => Promise<void>;
 
-/** The same page where passkeys work. */
-const at = (server: Server, path: string) => server.base.replace("127.0.0.1", "localhost") + path;
-
 async function asNew(page: Page, server: Server): Promise<string> {
-  await page.goto(at(server, "/"));
+  await page.goto(server.named);
   const user = await signUp(page);
   await page.getByRole("button", { name: "Set up an app" }).waitFor();
   return user;
@@ -24,8 +21,7 @@ async function setUp(page: Page): Promise<void> {
 
 async function turnOn(page: Page): Promise<void> {
   await setUp(page);
-  const secret = (await page.locator(".secret").textContent()) ?? "";
-  await page.getByLabel("Code of the app").fill(codeOf(secret.replace("Key: ", "").replaceAll(" ", "")));
+  await page.getByLabel("Code of the app").fill(codeOf(await shownSecret(page)));
   await page.getByRole("button", { name: "Turn on" }).click();
   await page.getByRole("heading", { name: "Your recovery codes" }).waitFor();
 }
@@ -37,14 +33,9 @@ async function secondStep(page: Page): Promise<void> {
   await page.getByRole("heading", { name: "One more step" }).waitFor();
 }
 
-/** The next removal asks for a proof, by one of these. */
-async function askFor(page: Page, methods: string[]): Promise<void> {
-  const json = { status: 403, code: "reauthentication_required", methods };
-  await page.route("**/passkeys/*", (route) =>
-    route.request().method() === "DELETE"
-      ? route.fulfill({ status: 403, contentType: "application/problem+json", json })
-      : route.continue(),
-  );
+/** Removes a passkey, which asks for a proof by one of these. */
+async function removing(page: Page, ...methods: string[]): Promise<void> {
+  await askForProof(page, "**/passkeys/*", ...methods);
   await page.getByRole("button", { name: /^Remove/ }).first().click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Remove" }).click();
   await page.getByRole("dialog", { name: "Confirm that it is you" }).waitFor();
@@ -66,7 +57,7 @@ export const FACTORS: Record<string, Scene> = {
     const authenticator = await Authenticator.add(page);
     await authenticator.setPresent(false);
     await fake(page, "**/login/passkey/options", 429, { code: "too_many_attempts", detail: "Too many attempts." });
-    await page.goto(at(server, "/login"));
+    await page.goto(`${server.named}/login`);
     await page.getByRole("button", { name: "Log in with a passkey" }).click();
     await page.getByText("Too many attempts.").waitFor();
   },
@@ -112,10 +103,10 @@ export const FACTORS: Record<string, Scene> = {
   },
   "dialog-proof": async (page, _, server) => {
     await withPasskeys(page, server);
-    await askFor(page, ["password", "passkey"]);
+    await removing(page, "password", "passkey");
   },
   "dialog-proof-passkey": async (page, _, server) => {
     await withPasskeys(page, server);
-    await askFor(page, ["passkey"]);
+    await removing(page, "passkey");
   },
 };

@@ -1,28 +1,14 @@
 /** The login in two steps, passkeys and codes: accessibility, and the keyboard alone. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { Authenticator, codeOf } from "./authenticator";
-import { check, fake, tabTo } from "../checks";
-import { launchBrowser, logIn, PASSWORD, Server, signUp, visit } from "../site";
+import { expect, test } from "vitest";
+import { Authenticator, codeOf, shownSecret } from "./authenticator";
+import { askForProof, check, fake, tabTo } from "../checks";
+import { logIn, PASSWORD, signUp, useSite } from "../site";
 
-let server: Server;
-let browser: Browser;
-let base: string;
-
-beforeAll(async () => {
-  server = await Server.start();
-  base = server.base.replace("127.0.0.1", "localhost");
-  browser = await launchBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.remove();
-});
+const site = useSite();
 
 // Three minutes: axe takes seconds for each page on a busy machine.
 test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels", { timeout: 180_000 }, async (width) => {
-  const { context, page } = await visit(browser, base);
+  const { context, page } = await site.visit(site.server.named);
   await page.setViewportSize({ width, height: 800 });
   const authenticator = await Authenticator.add(page);
   await authenticator.setPresent(false);
@@ -63,7 +49,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await page.getByRole("button", { name: "Set up an app" }).click();
   await page.getByRole("img", { name: "QR code" }).waitFor();
   await check(page, "passkeys and the set-up of an app");
-  const secret = ((await page.locator(".secret").textContent()) ?? "").replace("Key: ", "").replaceAll(" ", "");
+  const secret = await shownSecret(page);
   await page.getByLabel("Code of the app").fill(codeOf(secret));
   await page.getByRole("button", { name: "Turn on" }).click();
   await page.getByRole("heading", { name: "Your recovery codes" }).waitFor();
@@ -72,17 +58,8 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
   await page.getByText("You have 10 recovery codes left").waitFor();
   await check(page, "codes on");
 
-  const methods = ["password", "passkey"];
-  for (const ways of [methods, ["passkey"]]) {
-    await page.route("**/totp", (route) =>
-      route.request().method() === "DELETE"
-        ? route.fulfill({
-            status: 403,
-            contentType: "application/problem+json",
-            json: { code: "reauthentication_required", methods: ways },
-          })
-        : route.continue(),
-    );
+  for (const ways of [["password", "passkey"], ["passkey"]]) {
+    await askForProof(page, "**/totp", ...ways);
     await page.getByRole("button", { name: "Turn off" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Turn off" }).click();
     await page.getByRole("dialog", { name: "Confirm that it is you" }).waitFor();
@@ -94,7 +71,7 @@ test.each([1280, 390, 320])("axe finds nothing, in light and dark, at %i pixels"
 });
 
 test("by keyboard alone: an app, a login in two steps, a passkey", async () => {
-  const { context, page } = await visit(browser, base);
+  const { context, page } = await site.visit(site.server.named);
   const authenticator = await Authenticator.add(page);
   await page.goto("/");
   const user = await signUp(page);
@@ -105,7 +82,7 @@ test("by keyboard alone: an app, a login in two steps, a passkey", async () => {
   await setUp.waitFor();
   // Read out, and the next Tab goes on from there.
   await expect.poll(() => setUp.evaluate((heading) => heading === document.activeElement)).toBe(true);
-  const secret = ((await page.locator(".secret").textContent()) ?? "").replace("Key: ", "").replaceAll(" ", "");
+  const secret = await shownSecret(page);
   await tabTo(page, "Code of the app");
   await page.keyboard.type(codeOf(secret, -1));
   await page.keyboard.press("Enter");

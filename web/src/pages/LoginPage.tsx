@@ -1,3 +1,4 @@
+import { hasPasskeys } from "@handstamp/client/factors";
 import { useSession } from "@handstamp/client/react";
 import { useLogin, type LoginProgress } from "@handstamp/client/react/login";
 import { useMemo, useState } from "react";
@@ -21,14 +22,14 @@ export function LoginPage() {
   const [search] = useSearchParams();
   const { user } = useSession();
   const progress = useLogin({ autofill: !user });
-  /** Whether there may be a passkey to offer: a password was typed here. */
-  const [isTyped, setIsTyped] = useState(false);
+  /** The name that was typed here, with a password: there may be a passkey to offer. */
+  const [typed, setTyped] = useState("");
   /** Whether the second step was shown: what had the focus there is gone afterwards. */
   const [isBack, setIsBack] = useState(false);
   if (progress.step === "second_factor" && !isBack) setIsBack(true);
   if (user) {
     const next = nextPath(search);
-    const isOffered = isTyped && progress.canUsePasskey;
+    const isOffered = typed !== "" && progress.canUsePasskey;
     if (!isOffered) return <Navigate to={next} replace />;
     return (
       <>
@@ -41,7 +42,7 @@ export function LoginPage() {
   if (isProblem(progress.error, "email_not_verified")) return <Unverified onBack={progress.restart} />;
   if (progress.step === "second_factor") {
     return (
-      <Entrance title="One more step" lead="Your password is right. Now a code, so that we know it is you.">
+      <Entrance title="One more step" lead={`You are logging in as ${typed}. Now a code, so that we know it is you.`}>
         <SecondStep progress={progress} />
       </Entrance>
     );
@@ -56,13 +57,13 @@ export function LoginPage() {
   );
   return (
     <Entrance title="Log in" lead={signUp}>
-      <PasswordLogin progress={progress} isBack={isBack} onTyped={() => { setIsTyped(true); }} />
-      {(progress.canUsePasskey || progress.failed === "passkey") && <PasskeyLogin progress={progress} />}
+      <PasswordLogin progress={progress} isBack={isBack} onTyped={setTyped} />
       <p className="entrance-end">
         <Link to="/forgot-password" className="link">
           Forgotten your password?
         </Link>
       </p>
+      {hasPasskeys() && <PasskeyLogin progress={progress} />}
     </Entrance>
   );
 }
@@ -72,7 +73,7 @@ type Fields = Record<"username" | "password", string>;
 interface PasswordLoginProps {
   progress: LoginProgress;
   isBack: boolean;
-  onTyped: () => void;
+  onTyped: (username: string) => void;
 }
 
 function PasswordLogin({ progress, isBack, onTyped }: PasswordLoginProps) {
@@ -86,7 +87,7 @@ function PasswordLogin({ progress, isBack, onTyped }: PasswordLoginProps) {
   }, [error, failed]);
   const form = { ...plain, errors };
   const submit = ({ username, password }: Fields) => {
-    onTyped();
+    onTyped(username);
     // An account without a password logs in by its name alone.
     void login(password === "" ? { username } : { username, password });
   };
@@ -107,7 +108,7 @@ function PasswordLogin({ progress, isBack, onTyped }: PasswordLoginProps) {
   );
 }
 
-/** In the place of the form; the browser also offers passkeys in its first field. */
+/** Instead of the form; the browser also offers passkeys in its first field. */
 function PasskeyLogin({ progress }: { progress: LoginProgress }) {
   const { error, failed, pending, canUsePasskey, loginWithPasskey } = progress;
   const isRefused = isProblem(error, "bad_credentials");
@@ -116,16 +117,15 @@ function PasskeyLogin({ progress }: { progress: LoginProgress }) {
     : failureOf(error);
   return (
     <div className="entrance-end">
-      {canUsePasskey && (
-        <button
-          type="button"
-          className="button button-second button-wide"
-          disabled={pending !== null}
-          onClick={() => { void loginWithPasskey(); }}
-        >
-          {pending === "passkey" ? "Waiting for your passkey…" : "Log in with a passkey"}
-        </button>
-      )}
+      <button
+        type="button"
+        // It keeps its place once the site turns out to have none, so that nothing moves.
+        className={`button button-second button-wide ${canUsePasskey ? "" : "button-gone"}`}
+        disabled={pending !== null}
+        onClick={() => { void loginWithPasskey(); }}
+      >
+        {pending === "passkey" ? "Waiting for your passkey…" : "Log in with a passkey"}
+      </button>
       <div role="alert">
         {failed === "passkey" && text !== null && <p className="field-error">{text}</p>}
       </div>
@@ -133,7 +133,7 @@ function PasskeyLogin({ progress }: { progress: LoginProgress }) {
   );
 }
 
-/** For a user with the right password, at a site that wants addresses verified. */
+/** For a user whose address nobody has verified, at a site that wants that. */
 function Unverified({ onBack }: { onBack: () => void }) {
   return (
     <Entrance

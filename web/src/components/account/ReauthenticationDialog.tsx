@@ -8,7 +8,7 @@ import { failureOf } from "../factors/failureOf";
 import { Dialog } from "../forms/Dialog";
 import { errorsOf } from "../forms/errorsOf";
 import { Form } from "../forms/Form";
-import { FormError } from "../forms/FormError";
+import { FormEnd } from "../forms/FormEnd";
 import { PasswordField } from "../forms/PasswordField";
 import { useForm } from "../forms/useForm";
 
@@ -47,7 +47,7 @@ function PasskeyProof({ isAlone, cancel }: { isAlone: boolean; cancel: () => voi
   });
   const isRefused = isProblem(prove.error, "bad_credentials");
   const text = isRefused ? "That passkey is not one of yours, or it took too long." : failureOf(prove.error);
-  const failure = hasPasskeys() ? text : "This browser does not know passkeys.";
+  const failure = hasPasskeys() ? text : "This browser does not know passkeys, or is too old for them.";
   return (
     <div className={isAlone ? "" : "dialog-part"}>
       <div className={isAlone ? "buttons" : ""}>
@@ -94,15 +94,13 @@ function ConfirmForm({ username, confirm, cancel }: Props) {
       {/* For password managers, which need the username. */}
       <input type="text" autoComplete="username" value={username} readOnly hidden />
       <PasswordField form={form} name="password" label="Password" />
-      <FormError message={form.errors.form} />
-      <div className="buttons">
-        <button type="button" className="button button-second" onClick={cancel}>
-          Cancel
-        </button>
-        <button type="submit" className="button" disabled={sent.isPending}>
-          {sent.isPending ? "Confirming…" : "Confirm"}
-        </button>
-      </div>
+      <FormEnd
+        message={form.errors.form}
+        send="Confirm"
+        sending="Confirming…"
+        isPending={sent.isPending}
+        onCancel={cancel}
+      />
     </Form>
   );
 }

@@ -12,5 +12,5 @@ const TEXT: Record<string, string> = {
 export function endedText(reason: string | null): string | null {
   if (reason === "logged_out") return null;
   // An unknown session or a lost cookie says nothing of how it came to that.
-  return TEXT[reason ?? ""] ?? "your session is over.";
+  return TEXT[reason ?? ""] ?? "your session is not valid any more.";
 }

@@ -54,7 +54,7 @@ export function PasskeyList() {
           </button>
         </p>
       ) : (
-        <p className="soft">This browser does not know passkeys.</p>
+        <p className="soft">This browser does not know passkeys, or is too old for them.</p>
       )}
       <p role="status" className="sr-only">
         {add.isSuccess && `Added: ${add.data.name}`}
@@ -66,7 +66,7 @@ export function PasskeyList() {
 
 function Passkey({ passkey, onRemoved }: { passkey: OwnPasskey; onRemoved: () => void }) {
   const [isNaming, setIsNaming] = useState(false);
-  /** How often it was named, or not after all: the focus then goes back to the button. */
+  /** Counts the forms that were closed, saved or not: the focus then goes back to the button. */
   const [returns, setReturns] = useState(0);
   const renameButton = useRef<HTMLButtonElement>(null);
   useEffect(() => {

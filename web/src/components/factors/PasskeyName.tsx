@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { isProblem } from "../../api/problem";
 import { factors, passkeysQuery } from "../../lib/factors";
 import { Form } from "../forms/Form";
-import { FormError } from "../forms/FormError";
+import { FormEnd } from "../forms/FormEnd";
 import { errorsOf } from "../forms/errorsOf";
 import { TextField } from "../forms/TextField";
 import { useForm } from "../forms/useForm";
@@ -32,15 +32,13 @@ export function PasskeyName({ passkey, onDone }: { passkey: OwnPasskey; onDone: 
         label="Name of the passkey"
         input={{ defaultValue: passkey.name, autoComplete: "off", autoFocus: true, maxLength: 64 }}
       />
-      <FormError message={form.errors.form} />
-      <div className="buttons">
-        <button type="button" className="button button-second" onClick={onDone}>
-          Cancel
-        </button>
-        <button type="submit" className="button" disabled={rename.isPending}>
-          {rename.isPending ? "Saving…" : "Save"}
-        </button>
-      </div>
+      <FormEnd
+        message={form.errors.form}
+        send="Save"
+        sending="Saving…"
+        isPending={rename.isPending}
+        onCancel={onDone}
+      />
     </Form>
   );
 }

@@ -94,8 +94,8 @@ test("logging out changes the links and needs no notice; a logout that fails sho
 test.each([
   ["expired", "your session has expired."],
   ["revoked", "this session was ended from another device, by a later login, or by an operator."],
-  ["unknown_session", "your session is over."],
-  ["no_cookie", "your session is over."],
+  ["unknown_session", "your session is not valid any more."],
+  ["no_cookie", "your session is not valid any more."],
 ])("a user who is logged out (%s) is told why, once", async (reason, text) => {
   fetchMock.mockImplementation(() => json(ann));
   renderLayout();
