@@ -12,7 +12,7 @@ use super::{
     doctor::{SEEN_TEMPLATE, seen_router},
     health::Health,
     metrics::{Measured, Metrics},
-    openapi::{DOCS_TEMPLATES, docs_router, document_common_problems},
+    openapi::{DOCS_TEMPLATES, Description, docs_router, document_common_problems},
     page::{NEWS_TEMPLATES, Page},
     settings::Config,
 };
@@ -40,7 +40,7 @@ use crate::{
         (name = "operators", description = "Whether the server is well"),
     )
 )]
-struct Description;
+struct Api;
 
 /// The app, ready to be served; under it `/login/` is `/login`. Its requests are counted if there
 /// are `metrics`.
@@ -55,7 +55,7 @@ pub fn service(
 ) -> Result<impl HttpService + use<>, ConfigError> {
     let page = Page::new(config);
     let is_at_root = config.api_prefix.is_empty();
-    let mut api = OpenApiRouter::with_openapi(Description::openapi())
+    let mut api = OpenApiRouter::with_openapi(Api::openapi())
         .merge(auth.documented_router())
         .merge(health.clone().router());
     if let Some(settings) = &config.news {
@@ -65,7 +65,7 @@ pub fn service(
         }
     }
     let (api, mut openapi) = api.split_for_parts();
-    document_common_problems(&mut openapi, &news::Error::examples());
+    document_common_problems(&mut openapi, news::Error::examples());
     if config.news.is_none() {
         openapi
             .tags
@@ -74,19 +74,23 @@ pub fn service(
     }
     let templates = templates(config, openapi.paths.paths.keys());
     let api = api.merge(seen_router(config, auth));
+    if !is_at_root {
+        openapi.servers = Some(vec![Server::new(&config.api_prefix)]);
+    }
+    let description = Description::of(&openapi);
+    drop(openapi);
     let api = match is_at_root {
-        true => api.merge(docs_router(openapi, "")),
+        true => api.merge(docs_router(description, "")),
         false => {
-            openapi.servers = Some(vec![Server::new(&config.api_prefix)]);
             // Operators and browsers find theirs at the root as well.
             let operators: Router = health.router().into();
             Router::new()
                 .nest(
                     &config.api_prefix,
-                    below_prefix(api.merge(docs_router(openapi.clone(), &config.api_prefix))),
+                    below_prefix(api.merge(docs_router(description.clone(), &config.api_prefix))),
                 )
                 .merge(operators)
-                .merge(docs_router(openapi, ""))
+                .merge(docs_router(description, ""))
         }
     };
     let mut router = api.merge(page.router());

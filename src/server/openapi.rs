@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
+    body::Bytes,
     extract::Path,
     http::{HeaderName, StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -30,15 +31,38 @@ const OPENAPI_PATH: &str = "/openapi.json";
 /// The templates of its routes.
 pub const DOCS_TEMPLATES: [&str; 3] = [OPENAPI_PATH, "/docs", "/docs/{*file}"];
 
+/// The description, as it is sent: its parts would take twenty times the memory.
+#[derive(Clone)]
+pub struct Description(Result<Bytes, Arc<str>>);
+
+impl Description {
+    pub fn of(openapi: &OpenApi) -> Self {
+        let text = serde_json::to_vec(openapi);
+        Self(
+            text.map(Bytes::from)
+                .map_err(|error| error.to_string().into()),
+        )
+    }
+}
+
+impl IntoResponse for Description {
+    fn into_response(self) -> Response {
+        match self.0 {
+            Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+            Err(error) => Error::internal(error.to_string()).into_response(),
+        }
+    }
+}
+
 /// Serves the description and its page, both from memory. `prefix` is the path that the router
 /// is nested under.
-pub fn docs_router(openapi: OpenApi, prefix: &str) -> Router {
+pub fn docs_router(openapi: Description, prefix: &str) -> Router {
     let description = format!("{prefix}{OPENAPI_PATH}");
     let swagger_ui = Arc::new(Config::from(description).validator_url("none"));
     let page: Arc<str> = PAGE.replace("{docs}", &format!("{prefix}/docs")).into();
-    let (openapi, docs) = (Arc::new(openapi), page.clone());
+    let docs = page.clone();
     Router::new()
-        .route(OPENAPI_PATH, get(async move || Json(openapi)))
+        .route(OPENAPI_PATH, get(async move || openapi))
         .route("/docs", get(async move || index(&page)))
         .route(
             "/docs/{*file}",
@@ -70,7 +94,12 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> Response {
 
 /// Adds to every operation the problems that the layers around it can respond with, and an
 /// example to every problem; `others` are those of routes, by their code.
-pub fn document_common_problems(openapi: &mut OpenApi, others: &[(String, Value)]) {
+pub fn document_common_problems(openapi: &mut OpenApi, others: Vec<(String, Value)>) {
+    let common = Error::examples().map(|error| {
+        let problem = error.problem();
+        (problem.code.clone(), json!(problem))
+    });
+    let examples: Vec<_> = common.chain(others).collect();
     for item in openapi.paths.paths.values_mut() {
         let operations = [
             (HttpMethod::Get, &mut item.get),
@@ -97,7 +126,7 @@ pub fn document_common_problems(openapi: &mut OpenApi, others: &[(String, Value)
                 .responses
                 .responses
                 .values_mut()
-                .for_each(|response| add_examples(response, others));
+                .for_each(|response| add_examples(response, &examples));
         }
     }
 }
@@ -142,19 +171,15 @@ fn retry_after() -> Header {
 }
 
 /// Adds an example for each problem whose code the description names.
-fn add_examples(response: &mut RefOr<ApiResponse>, others: &[(String, Value)]) {
+fn add_examples(response: &mut RefOr<ApiResponse>, examples: &[(String, Value)]) {
     let RefOr::T(response) = response else { return };
     let Some(RefOr::T(content)) = response.content.get_mut(Problem::MEDIA_TYPE) else {
         return;
     };
-    let common = Error::examples().map(|error| {
-        let problem = error.problem();
-        (problem.code.clone(), json!(problem))
-    });
-    for (code, problem) in common.chain(others.iter().cloned()) {
+    for (code, problem) in examples {
         if response.description.contains(&format!("`{code}`")) {
-            let example = ExampleBuilder::new().value(Some(problem)).build();
-            content.examples.insert(code, RefOr::T(example));
+            let example = ExampleBuilder::new().value(Some(problem.clone())).build();
+            content.examples.insert(code.clone(), RefOr::T(example));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Secrets that no log and no error shows, and what makes one good enough to sign with.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use rand::distr::{Alphanumeric, SampleString};
 use thiserror::Error;
@@ -14,6 +14,10 @@ const GENERATED_CHARS: usize = 64;
 const MIN_GUESSES_LOG10: f64 = 20.0;
 /// zxcvbn counts no further than 2 to the 64th, which is 19 characters, and takes longer for each.
 const CHARS_PER_COUNT: usize = 12;
+/// In this many characters, with [`MANY_CHANGES`], there is no room for few guesses.
+const LONG: usize = 64;
+/// Half of what random letters and digits have; one random hexadecimal key in twenty has fewer.
+const MANY_CHANGES: usize = 20;
 /// No more is counted: it would only make good keys better.
 const COUNTED_CHARS: usize = 128;
 /// Placeholders, in lower-case letters and digits.
@@ -93,24 +97,56 @@ impl Secret {
         let letters = self.0.chars().filter(|char| char.is_alphanumeric());
         let letters: String = letters.flat_map(char::to_lowercase).collect();
         PLACEHOLDERS.iter().any(|word| letters.contains(word))
-            || guesses_log10(&self.0) < MIN_GUESSES_LOG10
+            || !is_mixed(&self.0) && guesses_log10(&self.0) < MIN_GUESSES_LOG10
     }
 }
 
-/// How many guesses it takes to find `key`, as a power of ten. Of a repeated key one period
-/// counts, and two keys in turn (`a1b2c3`) are counted one after the other.
+/// Whether a long key has small letters, capitals and digits follow each other in so many ways
+/// that it would be counted as hard to guess, too. Most keys of 32 random bytes have, and are spared
+/// zxcvbn's dictionaries, which stay in memory (5 MiB) once they were used.
+fn is_mixed(key: &str) -> bool {
+    let changes = |chars: &[char]| {
+        let pairs = chars.windows(2).filter(|pair| {
+            let classes = (class(pair[0]), class(pair[1]));
+            matches!(classes, (Some(one), Some(other)) if one != other)
+        });
+        pairs.collect::<HashSet<_>>().len()
+    };
+    readings(key)
+        .iter()
+        .all(|chars| chars.len() >= LONG && changes(chars) >= MANY_CHANGES)
+}
+
+/// Small letters, capitals and digits; other characters are between words rather than of a class.
+fn class(char: char) -> Option<u8> {
+    match char {
+        'a'..='z' => Some(0),
+        'A'..='Z' => Some(1),
+        '0'..='9' => Some(2),
+        _ => None,
+    }
+}
+
+/// How many guesses it takes to find `key`, as a power of ten.
 fn guesses_log10(key: &str) -> f64 {
-    let chars: Vec<char> = key.chars().take(COUNTED_CHARS).collect();
-    let period = (1..chars.len()).find(|period| chars.starts_with(&chars[*period..]));
-    let chars = &chars[..period.unwrap_or(chars.len())];
-    let (even, odd) = (chars.iter().step_by(2), chars.iter().skip(1).step_by(2));
-    let in_turn: Vec<char> = even.chain(odd).copied().collect();
-    let count = |chars: &[char]| -> f64 {
+    let count = |chars: &Vec<char>| -> f64 {
         let parts = chars.chunks(CHARS_PER_COUNT);
         let parts = parts.map(|part| zxcvbn(&part.iter().collect::<String>(), &[]));
         parts.map(|part| part.guesses_log10()).sum()
     };
-    count(chars).min(count(&in_turn))
+    let [as_is, in_turn] = readings(key);
+    count(&as_is).min(count(&in_turn))
+}
+
+/// The key, and the same with two keys in turn (`a1b2c3`) one after the other. Of a repeated key
+/// one period counts.
+fn readings(key: &str) -> [Vec<char>; 2] {
+    let mut chars: Vec<char> = key.chars().take(COUNTED_CHARS).collect();
+    let period = (1..chars.len()).find(|period| chars.starts_with(&chars[*period..]));
+    chars.truncate(period.unwrap_or(chars.len()));
+    let (even, odd) = (chars.iter().step_by(2), chars.iter().skip(1).step_by(2));
+    let in_turn = even.chain(odd).copied().collect();
+    [chars, in_turn]
 }
 
 impl fmt::Debug for Secret {
@@ -175,6 +211,32 @@ mod tests {
                 prop_assert!(!is_weak(&key), "{}", key);
             }
         }
+    }
+
+    #[test]
+    fn keys_of_words_as_they_are_typed_are_not_mixed() {
+        for key in [
+            "sEcReTS3cr3tP4ssw0rd1q2w3e4rL3tM31n",
+            "1qaz2wsx3edcPassw0rdPassw0rdPassw0rdPassw0rd1QAZ2WSX3EDC",
+            "11qa22wb33ec41ra52tb63yc11qq22ww33ee44rr55tt66yy",
+            "qx19wx29ex39rx49tx59yx69qK1ewy2Kee3yrK4ety5Kye6yqq11ww22ee33rr44tt55yy66",
+            "S3cr3tK3yS3cr3tK3yS3cr3tK3yS3cr3tK3yS3cr3tK3yS3cr3tK3yS3cr3tK3yS3cr3tK3y",
+            "aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV",
+        ] {
+            assert!(!is_mixed(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn random_keys_are_mixed() {
+        // One in some hundred thousand is not.
+        let keys: Vec<_> = (0..20).map(|_| generate_secret_key()).collect();
+        assert!(keys.iter().filter(|key| is_mixed(key)).count() >= 18);
+        for key in keys {
+            assert!(guesses_log10(&key) > MIN_GUESSES_LOG10, "{key}");
+        }
+        let hexadecimal = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        assert!(is_mixed(hexadecimal));
     }
 
     #[test]
