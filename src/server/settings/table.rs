@@ -22,7 +22,8 @@ pub enum CommandName {
     Demo,
     /// `handstamp backup`, `restore` and `move-database`
     Database,
-    /// `handstamp user invite`, `user reset` and `user password`, which write mails
+    /// `handstamp user email`, `invite`, `passkeys`, `password`, `reset` and `reset-second-factor`, which
+    /// write mails
     Mail,
     /// `handstamp migrate`
     Migrate,
@@ -182,12 +183,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "RP_ID",
-        "host of PUBLIC_URL",
+        "host of PUBLIC_URL; localhost",
         "domain that passkeys are bound to",
     ),
     setting(
         "RP_ORIGINS",
-        "PUBLIC_URL",
+        "PUBLIC_URL; http://localhost:PORT",
         "pages that may use passkeys, comma-separated",
     ),
     setting(

@@ -16,7 +16,7 @@ pub(crate) use self::{
     instructions::{Forgotten, Instructions},
     jwt::unquoted,
     moment::Text as DeviceProof,
-    options::DeviceOptions,
+    options::{DeviceOptions, SHORTEST_LIFETIME},
     refresh::{Asked, Refresh},
     refused::Refusal,
 };
