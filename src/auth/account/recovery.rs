@@ -105,7 +105,7 @@ impl Credentials {
                     end_pending(tx, user.id).await?;
                     let removed = match account.user.email_verified {
                         true => None,
-                        // Whoever has named the address did not prove that it is theirs.
+                        // A stranger may have signed up with it.
                         false => {
                             let ever = Timestamp::from_unix_micros(0);
                             added::remove(tx, &account, ever, client, now).await?

@@ -107,7 +107,7 @@ impl Letters {
 }
 
 /// An id that follows those of all links that take a change of the address of this user, who is locked,
-/// back: which of them was made first is not to hang on the clocks of nodes.
+/// back: their order is that in which they were made, whatever the clocks of nodes say.
 async fn after_others(tx: &mut Tx, user_id: Uuid, id: Uuid) -> sqlx::Result<Uuid> {
     let last = tokens::store::last_mail(tx, user_id, Purpose::UndoEmailChange).await?;
     let next = last.map(|last| Uuid::from_u128(last.as_u128().saturating_add(1)));
