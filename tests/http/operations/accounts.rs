@@ -233,7 +233,9 @@ async fn signing_out_ends_logins_between_the_steps(kind: Kind) {
     for is_all in [false, true] {
         let between = ann.first_step("Ann").await;
         match is_all {
-            true => drop(accounts.sign_out_all().await.unwrap()),
+            true => {
+                accounts.sign_out_all().await.unwrap();
+            }
             false => accounts.sign_out(&user).await.unwrap(),
         }
         let answer = between.send_code(&ann.app.code()).await;
