@@ -245,6 +245,7 @@ impl Change {
     }
 
     /// The same, of these passkeys: their names, and when they were added.
+    #[cfg(feature = "passkeys")]
     pub fn of_passkeys(self, passkeys: impl IntoIterator<Item = (String, Timestamp)>) -> Self {
         let passkeys = passkeys.into_iter().collect();
         let codes = None;

@@ -60,7 +60,7 @@ pub(in crate::auth::account) async fn remove(
         actions.extend(removed);
     }
     #[cfg(not(any(feature = "passkeys", feature = "totp")))]
-    let _ = (since, &mut gone, &mut stays);
+    let _ = (since, &mut actions, &mut gone, &mut stays);
     if actions.is_empty() {
         return Ok(None);
     }

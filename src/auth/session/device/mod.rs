@@ -12,11 +12,13 @@ mod refused;
 mod registration;
 pub(crate) mod store;
 
+#[cfg(feature = "server")]
+pub(crate) use self::options::SHORTEST_LIFETIME;
 pub(crate) use self::{
     instructions::{Forgotten, Instructions},
     jwt::unquoted,
     moment::Text as DeviceProof,
-    options::{DeviceOptions, SHORTEST_LIFETIME},
+    options::DeviceOptions,
     refresh::{Asked, Refresh},
     refused::Refusal,
 };
