@@ -183,13 +183,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "RP_ID",
-        "host of PUBLIC_URL; localhost",
-        "domain that passkeys are bound to",
+        "host of PUBLIC_URL or localhost",
+        "domain of passkeys",
     ),
     setting(
         "RP_ORIGINS",
-        "PUBLIC_URL; http://localhost:PORT",
-        "pages that may use passkeys, comma-separated",
+        "PUBLIC_URL or localhost",
+        "pages that may use passkeys",
     ),
     setting(
         "PASSWORD_HASHES_AT_ONCE",

@@ -18,9 +18,9 @@ on_both_databases!(
     a_secret_that_no_key_opens_is_said_to_the_operator,
 );
 
-const OLD: &str = "the old key of this test, which is long enough";
+const OLD: &str = "the old key of this test which is long enough";
 const SECOND: Duration = Duration::from_secs(1);
-const NEW: &str = "the new key of this test, which is long enough";
+const NEW: &str = "the new key of this test which is long enough";
 
 fn cookie(browser: &Browser) -> String {
     format!("session={}", browser.session().unwrap())
