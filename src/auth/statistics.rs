@@ -11,7 +11,7 @@ use crate::http::Error;
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Logins through `POST /login`.
+    /// Logins through `POST /login` and `POST /login/passkey`.
     pub logins: Logins,
     /// Requests whose session was in the cache.
     pub session_cache_hits: u64,
@@ -39,7 +39,7 @@ pub struct Statistics {
     pub device_proofs_refused: u64,
 }
 
-/// Logins through `POST /login` and its second step, by their outcome; a right password that a code
+/// Logins through `POST /login`, its second step and `POST /login/passkey`, by their outcome; a right password that a code
 /// has to follow is none yet.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -98,7 +98,7 @@ impl LoginCounts {
             Err(Error::BadCredentials | Error::BadCode) => &self.bad_credentials,
             Err(Error::TooManyAttempts { .. } | Error::CodesLockedOut) => &self.throttled,
             Err(Error::Busy { .. }) => &self.busy,
-            Err(Error::Unavailable(_)) => &self.unavailable,
+            Err(Error::Unavailable(_) | Error::KeyMissing) => &self.unavailable,
             Err(_) => return,
         };
         count.add(1);

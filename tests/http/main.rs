@@ -16,6 +16,7 @@ mod conformance;
 
 mod cookies {
     mod keys;
+    mod new_keys;
     mod tampering;
 }
 
@@ -116,6 +117,7 @@ mod operations {
     mod reference;
     mod refused_moves;
     mod restores;
+    mod stolen_accounts;
 }
 
 mod page {

@@ -64,6 +64,10 @@ impl Accounts {
                 Box::pin(async move {
                     tx.revoke([(*user_id).into()]);
                     user::store::lock(tx, *user_id).await?;
+                    #[cfg(feature = "totp")]
+                    if kept.is_none() {
+                        totp::store::delete_half_logins(tx, *user_id, 0).await?;
+                    }
                     let ended = session::store::delete_others(tx, *user_id, *kept).await?;
                     if ended == 0 && *is_own {
                         // Another node may have ended them just now.
@@ -76,7 +80,7 @@ impl Accounts {
         Ok(end.await?)
     }
 
-    /// Ends every session of a user.
+    /// Ends every session of a user, and their logins that wait for a code.
     ///
     /// # Errors
     /// When the database is not available.
@@ -85,7 +89,7 @@ impl Accounts {
     }
 
     /// Ends every session of every user; returns how many. Sessions that begin meanwhile end as
-    /// well. Visitors, who are not logged in, keep theirs.
+    /// well, and so do logins that wait for a code. Visitors, who are not logged in, keep theirs.
     ///
     /// # Errors
     /// When the database is not available; some sessions may have ended.
@@ -102,6 +106,8 @@ impl Accounts {
                     let limit = if is_last { i64::MAX } else { BATCH };
                     if is_last {
                         store::lock_sessions(tx).await?;
+                        #[cfg(feature = "totp")]
+                        totp::store::delete_all_half_logins(tx).await?;
                     }
                     let ids = store::delete_sessions(tx, limit).await?;
                     if !is_recorded {

@@ -205,7 +205,9 @@ impl Credentials {
             permit,
         } = verified;
         let now = self.now();
-        if !store::note_login(tx, account, now).await? {
+        let has_nothing = account.password_hash.is_none() && account.passkey_count == 0;
+        let is_still_so = !has_nothing || store::has_no_passkey(tx, account.user.id).await?;
+        if !is_still_so || !store::note_login(tx, account, now).await? {
             return Err(Error::BadCredentials);
         }
         match permit {
@@ -297,7 +299,7 @@ impl Credentials {
     }
 
     /// Changes a password at `now`, in the transaction that renews the session; the user's others
-    /// end in it. Returns the event.
+    /// end in it. Returns the event; none when the account is closed by now.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] when the password was changed since it was verified.
@@ -307,13 +309,19 @@ impl Credentials {
         password: &NewPassword,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Event, Error> {
+    ) -> Result<Option<Event>, Error> {
         let NewPassword {
             user,
             session_id,
             old_hash,
             new_hash,
         } = password;
+        // Its address may not be the one that the session was found with.
+        let account = store::lock_account(tx, user.id).await?;
+        let is_open = |account: &Account| account.state() == AccountState::Enabled;
+        let Some(account) = account.filter(is_open) else {
+            return Ok(None);
+        };
         if !store::change_password(tx, user.id, old_hash.as_deref(), new_hash).await? {
             return Err(Error::BadCredentials);
         }
@@ -322,17 +330,12 @@ impl Credentials {
         known.welcome(tx, now).await?;
         tx.revoke([user.id.into()]);
         end_pending(tx, user.id).await?;
-        // Its address may not be the one that the session was found with.
-        let account = store::lock_account(tx, user.id).await?;
-        let letter = match &account {
-            Some(account) => password_changed(tx, &account.user).await?,
-            None => None,
-        };
-        if let Some(letter) = letter {
+        if let Some(letter) = password_changed(tx, &account.user).await? {
             self.put_notice(tx, letter, now).await?;
         }
         session::store::delete_others(tx, user.id, Some(*session_id)).await?;
-        Ok(Event::new(Action::ChangePassword, user.id, Some(client)))
+        let event = Event::new(Action::ChangePassword, user.id, Some(client));
+        Ok(Some(event))
     }
 
     /// Verifies a password once the permit has come, and counts the attempt as failed until it

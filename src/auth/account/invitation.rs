@@ -31,13 +31,13 @@ impl Accounts {
         .await
     }
 
-    /// Sends a link to choose a new password to the address of an account; until it is used, the old
-    /// one stays.
+    /// Sends a link to choose a new password to the address of an account, which it returns; until the
+    /// link is used, the old password stays.
     ///
     /// # Errors
     /// [`Error::MailNotConfigured`]; [`Error::Invalid`] when the account has no address, or is
     /// disabled.
-    pub async fn send_password_reset(&self, account: &Account) -> Result<(), Error> {
+    pub async fn send_password_reset(&self, account: &Account) -> Result<String, Error> {
         self.letters.refuse_unconfigured()?;
         if account.user.email.is_none() {
             return Err(Error::invalid("email", "the account has no address"));
@@ -54,9 +54,11 @@ impl Accounts {
                 let account = user::store::lock_account(tx, user_id).await?;
                 let to = account.and_then(|account| Recipient::of(&account.user));
                 let to = to.ok_or(Error::NotFound)?;
+                let email = to.email.clone();
                 let letter = Letter::ResetPassword { user_id, to };
                 accounts.letters.put(tx, *now, letter).await?;
-                Ok::<_, Error>(audit::record(tx, *now, [event.clone()]).await?)
+                audit::record(tx, *now, [event.clone()]).await?;
+                Ok::<_, Error>(email)
             })
         });
         sent.await

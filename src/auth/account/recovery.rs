@@ -3,16 +3,18 @@
 use super::{
     changes::{end_pending, password_changed},
     credentials::{Credentials, origin},
+    email::added,
 };
 use crate::{
     auth::{
         audit::{self, Action, Event},
-        letters::letter::Letter,
+        letters::letter::{Letter, SecurityChange},
         session,
         throttle::{Mails, forget_log_ins},
         tokens,
         user::{self, AccountState, email::Email},
     },
+    clock::Timestamp,
     http::{Client, Error},
 };
 
@@ -101,7 +103,20 @@ impl Credentials {
                     forget_log_ins(tx, &account.user.username).await?;
                     session::store::delete_others(tx, user.id, None).await?;
                     end_pending(tx, user.id).await?;
-                    if let Some(letter) = password_changed(tx, &account.user).await? {
+                    let removed = match account.user.email_verified {
+                        true => None,
+                        // A stranger may have signed up with it.
+                        false => {
+                            let ever = Timestamp::from_unix_micros(0);
+                            added::remove(tx, &account, ever, client, now).await?
+                        }
+                    };
+                    let removed = removed.and_then(|removed| {
+                        let change = SecurityChange::RemovedAtFirstProof;
+                        Letter::of_change(&account.user, &removed.told_as(change, client))
+                    });
+                    let changed = password_changed(tx, &account.user).await?;
+                    for letter in [removed, changed].into_iter().flatten() {
                         // Without a limit of its own: every reset needs a link, and those are limited.
                         let letters = credentials.accounts.letters();
                         letters.put(tx, now, letter).await?;

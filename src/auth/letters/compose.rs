@@ -143,13 +143,14 @@ impl Composer {
                 to,
                 change,
                 passkeys,
+                stays,
                 by,
                 ..
             } => {
                 let mut draft = Draft::new("security_changed", to);
                 let context = &mut draft.context;
                 (context.change, context.kind) = (change.in_words(), change.as_str());
-                context.passkeys = passkeys;
+                (context.passkeys, context.stays) = (passkeys, stays);
                 Some(match by {
                     Some(Place { device, ip }) => draft.with_place(ip, device),
                     None => draft,

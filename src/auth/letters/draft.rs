@@ -21,6 +21,8 @@ pub(super) struct Context {
     pub kind: &'static str,
     /// Each with the day on which it was added.
     pub passkeys: Vec<String>,
+    /// What is as it was, where something was removed.
+    pub stays: Vec<String>,
     pub device: String,
     pub ip: String,
     pub time: String,
@@ -39,6 +41,7 @@ impl Context {
             change: "something",
             kind: "something",
             passkeys: vec![some()],
+            stays: vec![some()],
             device: some(),
             ip: some(),
             time: some(),

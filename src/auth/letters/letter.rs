@@ -55,7 +55,8 @@ pub(crate) enum Letter {
     ChangeEmail {
         user_id: Uuid,
         email: String,
-        /// For the row of the link: when the user had last proved who they are before they requested it.
+        /// For the row of the link: from when on what was added to log in with goes, if the change is
+        /// taken back.
         #[serde(skip)]
         since: Option<Timestamp>,
     },
@@ -110,9 +111,12 @@ pub(crate) enum Letter {
         user_id: Uuid,
         to: Recipient,
         change: SecurityChange,
-        /// The passkeys that were changed, in the words of a mail.
+        /// The passkeys, and perhaps codes, that were changed, in the words of a mail.
         #[serde(default)]
         passkeys: Vec<String>,
+        /// Those that are as they were, where others were removed.
+        #[serde(default)]
+        stays: Vec<String>,
         /// None for an operator, and for what the server does by itself.
         #[serde(default)]
         by: Option<Place>,
@@ -157,6 +161,8 @@ pub(crate) enum SecurityChange {
     PasskeyDeletedByOperator,
     /// With a change of the address.
     TakenBack,
+    /// By a reset that was the first proof of the address.
+    RemovedAtFirstProof,
 }
 
 impl SecurityChange {
@@ -173,6 +179,9 @@ impl SecurityChange {
             Self::SecondFactorReset => "An operator has turned two-step login off",
             Self::PasskeyDeletedByOperator => "An operator has deleted a passkey",
             Self::TakenBack => "What was added to log in with was taken away again",
+            Self::RemovedAtFirstProof => {
+                "What was added to log in with before you proved your address was removed"
+            }
         }
     }
 
@@ -189,7 +198,24 @@ impl SecurityChange {
             Self::PasskeyDeleted => "passkey_deleted",
             Self::PasskeyDeletedByOperator => "passkey_deleted_by_operator",
             Self::TakenBack => "taken_back",
+            Self::RemovedAtFirstProof => "removed_at_first_proof",
         }
+    }
+}
+
+/// What an account is logged in to with beside its password.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Factors {
+    /// Their names, and when they were added.
+    pub passkeys: Vec<(String, Timestamp)>,
+    pub codes: Option<&'static str>,
+}
+
+impl Factors {
+    fn in_words(&self, is_verified: bool) -> Vec<String> {
+        let passkeys = self.passkeys.iter();
+        let passkeys = passkeys.map(|(name, at)| passkey_in_words(name, *at, is_verified));
+        passkeys.chain(self.codes.map(str::to_owned)).collect()
     }
 }
 
@@ -198,7 +224,8 @@ impl SecurityChange {
 pub(crate) struct Change {
     what: SecurityChange,
     by: Option<Place>,
-    passkeys: Vec<(String, Timestamp)>,
+    changed: Factors,
+    stays: Factors,
 }
 
 impl Change {
@@ -207,16 +234,27 @@ impl Change {
         Self {
             what,
             by: client.map(Place::of),
-            passkeys: Vec::new(),
+            changed: Factors::default(),
+            stays: Factors::default(),
         }
     }
 
+    /// The same, of these.
+    pub fn of(self, changed: Factors) -> Self {
+        Self { changed, ..self }
+    }
+
     /// The same, of these passkeys: their names, and when they were added.
+    #[cfg(feature = "passkeys")]
     pub fn of_passkeys(self, passkeys: impl IntoIterator<Item = (String, Timestamp)>) -> Self {
-        Self {
-            passkeys: passkeys.into_iter().collect(),
-            ..self
-        }
+        let passkeys = passkeys.into_iter().collect();
+        let codes = None;
+        self.of(Factors { passkeys, codes })
+    }
+
+    /// The same, where these are as they were.
+    pub fn with_kept(self, stays: Factors) -> Self {
+        Self { stays, ..self }
     }
 }
 
@@ -224,15 +262,12 @@ impl Letter {
     /// The notice of a change; none for an account without an address.
     pub fn of_change(user: &User, change: &Change) -> Option<Self> {
         let to = Recipient::of(user)?;
-        let passkeys = change.passkeys.iter();
+        let is_verified = to.username.is_some();
         Some(Self::SecurityChanged {
             user_id: user.id,
             change: change.what,
-            passkeys: passkeys
-                .map(|(name, created_at)| {
-                    passkey_in_words(name, *created_at, to.username.is_some())
-                })
-                .collect(),
+            passkeys: change.changed.in_words(is_verified),
+            stays: change.stays.in_words(is_verified),
             by: change.by.clone(),
             to,
         })
@@ -245,19 +280,17 @@ impl Letter {
         passkeys: impl IntoIterator<Item = (String, Timestamp)>,
     ) -> Option<Self> {
         let to = Recipient::of(user)?;
-        let passkeys = passkeys.into_iter();
+        let passkeys = passkeys.into_iter().collect();
+        let codes = None;
+        let stays = Factors { passkeys, codes };
         Some(Self::PasswordChanged {
             user_id: user.id,
-            passkeys: passkeys
-                .map(|(name, created_at)| {
-                    passkey_in_words(&name, created_at, to.username.is_some())
-                })
-                .collect(),
+            passkeys: stays.in_words(to.username.is_some()),
             to,
         })
     }
 
-    /// Since when it goes what was added to log in with, if the change of an address is taken back.
+    /// From when on what was added to log in with goes, if the change of an address is taken back.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
             Self::ChangeEmail { since, .. }
@@ -312,20 +345,14 @@ impl Letter {
     }
 
     /// The kind of a notice, which nobody has requested, and the address that it goes to. Each kind has a
-    /// limit of its own: what adds a way to log in, and what else the owner of an account must hear, is not
-    /// to be hidden behind many others.
+    /// limit of its own, so that many of one hide none of another.
     pub fn notice(&self) -> Option<(&'static str, &str)> {
         let (kind, to) = match self {
             Self::NewDevice { to, .. } => ("new_device", to),
             Self::WrongCodes { to, .. } => ("wrong_codes", to),
             Self::PasswordChanged { to, .. } => ("password_changed", to),
             Self::DeviceProofRefused { to, .. } => ("device_proof_refused", to),
-            Self::SecurityChanged { to, change, .. } => match change {
-                SecurityChange::PasskeyAdded
-                | SecurityChange::TotpOn
-                | SecurityChange::RecoveryCodesRenewed => (change.as_str(), to),
-                _ => ("other_changes", to),
-            },
+            Self::SecurityChanged { to, change, .. } => (change.as_str(), to),
             _ => return None,
         };
         Some((kind, &to.email))

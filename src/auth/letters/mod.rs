@@ -13,6 +13,8 @@ pub(crate) use self::{compose::Composer, options::MailOptions};
 use std::path::Path;
 use std::{sync::Arc, time::Duration};
 
+use uuid::Uuid;
+
 use self::letter::{Content, Letter};
 use super::{
     cookie::{Secret, keys::derive_key},
@@ -76,10 +78,13 @@ impl Letters {
         let Some(outbox) = &self.outbox else {
             return Ok(());
         };
-        let mail_id = now.new_id();
+        let mut mail_id = now.new_id();
         let token = match letter.link() {
             Some((purpose, user_id, email)) => {
                 let email = email.to_owned();
+                if purpose == Purpose::UndoEmailChange {
+                    mail_id = after_others(tx, user_id, mail_id).await?;
+                }
                 let bound = Bound {
                     purpose,
                     user_id,
@@ -99,6 +104,14 @@ impl Letters {
         let content = serde_json::to_vec(&content).map_err(Error::internal)?;
         Ok(outbox.put(tx, mail_id, now, wait, &content).await?)
     }
+}
+
+/// An id that follows those of all links that take a change of the address of this user, who is locked,
+/// back: their order is that in which they were made, whatever the clocks of nodes say.
+async fn after_others(tx: &mut Tx, user_id: Uuid, id: Uuid) -> sqlx::Result<Uuid> {
+    let last = tokens::store::last_mail(tx, user_id, Purpose::UndoEmailChange).await?;
+    let next = last.map(|last| Uuid::from_u128(last.as_u128().saturating_add(1)));
+    Ok(next.map_or(id, |next| next.max(id)))
 }
 
 /// Makes the token of a link that waits to be sent.

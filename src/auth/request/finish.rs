@@ -1,6 +1,8 @@
 //! The end of a request: its values are saved, and its response gets a cookie, and after a login the
 //! offer to bind it to the device of its browser.
 
+use std::sync::Once;
+
 use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -158,10 +160,24 @@ impl SessionHandle {
             // A proxy may have taken a prefix off the address: a relative path is right either way.
             (Some(router), _) => "../".repeat(router.depth) + PATH,
             (None, Some(prefix)) => format!("{prefix}/{PATH}"),
-            (None, None) => return None,
+            (None, None) => {
+                warn_of_unbound_login();
+                return None;
+            }
         };
         let challenge = devices.registration_challenge(session, sessions.now());
         let offer = format!("(ES256);path=\"{path}\";challenge=\"{challenge}\"");
         Some((REGISTRATION, HeaderValue::from_str(&offer).ok()?))
     }
+}
+
+/// An app that has turned device-bound sessions on is to hear that these logins are not bound.
+fn warn_of_unbound_login() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            "a login outside of `Auth::router` is not bound to its device, as \
+             `AuthBuilder::mounted_at` does not say where the router is"
+        );
+    });
 }

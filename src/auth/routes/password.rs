@@ -92,7 +92,7 @@ pub(super) async fn change_password(
             |(credentials, handle, password, client, now), tx| {
                 Box::pin(async move {
                     let changed = credentials.change_password(tx, password, client, *now);
-                    let event = changed.await?;
+                    let event = changed.await?.ok_or_else(|| handle.unknown_session())?;
                     handle.renew(tx, event, *now).await
                 })
             },

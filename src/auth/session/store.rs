@@ -283,19 +283,6 @@ pub(crate) async fn note_second_factor(
     .map(drop))
 }
 
-/// When the user of a session last proved on it who they are; none when it has ended.
-pub(crate) async fn authenticated_at(
-    tx: &mut Tx,
-    public_id: Uuid,
-) -> sqlx::Result<Option<Timestamp>> {
-    in_tx!(tx, conn => sqlx::query_scalar(
-        "select coalesce(authenticated_at, created_at) from sessions where public_id = $1",
-    )
-    .bind(public_id)
-    .fetch_optional(conn)
-    .await)
-}
-
 /// Whether a second factor was given on a session.
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) async fn has_second_factor(tx: &mut Tx, public_id: Uuid) -> sqlx::Result<bool> {

@@ -110,8 +110,8 @@ pub(crate) struct Bound {
     pub email: String,
     /// The mail, whose id says when it was written.
     pub mail_id: Uuid,
-    /// When what the link is for was requested. Of one that changes an address or takes that back, when
-    /// who requested the change had last proved who they are.
+    /// When what the link is for was requested. Of one that changes an address or takes that back, from
+    /// when on what was added to log in with goes, if it is taken back.
     pub since: Timestamp,
 }
 

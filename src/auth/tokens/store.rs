@@ -132,6 +132,22 @@ pub(crate) async fn delete_of_purpose(
     .map(drop))
 }
 
+/// The greatest id of the mails with a user's tokens for one purpose.
+pub(crate) async fn last_mail(
+    tx: &mut Tx,
+    user_id: Uuid,
+    purpose: Purpose,
+) -> sqlx::Result<Option<Uuid>> {
+    in_tx!(tx, conn => sqlx::query_scalar(
+        "select mail_id from account_tokens where user_id = $1 and purpose = $2
+         order by mail_id desc limit 1",
+    )
+    .bind(user_id)
+    .bind(purpose.as_str())
+    .fetch_optional(conn)
+    .await)
+}
+
 /// Deletes the tokens of mails that were written after `mail_id`.
 pub(crate) async fn delete_later(tx: &mut Tx, user_id: Uuid, mail_id: Uuid) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(

@@ -1,6 +1,12 @@
 //! The secrets that codes are made from, and the check of a code.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use totp_rs::{Algorithm, Builder, Secret as TotpSecret, Totp};
 use uuid::Uuid;
@@ -28,6 +34,8 @@ pub(crate) struct Codes {
     issuer: String,
     seal: Seal,
     pub(super) permits: Permits,
+    /// Whether it was logged that a secret opens with no key.
+    has_told: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Codes {
@@ -64,6 +72,7 @@ impl Codes {
             issuer,
             seal,
             permits: Permits::default(),
+            has_told: Arc::default(),
         })
     }
 
@@ -81,7 +90,7 @@ impl Codes {
     /// The step that `code` is of, if it is the right one at `now` or within the drift.
     ///
     /// # Errors
-    /// When the secret was sealed with a key that is not here.
+    /// [`Error::KeyMissing`] when the secret was sealed with a key that is not here.
     pub fn step_of(
         &self,
         id: Uuid,
@@ -108,10 +117,16 @@ impl Codes {
 
     fn open(&self, id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.seal.open(id, sealed).ok_or_else(|| {
-            Error::internal(
-                "the secret of a second factor was encrypted with a key that is neither SECRET_KEY \
-                 nor in SECRET_KEY_FALLBACKS",
-            )
+            // Once: everybody who gives a code would have it logged again.
+            if !self.has_told.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    secret = %id,
+                    "a second factor cannot be used here: its secret was encrypted with a key that is \
+                     neither SECRET_KEY nor in SECRET_KEY_FALLBACKS; add the key that other nodes, or \
+                     this one before, had as SECRET_KEY"
+                );
+            }
+            Error::KeyMissing
         })
     }
 

@@ -10,7 +10,7 @@ const BATCH: i64 = 100;
 
 impl Credentials {
     /// Encrypts again what only an older key opens; returns how much that was. What no key opens is left
-    /// as it is, and logged.
+    /// as it is, and logged once.
     pub async fn reseal_secrets(&self) -> Result<u64, Error> {
         let Some(codes) = &self.totp else {
             return Ok(0);
@@ -26,6 +26,8 @@ impl Credentials {
                 let sealed = match codes.resealed(row.id, &row.sealed) {
                     Ok(Some(sealed)) => sealed,
                     Ok(None) => continue,
+                    // It was logged.
+                    Err(Error::KeyMissing) => continue,
                     Err(error) => {
                         tracing::error!(error = ?error, "a second factor cannot be used");
                         continue;

@@ -370,6 +370,18 @@ pub(crate) async fn delete_half_logins(tx: &mut Tx, user_id: Uuid, kept: i64) ->
         .map(drop))
 }
 
+/// Ends the half-done logins of everybody, with their sessions.
+pub(crate) async fn delete_all_half_logins(tx: &mut Tx) -> sqlx::Result<()> {
+    let ended: Vec<Uuid> = in_tx!(tx, conn => sqlx::query_scalar(
+        "delete from sessions where public_id in (select session_id from half_logins)
+         returning public_id",
+    )
+    .fetch_all(conn)
+    .await)?;
+    tx.revoke(ended.into_iter().map(Into::into));
+    in_tx!(tx, conn => sqlx::query("delete from half_logins").execute(conn).await.map(drop))
+}
+
 /// Removes up to `limit` half-done logins that have expired; returns how many.
 pub(crate) async fn purge(tx: &mut Tx, now: Timestamp, limit: i64) -> sqlx::Result<u64> {
     in_tx!(tx, conn => sqlx::query(

@@ -264,6 +264,17 @@ pub(crate) async fn note_login(
     .map(|done| done.rows_affected() == 1))
 }
 
+/// Locks an account until the transaction ends; false when it has a passkey.
+pub(crate) async fn has_no_passkey(tx: &mut Tx, id: Uuid) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query(
+        "update users set id = id where id = $1 and passkey_count = 0",
+    )
+    .bind(id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
 /// Locks an account until the transaction ends; false when it has changed since its password was
 /// verified.
 pub(crate) async fn lock_unchanged(tx: &mut Tx, checked: &Account) -> sqlx::Result<bool> {

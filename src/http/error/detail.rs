@@ -87,6 +87,7 @@ impl Error {
             Self::Busy { .. } => "Too many people are logging in right now. Try again.".into(),
             Self::MailNotConfigured => "No mail can be sent here: SMTP_URL is not set.".into(),
             Self::Unavailable(_) => "The database does not answer right now. Try again.".into(),
+            Self::KeyMissing => "Codes cannot be checked here right now. Try again.".into(),
             Self::SessionValues(why) => format!("The session was not saved: {why}."),
             Self::Internal(_) => "Something went wrong on our side.".into(),
             Self::Timeout => "The request took longer than the server allows.".into(),

@@ -94,6 +94,8 @@ pub enum Error {
     /// 503: the database is not available. The source, if any, is logged and not shown to the
     /// client.
     Unavailable(Option<Arc<sqlx::Error>>),
+    /// 503: a secret was encrypted with a key that this process does not have. Who finds it logs which.
+    KeyMissing,
     /// 504: the handler took longer than the time limit.
     Timeout,
     /// 500: the session's values cannot be saved; the text says why.
@@ -110,7 +112,7 @@ impl Error {
         Self::Invalid(BTreeMap::from([(field.to_owned(), vec![message.into()])]))
     }
 
-    /// An example of each error that a client can get.
+    /// An example of each error that routes describe.
     #[cfg(feature = "server")]
     pub(crate) fn examples() -> impl Iterator<Item = Self> {
         let not_logged_in = Self::NotLoggedIn {
@@ -188,6 +190,7 @@ impl Error {
             Self::Busy { .. }
             | Self::StreamsBusy
             | Self::MailNotConfigured
+            | Self::KeyMissing
             | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::SessionValues(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -220,7 +223,7 @@ impl Error {
             Self::TooManyStreams => "too_many_streams",
             Self::Busy { .. } | Self::StreamsBusy => "busy",
             Self::MailNotConfigured => "mail_not_configured",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable(_) | Self::KeyMissing => "unavailable",
             Self::Timeout => "timeout",
             Self::Forbidden => "forbidden",
             Self::NotFound | Self::UnsupportedMediaType | Self::Internal(_) | Self::Status(_) => {
@@ -287,6 +290,8 @@ impl IntoResponse for Error {
         let retry_after = match self {
             Self::Busy { retry_after } | Self::TooManyAttempts { retry_after } => Some(retry_after),
             Self::Unavailable(_) => Some(Duration::from_secs(1)),
+            // Until its operator has given it the key, or another node responds.
+            Self::KeyMissing => Some(Duration::from_secs(30)),
             // One whose client is gone is closed by then.
             Self::TooManyStreams | Self::StreamsBusy => Some(Duration::from_secs(25)),
             _ => None,

@@ -129,6 +129,8 @@ pub enum UserCommand {
     Invite(Invite),
     /// Mail somebody a link to choose a new password with
     Reset(Name),
+    /// Change an address, which its old one is told; links that were sent are of no use any more
+    Email(NewEmail),
     /// Take somebody's second factor away who has lost it: codes and recovery codes, not passkeys
     ResetSecondFactor(Name),
     /// List somebody's passkeys, or delete one that is lost or was added by somebody else
@@ -226,6 +228,16 @@ pub struct Invite {
     pub email: String,
 }
 
+/// A new address.
+#[derive(Args, Debug)]
+pub struct NewEmail {
+    /// The username, in any case
+    pub name: String,
+    /// The e-mail address
+    #[arg(long, value_name = "E")]
+    pub email: String,
+}
+
 /// A new password.
 #[derive(Args, Debug)]
 pub struct SetPassword {
@@ -263,7 +275,12 @@ pub fn command() -> clap::Command {
                 .mut_subcommands(|action| {
                     let writes_mail = matches!(
                         action.get_name(),
-                        "invite" | "passkeys" | "password" | "reset" | "reset-second-factor"
+                        "email"
+                            | "invite"
+                            | "passkeys"
+                            | "password"
+                            | "reset"
+                            | "reset-second-factor"
                     );
                     action.after_help(of(match writes_mail {
                         true => CommandName::Mail,

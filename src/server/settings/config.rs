@@ -14,7 +14,10 @@ use super::{
     values::{DEFAULT_PAGE_CSP, api_prefix, origin, page_csp, trusted_proxy},
 };
 use crate::{
-    auth::{RateLimit, Secret, password::MIN_PASSWORD_LENGTHS, spare_cores},
+    auth::{
+        RateLimit, Secret, password::MIN_PASSWORD_LENGTHS, session::device::SHORTEST_LIFETIME,
+        spare_cores,
+    },
     db::{DatabaseUrl, DatabaseUrlError},
     http::Layers,
     news,
@@ -212,7 +215,11 @@ impl Config {
                 "DEVICE_BOUND_SESSIONS",
                 environment == Environment::Production,
             ),
-            device_proof_lifetime: env.duration("DEVICE_PROOF_LIFETIME", "10m"),
+            device_proof_lifetime: env.duration_of_at_least(
+                "DEVICE_PROOF_LIFETIME",
+                "10m",
+                SHORTEST_LIFETIME,
+            ),
             passwordless_login,
             sign_ups: env.read_with("SIGNUP", SignUps::Open, |text| match text {
                 "open" => Ok(SignUps::Open),

@@ -119,6 +119,17 @@ impl<'a> EnvReader<'a> {
         self.read_with(name, default, parse)
     }
 
+    /// As [`duration`](Self::duration), of `least` at least.
+    pub fn duration_of_at_least(&mut self, name: &str, default: &str, least: Duration) -> Duration {
+        let read = self.duration(name, default);
+        if read >= least {
+            return read;
+        }
+        let least = humantime::format_duration(least);
+        self.mistake(name, format_args!("must be at least {least}"));
+        MAX_DURATION
+    }
+
     /// A count in a time such as `10/15m`; none for `unlimited`.
     pub fn rate_limit(&mut self, name: &str, default: &str) -> Option<RateLimit> {
         let default = rate_limit(default).unwrap_or_default();

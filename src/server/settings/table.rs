@@ -22,7 +22,8 @@ pub enum CommandName {
     Demo,
     /// `handstamp backup`, `restore` and `move-database`
     Database,
-    /// `handstamp user invite`, `user reset` and `user password`, which write mails
+    /// `handstamp user email`, `invite`, `passkeys`, `password`, `reset` and `reset-second-factor`, which
+    /// write mails
     Mail,
     /// `handstamp migrate`
     Migrate,
@@ -182,13 +183,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "RP_ID",
-        "host of PUBLIC_URL",
-        "domain that passkeys are bound to",
+        "host of PUBLIC_URL or localhost",
+        "domain of passkeys",
     ),
     setting(
         "RP_ORIGINS",
-        "PUBLIC_URL",
-        "pages that may use passkeys, comma-separated",
+        "PUBLIC_URL or localhost",
+        "pages that may use passkeys",
     ),
     setting(
         "PASSWORD_HASHES_AT_ONCE",

@@ -9,13 +9,14 @@ use super::{
     verification::verify,
 };
 use crate::helpers::{
-    Answer, Browser, Kind, MailServer, PUBLIC_URL, Server, find_user, on_both_databases,
+    Answer, Browser, Database, Kind, MailServer, PUBLIC_URL, Server, find_user, on_both_databases,
 };
 
 on_both_databases!(
     the_address_changes_when_the_link_is_used,
     the_old_address_takes_a_change_back,
     a_later_change_cannot_take_back_who_takes_it_back,
+    nor_can_one_on_a_node_whose_clock_is_behind,
     taken_and_free_addresses_look_alike,
     a_deleted_account_leaves_its_name_and_address,
 );
@@ -142,6 +143,38 @@ async fn a_later_change_cannot_take_back_who_takes_it_back(kind: Kind) {
         .await
         .token();
     assert_eq!(verify(&thief, &asked).await.code(), "bad_token");
+    let ann = find_user(server.accounts(), "Ann").await;
+    assert_eq!(ann.email.as_deref(), Some("ann@example.com"));
+}
+
+async fn nor_can_one_on_a_node_whose_clock_is_behind(kind: Kind) {
+    let mail = MailServer::start();
+    let server = Server::start_with_mail(kind, &mail, &[]).await;
+    let database = Database::at(&server.database.url);
+    let settings = mail.settings();
+    let settings = settings.iter().map(|(name, value)| (&**name, &**value));
+    let behind = Server::start_on(database, &settings.collect::<Vec<_>>()).await;
+    behind.clock.set_back(Duration::from_secs(30));
+    let thief = server.browser();
+    thief.sign_up("Ann").await;
+    change(&thief, "one@example.com").await;
+    let link = mail.with_subject("one@example.com", "Confirm your new");
+    let link = link.await.token();
+    assert_eq!(verify(&thief, &link).await.status, 204);
+    let cookie = format!("session={}", thief.session().unwrap());
+    let request = behind.browser().request(reqwest::Method::POST, "/email");
+    let request = request.json(&json!({"email": "two@example.com"}));
+    let changed = behind
+        .browser()
+        .send(request.header("cookie", cookie))
+        .await;
+    assert_eq!(changed.status, 202, "{changed:?}");
+    let thiefs = mail.with_subject("one@example.com", "about to change");
+    let thiefs = thiefs.await.token();
+    let owners = mail.with_subject("ann@example.com", "address was changed");
+    let owners = owners.await.token();
+    assert_eq!(verify(&server.browser(), &owners).await.status, 204);
+    assert_eq!(verify(&thief, &thiefs).await.code(), "bad_token");
     let ann = find_user(server.accounts(), "Ann").await;
     assert_eq!(ann.email.as_deref(), Some("ann@example.com"));
 }

@@ -4,13 +4,15 @@ use handstamp::auth::generate_secret_key;
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Database, Kind, PASSWORD, Process, Workplace, failed, on_both_databases, succeeded,
+    Database, Kind, PASSWORD, Process, Server, TwoSteps, Workplace, failed, find_user,
+    on_both_databases, succeeded,
 };
 
 on_both_databases!(
     signing_everybody_out_ends_every_users_session,
     a_deleted_user_is_out_and_what_they_wrote_stays,
     live_sessions_are_listed,
+    signing_out_ends_logins_between_the_steps,
     accounts_are_listed_as_json,
 );
 
@@ -221,4 +223,25 @@ async fn accounts_are_listed_as_json(kind: Kind) {
     assert!(listed[1]["disabled_at"].is_string(), "{listed:?}");
     let shown = succeeded(&workplace.run(&["user", "show", "zoe", "--json"]));
     assert_eq!(json_lines(&shown), [listed[1].clone()]);
+}
+
+async fn signing_out_ends_logins_between_the_steps(kind: Kind) {
+    let server = Server::start(kind).await;
+    let ann = TwoSteps::sign_up(&server, "Ann").await;
+    let accounts = server.accounts();
+    let user = find_user(accounts, "Ann").await;
+    for is_all in [false, true] {
+        let between = ann.first_step("Ann").await;
+        match is_all {
+            true => {
+                accounts.sign_out_all().await.unwrap();
+            }
+            false => accounts.sign_out(&user).await.unwrap(),
+        }
+        let answer = between.send_code(&ann.app.code()).await;
+        assert_eq!(answer.reason(), "unknown_session", "{answer:?}");
+        for table in ["half_logins", "sessions"] {
+            assert_eq!(server.database.count(table).await, 0, "{table}");
+        }
+    }
 }

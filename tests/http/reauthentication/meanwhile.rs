@@ -7,16 +7,22 @@ use std::{
 
 use axum::{Router, routing::get};
 use futures_util::future::join;
-use handstamp::{Error, auth::Session};
+use handstamp::{
+    Error,
+    auth::{AccountState, Session},
+};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::helpers::{Browser, Kind, LONG_ENOUGH, PASSWORD, Server, TOO_SOON, on_both_databases};
+use crate::helpers::{
+    Browser, Kind, LONG_ENOUGH, PASSWORD, Server, TOO_SOON, find_user, on_both_databases,
+};
 
 on_both_databases!(
     of_two_at_once_one_renews,
     a_password_that_is_changed_meanwhile_is_no_proof,
+    an_account_that_is_disabled_meanwhile_keeps_its_password,
     a_client_that_disconnects_leaves_nothing_half_done,
     what_a_handler_writes_meanwhile_is_kept,
     who_comes_with_the_id_from_before_writes_nothing,
@@ -63,16 +69,51 @@ async fn of_two_at_once_one_renews(kind: Kind) {
     }
 }
 
+/// Writes this hash into every account.
+fn set(hash: &str) -> String {
+    format!("update users set password_hash = '{hash}'")
+}
+
+/// A hash of the password that takes long to compute.
+fn slow_hash() -> String {
+    use argon2::{Argon2, Params, password_hash::PasswordHasher};
+    let slow = Argon2::from(Params::new(19 * 1024, 60, 1, None).unwrap());
+    slow.hash_password(PASSWORD.as_bytes()).unwrap().to_string()
+}
+
+/// An operator closes the account of a thief, who changes the password at the same time.
+async fn an_account_that_is_disabled_meanwhile_keeps_its_password(kind: Kind) {
+    let server = Server::start(kind).await;
+    let thief = server.browser();
+    thief.sign_up("Ann").await;
+    let slow = slow_hash();
+    server.database.execute(&set(&slow)).await;
+    let changing = tokio::spawn(async move {
+        let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
+        thief.post("/password", body).await
+    });
+    let counted = "throttles where key like 'password on %' and count = 1";
+    server.database.count_until(counted, 1).await;
+    let user = find_user(server.accounts(), "Ann").await;
+    let disabled = server.accounts().set_state(&user, AccountState::Disabled);
+    disabled.await.unwrap();
+    let answer = changing.await.unwrap();
+    assert_eq!(answer.code(), "not_logged_in", "{answer:?}");
+    let hash = server
+        .database
+        .text("select password_hash from users")
+        .await;
+    assert_eq!(hash, Some(slow));
+    let changes = "audit_events where event = 'change_password'";
+    assert_eq!(server.database.count(changes).await, 0);
+}
+
 /// Changed after its hash was read, which takes long to compute.
 async fn a_password_that_is_changed_meanwhile_is_no_proof(kind: Kind) {
-    use argon2::{Argon2, Params, password_hash::PasswordHasher};
     let server = Server::start(kind).await;
     let browser = server.browser();
     browser.sign_up("Ann").await;
-    let slow = Argon2::from(Params::new(19 * 1024, 60, 1, None).unwrap());
-    let slow = slow.hash_password(PASSWORD.as_bytes()).unwrap();
-    let set = |hash: &str| format!("update users set password_hash = '{hash}'");
-    server.database.execute(&set(&slow.to_string())).await;
+    server.database.execute(&set(&slow_hash())).await;
     let before = browser.session_info().await;
     let proving = {
         let browser = browser.clone();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use handstamp::auth::Application;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -17,6 +18,7 @@ on_both_databases!(
     many_uses_of_one_passkey_at_once_all_count,
     a_password_that_changes_meanwhile_is_nothing_to_a_passkey,
     a_session_that_has_ended_changes_nothing,
+    a_login_by_name_alone_ends_with_the_first_passkey,
 );
 
 async fn many_uses_of_one_passkey_at_once_all_count(kind: Kind) {
@@ -77,20 +79,20 @@ async fn a_password_that_changes_meanwhile_is_nothing_to_a_passkey(kind: Kind) {
     }
 }
 
-/// Ends every session while a request, which has found its own, waits to write.
-async fn while_all_end(
+/// Runs a statement while a request, which has read what it changes, waits to write.
+async fn while_written(
     server: &Server,
     kind: Kind,
+    statement: &'static str,
     request: impl Future<Output = Answer>,
 ) -> Answer {
-    const END: &str = "delete from sessions";
     let (answer, ()) = match kind {
         Kind::Sqlite => {
             let mut other = server.database.lock_sqlite().await;
             tokio::join!(request, async {
                 // Long enough to be waiting, short enough to be waited for.
                 sleep(Duration::from_millis(200)).await;
-                sqlx::query(END).execute(&mut *other).await.unwrap();
+                sqlx::query(statement).execute(&mut *other).await.unwrap();
                 other.commit().await.unwrap();
             })
         }
@@ -107,7 +109,7 @@ async fn while_all_end(
                     }
                     sleep(Duration::from_millis(10)).await;
                 }
-                sqlx::query(END).execute(&mut *other).await.unwrap();
+                sqlx::query(statement).execute(&mut *other).await.unwrap();
                 other.commit().await.unwrap();
             })
         }
@@ -152,7 +154,8 @@ async fn a_session_that_has_ended_changes_nothing(kind: Kind) {
         };
         let before = rows().await;
         let request = browser.request(method.clone(), path).json(&body);
-        let answer = while_all_end(&server, kind, browser.send(request)).await;
+        let request = browser.send(request);
+        let answer = while_written(&server, kind, "delete from sessions", request).await;
         assert_eq!(rows().await, before, "{method} {path}");
         if answer.status == 503 && late < 5 {
             // It has waited for too long, on a busy machine.
@@ -164,4 +167,18 @@ async fn a_session_that_has_ended_changes_nothing(kind: Kind) {
         let expected = ("not_logged_in".to_owned(), "unknown_session".to_owned());
         assert_eq!(of_answer, expected, "{method} {path}");
     }
+}
+
+/// Also one that has read the account before that is added.
+async fn a_login_by_name_alone_ends_with_the_first_passkey(kind: Kind) {
+    let server = Server::start_with(kind, &[("PASSWORDLESS_LOGIN", "on")]).await;
+    let cyd = Application::new("Cyd");
+    server.accounts().add(cyd).await.unwrap();
+    let other = server.browser();
+    // As the transaction that adds one does.
+    let added = "update users set passkey_count = 1";
+    let login = other.log_in_by_name("Cyd");
+    let answer = while_written(&server, kind, added, login).await;
+    assert_eq!(answer.code(), "bad_credentials", "{answer:?}");
+    assert_eq!(server.database.count("sessions").await, 0);
 }

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     helpers::{
-        Answer, Authenticator, Browser, Database, Kind, MailServer, PASSWORD, Server, TwoSteps,
-        failed, find_user, on_both_databases, succeeded,
+        Answer, Authenticator, Browser, Kind, MailServer, PASSWORD, Server, TwoSteps, find_user,
+        on_both_databases,
     },
     mail::{
         email_change::change,
-        outbox::{is_empty, workplace},
+        outbox::is_empty,
         recovery::{NEW, forgot, reset},
         verification::verify,
     },
@@ -25,12 +25,15 @@ on_both_databases!(
     two_step_login_of_a_thief_is_for_an_operator_to_end,
     a_change_that_is_taken_back_takes_along_what_was_added_since,
     also_with_the_link_of_the_second_mail,
+    proving_again_keeps_nothing_that_was_added,
+    who_proves_an_address_first_gets_rid_of_what_a_stranger_added,
     of_an_owner_with_two_steps_only_new_recovery_codes_go,
-    an_operator_lists_and_deletes_passkeys,
 );
 
 const ANN: &str = "ann@example.com";
 const MINUTE: Duration = Duration::from_secs(60);
+/// Longer than the link that takes a change back lives.
+const THREE_DAYS: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 async fn start(kind: Kind, mail: &MailServer) -> Server {
     let settings = [
@@ -202,10 +205,9 @@ async fn a_change_that_is_taken_back_takes_along_what_was_added_since(kind: Kind
     let server = start(kind, &mail).await;
     let owner = ann(&server, &mail).await;
     let mut old = add_passkey_named(&owner, "My phone").await;
-    server.clock.advance(MINUTE);
+    server.clock.advance(THREE_DAYS);
     let thief = server.browser();
     assert_eq!(thief.log_in("Ann").await.status, 200);
-    // One proof is enough for both.
     let mut before = add_passkey_named(&thief, "Before the change").await;
     server.clock.advance(MINUTE);
     assert_eq!(change(&thief, "thief@example.com").await.status, 202);
@@ -229,9 +231,14 @@ async fn a_change_that_is_taken_back_takes_along_what_was_added_since(kind: Kind
         assert_eq!(server.database.count(table).await, 0, "{table}");
     }
     let told = mail.with_subject(ANN, "was taken away again").await;
-    assert!(told.text().contains("“Work laptop”"), "{told:?}");
-    assert!(!told.text().contains("My phone"), "{told:?}");
-    assert!(told.text().contains("“Before the change”"), "{told:?}");
+    let (gone, stays) = told.text().split_once("What stays").unwrap();
+    for words in ["“Work laptop”", "“Before the change”", "Two-step login"] {
+        assert!(gone.contains(words) && !stays.contains(words), "{told:?}");
+    }
+    assert!(
+        !gone.contains("My phone") && stays.contains("“My phone”"),
+        "{told:?}"
+    );
     for (event, times) in [("delete_passkey", 2), ("disable_totp", 1)] {
         let rows = format!("audit_events where event = '{event}' and outcome = 'success'");
         assert_eq!(server.database.count(&rows).await, times, "{event}");
@@ -260,7 +267,7 @@ async fn of_an_owner_with_two_steps_only_new_recovery_codes_go(kind: Kind) {
     let server = start(kind, &mail).await;
     let browser = ann(&server, &mail).await;
     let ann = TwoSteps::turn_on(&server, browser).await;
-    server.clock.advance(MINUTE);
+    server.clock.advance(THREE_DAYS);
     let thief = &ann.browser;
     assert_eq!(thief.reauthenticate(PASSWORD).await.status, 200);
     assert_eq!(change(thief, "thief@example.com").await.status, 202);
@@ -273,50 +280,93 @@ async fn of_an_owner_with_two_steps_only_new_recovery_codes_go(kind: Kind) {
     let answer = owner.send_recovery_code(&stolen[0]).await;
     assert_eq!(answer.code(), "bad_code");
     assert_eq!(owner.send_code(&ann.app.code()).await.status, 200);
-    mail.with_subject(ANN, "was taken away again").await;
+    let told = mail.with_subject(ANN, "was taken away again").await;
+    let (gone, stays) = told.text().split_once("What stays").unwrap();
+    assert!(gone.contains("Recovery codes"), "{told:?}");
+    assert!(stays.contains("Two-step login"), "{told:?}");
 }
 
-async fn an_operator_lists_and_deletes_passkeys(kind: Kind) {
-    let mail = MailServer::start();
-    let database = Database::new(kind).await;
-    let place = workplace(&database, &mail, &[]);
-    let process = place.serve();
-    let browser = process.browser();
-    browser.sign_up("Ann").await;
-    let list = || succeeded(&place.run(&["user", "passkeys", "ann"]));
-    assert_eq!(list(), "Ann has no passkeys\n");
-    let mut authenticator = Authenticator {
-        origin: crate::helpers::PUBLIC_URL.to_owned(),
-        rp_id: "app.example".to_owned(),
-        ..Authenticator::default()
-    };
-    let added = browser.add_passkey(&mut authenticator).await;
-    assert_eq!(added.status, 201, "{added:?}");
-    let id = added.json()["id"].as_str().unwrap().to_owned();
-    assert!(
-        list().contains(&id) && list().contains("Passkey"),
-        "{}",
-        list()
-    );
-    let json = succeeded(&place.run(&["user", "passkeys", "Ann", "--json"]));
-    let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json, added.json());
+/// With the passkey itself, or with the password once more.
+async fn proving_again_keeps_nothing_that_was_added(kind: Kind) {
+    for is_login in [false, true] {
+        let mail = MailServer::start();
+        let server = start(kind, &mail).await;
+        let thief = ann(&server, &mail).await;
+        server.clock.advance(THREE_DAYS);
+        assert_eq!(thief.reauthenticate(PASSWORD).await.status, 200);
+        let mut added = add_passkey_named(&thief, "Work laptop").await;
+        server.clock.advance(MINUTE);
+        let proved = match is_login {
+            true => thief.log_in("Ann").await,
+            false => {
+                let options = thief.options("/reauthenticate/passkey/options").await;
+                let credential = added.get(&options);
+                let body = json!({"credential": credential});
+                thief.post("/reauthenticate/passkey", body).await
+            }
+        };
+        assert_eq!(proved.status, 200, "{proved:?}");
+        assert_eq!(change(&thief, "thief@example.com").await.status, 202);
+        let undo = undo_link(&mail).await;
+        take_back(&server, &mail, &undo).await;
+        is_out(&server, &mut added).await;
+        let told = mail.with_subject(ANN, "was taken away again").await;
+        assert!(told.text().contains("“Work laptop”"), "{told:?}");
+    }
+}
 
-    let unknown = place.run(&["user", "passkeys", "Ann", "--delete", "AAAA"]);
-    let error = failed(&unknown, 1);
-    assert!(error.contains("Ann has no passkey AAAA"), "{error}");
-    let deleted = place.run(&["user", "passkeys", "Ann", "--delete", &id]);
-    let said = succeeded(&deleted);
-    assert!(said.starts_with("deleted a passkey of Ann"), "{said}");
-    assert_eq!(list(), "Ann has no passkeys\n");
-    let answer = process
-        .browser()
-        .log_in_by_passkey(&mut authenticator)
-        .await;
-    assert_eq!(answer.code(), "bad_credentials");
-    assert_eq!(browser.check().await.status, 200, "sessions go on");
-    mail.with_subject(ANN, "An operator has deleted a passkey")
-        .await;
-    let events = succeeded(&place.run(&["audit", "--user", "Ann"]));
-    assert_eq!(events.matches("delete_passkey").count(), 1, "{events}");
+/// Somebody signs up with the address of somebody else, and waits for them to come.
+async fn who_proves_an_address_first_gets_rid_of_what_a_stranger_added(kind: Kind) {
+    for is_undone in [false, true] {
+        let mail = MailServer::start();
+        let server = start(kind, &mail).await;
+        let stranger = server.browser();
+        stranger.sign_up("Ann").await;
+        let mut added = add_passkey_named(&stranger, "Ann's phone").await;
+        let stranger = TwoSteps::turn_on(&server, stranger).await;
+        server.clock.advance(THREE_DAYS);
+        let owner = match is_undone {
+            false => {
+                let owner = server.browser();
+                let link = forgotten(&server, &mail).await;
+                assert_eq!(reset(&owner, &link, NEW).await.status, 204);
+                owner
+            }
+            true => {
+                let proved = stranger.browser.reauthenticate(PASSWORD).await;
+                assert_eq!(proved.status, 200);
+                let changed = change(&stranger.browser, "stranger@example.com").await;
+                assert_eq!(changed.status, 202);
+                let undo = undo_link(&mail).await;
+                take_back(&server, &mail, &undo).await
+            }
+        };
+        is_out(&server, &mut added).await;
+        assert_eq!(stranger.browser.check().await.status, 401);
+        let logged_in = owner.log_in_with("Ann", NEW).await;
+        assert_eq!(logged_in.status, 200, "{logged_in:?}");
+        for table in ["passkeys", "totp_secrets", "recovery_codes"] {
+            assert_eq!(server.database.count(table).await, 0, "{table}");
+        }
+        for event in ["delete_passkey", "disable_totp"] {
+            let rows = format!("audit_events where event = '{event}' and outcome = 'success'");
+            assert_eq!(server.database.count(&rows).await, 1, "{event}");
+        }
+        if !is_undone {
+            let told = mail.with_subject(ANN, "before you").await;
+            // A stranger has chosen its name.
+            assert!(!told.text().contains("Ann's phone"), "{told:?}");
+            assert!(told.text().contains("a passkey, added on"), "{told:?}");
+        }
+
+        // From then on the address is proved, and what is added stays.
+        let mut own = add_passkey_named(&owner, "My phone").await;
+        forgotten(&server, &mail).await;
+        // The one that has come last.
+        is_empty(&server.database).await;
+        let link = mail.with_subject(ANN, "Choose a new").await.token();
+        assert_eq!(reset(&owner, &link, PASSWORD).await.status, 204);
+        let answer = server.browser().log_in_by_passkey(&mut own).await;
+        assert_eq!(answer.status, 200);
+    }
 }

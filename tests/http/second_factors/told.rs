@@ -237,9 +237,27 @@ async fn many_harmless_notices_hide_no_other(kind: Kind) {
         told
     };
     assert_eq!(told("A passkey was added").len(), 2);
+    // What takes something away, and what somebody did who knows the password.
+    let path = format!("/passkeys/{}", add(&browser).await.as_str().unwrap());
+    assert_eq!(browser.delete(&path).await.status, 204);
+    let ann = TwoSteps::turn_on(&server, browser).await;
+    let thief = ann.first_step("Ann").await;
+    let used = thief.send_recovery_code(&ann.recovery_codes[0]).await;
+    assert_eq!(used.status, 200);
+    let browser = ann.browser;
+    assert_eq!(browser.delete("/totp").await.status, 204);
+    let others = 1 + 4;
+    assert_eq!(notices(&server, &mail).await, 2 + 5 + others);
+    for subject in [
+        "A passkey was deleted",
+        "A recovery code was used",
+        "Two-step login was turned off",
+    ] {
+        assert_eq!(told(subject).len(), 1, "{subject}");
+    }
     let body = json!({"current_password": PASSWORD, "new_password": "black coffee by noon"});
     assert_eq!(browser.post("/password", body).await.status, 204);
-    assert_eq!(notices(&server, &mail).await, 2 + 5 + 1);
+    assert_eq!(notices(&server, &mail).await, 2 + 5 + others + 1);
     let changed = told("password was changed");
     assert!(changed[0].text().contains("“Of a thief”"), "{changed:?}");
 }

@@ -247,8 +247,8 @@ fn the_settings_are_the_same_wherever_they_are_listed() {
                 | "on in development"
                 | "on in production"
                 | "its own files"
-                | "host of PUBLIC_URL"
-                | "PUBLIC_URL"
+                | "host of PUBLIC_URL or localhost"
+                | "PUBLIC_URL or localhost"
         )
     };
     let defaults = SETTINGS

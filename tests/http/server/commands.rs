@@ -30,7 +30,14 @@ fn workplace_of(database: &Database) -> Workplace {
 
 #[test]
 fn a_missing_file_is_named_and_not_made() {
-    let workplace = Workplace::new(&[]);
+    // Where mails can be sent, as `user invite` and `user reset` look at that first.
+    let key = generate_secret_key();
+    let workplace = Workplace::new(&[
+        ("SECRET_KEY", &key),
+        ("SMTP_URL", "smtp://127.0.0.1:1"),
+        ("MAIL_FROM", "app@app.example"),
+        ("PUBLIC_URL", "https://app.example"),
+    ]);
     for command in [
         &["user", "list"][..],
         &["user", "show", "Ann"],
@@ -41,6 +48,11 @@ fn a_missing_file_is_named_and_not_made() {
         &["user", "delete", "Ann"],
         &["user", "sessions", "Ann"],
         &["user", "password", "Ann", "--password-stdin"],
+        &["user", "email", "Ann", "--email", "ann@example.com"],
+        &["user", "invite", "Ann", "--email", "ann@example.com"],
+        &["user", "reset", "Ann"],
+        &["user", "reset-second-factor", "Ann"],
+        &["user", "passkeys", "Ann"],
         &["audit"],
         &["backup", "backup.db"],
         &["move-database", "--to", "sqlite://other.db"],
@@ -60,6 +72,29 @@ fn a_missing_file_is_named_and_not_made() {
     let add = ["user", "add", "Ann", "--no-password"];
     assert!(workplace.run(&add).status.success());
     assert!(workplace.run(&["user", "list"]).status.success());
+}
+
+#[test]
+fn a_proof_of_a_device_counts_for_a_second_at_least() {
+    let workplace = Workplace::new(&[
+        ("SECRET_KEY", &generate_secret_key()),
+        ("DEVICE_BOUND_SESSIONS", "off"),
+        ("DEVICE_PROOF_LIFETIME", "999ms"),
+        ("PORT", "a"),
+    ]);
+    let output = workplace.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = stderr(&output);
+    let names = text.lines().map(|line| line.split(':').next().unwrap());
+    let names: Vec<_> = names.collect();
+    assert_eq!(names, ["PORT", "DEVICE_PROOF_LIFETIME"], "{text}");
+    let report = workplace.run(&["doctor"]);
+    assert_eq!(report.status.code(), Some(1), "{report:?}");
+    let report = stdout(&report);
+    let named = report
+        .lines()
+        .any(|line| line.contains("FAIL") && line.contains("DEVICE_PROOF_LIFETIME"));
+    assert!(named, "{report}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Verifying addresses, and changing them.
 
+pub(super) mod added;
 mod undo;
 
 use uuid::Uuid;
@@ -15,12 +16,11 @@ use crate::{
     auth::{
         audit::{self, Action, Event, Reason},
         letters::letter::{Letter, Recipient},
-        session,
         throttle::{Attempt, Mails},
         tokens::{self, Bound, Purpose, Token},
         user::{self, Account, AccountState, email::Email},
     },
-    clock::Timestamp,
+    clock::{CLOCKS_APART, Timestamp},
     db::Tx,
     http::{Client, Error},
 };
@@ -205,9 +205,7 @@ impl Credentials {
                     };
                     mail.count_with(tx, *now).await?;
                     let letters = credentials.accounts.letters();
-                    // One proof is enough to add a passkey before the change as well as after it.
-                    let since = session::store::authenticated_at(tx, session_id).await?;
-                    let since = since.map(|since| since.min(*now));
+                    let since = Some(taken_back_since(&account, *now));
                     let new = email.as_typed().to_owned();
                     // Before the link, whose use makes it late.
                     if let Some(to) = Recipient::of(&account.user) {
@@ -334,6 +332,18 @@ impl Accounts {
             | Purpose::Invitation => return Err(Error::BadToken),
         })
     }
+}
+
+/// From when on what was added to log in with goes, if a change of the address that is requested now is
+/// taken back: from so long before as the link for that lives. No later proof on a session moves it.
+/// Everything, if nobody has proved until now that the present address is theirs.
+fn taken_back_since(account: &Account, now: Timestamp) -> Timestamp {
+    if !account.user.email_verified {
+        return Timestamp::from_unix_micros(0);
+    }
+    let lifetime = Purpose::UndoEmailChange.lifetime();
+    // The clock of the node that has added it may be behind.
+    now.before(lifetime).before(CLOCKS_APART)
 }
 
 /// Gives an account an address that was verified just now.

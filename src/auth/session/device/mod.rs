@@ -12,6 +12,8 @@ mod refused;
 mod registration;
 pub(crate) mod store;
 
+#[cfg(feature = "server")]
+pub(crate) use self::options::SHORTEST_LIFETIME;
 pub(crate) use self::{
     instructions::{Forgotten, Instructions},
     jwt::unquoted,

@@ -7,7 +7,7 @@ use crate::auth::{AuthBuilder, BuildError, Secret, letters::Letters};
 
 const LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A browser keeps a cookie for whole seconds.
-const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+pub(crate) const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
 /// How sessions are bound to devices, if they are.
 #[derive(Debug)]

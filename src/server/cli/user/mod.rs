@@ -8,7 +8,7 @@ use super::{
     Failure,
     args::{Listed, SignOut, UserCommand},
     database::{Needs, open},
-    terminal::{read_password, say, say_json, warn},
+    terminal::{harmless, read_password, say, say_json, warn},
 };
 use crate::{
     Clock,
@@ -23,6 +23,7 @@ pub async fn run(command: UserCommand, variables: &Variables) -> Result<(), Fail
     let name = match command {
         UserCommand::Invite(_)
         | UserCommand::Reset(_)
+        | UserCommand::Email(_)
         | UserCommand::ResetSecondFactor(_)
         | UserCommand::Passkeys(_)
         | UserCommand::Password(_) => CommandName::Mail,
@@ -33,7 +34,7 @@ pub async fn run(command: UserCommand, variables: &Variables) -> Result<(), Fail
         refuse_without_mail(&config)?;
     }
     let needs = Needs {
-        file: matches!(command, UserCommand::Add(_) | UserCommand::Invite(_)),
+        file: matches!(command, UserCommand::Add(_)),
         news: false,
     };
     let db = open(&config, needs).await?;
@@ -129,10 +130,20 @@ async fn carry_out(
         }
         UserCommand::Reset(who) => {
             let account = find(accounts, &who.name).await?;
-            accounts.send_password_reset(&account).await?;
+            let email = accounts.send_password_reset(&account).await?;
             say(&format!(
-                "the server sends {} a link to choose a new password with",
-                account.user.username
+                "the server sends {} a link to choose a new password with, to {}",
+                account.user.username,
+                harmless(&email)
+            ))
+        }
+        UserCommand::Email(new) => {
+            let Account { user, .. } = find(accounts, &new.name).await?;
+            let user = accounts.change_email(&user, Some(&new.email)).await?;
+            say(&format!(
+                "the address of {} is {}, not verified yet",
+                user.username,
+                harmless(&new.email)
             ))
         }
         UserCommand::ResetSecondFactor(who) => {
