@@ -54,7 +54,7 @@ impl Accounts {
         tokens::store::delete_later(tx, user.id, bound.mail_id).await?;
         session::store::delete_others(tx, user.id, None).await?;
         forget_log_ins(tx, &user.username).await?;
-        let is_less = remove_added(tx, account, bound.since, client, now).await?;
+        let removed = remove_added(tx, account, bound.since, client, now).await?;
         let to = Recipient {
             email: bound.email.clone(),
             username: Some(user.username.clone()),
@@ -62,7 +62,7 @@ impl Accounts {
         let user_id = user.id;
         let letter = Letter::ResetPassword { user_id, to };
         self.letters().put(tx, now, letter).await?;
-        match is_less {
+        match removed {
             Some(change) => {
                 let owner = User {
                     email: Some(bound.email.clone()),
