@@ -18,7 +18,7 @@ use crate::{
         session,
         throttle::{Attempt, Mails},
         tokens::{self, Bound, Purpose, Token},
-        user::{self, Account, AccountState, User, email::Email},
+        user::{self, Account, AccountState, email::Email},
     },
     clock::Timestamp,
     db::Tx,
@@ -59,7 +59,7 @@ impl Credentials {
     pub(crate) async fn tell_of_change(
         &self,
         tx: &mut Tx,
-        user: &User,
+        user: &user::User,
         change: &Change,
         now: Timestamp,
     ) -> Result<(), Error> {
