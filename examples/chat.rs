@@ -1,4 +1,4 @@
-//! A chat over WebSockets, each of which closes when its session ends: by a log-out in another tab,
+//! A chat over WebSockets, each of which closes when its session ends: by a logout in another tab,
 //! from another device, by an operator.
 //! Run it with `SECRET_KEY=$(cargo run -q -- secret) cargo run --example chat`.
 

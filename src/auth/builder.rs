@@ -114,7 +114,7 @@ impl AuthBuilder {
                     absolute: 30 * DAY,
                 },
                 reauthentication_window: 10 * MINUTE,
-                takes_passkeys: false,
+                passkey_domain: None,
                 per_user: 20,
                 cache_entries: 100_000,
             },
@@ -312,8 +312,8 @@ impl AuthBuilder {
     /// one, leave it on: some may have nothing else.
     #[cfg(feature = "passkeys")]
     pub fn passkeys(mut self, relying_party: RelyingParty) -> Self {
+        self.limits.passkey_domain = Some(relying_party.id().into());
         self.passkeys = Some(relying_party);
-        self.limits.takes_passkeys = true;
         self
     }
 

@@ -126,6 +126,10 @@ mod page {
     mod own_page;
 }
 
+mod passkeys {
+    mod other_domains;
+}
+
 mod reauthentication {
     mod meanwhile;
     mod proofs;

@@ -295,11 +295,15 @@ pub(in crate::auth) async fn lock_logged_in(
     Ok(account.filter(|account| is_there && account.state() == AccountState::Enabled))
 }
 
-/// What a new password ends: links that were sent before, and logins that wait for a code.
+/// Ends what a new password ends: links that were sent before, logins that wait for a code, and the setup
+/// of an authenticator app.
 pub(super) async fn end_pending(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     tokens::store::delete_outdated(tx, user_id).await?;
     #[cfg(feature = "totp")]
-    totp::store::delete_half_logins(tx, user_id, 0).await?;
+    {
+        totp::store::delete_half_logins(tx, user_id, 0).await?;
+        totp::store::delete_unconfirmed(tx, user_id).await?;
+    }
     Ok(())
 }
 

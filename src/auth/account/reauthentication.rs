@@ -4,6 +4,8 @@
 use uuid::Uuid;
 
 use super::credentials::{Credentials, Verified};
+#[cfg(feature = "passkeys")]
+use crate::auth::passkey;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 use crate::auth::{
     session::{self, proof::second_factors},
@@ -85,10 +87,13 @@ impl Credentials {
             return Ok(());
         }
         #[cfg(feature = "passkeys")]
-        let takes_passkeys = self.passkeys.is_some();
+        let has_usable_passkey = match &self.passkeys {
+            Some(site) => passkey::store::has_usable(tx, account.user.id, site.id()).await?,
+            None => false,
+        };
         #[cfg(not(feature = "passkeys"))]
-        let takes_passkeys = false;
-        let methods = second_factors(has_passkey && takes_passkeys, has_totp);
+        let has_usable_passkey = false;
+        let methods = second_factors(has_usable_passkey, has_totp);
         Err(Error::SecondFactorRequired { methods })
     }
 }

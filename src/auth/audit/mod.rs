@@ -154,7 +154,7 @@ pub(crate) enum Reason {
     /// `LOGIN_FAILURES_PER_ACCOUNT` is reached by wrong codes.
     #[cfg(feature = "totp")]
     CodeLimit,
-    /// A hundred codes in a row were wrong: none is taken any more.
+    /// A hundred consecutive codes were wrong: none is taken any more.
     #[cfg(feature = "totp")]
     CodesInARow,
     /// What an authenticator has sent is not right.

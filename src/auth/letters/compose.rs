@@ -124,9 +124,7 @@ impl Composer {
                 Some(draft.with_link(Purpose::Invitation))
             }
             Letter::DeviceProofRefused { to, ip, .. } => {
-                let mut draft = Draft::new("device_proof_refused", to);
-                draft.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
-                Some(draft)
+                Some(Draft::new("device_proof_refused", to).with_ip(ip))
             }
             Letter::NewDevice { to, ip, device, .. } => {
                 Some(Draft::new("new_device", to).with_place(ip, device))

@@ -93,6 +93,11 @@ impl Draft {
     /// A mail that says where something was done, and with which browser.
     pub fn with_place(mut self, ip: Option<String>, device: String) -> Self {
         self.context.device = device;
+        self.with_ip(ip)
+    }
+
+    /// A mail that says from which address something was done.
+    pub fn with_ip(mut self, ip: Option<String>) -> Self {
         self.context.ip = ip.unwrap_or_else(|| "unknown".to_owned());
         self
     }

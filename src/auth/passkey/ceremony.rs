@@ -7,7 +7,7 @@ use webauthn_rs::prelude::{
     RegisterPublicKeyCredential, WebauthnError,
 };
 
-use super::{RelyingParty, store::StoredPasskey};
+use super::RelyingParty;
 use crate::{auth::user::User, http::Error};
 
 /// The type of every credential that WebAuthn has.
@@ -128,14 +128,14 @@ impl RelyingParty {
     }
 
     /// Checks the response to [`begin_authentication`](Self::begin_authentication), for the passkey
-    /// that it names.
+    /// that it names, as it was stored.
     pub(super) fn check_use(
         &self,
         response: &PublicKeyCredential,
         state: DiscoverableAuthentication,
-        stored: &StoredPasskey,
+        credential: &str,
     ) -> Result<Result<Used, Refused>, Error> {
-        let parsed = serde_json::from_str::<Passkey>(&stored.credential);
+        let parsed = serde_json::from_str::<Passkey>(credential);
         let mut passkey = parsed.map_err(Error::internal)?;
         let checked = self
             .webauthn()
@@ -153,7 +153,7 @@ impl RelyingParty {
         };
         let credential = match passkey.update_credential(&checked) {
             // As it was written, so that what has not changed compares as equal.
-            Some(false) => stored.credential.clone(),
+            Some(false) => credential.to_owned(),
             _ => serde_json::to_string(&passkey).map_err(Error::internal)?,
         };
         Ok(Ok(Used {

@@ -20,7 +20,7 @@ const MAX_OPEN: i64 = 16;
 
 /// What a challenge is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(super) enum Purpose {
     Add,
     LogIn,
     Reauthenticate,

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use webauthn_rs::prelude::PasskeyRegistration;
 
 use super::{
-    ChallengedBrowser, OwnPasskey, Purpose, RelyingParty,
-    challenges::{keep, take},
+    ChallengedBrowser, OwnPasskey, RelyingParty,
+    challenges::{Purpose, keep, take},
     store,
 };
 use crate::{
@@ -56,9 +56,9 @@ impl Credentials {
         user: &User,
         browser: &ChallengedBrowser,
     ) -> Result<Value, Error> {
-        let present = self.list_passkeys(user.id).await?;
-        let present = present.into_iter().map(|passkey| passkey.id).collect();
-        let ceremony = self.relying_party()?.begin_registration(user, present)?;
+        let relying_party = self.relying_party()?;
+        let present = store::list_usable(self.db(), user.id, relying_party.id()).await?;
+        let ceremony = relying_party.begin_registration(user, present)?;
         // Who is logged in is limited by their session alone.
         let (attempt, now) = (Attempt::new(Vec::new()), self.now());
         keep(self.db(), &ceremony, Purpose::Add, browser, attempt, now).await?;
@@ -68,7 +68,7 @@ impl Credentials {
     /// Adds a passkey that the browser of a session has made; none when the session has ended.
     ///
     /// # Errors
-    /// [`Error::BadPasskey`]
+    /// [`Error::BadPasskey`], [`Error::TooManyPasskeys`]
     pub async fn add_passkey(
         &self,
         user: &User,
@@ -99,18 +99,19 @@ impl Credentials {
                         return Ok(None);
                     };
                     if account.passkey_count >= MAX_PASSKEYS {
-                        let message = format!("an account has at most {MAX_PASSKEYS} passkeys");
-                        return Err(Error::invalid("credential", message));
+                        return Err(Error::TooManyPasskeys);
                     }
                     let of = *session_id;
                     credentials.check_has_none_to_give(tx, &account, of).await?;
-                    let inserted = store::insert(tx, *user_id, passkey, credential).await;
-                    inserted.map_err(bad_if_taken)?;
+                    let rp_id = credentials.relying_party()?.id();
+                    store::insert(tx, *user_id, passkey, credential, rp_id)
+                        .await
+                        .map_err(bad_if_taken)?;
                     // An authenticator verifies its user to make a passkey, as it does to use one.
                     session::store::note_second_factor(tx, *session_id, now).await?;
                     let change = (Action::AddPasskey, SecurityChange::PasskeyAdded, passkey);
                     credentials
-                        .note_change(tx, *user_id, change, client, now)
+                        .note_change(tx, &account.user, change, client, now)
                         .await?;
                     Ok::<_, Error>(Some(passkey.clone()))
                 })
@@ -136,9 +137,9 @@ impl Credentials {
             move |(credentials, user_id, id, name, client), tx| {
                 Box::pin(async move {
                     let now = credentials.now();
-                    if lock_logged_in(tx, *user_id, session_id).await?.is_none() {
+                    let Some(account) = lock_logged_in(tx, *user_id, session_id).await? else {
                         return Ok(None);
-                    }
+                    };
                     let present = store::find_own(tx, *user_id, id).await?;
                     let present = present.ok_or(Error::NotFound)?;
                     if present.name == *name {
@@ -153,7 +154,7 @@ impl Credentials {
                         &renamed,
                     );
                     credentials
-                        .note_change(tx, *user_id, change, client, now)
+                        .note_change(tx, &account.user, change, client, now)
                         .await?;
                     Ok(Some(renamed))
                 })
@@ -166,7 +167,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the user has no such; [`Error::LastCredential`] when they have
-    /// nothing else to log in with.
+    /// nothing else to log in with here.
     pub async fn delete_passkey(
         &self,
         (user_id, session_id): (Uuid, Uuid),
@@ -185,13 +186,16 @@ impl Credentials {
                     let passkey = store::find_own(tx, *user_id, id).await?;
                     let passkey = passkey.ok_or(Error::NotFound)?;
                     store::delete(tx, *user_id, id).await?;
-                    if account.password_hash.is_none() && account.passkey_count <= 1 {
+                    let rp_id = credentials.relying_party()?.id();
+                    if account.password_hash.is_none()
+                        && !store::has_usable(tx, *user_id, rp_id).await?
+                    {
                         return Err(Error::LastCredential);
                     }
                     let change = SecurityChange::PasskeyDeleted;
                     let change = (Action::DeletePasskey, change, &passkey);
                     credentials
-                        .note_change(tx, *user_id, change, client, now)
+                        .note_change(tx, &account.user, change, client, now)
                         .await?;
                     Ok(Some(()))
                 })
@@ -203,18 +207,18 @@ impl Credentials {
     async fn note_change(
         &self,
         tx: &mut Tx,
-        user_id: Uuid,
+        user: &User,
         (action, change, passkey): (Action, SecurityChange, &OwnPasskey),
         client: &Client,
         now: Timestamp,
     ) -> Result<(), Error> {
         if change != SecurityChange::PasskeyRenamed {
             // Cached sessions say whether their user has a passkey.
-            tx.revoke([user_id.into()]);
+            tx.revoke([user.id.into()]);
         }
         let change = Change::new(change, Some(client)).of_passkeys([named(passkey)]);
-        self.tell_of_change(tx, user_id, &change, now).await?;
-        Ok(audit::record(tx, now, [Event::new(action, user_id, Some(client))]).await?)
+        self.tell_of_change(tx, user, &change, now).await?;
+        Ok(audit::record(tx, now, [Event::new(action, user.id, Some(client))]).await?)
     }
 }
 

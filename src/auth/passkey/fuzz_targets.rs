@@ -148,7 +148,7 @@ fn fuzz_uses_of_passkeys() {
     let response = authenticator.get(&ceremony.options);
     let check = |response: Value| match response_of(response) {
         Some(response) => relying_party
-            .check_use(&response, ceremony.state.clone(), &stored)
+            .check_use(&response, ceremony.state.clone(), &stored.credential)
             .map(|checked| checked.map(drop)),
         None => Ok(Err(Refused::Wrong)),
     };

@@ -10,9 +10,5 @@ mod proof;
 mod relying_party;
 pub(crate) mod store;
 
-pub(crate) use self::{
-    challenges::{ChallengedBrowser, Purpose},
-    changes::checked_name,
-    proof::Proved,
-};
+pub(crate) use self::{challenges::ChallengedBrowser, changes::checked_name, proof::Proved};
 pub use self::{relying_party::RelyingParty, store::OwnPasskey};

@@ -1,5 +1,7 @@
 //! What an operator does to the passkeys of somebody.
 
+#[cfg(feature = "server")]
+use super::RelyingParty;
 use super::{OwnPasskey, changes::named, store};
 use crate::{
     auth::{
@@ -53,9 +55,12 @@ impl Accounts {
         deleted.await
     }
 
-    /// How many passkeys there are, of all users.
+    /// How many passkeys there are, of all users, and how many of them cannot be used on this site.
     #[cfg(feature = "server")]
-    pub(crate) async fn count_passkeys(&self) -> Result<i64, Error> {
-        Ok(store::count_all(self.db()).await?)
+    pub(crate) async fn count_passkeys(
+        &self,
+        site: Option<&RelyingParty>,
+    ) -> Result<(i64, i64), Error> {
+        Ok(store::count_all(self.db(), site.map(RelyingParty::id)).await?)
     }
 }

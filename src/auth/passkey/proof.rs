@@ -5,9 +5,9 @@ use uuid::Uuid;
 use webauthn_rs::prelude::{DiscoverableAuthentication, PublicKeyCredential};
 
 use super::{
-    ChallengedBrowser, Purpose,
+    ChallengedBrowser, RelyingParty,
     ceremony::{Refused, Used, response_of},
-    challenges::{keep, take},
+    challenges::{Purpose, keep, take},
     store::{self, StoredPasskey},
 };
 #[cfg(feature = "totp")]
@@ -24,13 +24,11 @@ use crate::{
     http::{Client, Error},
 };
 
-/// What somebody has sent who uses a passkey.
-#[derive(Clone)]
+/// The response of an authenticator, with what it is checked against.
 struct Claim {
-    purpose: Purpose,
     response: PublicKeyCredential,
-    /// What it is checked against.
     state: DiscoverableAuthentication,
+    relying_party: RelyingParty,
     /// Whose passkey it has to be, where somebody is logged in.
     by: Option<Uuid>,
 }
@@ -48,24 +46,73 @@ impl Proved {
         &self.verified
     }
 
-    /// Records the use, in the transaction of what it is a proof for; the account as it is now. None when
-    /// the passkey or its user has changed since it was checked, with nothing done: it is to be
-    /// [checked again](Credentials::prove_again).
-    pub async fn note(&self, tx: &mut Tx, now: Timestamp) -> sqlx::Result<Option<Verified>> {
-        let account = user::store::lock_account(tx, self.stored.user_id).await?;
-        let account = account.filter(|account| account.state() == AccountState::Enabled);
-        let (id, checked) = (&self.claim.response.raw_id, &self.stored.credential);
-        let (credential, backed_up) = (&self.used.credential, self.used.backed_up);
-        let is_noted = store::note_use(tx, id, checked, credential, backed_up, now).await?;
-        let Some(account) = account.filter(|_| is_noted) else {
+    /// Records the use, in the transaction of what it is a proof for; the account as it is now. A passkey
+    /// that has changed meanwhile, as by another use, is checked again. If the use is refused, nothing is
+    /// done, and the reason is to be [recorded](Credentials::refuse_proved).
+    pub async fn note(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+    ) -> Result<Result<Verified, Reason>, Error> {
+        let noted = self.try_note(tx, now).await?;
+        if noted.is_err() {
             tx.abandon();
-            return Ok(None);
+        }
+        Ok(noted)
+    }
+
+    async fn try_note(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+    ) -> Result<Result<Verified, Reason>, Error> {
+        let Self { claim, stored, .. } = self;
+        // First, as every change of an account locks it before its passkeys.
+        let account = user::store::lock_account(tx, stored.user_id).await?;
+        let account = account.filter(|account| account.state() == AccountState::Enabled);
+        let Some(account) = account else {
+            return Ok(Err(Reason::Disabled));
         };
+        let id = &claim.response.raw_id;
+        let present = store::find_in_tx(tx, id).await?;
+        let Some(present) = present.filter(|present| present.user_id == stored.user_id) else {
+            return Ok(Err(Reason::BadPasskey));
+        };
+        let again;
+        let used = if present == *stored {
+            &self.used
+        } else {
+            again = match claim.check(&present)? {
+                Ok(used) => used,
+                Err(refused) => return Ok(Err(refused.into())),
+            };
+            &again
+        };
+        let changed = (&*used.credential, used.backed_up);
+        store::note_use(tx, id, changed, claim.relying_party.id(), now).await?;
         #[cfg(feature = "totp")]
         if account.totp_since.is_some() {
-            totp::store::clear_failures(tx, self.stored.user_id).await?;
+            totp::store::clear_failures(tx, stored.user_id).await?;
         }
-        Ok(Some(self.verified.of(account)))
+        Ok(Ok(self.verified.of(account)))
+    }
+}
+
+impl Claim {
+    /// Checks the response, for the passkey that it names.
+    fn check(&self, stored: &StoredPasskey) -> Result<Result<Used, Refused>, Error> {
+        let state = self.state.clone();
+        self.relying_party
+            .check_use(&self.response, state, &stored.credential)
+    }
+}
+
+impl From<Refused> for Reason {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Wrong => Self::BadPasskey,
+            Refused::SignCountBackwards => Self::PasskeySignCountBackwards,
+        }
     }
 }
 
@@ -95,61 +142,54 @@ impl Credentials {
         user_id: Uuid,
         browser: &ChallengedBrowser,
     ) -> Result<Value, Error> {
-        let of = self.list_passkeys(user_id).await?;
-        let of = of.into_iter().map(|passkey| passkey.id).collect();
-        let ceremony = self.relying_party()?.begin_authentication(of)?;
+        let relying_party = self.relying_party()?;
+        let of = store::list_usable(self.db(), user_id, relying_party.id()).await?;
+        let ceremony = relying_party.begin_authentication(of)?;
         // Who is logged in is limited by their session alone.
         let (purpose, attempt) = (Purpose::Reauthenticate, Attempt::new(Vec::new()));
         keep(self.db(), &ceremony, purpose, browser, attempt, self.now()).await?;
         Ok(ceremony.options)
     }
 
-    /// Checks the use of a passkey, which must be one of `by` if somebody is logged in.
+    /// Checks the use of a passkey to log in or, of one of `by`, to prove again who is logged in.
     ///
     /// # Errors
     /// [`Error::BadCredentials`]
     pub async fn prove(
         &self,
-        purpose: Purpose,
         browser: &ChallengedBrowser,
         credential: Value,
         by: Option<Uuid>,
         client: &Client,
     ) -> Result<Proved, Error> {
         let (db, now) = (self.db(), self.now());
+        let purpose = match by {
+            Some(_) => Purpose::Reauthenticate,
+            None => Purpose::LogIn,
+        };
         let state = take::<DiscoverableAuthentication>(db, &credential, purpose, browser, now);
         // Nothing is recorded of a response to no challenge: anybody can send it, as often as they like.
         let state = state.await?.ok_or(Error::BadCredentials)?;
+        let refused = Refusal {
+            action: action(by),
+            user_id: by,
+            client,
+        };
         let Some(response) = response_of(credential) else {
-            let refused = Refusal::new(purpose, by, client);
             return Err(self.refuse(refused, Reason::BadPasskey).await?);
         };
         let claim = Claim {
-            purpose,
             response,
             state,
+            relying_party: self.relying_party()?.clone(),
             by,
         };
-        self.check(claim, client).await
+        self.check(claim, refused).await
     }
 
-    /// Checks a use again whose passkey has changed since, as by another use at the same time.
-    ///
-    /// # Errors
-    /// [`Error::BadCredentials`]
-    pub async fn prove_again(&self, proved: &Proved, client: &Client) -> Result<Proved, Error> {
-        self.check(proved.claim.clone(), client).await
-    }
-
-    async fn check(&self, claim: Claim, client: &Client) -> Result<Proved, Error> {
+    async fn check(&self, claim: Claim, refused: Refusal<'_>) -> Result<Proved, Error> {
         let db = self.db();
-        let Claim {
-            purpose,
-            response,
-            by,
-            ..
-        } = &claim;
-        let refused = Refusal::new(*purpose, *by, client);
+        let Claim { response, by, .. } = &claim;
         let Some(stored) = store::find(db, &response.raw_id).await? else {
             return Err(self.refuse(refused, Reason::BadPasskey).await?);
         };
@@ -167,23 +207,18 @@ impl Credentials {
             user_id: Some(user_id),
             ..refused
         };
-        let relying_party = self.relying_party()?;
-        let used = match relying_party.check_use(response, claim.state.clone(), &stored)? {
+        let used = match claim.check(&stored)? {
             Ok(used) => used,
-            Err(Refused::Wrong) => return Err(self.refuse(refused, Reason::BadPasskey).await?),
-            Err(Refused::SignCountBackwards) => {
-                let reason = Reason::PasskeySignCountBackwards;
-                return Err(self.refuse(refused, reason).await?);
-            }
+            Err(why) => return Err(self.refuse(refused, why.into()).await?),
         };
         let account = user::store::find_by_id(db, user_id).await?;
         let account = account.filter(|account| account.state() == AccountState::Enabled);
         let Some(account) = account else {
             return Err(self.refuse(refused, Reason::Disabled).await?);
         };
-        let attempt = match purpose {
-            Purpose::LogIn => self.passkey_login(&account, client).await?,
-            _ => Attempt::new(Vec::new()),
+        let attempt = match by {
+            Some(_) => Attempt::new(Vec::new()),
+            None => self.passkey_login(&account, refused.client).await?,
         };
         Ok(Proved {
             claim,
@@ -191,6 +226,21 @@ impl Credentials {
             used,
             verified: Verified::otherwise(account, attempt),
         })
+    }
+
+    /// Records that a use was refused which had been checked; returns the error.
+    pub async fn refuse_proved(
+        &self,
+        proved: &Proved,
+        reason: Reason,
+        client: &Client,
+    ) -> Result<Error, Error> {
+        let refused = Refusal {
+            action: action(proved.claim.by),
+            user_id: Some(proved.stored.user_id),
+            client,
+        };
+        self.refuse(refused, reason).await
     }
 
     /// The attempt of a login, which clears what is held against the account.
@@ -232,16 +282,10 @@ struct Refusal<'a> {
     client: &'a Client,
 }
 
-impl<'a> Refusal<'a> {
-    fn new(purpose: Purpose, by: Option<Uuid>, client: &'a Client) -> Self {
-        let action = match purpose {
-            Purpose::Reauthenticate => Action::Reauthenticate,
-            Purpose::Add | Purpose::LogIn => Action::LogIn,
-        };
-        Self {
-            action,
-            user_id: by,
-            client,
-        }
+/// What the use of a passkey is for.
+fn action(by: Option<Uuid>) -> Action {
+    match by {
+        Some(_) => Action::Reauthenticate,
+        None => Action::LogIn,
     }
 }

@@ -36,11 +36,13 @@ fn as_base64url<S: Serializer>(id: &[u8], serializer: S) -> Result<S::Ok, S::Err
 }
 
 /// What the use of a passkey is checked against.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(super) struct StoredPasskey {
     pub user_id: Uuid,
     pub credential: String,
 }
+
+const FIND: &str = "select user_id, credential from passkeys where id = $1";
 
 /// A challenge with what its response is checked against.
 #[derive(Clone, Debug, FromRow)]
@@ -148,10 +150,11 @@ pub(super) async fn insert(
     user_id: Uuid,
     passkey: &OwnPasskey,
     credential: &str,
+    rp_id: &str,
 ) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
-        "insert into passkeys (id, user_id, name, credential, backed_up, created_at)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into passkeys (id, user_id, name, credential, backed_up, created_at, rp_id)
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&passkey.id)
     .bind(user_id)
@@ -159,6 +162,7 @@ pub(super) async fn insert(
     .bind(credential)
     .bind(passkey.backed_up)
     .bind(passkey.created_at)
+    .bind(rp_id)
     .execute(conn)
     .await
     .map(drop))?;
@@ -188,12 +192,38 @@ pub(super) async fn list(db: &Db, user_id: Uuid) -> sqlx::Result<Vec<OwnPasskey>
     .await)
 }
 
+/// The ids of the passkeys of a user that can be used on the domain `rp_id`, oldest first.
+pub(super) async fn list_usable(db: &Db, user_id: Uuid, rp_id: &str) -> sqlx::Result<Vec<Vec<u8>>> {
+    on_reader!(db, conn => sqlx::query_scalar(
+        "select id from passkeys where user_id = $1 and (rp_id is null or rp_id = $2)
+         order by created_at, id",
+    )
+    .bind(user_id)
+    .bind(rp_id)
+    .fetch_all(conn)
+    .await)
+}
+
+/// Whether a user has a passkey that can be used on the domain `rp_id`.
+pub(crate) async fn has_usable(tx: &mut Tx, user_id: Uuid, rp_id: &str) -> sqlx::Result<bool> {
+    in_tx!(tx, conn => sqlx::query_scalar(
+        "select exists (select 1 from passkeys
+                        where user_id = $1 and (rp_id is null or rp_id = $2))",
+    )
+    .bind(user_id)
+    .bind(rp_id)
+    .fetch_one(conn)
+    .await)
+}
+
 /// A passkey by its id.
 pub(super) async fn find(db: &Db, id: &[u8]) -> sqlx::Result<Option<StoredPasskey>> {
-    on_reader!(db, conn => sqlx::query_as("select user_id, credential from passkeys where id = $1")
-        .bind(id)
-        .fetch_optional(conn)
-        .await)
+    on_reader!(db, conn => sqlx::query_as(FIND).bind(id).fetch_optional(conn).await)
+}
+
+/// As [`find`], of a passkey whose user is locked.
+pub(super) async fn find_in_tx(tx: &mut Tx, id: &[u8]) -> sqlx::Result<Option<StoredPasskey>> {
+    in_tx!(tx, conn => sqlx::query_as(FIND).bind(id).fetch_optional(conn).await)
 }
 
 /// A passkey of a user; none when they have no such.
@@ -272,35 +302,38 @@ pub(crate) async fn names(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<Vec<(Strin
     .await)
 }
 
-/// How many passkeys there are, of all users.
+/// How many passkeys there are, of all users, and how many of them cannot be used on the domain `rp_id`;
+/// without a domain, none can.
 #[cfg(feature = "server")]
-pub(crate) async fn count_all(db: &Db) -> sqlx::Result<i64> {
-    on_reader!(db, conn => sqlx::query_scalar("select count(*) from passkeys")
-        .fetch_one(conn)
-        .await)
+pub(crate) async fn count_all(db: &Db, rp_id: Option<&str>) -> sqlx::Result<(i64, i64)> {
+    on_reader!(db, conn => sqlx::query_as(
+        "select count(*), count(case when $1 is null or rp_id <> $1 then 1 end) from passkeys",
+    )
+    .bind(rp_id)
+    .fetch_one(conn)
+    .await)
 }
 
-/// Records a use; false when the passkey was deleted, or used by somebody else, since it was checked.
+/// Records the use of a passkey, whose user is locked, on the domain `rp_id`.
 pub(super) async fn note_use(
     tx: &mut Tx,
     id: &[u8],
-    checked: &str,
-    credential: &str,
-    backed_up: bool,
+    (credential, backed_up): (&str, bool),
+    rp_id: &str,
     now: Timestamp,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<()> {
     in_tx!(tx, conn => sqlx::query(
-        "update passkeys set credential = $1, backed_up = $2, last_used_at = $3
-         where id = $4 and credential = $5",
+        "update passkeys set credential = $1, backed_up = $2, last_used_at = $3, rp_id = $4
+         where id = $5",
     )
     .bind(credential)
     .bind(backed_up)
     .bind(now)
+    .bind(rp_id)
     .bind(id)
-    .bind(checked)
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 1))
+    .map(drop))
 }
 
 /// Removes up to `limit` challenges that have expired; returns how many.

@@ -8,10 +8,7 @@ use axum::{
 use super::{SessionHandle, lookup::Lookup, unauthorized::Unauthorized};
 use crate::{
     auth::{
-        session::{
-            device::Refusal,
-            events::{Followed, SessionEvents},
-        },
+        session::events::{Followed, SessionEvents},
         user::User,
     },
     http::{Client, Error},
@@ -94,9 +91,7 @@ impl SessionHandle {
                 Followed::Visitor => Err(Unauthorized::Visitor),
                 Followed::Unproven(session) => {
                     if let Some(client) = lookup.unproven_client() {
-                        let refusal = Refusal::NoProof;
-                        let noted = self.sessions().note_refused(&session, refusal, client);
-                        noted.await;
+                        client.note(self.sessions(), &session).await;
                     }
                     Err(Unauthorized::DeviceProofMissing)
                 }

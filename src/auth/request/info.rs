@@ -76,7 +76,7 @@ pub struct Reauthentication {
 
 impl SessionInfo {
     fn of(sessions: &Sessions, session: &LiveSession, user: User, proof: Proof) -> Self {
-        let methods = proof.methods(sessions.takes_passkeys());
+        let methods = proof.methods();
         let required_after =
             proof.required_after(sessions.reauthentication_window(), sessions.now());
         Self {

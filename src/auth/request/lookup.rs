@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use tower_sessions::session::Id;
+use uuid::Uuid;
 
 use super::unauthorized::Unauthorized;
 use crate::auth::{
@@ -37,8 +38,23 @@ pub(crate) enum Lookup {
 #[derive(Debug)]
 pub(crate) struct Unproven {
     session: Arc<LiveSession>,
-    client: Client,
+    client: UnprovenClient,
     noted: OnceCell<()>,
+}
+
+/// A client that does not prove the device of a session, and why not.
+#[derive(Debug)]
+pub(crate) struct UnprovenClient {
+    client: Client,
+    refusal: Refusal,
+}
+
+impl UnprovenClient {
+    /// Records that it was refused on the session, which is bound.
+    pub async fn note(&self, sessions: &Sessions, session: &LiveSession) {
+        let Self { client, refusal } = self;
+        sessions.note_refused(session, *refusal, client).await;
+    }
 }
 
 /// A session that the database is asked for.
@@ -48,7 +64,7 @@ pub(crate) struct Asked {
     /// The cookie to cache it under.
     cookie: Option<Box<[u8]>>,
     /// The client, if the request does not prove the device of the session; it may be bound to none.
-    unproven: Option<Client>,
+    unproven: Option<UnprovenClient>,
     found: OnceCell<Found>,
 }
 
@@ -61,13 +77,17 @@ impl Lookup {
         proof: Option<&DeviceProof>,
         client: impl FnOnce() -> Client,
     ) -> (Self, bool) {
+        let unproven = |session: Option<Uuid>| UnprovenClient {
+            client: client(),
+            refusal: session.map_or(Refusal::NoProof, |session| sessions.refusal(session, proof)),
+        };
         if let Some(cached) = sessions.find_cached(value) {
             if sessions.proven_until(&cached.session, proof).is_some() {
                 return (Self::Cached(cached), false);
             }
             let unproven = Unproven {
+                client: unproven(Some(cached.session.public_id)),
                 session: cached.session,
-                client: client(),
                 noted: OnceCell::new(),
             };
             return (Self::Unproven(Arc::new(unproven)), false);
@@ -75,7 +95,8 @@ impl Lookup {
         let Some(Verified { token, stale }) = sessions.cookie().verify(value) else {
             return (Self::Nothing(NoSession::BadSignature), false);
         };
-        let unproven = (!sessions.is_proven(token, proof)).then(client);
+        let is_proven = sessions.is_proven(token, proof);
+        let unproven = (!is_proven).then(|| unproven(token.public_id));
         let cookie = (!stale).then(|| value.into());
         (Self::ask_for(token, cookie, unproven), stale)
     }
@@ -87,7 +108,11 @@ impl Lookup {
 
     /// A lookup by a verified token, which caches the session under `cookie`; `unproven` is the client
     /// that does not prove the device of the session, if it is bound to one.
-    fn ask_for(token: SessionToken, cookie: Option<Box<[u8]>>, unproven: Option<Client>) -> Self {
+    fn ask_for(
+        token: SessionToken,
+        cookie: Option<Box<[u8]>>,
+        unproven: Option<UnprovenClient>,
+    ) -> Self {
         Self::Asked(Arc::new(Asked {
             token,
             cookie,
@@ -129,7 +154,7 @@ impl Lookup {
     }
 
     /// The client, if the request does not prove the device of the session.
-    pub fn unproven_client(&self) -> Option<&Client> {
+    pub fn unproven_client(&self) -> Option<&UnprovenClient> {
         match self {
             Self::Nothing(_) | Self::Cached(_) => None,
             Self::Unproven(unproven) => Some(&unproven.client),
@@ -152,7 +177,7 @@ impl Lookup {
     /// The session, or why there is none; a database error is neither. The query is boxed: a
     /// request that does not need it has a future a quarter as large.
     pub async fn find(&self, sessions: &Sessions) -> Result<Found, Error> {
-        let find = async |token, cookie, unproven: Option<&Client>| {
+        let find = async |token, cookie, unproven: Option<&UnprovenClient>| {
             let session = match sessions.find(token, cookie).await? {
                 Ok(session) => session,
                 Err(reason) => return Ok(Err(Unauthorized::Session(reason))),
@@ -160,8 +185,7 @@ impl Lookup {
             if let Some(client) = unproven
                 && sessions.proven_until(&session, None).is_none()
             {
-                let refusal = Refusal::NoProof;
-                sessions.note_refused(&session, refusal, client).await;
+                client.note(sessions, &session).await;
                 return Ok(Err(Unauthorized::DeviceProofMissing));
             }
             sessions.note_use(&session);
@@ -177,7 +201,7 @@ impl Lookup {
                     client,
                     noted,
                 } = &**unproven;
-                let note = || sessions.note_refused(session, Refusal::NoProof, client);
+                let note = || client.note(sessions, session);
                 Box::pin(noted.get_or_init(note)).await;
                 Ok(Err(Unauthorized::DeviceProofMissing))
             }

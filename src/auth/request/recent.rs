@@ -81,7 +81,7 @@ impl SessionHandle {
 
     fn check_proof(&self, session: &LiveSession, window: Duration) -> Result<(), Error> {
         if !session.proof.is_enough(window, self.sessions().now()) {
-            let methods = session.proof.methods(self.sessions().takes_passkeys());
+            let methods = session.proof.methods();
             return Err(Error::ReauthenticationRequired { methods });
         }
         Ok(())

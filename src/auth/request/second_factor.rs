@@ -60,8 +60,7 @@ impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for SecondFactor<SECONDS> 
 impl SessionHandle {
     /// The 403 that names the second factors of the user.
     fn second_factor_required(&self, session: &LiveSession) -> Error {
-        let takes_passkeys = self.sessions().takes_passkeys();
-        let methods = session.proof.second_factors(takes_passkeys);
+        let methods = session.proof.second_factors();
         Error::SecondFactorRequired { methods }
     }
 

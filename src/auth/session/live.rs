@@ -221,6 +221,7 @@ mod tests {
             authenticated_at: start,
             has_password: true,
             has_passkey: false,
+            has_usable_passkey: false,
             has_totp: false,
             second_factor_at: None,
         };

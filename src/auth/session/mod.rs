@@ -56,7 +56,6 @@ struct Parts {
     values: Arc<dyn SessionStore>,
     timeouts: Timeouts,
     reauthentication_window: Duration,
-    takes_passkeys: bool,
     per_user: i64,
     event_streams: Places,
     followers: Followers,
@@ -70,13 +69,14 @@ impl fmt::Debug for Sessions {
 }
 
 /// How sessions are kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub timeouts: Timeouts,
     /// How long a proof of who a user is counts.
     pub reauthentication_window: Duration,
-    /// Whether passkeys are turned on. Where they are off, users may still have some from before.
-    pub takes_passkeys: bool,
+    /// The domain whose passkeys can be used; none where passkeys are off. Users may still have some from
+    /// before.
+    pub passkey_domain: Option<Box<str>>,
     /// Sessions of one user; one more login ends the oldest.
     pub per_user: usize,
     /// Sessions in the cache; 0 turns it off.
@@ -134,7 +134,7 @@ impl Sessions {
         let timeouts = limits.timeouts;
         Ok(Self(Arc::new(Parts {
             cache: SessionCache::new(db.clone(), timeouts, limits.cache_entries),
-            reader: SessionReader::new(db.clone()),
+            reader: SessionReader::new(db.clone(), limits.passkey_domain),
             values: db.record_reader()?,
             per_user: i64::try_from(limits.per_user).unwrap_or(i64::MAX),
             event_streams: Places::default(),
@@ -146,7 +146,6 @@ impl Sessions {
             devices,
             timeouts,
             reauthentication_window: limits.reauthentication_window,
-            takes_passkeys: limits.takes_passkeys,
         })))
     }
 
@@ -169,11 +168,6 @@ impl Sessions {
     /// How long a proof of who a user is counts, unless a route says otherwise.
     pub fn reauthentication_window(&self) -> Duration {
         self.0.reauthentication_window
-    }
-
-    /// Whether passkeys are turned on.
-    pub fn takes_passkeys(&self) -> bool {
-        self.0.takes_passkeys
     }
 
     pub fn cookie(&self) -> &SessionCookie {

@@ -29,6 +29,9 @@ pub(crate) struct Proof {
     pub authenticated_at: Timestamp,
     pub has_password: bool,
     pub has_passkey: bool,
+    /// Whether one of the passkeys can be used here: passkeys are turned on, and it was added for this
+    /// domain.
+    pub has_usable_passkey: bool,
     /// Codes of an authenticator app.
     pub has_totp: bool,
     /// When a second factor was last given on the session.
@@ -36,11 +39,10 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// What the user can prove with who they are, where passkeys are taken or not; nothing for an account
-    /// without credentials.
-    pub fn methods(self, takes_passkeys: bool) -> Vec<&'static str> {
+    /// What the user can prove with who they are; nothing for an account without credentials.
+    pub fn methods(self) -> Vec<&'static str> {
         let password = self.has_password.then_some(PASSWORD);
-        let passkey = (self.has_passkey && takes_passkeys).then_some(PASSKEY);
+        let passkey = self.has_usable_passkey.then_some(PASSKEY);
         password.into_iter().chain(passkey).collect()
     }
 
@@ -54,13 +56,14 @@ impl Proof {
         self.authenticated_at.after(window)
     }
 
-    /// The second factors that the user has, where passkeys are taken or not.
-    pub fn second_factors(self, takes_passkeys: bool) -> Vec<&'static str> {
-        second_factors(self.has_passkey && takes_passkeys, self.has_totp)
+    /// The second factors that the user can give.
+    pub fn second_factors(self) -> Vec<&'static str> {
+        second_factors(self.has_usable_passkey, self.has_totp)
     }
 
-    /// Whether the user has a second factor. A passkey counts also where it is not taken: to turn passkeys
-    /// off must not let anybody who knows the password add a second factor of their own.
+    /// Whether the user has a second factor. A passkey counts also where it cannot be used: to
+    /// turn passkeys off, or to move the site, must not let anybody who knows the password add a second
+    /// factor of their own.
     #[cfg(any(feature = "passkeys", feature = "totp"))]
     pub fn has_second_factor(self) -> bool {
         self.has_passkey || self.has_totp
@@ -75,8 +78,9 @@ impl Proof {
         })
     }
 
-    /// Whether the user has something to prove with who they are. A passkey counts also where it is not
-    /// taken: to turn passkeys off must not let the thief of a session into the account.
+    /// Whether the user has something to prove with who they are. A passkey counts also where it
+    /// cannot be used: to turn passkeys off, or to move the site, must not let the thief of a session into
+    /// the account.
     pub fn has_credentials(self) -> bool {
         self.has_password || self.has_passkey
     }
@@ -107,6 +111,7 @@ mod tests {
             authenticated_at: datetime!(2026-01-31 12:00 UTC).into(),
             has_password,
             has_passkey: false,
+            has_usable_passkey: false,
             has_totp: false,
             second_factor_at: None,
         }
@@ -114,21 +119,25 @@ mod tests {
 
     #[test]
     fn a_passkey_is_a_credential_like_a_password() {
-        let passkey = Proof {
+        let unusable = Proof {
             has_passkey: true,
             ..proof(false)
         };
-        let later = passkey.authenticated_at.after(10 * WINDOW);
-        assert!(!passkey.is_enough(WINDOW, later));
-        assert_eq!(passkey.methods(true), ["passkey"]);
-        assert!(passkey.methods(false).is_empty());
-        assert!(passkey.second_factors(false).is_empty());
+        let later = unusable.authenticated_at.after(10 * WINDOW);
+        assert!(!unusable.is_enough(WINDOW, later));
+        assert!(unusable.methods().is_empty());
+        assert!(unusable.second_factors().is_empty());
+        let usable = Proof {
+            has_usable_passkey: true,
+            ..unusable
+        };
+        assert_eq!(usable.methods(), ["passkey"]);
+        assert_eq!(usable.second_factors(), ["passkey"]);
         let both = Proof {
             has_password: true,
-            ..passkey
+            ..usable
         };
-        assert_eq!(both.methods(true), ["password", "passkey"]);
-        assert_eq!(both.methods(false), ["password"]);
+        assert_eq!(both.methods(), ["password", "passkey"]);
     }
 
     #[test]
@@ -173,6 +182,6 @@ mod tests {
         let proof = proof(false);
         let later = proof.authenticated_at.after(10 * WINDOW);
         assert!(proof.is_enough(WINDOW, later));
-        assert!(proof.methods(true).is_empty());
+        assert!(proof.methods().is_empty());
     }
 }

@@ -12,6 +12,9 @@ use super::{
 /// people may share an address.
 const CHALLENGES_PER_FAILURE: u32 = 20;
 
+/// All clients whose addresses are not known count as one, and may have as many as this many addresses.
+const UNKNOWN_ADDRESSES: u32 = 20;
+
 /// Where failed logins have no limit.
 const LIMIT: RateLimit = RateLimit {
     count: 50,
@@ -22,11 +25,16 @@ impl Throttle {
     /// A challenge for a browser on which nobody is logged in.
     pub fn passkey_challenge(&self, ip: Option<IpAddr>) -> Attempt {
         let limit = self.per_address.unwrap_or(LIMIT);
-        let counted = ip.map(|ip| {
-            let key = format!("passkey challenge for {}", network(ip));
-            let count = limit.count.saturating_mul(CHALLENGES_PER_FAILURE);
-            Counted::new(key, RateLimit { count, ..limit }, Scope::Address)
-        });
-        Attempt::new(counted.into_iter().collect())
+        let count = limit.count.saturating_mul(CHALLENGES_PER_FAILURE);
+        let (of, count) = match ip {
+            Some(ip) => (network(ip).to_string(), count),
+            None => (
+                "unknown addresses".to_owned(),
+                count.saturating_mul(UNKNOWN_ADDRESSES),
+            ),
+        };
+        let key = format!("passkey challenge for {of}");
+        let limit = RateLimit { count, ..limit };
+        Attempt::new(vec![Counted::new(key, limit, Scope::Address)])
     }
 }

@@ -86,23 +86,23 @@ impl Credentials {
             |(credentials, (user_id, session_id), code, hashes, (event, change), now), tx| {
                 Box::pin(async move {
                     let (user_id, now) = (*user_id, *now);
-                    if lock_logged_in(tx, user_id, *session_id).await?.is_none() {
+                    let Some(account) = lock_logged_in(tx, user_id, *session_id).await? else {
                         return Ok(false);
-                    }
+                    };
                     let since = now.before(CONFIRMED_WITHIN);
                     let row = store::find_unconfirmed(tx, user_id, since).await?;
                     let row = row.ok_or(Error::BadCode)?;
                     let codes = credentials.codes()?;
                     let step = codes.step_of(row.id, &row.sealed, code, now)?;
                     let step = step.ok_or(Error::BadCode)?;
-                    let account = user::store::lock_account(tx, user_id).await?;
-                    let account = account.ok_or(Error::BadCode)?;
                     let of = *session_id;
                     credentials.check_has_none_to_give(tx, &account, of).await?;
                     store::confirm(tx, row.id, user_id, step, now).await?;
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
                     session::store::note_second_factor(tx, *session_id, now).await?;
-                    credentials.tell_of_change(tx, user_id, change, now).await?;
+                    credentials
+                        .tell_of_change(tx, &account.user, change, now)
+                        .await?;
                     audit::record(tx, now, [event.clone()]).await?;
                     Ok::<_, Error>(true)
                 })
@@ -139,7 +139,9 @@ impl Credentials {
                         return Err(Error::NotFound);
                     }
                     store::replace_recovery_codes(tx, user_id, hashes, now).await?;
-                    credentials.tell_of_change(tx, user_id, change, now).await?;
+                    credentials
+                        .tell_of_change(tx, &account.user, change, now)
+                        .await?;
                     audit::record(tx, now, [event.clone()]).await?;
                     Ok(true)
                 })
@@ -177,8 +179,10 @@ impl Credentials {
                     if lock_logged_in(tx, user_id, session_id).await?.is_none() {
                         return Ok(None);
                     }
-                    if remove_with(tx, user_id).await?.is_some() {
-                        credentials.tell_of_change(tx, user_id, change, now).await?;
+                    if let Some(account) = remove_with(tx, user_id).await? {
+                        credentials
+                            .tell_of_change(tx, &account.user, change, now)
+                            .await?;
                         audit::record(tx, now, [event.clone()]).await?;
                     }
                     Ok::<_, Error>(Some(()))

@@ -82,7 +82,7 @@ pub(crate) struct SecondStep {
     client: Client,
     /// The codes that were tried.
     tried: Attempt,
-    /// Wrong codes in a row when the login was looked up.
+    /// Consecutive wrong codes when the login was looked up.
     failures: i64,
 }
 
@@ -230,21 +230,24 @@ impl PreparedStep {
         step.tried.succeed(tx, now).await?;
         if let Factor::RecoveryCode(_) = factor {
             store::clear_failures(tx, *user_id).await?;
-            self.note_recovery_code(tx, now).await?;
+            self.note_recovery_code(tx, &account.user, now).await?;
         }
         let verified = Verified::otherwise(account, self.login.clone());
         credentials.log_in(tx, &verified, client).await?;
         Ok(Ok(verified))
     }
 
-    async fn note_recovery_code(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let (client, user_id) = (Some(&self.step.client), self.step.user_id);
+    async fn note_recovery_code(
+        &self,
+        tx: &mut Tx,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let client = Some(&self.step.client);
         let change = Change::new(SecurityChange::RecoveryCodeUsed, client);
         let credentials = &self.step.credentials;
-        credentials
-            .tell_of_change(tx, user_id, &change, now)
-            .await?;
-        let event = Event::new(Action::UseRecoveryCode, user_id, client);
+        credentials.tell_of_change(tx, user, &change, now).await?;
+        let event = Event::new(Action::UseRecoveryCode, user.id, client);
         Ok(audit::record(tx, now, [event]).await?)
     }
 }

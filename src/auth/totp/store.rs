@@ -31,11 +31,7 @@ pub(super) async fn insert_secret(
     sealed: &[u8],
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    of_user!(
-        tx,
-        "delete from totp_secrets where user_id = $1 and confirmed_at is null",
-        user_id
-    )?;
+    delete_unconfirmed(tx, user_id).await?;
     in_tx!(tx, conn => sqlx::query(
         "insert into totp_secrets (id, user_id, sealed, created_at, last_step)
          values ($1, $2, $3, $4, 0)",
@@ -164,6 +160,15 @@ pub(super) async fn reseal(tx: &mut Tx, id: Uuid, sealed: &[u8]) -> sqlx::Result
         .map(drop))
 }
 
+/// Deletes the secret of a user that is yet to be confirmed.
+pub(crate) async fn delete_unconfirmed(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
+    of_user!(
+        tx,
+        "delete from totp_secrets where user_id = $1 and confirmed_at is null",
+        user_id
+    )
+}
+
 /// Deletes the second factor of a user, the lockout of its codes, and their half-done logins.
 pub(super) async fn delete_second_factor(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
     of_user!(tx, "delete from totp_secrets where user_id = $1", user_id)?;
@@ -180,11 +185,7 @@ pub(crate) async fn delete_since(
     user_id: Uuid,
     since: Timestamp,
 ) -> sqlx::Result<Option<Action>> {
-    of_user!(
-        tx,
-        "delete from totp_secrets where user_id = $1 and confirmed_at is null",
-        user_id
-    )?;
+    delete_unconfirmed(tx, user_id).await?;
     let secrets = in_tx!(tx, conn => sqlx::query(
         "delete from totp_secrets where user_id = $1 and confirmed_at >= $2",
     )
@@ -286,7 +287,7 @@ pub(super) async fn insert_half_login(
     .map(drop))
 }
 
-/// Whose login is half done on a session, and how many wrong codes in a row they have given.
+/// Whose login is half done on a session, and how many consecutive wrong codes they have given.
 pub(super) async fn find_half_login(
     db: &Db,
     session_id: Uuid,

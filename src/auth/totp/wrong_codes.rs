@@ -1,14 +1,11 @@
-//! Wrong codes of somebody who knows the password: how many there may be in a row, and who is told.
+//! Wrong codes of somebody who knows the password: how many consecutive ones there may be, and who is told.
 
 use super::{factor::Factor, store};
 use crate::{
     auth::{
         account::credentials::Credentials,
         audit::{self, Action, Event, Reason},
-        letters::{
-            letter::{Letter, Recipient},
-            words::device_name,
-        },
+        letters::letter::{Letter, Place, Recipient},
         throttle::Used,
         user::User,
     },
@@ -24,7 +21,7 @@ pub(super) struct WrongCode<'a> {
     pub client: &'a Client,
     /// Of the limit that time lifts.
     pub used: Used,
-    /// Wrong codes in a row before it.
+    /// Consecutive wrong codes before it.
     pub failures: i64,
 }
 
@@ -72,11 +69,12 @@ impl WrongCode<'_> {
             Err(Error::TooManyAttempts { .. }) => return Ok(()),
             Err(error) => return Err(error),
         }
+        let Place { device, ip } = Place::of(self.client);
         let letter = Letter::WrongCodes {
             user_id: self.user.id,
             to,
-            ip: self.client.ip.map(|ip| ip.to_string()),
-            device: device_name(self.client.user_agent.as_deref()),
+            ip,
+            device,
         };
         credentials.put_notice(tx, letter, now).await
     }

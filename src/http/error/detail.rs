@@ -67,6 +67,9 @@ impl Error {
                  passkey first."
                     .into()
             }
+            Self::TooManyPasskeys => {
+                "The account has as many passkeys as one may have; delete one first.".into()
+            }
             Self::UnsupportedMediaType => {
                 "The body must be JSON and say so: Content-Type: application/json.".into()
             }

@@ -69,6 +69,8 @@ pub enum Error {
     EmailTaken,
     /// 409: the account would have nothing to log in with.
     LastCredential,
+    /// 409: the account has as many passkeys as one may have.
+    TooManyPasskeys,
     /// 415: the `Content-Type` is not JSON.
     UnsupportedMediaType,
     /// 422: some fields are invalid.
@@ -138,6 +140,7 @@ impl Error {
             Self::UsernameTaken,
             Self::EmailTaken,
             Self::LastCredential,
+            Self::TooManyPasskeys,
             Self::Status(StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType,
             Self::invalid("title", "is required"),
@@ -181,7 +184,10 @@ impl Error {
             | Self::EmailNotVerified
             | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::UsernameTaken | Self::EmailTaken | Self::LastCredential => StatusCode::CONFLICT,
+            Self::UsernameTaken
+            | Self::EmailTaken
+            | Self::LastCredential
+            | Self::TooManyPasskeys => StatusCode::CONFLICT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } | Self::CodesLockedOut | Self::TooManyStreams => {
@@ -216,6 +222,7 @@ impl Error {
             Self::UsernameTaken => "username_taken",
             Self::EmailTaken => "email_taken",
             Self::LastCredential => "last_credential",
+            Self::TooManyPasskeys => "too_many_passkeys",
             Self::Invalid(_) => "invalid",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::CodesLockedOut => "codes_locked_out",

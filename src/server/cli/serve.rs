@@ -251,18 +251,23 @@ fn warn_of_mail(config: &Config) {
     }
 }
 
-/// Warns of passkeys in the database where passkeys are turned off: nobody can log in with them.
+/// Warns of passkeys in the database with which nobody can log in: passkeys are turned off, or they were
+/// added for another domain.
 async fn warn_of_passkeys(config: &Config, accounts: &Accounts) -> Result<(), Failure> {
-    if config.passkeys.relying_party.is_some() {
-        return Ok(());
-    }
-    let count = accounts.count_passkeys().await?;
-    if count > 0 {
-        tracing::warn!(
+    let site = config.passkeys.relying_party.as_ref();
+    let (count, unusable) = accounts.count_passkeys(site).await?;
+    match site {
+        _ if unusable == 0 => {}
+        Some(site) => tracing::warn!(
+            "{unusable} of {count} passkeys were added for another domain than {} (RP_ID) and cannot \
+             be used: an account with nothing else cannot be logged in to",
+            site.id()
+        ),
+        None => tracing::warn!(
             count,
             "accounts have passkeys, and there are none without PUBLIC_URL (or RP_ID and \
              RP_ORIGINS): who has nothing else cannot log in"
-        );
+        ),
     }
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::{
 
 use rustix::fs::{Access, access, statvfs};
 
-use super::report::Check;
+use super::report::{Check, Status};
 use crate::{
-    auth::{Secret, passkey},
+    auth::{RelyingParty, Secret, passkey},
     db::{DatabaseUrl, Db, MigrateError},
     mail::SmtpMailer,
     news,
@@ -127,11 +127,15 @@ async fn database(config: &Config, variables: &Variables) -> [Check; 3] {
     };
     let looked = db.look().await.map_err(|error| error.to_string());
     let checks = match looked.and_then(|()| writable(url)) {
-        Ok(()) => [
-            Check::pass(DATABASE, format!("{url} responds")),
-            migrations(config, &db).await,
-            passkeys(config, &db).await,
-        ],
+        Ok(()) => {
+            let migrations = migrations(config, &db).await;
+            let passkeys = match migrations.status {
+                Status::Pass => passkeys(config, &db).await,
+                _ => Check::skipped(PASSKEYS, "the migrations come first"),
+            };
+            let responds = Check::pass(DATABASE, format!("{url} responds"));
+            [responds, migrations, passkeys]
+        }
         Err(error) => failed(
             format!("{url} cannot be used: {error}"),
             "the database's own message above says what is wrong with it",
@@ -202,18 +206,33 @@ async fn migrations(config: &Config, db: &Db) -> Check {
     }
 }
 
-/// Whether passkeys are taken where accounts have some.
+/// Whether the passkeys of accounts can be used.
 async fn passkeys(config: &Config, db: &Db) -> Check {
-    if let Some(site) = &config.passkeys.relying_party {
-        return Check::pass(PASSKEYS, format!("of {}", site.id()));
-    }
-    // Before the table is made there are none.
-    match passkey::store::count_all(db).await {
-        Ok(0) | Err(_) => Check::skipped(
+    let site = config.passkeys.relying_party.as_ref();
+    let domain = site.map(RelyingParty::id);
+    let (count, unusable) = match passkey::store::count_all(db, domain).await {
+        Ok(counts) => counts,
+        Err(error) => {
+            let what = format!("they cannot be counted: {error}");
+            return Check::fail(PASSKEYS, what, "see the check of the database");
+        }
+    };
+    match (domain, unusable) {
+        (Some(domain), 0) => Check::pass(PASSKEYS, format!("of {domain}")),
+        (Some(domain), _) => Check::fail(
+            PASSKEYS,
+            format!(
+                "{unusable} of {count} passkeys were added for another domain than {domain}, and \
+                 cannot be used"
+            ),
+            "set RP_ID back to that domain; or have their users log in otherwise, add new ones and \
+             delete those",
+        ),
+        (None, 0) => Check::skipped(
             PASSKEYS,
             "PUBLIC_URL does not name a domain: nobody can add a passkey",
         ),
-        Ok(count) => Check::fail(
+        (None, _) => Check::fail(
             PASSKEYS,
             format!("{count} are in the database, and none is taken"),
             "set PUBLIC_URL, or RP_ID and RP_ORIGINS, to the domain that they were added for",

@@ -118,7 +118,7 @@ async fn a_page_notices_nothing_and_a_copy_is_worthless(kind: Kind) {
     let (status, _) = chromium.fetch("/checklogin", json!({})).await;
     assert_eq!(status, 200);
 
-    // A log-out is the end of it; a login binds the next session.
+    // A logout is the end of it; a login binds the next session.
     let (status, _) = chromium.fetch("/logout", json!({"method": "DELETE"})).await;
     assert_eq!(status, 200);
     let (status, answer) = chromium.fetch("/checklogin", json!({})).await;

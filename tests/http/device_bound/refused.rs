@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 
 use crate::{
-    helpers::{Bound, DEVICE_BOUND, Kind, MailServer, Server, on_both_databases},
+    helpers::{Bound, DEVICE_BOUND, Database, Kind, MailServer, Server, on_both_databases},
     mail::{outbox::is_empty, verification::verify},
 };
 
@@ -15,6 +15,7 @@ on_both_databases!(
     many_sessions_are_told_of_once,
     nobody_is_told_at_an_address_that_is_not_verified,
     not_of_requests_from_where_they_log_in,
+    nor_of_a_proof_that_a_shorter_lifetime_does_not_take_yet,
 );
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -156,4 +157,38 @@ async fn not_of_requests_from_where_they_log_in(kind: Kind) {
     from(&server, "192.0.2.1", &bound.copied()).await;
     let told = mail.with_subject(ANN, SUBJECT).await;
     assert!(told.text().contains("192.0.2.1"), "{told:?}");
+}
+
+/// Its browser renews the proof only when the cookie is about to expire.
+async fn nor_of_a_proof_that_a_shorter_lifetime_does_not_take_yet(kind: Kind) {
+    let mail = MailServer::start();
+    let settings = [
+        DEVICE_BOUND,
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+        ("DEVICE_PROOF_LIFETIME", "2h"),
+    ];
+    let server = Server::start_with_mail(kind, &mail, &settings).await;
+    let mut bound = Bound::sign_up(&server, "Ann").await;
+    let link = mail.with_subject(ANN, "Confirm").await;
+    assert_eq!(verify(&bound.browser, &link.token()).await.status, 204);
+    server.clock.advance(HOUR);
+    bound.refresh().await;
+
+    let of_mail = mail.settings();
+    let of_mail = of_mail.iter().map(|(name, value)| (&**name, &**value));
+    let settings: Vec<_> = of_mail.chain(settings[..2].iter().copied()).collect();
+    let shorter = Server::start_on(Database::at(&server.database.url), &settings).await;
+    shorter.clock.advance(HOUR);
+    // Cached or not.
+    for _ in 0..2 {
+        from(&shorter, "192.0.2.1", &bound.cookies()).await;
+    }
+    let events = "audit_events where event = 'device_proof_refused' \
+                  and reason = 'device_proof_missing'";
+    assert_eq!(shorter.database.count(events).await, 1);
+    assert_eq!(told(&shorter, &mail).await, 0);
+    // Without that proof, or with one that nobody has signed, it is a copy.
+    let forged = format!("{}; session-proof={}", bound.copied(), "A".repeat(32));
+    from(&shorter, "192.0.2.2", &forged).await;
+    assert_eq!(told(&shorter, &mail).await, 1);
 }

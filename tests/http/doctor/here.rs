@@ -11,6 +11,7 @@ on_both_databases!(
     missing_migrations_are_named,
     a_newer_database_is_named,
     passkeys_that_are_taken_no_more_are_named,
+    passkeys_that_cannot_be_counted_fail_the_check,
 );
 
 const ALL: [&str; 7] = [
@@ -129,8 +130,33 @@ async fn passkeys_that_are_taken_no_more_are_named(kind: Kind) {
     assert!(!process.logs().contains(warning));
     drop(process);
     workplace.serve().wait_for_log(warning);
+    // Nor are they of any use to another domain.
     workplace.set("PUBLIC_URL", "https://app.example");
+    assert_eq!(status_of(&workplace, "passkeys"), "fail");
+    assert_says(&workplace, &["1 of 1 passkeys", "app.example", "RP_ID"]);
+    let process = workplace.serve();
+    process.wait_for_log("1 of 1 passkeys were added for another domain than app.example");
+    drop(process);
+    // Those of which nothing is known, as an older version has added them, count as its own.
+    let unknown = "update passkeys set rp_id = null";
+    database.execute(unknown).await;
     assert_eq!(status_of(&workplace, "passkeys"), "pass");
+    let process = workplace.serve();
+    assert!(!process.logs().contains("another domain"));
+}
+
+async fn passkeys_that_cannot_be_counted_fail_the_check(kind: Kind) {
+    let database = Database::new(kind).await;
+    let mut workplace = workplace_of(&database);
+    // Before there is a table there are none.
+    assert_ne!(status_of(&workplace, "passkeys"), "fail");
+    assert!(workplace.run(&["migrate"]).status.success());
+    database
+        .execute("alter table passkeys rename to passkeys_before")
+        .await;
+    assert_eq!(status_of(&workplace, "passkeys"), "fail");
+    workplace.set("APP_ENV", "production");
+    assert_eq!(status_of(&workplace, "passkeys"), "fail");
 }
 
 async fn a_newer_database_is_named(kind: Kind) {

@@ -83,7 +83,7 @@ async fn a_site_in_order_passes(kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_of_a_proxy_is_named() {
-    // A stored response outlives the log-out, which is only seen by who logs in.
+    // A stored response outlives the logout, which is only seen by who logs in.
     each_is_named(Site::examine, |name| name.starts_with("log_"), &[]).await;
 }
 

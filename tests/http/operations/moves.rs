@@ -5,7 +5,7 @@ use std::{io::Read, path::PathBuf, process::Child, time::Duration};
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Browser, Database, Kind, Process, Workplace, guess, on_both_databases, succeeded,
+    Authenticator, Browser, Database, Kind, Process, Workplace, guess, on_both_databases, succeeded,
 };
 
 on_both_databases!(
@@ -83,6 +83,8 @@ async fn everything_moves_and_everybody_stays_logged_in(kind: Kind) {
     let (ann, bob, visitor) = (process.browser(), process.browser(), process.browser());
     ann.sign_up("Ännchen").await;
     bob.sign_up("Bob").await;
+    let added = ann.add_passkey(&mut Authenticator::default()).await;
+    assert_eq!(added.status, 201, "{added:?}");
     let text = "Line one\nline two\t\"quoted\" \\ 'single' 🦀 \u{202e}";
     let post = ann
         .post("/posts", json!({"title": "Ünïcode", "text": text}))
@@ -113,6 +115,7 @@ async fn everything_moves_and_everybody_stays_logged_in(kind: Kind) {
         "throttles",
         "audit_events",
         "account_tokens",
+        "passkeys",
         "posts",
         "comments",
         "votes",
@@ -124,6 +127,8 @@ async fn everything_moves_and_everybody_stays_logged_in(kind: Kind) {
         let line = said.lines().find(|line| line.starts_with(table)).unwrap();
         assert!(line.contains(&format!(" {rows} rows")), "{line}");
     }
+    let domains = "passkeys where rp_id = 'localhost'";
+    assert_eq!(target.count(domains).await, 1);
     for database in [&database, &target] {
         database.close().await;
     }

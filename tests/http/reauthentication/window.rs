@@ -63,7 +63,7 @@ async fn other_sessions_end_within_the_window_alone(kind: Kind) {
     assert_eq!(other.check().await.reason(), "unknown_session");
     server.clock.advance(SECOND);
     assert_asked(&browser.delete("/sessions").await);
-    assert_eq!(browser.check().await.status, 200, "asking is no log-out");
+    assert_eq!(browser.check().await.status, 200, "asking is no logout");
 }
 
 async fn the_window_is_a_setting(kind: Kind) {

@@ -1,7 +1,12 @@
 //! Challenges for passkeys: how long each is good, for whom, and how many there are.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
+use axum::{
+    extract::{ConnectInfo, Request},
+    middleware::map_request,
+};
+use handstamp::Auth;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -11,6 +16,7 @@ use crate::helpers::{Kind, Server, on_both_databases, wait};
 on_both_databases!(
     a_challenge_is_good_once_in_one_browser_for_five_minutes,
     challenges_do_not_pile_up,
+    nor_do_those_of_clients_without_an_address,
     a_strangers_response_waits_for_no_writer,
 );
 
@@ -112,6 +118,27 @@ async fn challenges_do_not_pile_up(kind: Kind) {
     server.clock.advance(15 * MINUTE);
     let answer = server.browser().log_in_by_passkey(&mut authenticator).await;
     assert_eq!(answer.status, 200);
+}
+
+/// Of an app that is served without connection info.
+async fn nor_do_those_of_clients_without_an_address(kind: Kind) {
+    let forget_address = async |mut request: Request| {
+        request.extensions_mut().remove::<ConnectInfo<SocketAddr>>();
+        request
+    };
+    let app = |auth: Auth| auth.routes().layer(map_request(forget_address));
+    let settings = [("LOGIN_FAILURES_PER_ADDRESS", "1/15m")];
+    let server = Server::start_app(kind, &settings, app).await;
+    server.clock.stop();
+    for _ in 0..400 {
+        server.browser().options("/login/passkey/options").await;
+    }
+    let refused = server.browser();
+    let refused = refused.post("/login/passkey/options", json!({})).await;
+    assert_eq!(wait(&refused), 15 * MINUTE);
+    assert_eq!(server.database.count("passkey_challenges").await, 400);
+    server.clock.advance(15 * MINUTE);
+    server.browser().options("/login/passkey/options").await;
 }
 
 /// While somebody else writes: what a stranger sends is read at most.

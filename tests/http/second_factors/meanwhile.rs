@@ -16,6 +16,7 @@ use crate::helpers::{
 
 on_both_databases!(
     many_uses_of_one_passkey_at_once_all_count,
+    the_highest_of_several_counts_at_once_logs_in,
     a_password_that_changes_meanwhile_is_nothing_to_a_passkey,
     a_session_that_has_ended_changes_nothing,
     a_login_by_name_alone_ends_with_the_first_passkey,
@@ -59,6 +60,47 @@ async fn many_uses_of_one_passkey_at_once_all_count(kind: Kind) {
     }
     let failures = "audit_events where outcome = 'failure'";
     assert_eq!(server.database.count(failures).await, 0);
+}
+
+/// Of an authenticator that counts: a use after one with a higher count looks like that of a copy.
+async fn the_highest_of_several_counts_at_once_logs_in(kind: Kind) {
+    let server = Server::start_with(kind, &[("SESSIONS_PER_USER", "200")]).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let mut authenticator = Authenticator {
+        is_synced: false,
+        counter: 1,
+        ..Authenticator::default()
+    };
+    assert_eq!(browser.add_passkey(&mut authenticator).await.status, 201);
+    let mut refused = 0;
+    for round in 0..10 {
+        let mut ready = Vec::new();
+        for _ in 0..6 {
+            let other = server.browser();
+            let options = other.options("/login/passkey/options").await;
+            ready.push((other, authenticator.get(&options)));
+        }
+        let logins = ready
+            .iter()
+            .map(|(other, credential)| other.send_passkey(credential.clone()));
+        let answers = join_all(logins).await;
+        let highest = answers.last().unwrap();
+        assert_eq!(highest.status, 200, "{round}: {highest:?}");
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            assert_eq!(answer.code(), "bad_credentials", "{round}: {answer:?}");
+            refused += 1;
+        }
+    }
+    for event in ["log_in", "passkey_sign_count_backwards"] {
+        let events = format!(
+            "audit_events where event = '{event}' and outcome = 'failure' \
+             and reason = 'passkey_sign_count_backwards'"
+        );
+        assert_eq!(server.database.count(&events).await, refused, "{event}");
+    }
+    let next = server.browser().log_in_by_passkey(&mut authenticator).await;
+    assert_eq!(next.status, 200, "{next:?}");
 }
 
 async fn a_password_that_changes_meanwhile_is_nothing_to_a_passkey(kind: Kind) {

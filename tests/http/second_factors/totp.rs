@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::helpers::{
-    AuthenticatorApp, Kind, PASSWORD, STEP, Server, TwoSteps, on_both_databases, recovery_codes,
+    AuthenticatorApp, Kind, PASSWORD, STEP, Server, TwoSteps, find_user, on_both_databases,
+    recovery_codes,
 };
 
 on_both_databases!(
@@ -21,6 +22,7 @@ on_both_databases!(
     a_rotated_key_still_reads_secrets,
     an_old_key_can_be_taken_away,
     a_secret_has_to_be_confirmed_within_an_hour,
+    a_new_password_ends_an_unconfirmed_secret,
     the_database_shows_no_secret,
 );
 
@@ -261,6 +263,40 @@ async fn a_secret_has_to_be_confirmed_within_an_hour(kind: Kind) {
     assert_eq!(browser.reauthenticate(PASSWORD).await.status, 200);
     let late = browser.post("/totp/confirm", json!({"code": app.code()}));
     assert_eq!(late.await.code(), "bad_code");
+}
+
+/// A thief may have begun to set an app up.
+async fn a_new_password_ends_an_unconfirmed_secret(kind: Kind) {
+    const NEW: &str = "black coffee by noon";
+    let server = Server::start(kind).await;
+    let browser = server.browser();
+    browser.sign_up("Ann").await;
+    let begin = async || {
+        let begun = browser.post("/totp", json!({})).await.json();
+        AuthenticatorApp::new(&server, begun["secret"].as_str().unwrap())
+    };
+    let app = begin().await;
+    let change = json!({"current_password": PASSWORD, "new_password": NEW});
+    assert_eq!(browser.post("/password", change).await.status, 204);
+    let answer = browser.post("/totp/confirm", json!({"code": app.code()}));
+    assert_eq!(answer.await.code(), "bad_code");
+
+    let app = begin().await;
+    let user = find_user(server.accounts(), "Ann").await;
+    let set = server.accounts().set_password(&user, PASSWORD.to_owned());
+    set.await.unwrap();
+    assert_eq!(browser.log_in("Ann").await.status, 200);
+    let answer = browser.post("/totp/confirm", json!({"code": app.code()}));
+    assert_eq!(answer.await.code(), "bad_code");
+    assert_eq!(server.database.count("totp_secrets").await, 0);
+
+    // One that is in use stays.
+    let app = begin().await;
+    let confirmed = browser.post("/totp/confirm", json!({"code": app.code()}));
+    recovery_codes(&confirmed.await);
+    let change = json!({"current_password": PASSWORD, "new_password": NEW});
+    assert_eq!(browser.post("/password", change).await.status, 204);
+    assert_eq!(server.browser().log_in_with("Ann", NEW).await.status, 202);
 }
 
 async fn the_database_shows_no_secret(kind: Kind) {

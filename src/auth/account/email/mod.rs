@@ -54,19 +54,16 @@ impl Credentials {
         self.put_within_limit(tx, &mail, letter, now).await
     }
 
-    /// Tells a user that what they log in with was changed.
+    /// Tells a user, as their account is in this transaction, that what they log in with was changed.
     #[cfg(any(feature = "passkeys", feature = "totp"))]
     pub(crate) async fn tell_of_change(
         &self,
         tx: &mut Tx,
-        user_id: Uuid,
+        user: &user::User,
         change: &Change,
         now: Timestamp,
     ) -> Result<(), Error> {
-        // Its address may not be the one that the session was found with.
-        let account = user::store::lock_account(tx, user_id).await?;
-        let letter = account.and_then(|account| Letter::of_change(&account.user, change));
-        match letter {
+        match Letter::of_change(user, change) {
             Some(letter) => self.put_notice(tx, letter, now).await,
             None => Ok(()),
         }

@@ -92,7 +92,12 @@ impl Devices {
     }
 
     fn counts_at(&self, expires_at: Timestamp, now: Timestamp) -> bool {
-        now < expires_at && expires_at <= now.after(self.lifetime).after(CLOCKS_APART)
+        now < expires_at && !self.is_early(expires_at, now)
+    }
+
+    /// Whether a proof would count for longer than one that is made now.
+    fn is_early(&self, expires_at: Timestamp, now: Timestamp) -> bool {
+        expires_at > now.after(self.lifetime).after(CLOCKS_APART)
     }
 
     /// Until when requests with this proof count on a session that is bound to `device`; none when they
@@ -151,6 +156,16 @@ impl Sessions {
         };
         let proved = token.public_id.zip(proof);
         proved.is_some_and(|(session, proof)| devices.is_proof(session, proof, self.now()))
+    }
+
+    /// Why a request with this proof, which does not count, is refused on a session that is bound.
+    pub fn refusal(&self, session: Uuid, proof: Option<&DeviceProof>) -> Refusal {
+        let Devices { moments, .. } = &self.0.devices;
+        let expires_at = proof.and_then(|text| moments.verify(Purpose::Proof, session, text));
+        match expires_at {
+            Some(at) if self.0.devices.is_early(at, self.now()) => Refusal::EarlyProof,
+            _ => Refusal::NoProof,
+        }
     }
 
     /// Which sessions can be ended by a request that has named one so.

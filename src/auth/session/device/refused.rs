@@ -31,6 +31,8 @@ const REMEMBERED: usize = 4_096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Refusal {
     NoProof,
+    /// Its proof is ours, and counts later: the lifetime of proofs was shortened, or the clock set back.
+    EarlyProof,
     /// A registration or a refresh was signed with another key.
     WrongKey {
         /// Without it, it shows nothing of the session but that somebody knows its public id.
@@ -41,9 +43,14 @@ pub(crate) enum Refusal {
 impl Refusal {
     fn reason(self) -> Reason {
         match self {
-            Self::NoProof => Reason::NoDeviceProof,
+            Self::NoProof | Self::EarlyProof => Reason::NoDeviceProof,
             Self::WrongKey { .. } => Reason::WrongDeviceKey,
         }
+    }
+
+    /// Whether it shows that somebody has copied the cookie.
+    fn shows_a_copy(self) -> bool {
+        matches!(self, Self::NoProof | Self::WrongKey { has_cookie: true })
     }
 }
 
@@ -123,16 +130,22 @@ impl Record {
             None => "anywhere".to_owned(),
         };
         let reason = self.refusal.reason();
-        let event = format!("device of {session}: {} from {from}", reason.as_str());
+        let early = match self.refusal {
+            Refusal::EarlyProof => " (early)",
+            _ => "",
+        };
+        let event = format!(
+            "device of {session}: {}{early} from {from}",
+            reason.as_str()
+        );
         if !claim(tx, &event, *now, now.after(EVENT_INTERVAL)).await? {
             return Ok(());
         }
         let event = Event::failure(Action::RefuseDeviceProof, reason, Some(user.id), client);
         audit::record(tx, *now, [event.about(*session)]).await?;
         let letters = &self.sessions.0.devices.letters;
-        let shows_a_copy = self.refusal != Refusal::WrongKey { has_cookie: false };
         // Anybody can sign up with the address of somebody else, and have their own session refused.
-        let is_told = shows_a_copy && user.email_verified;
+        let is_told = self.refusal.shows_a_copy() && user.email_verified;
         let Some(to) = Recipient::of(user).filter(|_| is_told) else {
             return Ok(());
         };

@@ -22,7 +22,7 @@ use crate::{
     auth::session::{
         Parts, Sessions,
         live::{self, LiveSession},
-        reader::store::{MAX_SWEEP, SessionRow, find_many},
+        reader::store::{MAX_SWEEP, SessionRow},
         timeouts::Timeouts,
     },
     clock::Timestamp,
@@ -129,7 +129,7 @@ impl Sessions {
         let by_session = self.0.followers.by_session();
         let ids: Vec<Uuid> = by_session.keys().copied().collect();
         for ids in ids.chunks(MAX_SWEEP) {
-            let rows = find_many(self.db(), ids).await?;
+            let rows = self.0.reader.read_many(ids).await?;
             let mut rows: HashMap<Uuid, SessionRow> =
                 rows.into_iter().map(|row| (row.public_id, row)).collect();
             let (timeouts, now) = (self.timeouts(), self.now());

@@ -26,6 +26,8 @@ pub(crate) struct SessionReader(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     db: Db,
+    /// The domain whose passkeys can be used; none where passkeys are off.
+    domain: Option<Box<str>>,
     queue: Mutex<Queue>,
 }
 
@@ -43,9 +45,10 @@ struct Asked {
 }
 
 impl SessionReader {
-    pub fn new(db: Db) -> Self {
+    /// On a site with the passkeys of `domain`, if with any.
+    pub fn new(db: Db, domain: Option<Box<str>>) -> Self {
         let queue = Mutex::default();
-        Self(Arc::new(Parts { db, queue }))
+        Self(Arc::new(Parts { db, domain, queue }))
     }
 
     /// The row of a session, no older than this call.
@@ -74,6 +77,11 @@ impl SessionReader {
         store::find_public_id(&self.0.db, id).await
     }
 
+    /// The rows of up to [`MAX_SWEEP`](store::MAX_SWEEP) sessions, in a query of their own.
+    pub async fn read_many(&self, public_ids: &[Uuid]) -> sqlx::Result<Vec<SessionRow>> {
+        store::find_many(&self.0.db, public_ids, self.0.domain.as_deref()).await
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +96,8 @@ struct Turn {
 impl Turn {
     /// Reads for all waiting requests, until none is left.
     async fn read_all(mut self) {
-        let db = self.reader.0.db.clone();
+        let parts = self.reader.0.clone();
+        let (db, domain) = (&parts.db, parts.domain.as_deref());
         loop {
             // Lets other requests join first.
             yield_now().await;
@@ -96,12 +105,16 @@ impl Turn {
             match &*asked {
                 [] => return,
                 [one] => {
-                    let row = store::find(&db, one.public_id).await.map_err(Arc::new);
+                    let row = store::find(db, one.public_id, domain)
+                        .await
+                        .map_err(Arc::new);
                     answer(asked, [row]);
                 }
                 several => {
                     let ids: Vec<Uuid> = several.iter().map(|one| one.public_id).collect();
-                    let rows = store::find_several(&db, &ids).await.map_err(Arc::new);
+                    let rows = store::find_several(db, &ids, domain)
+                        .await
+                        .map_err(Arc::new);
                     let row_of = |id: Uuid| match &rows {
                         Ok(rows) => Ok(rows.iter().find(|row| row.public_id == id).cloned()),
                         Err(error) => Err(error.clone()),

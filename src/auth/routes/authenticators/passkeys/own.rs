@@ -109,6 +109,8 @@ pub(in crate::auth::routes) async fn passkey_options(
         (status = 201, body = OwnPasskey),
         (status = 400, body = Problem, content_type = "application/problem+json",
             description = "`bad_passkey`: it is not one, or not for the challenge of this session"),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "`too_many_passkeys`: the account has 50 already"),
         NotLoggedIn,
         ReauthenticationRequired,
     ),

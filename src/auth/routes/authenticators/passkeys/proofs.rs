@@ -19,9 +19,9 @@ use super::PublicKeyOptions;
 use crate::{
     auth::{
         account::credentials::Credentials,
-        audit::{Action, Event},
+        audit::{Action, Event, Reason},
         cookie::token::SessionToken,
-        passkey::{ChallengedBrowser, Proved, Purpose},
+        passkey::{ChallengedBrowser, Proved},
         request::{SessionHandle, extract::RequestSession, info::SessionInfo},
         session::{self, LoggedIn, proof::Factors},
         user::User,
@@ -159,30 +159,26 @@ async fn log_in(
         .value(headers)
         .unwrap_or_default();
     let browser = ChallengedBrowser::visitor(&value);
-    let proved = credentials.prove(Purpose::LogIn, &browser, credential, None, &client);
+    let proved = credentials.prove(&browser, credential, None, &client);
     let proved = Arc::new(proved.await?);
     let verified = proved.verified();
     credentials.refuse_unverified(verified, &client).await?;
-    let begun = begin(credentials, &handle, &proved, &client).await?;
-    let begun = match begun {
-        Some(begun) => Some(begun),
-        None => {
-            let again = Arc::new(credentials.prove_again(&proved, &client).await?);
-            begin(credentials, &handle, &again, &client).await?
+    match begin(credentials, &handle, &proved, &client).await? {
+        Ok((user, logged_in)) => {
+            handle.log_in(logged_in);
+            Ok(user)
         }
-    };
-    let (user, logged_in) = begun.ok_or(Error::BadCredentials)?;
-    handle.log_in(logged_in);
-    Ok(user)
+        Err(reason) => Err(credentials.refuse_proved(&proved, reason, &client).await?),
+    }
 }
 
-/// Begins the session of a login; none when what it was proved with has changed meanwhile.
+/// Begins the session of a login, unless what has changed since it was proved forbids it.
 async fn begin(
     credentials: &Credentials,
     handle: &SessionHandle,
     proved: &Arc<Proved>,
     client: &Client,
-) -> Result<Option<(User, LoggedIn)>, Error> {
+) -> Result<Result<(User, LoggedIn), Reason>, Error> {
     let replaced = handle.replaced().await?;
     let sessions = handle.sessions().clone();
     let (proved, client) = (proved.clone(), client.clone());
@@ -191,14 +187,15 @@ async fn begin(
         login,
         |(credentials, sessions, proved, client, replaced), tx| {
             Box::pin(async move {
-                let Some(verified) = proved.note(tx, credentials.now()).await? else {
-                    return Ok(None);
+                let verified = match proved.note(tx, credentials.now()).await? {
+                    Ok(verified) => verified,
+                    Err(reason) => return Ok(Err(reason)),
                 };
                 credentials.log_in(tx, &verified, client).await?;
                 let user = verified.user();
                 let (action, factors) = (Action::LogIn, Factors::Two);
                 let token = sessions.begin(tx, user, client, replaced, action, factors);
-                Ok::<_, Error>(Some((user.clone(), token.await?)))
+                Ok::<_, Error>(Ok((user.clone(), token.await?)))
             })
         },
     );
@@ -248,42 +245,37 @@ pub(in crate::auth::routes) async fn reauthenticate_with_passkey(
 ) -> Result<Json<SessionInfo>, Error> {
     let (session, user) = handle.enrolling().await?;
     let browser = ChallengedBrowser::session(session.public_id);
-    let purpose = Purpose::Reauthenticate;
-    let proved = credentials.prove(purpose, &browser, credential, Some(user.id), &client);
+    let proved = credentials.prove(&browser, credential, Some(user.id), &client);
     let proved = Arc::new(proved.await?);
     let now = credentials.now();
     let event = Event::new(Action::Reauthenticate, user.id, Some(&client));
     let renewal = (event, session.public_id, now);
-    let renewed = match renew(&credentials, &handle, &proved, renewal.clone()).await? {
-        Some(renewed) => Some(renewed),
-        None => {
-            let again = Arc::new(credentials.prove_again(&proved, &client).await?);
-            renew(&credentials, &handle, &again, renewal).await?
-        }
-    };
-    handle.keep(renewed.ok_or(Error::BadCredentials)?);
+    match renew(&credentials, &handle, &proved, renewal).await? {
+        Ok(renewed) => handle.keep(renewed),
+        Err(reason) => return Err(credentials.refuse_proved(&proved, reason, &client).await?),
+    }
     let info = SessionInfo::reauthenticated(handle.sessions(), &session, user, now);
     Ok(Json(info))
 }
 
-/// Renews a session; none when what it was proved with has changed meanwhile.
+/// Renews a session, unless what has changed since the proof forbids it.
 async fn renew(
     credentials: &Credentials,
     handle: &SessionHandle,
     proved: &Arc<Proved>,
     (event, session_id, now): (Event, Uuid, Timestamp),
-) -> Result<Option<SessionToken>, Error> {
+) -> Result<Result<SessionToken, Reason>, Error> {
     let renew = (handle.clone(), proved.clone(), event);
     let renewed = credentials
         .db()
         .write(renew, move |(handle, proved, event), tx| {
             Box::pin(async move {
-                if proved.note(tx, now).await?.is_none() {
-                    return Ok(None);
+                if let Err(reason) = proved.note(tx, now).await? {
+                    return Ok(Err(reason));
                 }
                 let renewed = handle.renew(tx, event.clone(), now).await?;
                 session::store::note_second_factor(tx, session_id, now).await?;
-                Ok::<_, Error>(Some(renewed))
+                Ok::<_, Error>(Ok(renewed))
             })
         });
     renewed.await
