@@ -32,7 +32,9 @@ pub(crate) use invalidation::{Listener, Revocable, Stamp};
 pub(crate) use limits::COMMAND_TIMEOUT;
 #[cfg(feature = "server")]
 pub(crate) use limits::REQUEST_TIMEOUT;
-pub(crate) use limits::{as_request, in_time, wait};
+#[cfg(feature = "totp")]
+pub(crate) use limits::wait;
+pub(crate) use limits::{as_request, in_time};
 #[cfg(feature = "server")]
 pub(crate) use migrations::{Migrations, TABLES};
 pub(crate) use read::{on_pool, on_reader, on_small_reader};
