@@ -106,7 +106,7 @@ describe.each(["the binary", "Vite's proxy"])("through %s", (through) => {
   });
 
   test("three tabs and a second browser follow, without a request", async () => {
-    const { context, page } = await enter();
+    const { context, page } = await visitBase();
     const tabs = [page, await openTab(context), await openTab(context)];
     const elsewhere = await visitBase();
     const streams = site.server.count("GET /api/session/events");
